@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Build the C core. Everything else is declared in pyproject.toml."""
+
+from setuptools import Extension, setup
+
+CORE = ["regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c"]
+
+setup(
+    license="LGPL-3.0-or-later",  # here, because pyproject.toml spells it in two ways that exclude each other
+    ext_modules=[
+        Extension(
+            "RPIO._gpio",
+            sources=[f"source/c_gpio/{name}" for name in [*CORE, "module.c"]],
+            depends=["source/c_gpio/gpio.h", "source/c_gpio/regs.h"],
+            extra_compile_args=[
+                "-std=c11",
+                "-D_GNU_SOURCE",
+                "-O2",
+                "-Wall",
+                "-Wextra",
+                "-fvisibility=hidden",
+                "-Werror=implicit-function-declaration",
+                "-Werror=int-conversion",
+            ],
+        )
+    ],
+)
