@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * gpio.h - the C core of RPIO: registers, the gpiochip character device, edge events.
+ *
+ * Plain C11 without Python, without globals and without text: every function returns a value >= 0, or
+ * -errno. Nothing here prints, exits, forks or installs a signal handler. All file descriptors are made
+ * with O_CLOEXEC. A "line" is the number of a GPIO on its chip (the BCM number on a Raspberry Pi's header).
+ *
+ * This header is the documentation of the core; the files behind it say only why.
+ */
+#ifndef RPIO_GPIO_H
+#define RPIO_GPIO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- what a line can be --------------------------------------------------------------------------- */
+
+/* Function of a line. IN and OUT have RPi.GPIO's values (the reverse of the register); ALT0 to ALT5 are the
+ * codes of GPFSELn (BCM2835 ARM Peripherals, 6.1). RP1 numbers its functions 0 to 8; 5 is plain GPIO there, so
+ * RPIO_FUNC_ALT5 never comes from an RP1. */
+enum rpio_function {
+    RPIO_FUNC_OUT = 0,
+    RPIO_FUNC_IN = 1,
+    RPIO_FUNC_ALT5 = 2,
+    RPIO_FUNC_ALT4 = 3,
+    RPIO_FUNC_ALT0 = 4,
+    RPIO_FUNC_ALT1 = 5,
+    RPIO_FUNC_ALT2 = 6,
+    RPIO_FUNC_ALT3 = 7,
+    RPIO_FUNC_ALT6 = 8,
+    RPIO_FUNC_ALT7 = 9,
+    RPIO_FUNC_ALT8 = 10,
+    RPIO_FUNC_NONE = 31,
+};
+
+enum rpio_pull { RPIO_PULL_AS_IS = -1, RPIO_PULL_OFF = 0, RPIO_PULL_DOWN = 1, RPIO_PULL_UP = 2 };
+
+enum rpio_edge { RPIO_EDGE_NONE = 0, RPIO_EDGE_RISING = 1, RPIO_EDGE_FALLING = 2, RPIO_EDGE_BOTH = 3 };
+
+/* ---- registers (regs.c, regs_bcm2835.c, regs_rp1.c) ----------------------------------------------- */
+
+struct rpio_regs_ops; /* one table per register block, in regs.h */
+
+struct rpio_regs {
+    const struct rpio_regs_ops *ops;
+    volatile uint32_t *base; /* start of the mapping */
+    unsigned line_count;
+};
+
+/* The name of the chip behind a device-tree `compatible` of a GPIO node or of a whole SoC
+ * ("brcm,bcm2835-gpio", "brcm,bcm2837", "raspberrypi,rp1-gpio", "brcm,bcm2712"...), or NULL. */
+const char *rpio_regs_chip(const char *compatible);
+
+/* Maps the block of `compatible` from `path` (a /dev/gpiomem*, /dev/mem, or any file of the right size) at
+ * byte `offset`. Returns 0; -ENODEV for an unknown compatible, -ENXIO where the file is too short, or what
+ * open(2) and mmap(2) say. */
+int rpio_regs_map(struct rpio_regs *regs, const char *compatible, const char *path, uint64_t offset);
+
+/* The same over a block that is there already (a test's modelled SoC). Returns 0 or -ENODEV. */
+int rpio_regs_attach(struct rpio_regs *regs, const char *compatible, volatile void *base);
+
+/* Gives the mapping back. Safe on a struct that was never mapped, and twice. */
+void rpio_regs_unmap(struct rpio_regs *regs);
+
+/* All of these: -EINVAL for a line that the chip does not have. */
+
+/* enum rpio_function of the line, now. */
+int rpio_regs_function(const struct rpio_regs *regs, unsigned line);
+
+/* Switches the line; -EINVAL for a function that the chip does not have. IN also turns on RP1's input buffer,
+ * OUT drives the level that was last written. The level and the pull stay as they are. */
+int rpio_regs_set_function(struct rpio_regs *regs, unsigned line, int function);
+
+/* 0 or 1, whatever the function of the line; -ENODATA where RP1's input buffer is off. */
+int rpio_regs_read(const struct rpio_regs *regs, unsigned line);
+
+/* Sets the output latch (any non-zero value is high). On an input it shows when the line becomes an output. */
+int rpio_regs_write(struct rpio_regs *regs, unsigned line, int value);
+
+/* enum rpio_pull of the line; -ENOTSUP on BCM2835 to 2837, whose pull registers cannot be read. */
+int rpio_regs_pull(const struct rpio_regs *regs, unsigned line);
+
+/* Sets the pull: RPIO_PULL_OFF, _DOWN or _UP. Takes 10 us or more on BCM2835 to 2837. */
+int rpio_regs_set_pull(struct rpio_regs *regs, unsigned line, int pull);
+
+/* ---- the gpiochip character device, version 2 (cdev.c) -------------------------------------------- */
+
+struct rpio_chip_info {
+    char name[32];  /* "gpiochip0" */
+    char label[32]; /* "pinctrl-bcm2711": how a chip is found */
+    uint32_t line_count;
+};
+
+struct rpio_line_info {
+    char name[32];
+    char consumer[32]; /* who holds it; "" where nobody does, or nobody said */
+    int used;          /* held by a program or a driver */
+    int is_output;
+    int active_low;
+    int pull; /* enum rpio_pull; AS_IS where the kernel does not know */
+    int edges;
+    uint32_t debounce_us;
+};
+
+/* How a line is requested. */
+struct rpio_line_config {
+    int direction;       /* RPIO_FUNC_IN, RPIO_FUNC_OUT, or -1: as it is */
+    int value;           /* of an output */
+    int pull;            /* enum rpio_pull */
+    int edges;           /* enum rpio_edge, inputs only */
+    uint32_t debounce_us; /* the kernel's filter: stable for so long; 0 is off */
+};
+
+/* A descriptor of the chip, or what open(2) says; -ENOTTY where the file is no gpiochip. */
+int rpio_cdev_open(const char *path);
+int rpio_cdev_chip_info(int chip_fd, struct rpio_chip_info *info);
+int rpio_cdev_line_info(int chip_fd, uint32_t line, struct rpio_line_info *info);
+
+/* Requests one line for `consumer` and returns its descriptor, non-blocking. -EBUSY where it is held,
+ * -ENXIO where the chip has no interrupt for an edge. `event_buffer_size` is capped by the kernel at 1024. */
+int rpio_cdev_request(int chip_fd, uint32_t line, const struct rpio_line_config *config, const char *consumer,
+                      uint32_t event_buffer_size);
+/* Changes a request in place. Events that wait in its buffer stay there. */
+int rpio_cdev_configure(int line_fd, const struct rpio_line_config *config);
+int rpio_cdev_read(int line_fd);             /* 0 or 1; one ioctl */
+int rpio_cdev_write(int line_fd, int value); /* one ioctl; -EPERM on an input */
+
+/* A non-blocking descriptor that becomes readable when the file at `path` may have been removed (inotify: its
+ * attributes or links changed). Needed because the kernel does not wake a poll when a chip goes. */
+int rpio_cdev_file_watch(const char *path);
+
+/* ---- edge events (event.c) ------------------------------------------------------------------------ */
+
+struct rpio_event {
+    uint64_t timestamp_ns; /* CLOCK_MONOTONIC, taken in the kernel's interrupt handler */
+    uint32_t line;
+    uint32_t value; /* 1 after a rising, 0 after a falling edge */
+    uint32_t seq;   /* number of the event on its line, from 1; a gap is what was lost */
+};
+
+#define RPIO_EVENT_BYTES 48u /* sizeof(struct gpio_v2_line_event) */
+#define RPIO_EVENT_BATCH 64u /* records that one read takes at most */
+
+/* Decodes the records at `bytes` into at most `max` events and returns their count. Pure. -EBADMSG for a
+ * length that is no multiple of a record, -EPROTO for a record that is no edge. */
+int rpio_event_decode(const void *bytes, size_t length, struct rpio_event *out, size_t max);
+
+/* The reverse, for the simulated board: writes RPIO_EVENT_BYTES bytes. */
+void rpio_event_encode(const struct rpio_event *event, void *bytes);
+
+/* Reads what waits in the (non-blocking) `fd`, at most RPIO_EVENT_BATCH events; 0 where nothing waits. */
+int rpio_event_read(int fd, struct rpio_event out[RPIO_EVENT_BATCH]);
+
+#endif

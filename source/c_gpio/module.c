@@ -1,0 +1,807 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * module.c - RPIO._gpio: the core as Python sees it. The only file that knows Python.
+ *
+ * Three parts, top to bottom: Registers (a mapped block), the gpiochip calls (descriptors are plain ints, their
+ * owner is the backend), and Poller (the wait of the loop).
+ *
+ * How the loop waits. One call of Poller.wait() is one epoll_wait and one read per line that has edges, all
+ * with the interpreter's lock released; the lock is taken once for the whole batch, whose events come out in the
+ * order of their time, across lines. A line may be closed by another thread at any moment, and its descriptor's
+ * number given to a socket a microsecond later, so a read happens only under `mutex` and only while the
+ * registration is in `watches`; remove() takes the same mutex.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "gpio.h"
+
+struct state {
+    PyTypeObject *edge_event;
+    PyTypeObject *registers;
+    PyTypeObject *poller;
+};
+
+static PyObject *raise_errno(int error, const char *path)
+{
+    errno = -error;
+    return path ? PyErr_SetFromErrnoWithFilename(PyExc_OSError, path) : PyErr_SetFromErrno(PyExc_OSError);
+}
+
+static PyObject *result_or_errno(int result)
+{
+    return result < 0 ? raise_errno(result, NULL) : PyLong_FromLong(result);
+}
+
+static PyObject *none_or_errno(int result)
+{
+    return result < 0 ? raise_errno(result, NULL) : Py_NewRef(Py_None);
+}
+
+/* An int argument of a fast call. */
+static int as_int(PyObject *object, int *out)
+{
+    long value = PyLong_AsLong(object);
+    if (value == -1 && PyErr_Occurred())
+        return -1;
+    if (value < INT_MIN || value > INT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "number out of range");
+        return -1;
+    }
+    *out = (int)value;
+    return 0;
+}
+
+static int as_ints(PyObject *const *args, Py_ssize_t given, int *out, Py_ssize_t wanted)
+{
+    if (given != wanted) {
+        PyErr_Format(PyExc_TypeError, "%zd arguments expected, %zd given", wanted, given);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < wanted; i++)
+        if (as_int(args[i], &out[i]) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- Registers ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    struct rpio_regs regs;
+} Registers;
+
+static int registers_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    struct rpio_regs *regs = &((Registers *)self)->regs;
+    static char *names[] = {"compatible", "path", "offset", NULL};
+    const char *compatible, *path;
+    unsigned long long offset = 0;
+    int error;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ss|K:Registers", names, &compatible, &path, &offset))
+        return -1;
+    rpio_regs_unmap(regs);
+#ifdef RPIO_MODELLED_SOC
+    error = rpio_regs_attach(regs, compatible, (volatile void *)(uintptr_t)offset);
+#else
+    error = rpio_regs_map(regs, compatible, path, offset);
+#endif
+    if (error < 0) {
+        (void)raise_errno(error, path);
+        return -1;
+    }
+    return 0;
+}
+
+static void registers_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+#ifndef RPIO_MODELLED_SOC
+    rpio_regs_unmap(&((Registers *)self)->regs);
+#endif
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *registers_function(PyObject *self, PyObject *line)
+{
+    int n;
+    return as_int(line, &n) < 0 ? NULL : result_or_errno(rpio_regs_function(&((Registers *)self)->regs, (unsigned)n));
+}
+
+static PyObject *registers_read(PyObject *self, PyObject *line)
+{
+    int n;
+    return as_int(line, &n) < 0 ? NULL : result_or_errno(rpio_regs_read(&((Registers *)self)->regs, (unsigned)n));
+}
+
+static PyObject *registers_pull(PyObject *self, PyObject *line)
+{
+    int n;
+    return as_int(line, &n) < 0 ? NULL : result_or_errno(rpio_regs_pull(&((Registers *)self)->regs, (unsigned)n));
+}
+
+static PyObject *registers_set_function(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int n[2];
+    return as_ints(args, count, n, 2) < 0
+               ? NULL
+               : none_or_errno(rpio_regs_set_function(&((Registers *)self)->regs, (unsigned)n[0], n[1]));
+}
+
+static PyObject *registers_write(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int n[2];
+    return as_ints(args, count, n, 2) < 0
+               ? NULL
+               : none_or_errno(rpio_regs_write(&((Registers *)self)->regs, (unsigned)n[0], n[1]));
+}
+
+static PyObject *registers_set_pull(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int n[2];
+    return as_ints(args, count, n, 2) < 0
+               ? NULL
+               : none_or_errno(rpio_regs_set_pull(&((Registers *)self)->regs, (unsigned)n[0], n[1]));
+}
+
+static PyMethodDef registers_methods[] = {
+    {"function", registers_function, METH_O, PyDoc_STR("function($self, line, /)\n--\n\nFunction code of the line.")},
+    {"set_function", (PyCFunction)(void (*)(void))registers_set_function, METH_FASTCALL,
+     PyDoc_STR("set_function($self, line, function, /)\n--\n\nSwitch the line.")},
+    {"read", registers_read, METH_O, PyDoc_STR("read($self, line, /)\n--\n\nLevel of the line, 0 or 1.")},
+    {"write", (PyCFunction)(void (*)(void))registers_write, METH_FASTCALL,
+     PyDoc_STR("write($self, line, value, /)\n--\n\nSet the output latch.")},
+    {"pull", registers_pull, METH_O, PyDoc_STR("pull($self, line, /)\n--\n\n0 off, 1 down, 2 up.")},
+    {"set_pull", (PyCFunction)(void (*)(void))registers_set_pull, METH_FASTCALL,
+     PyDoc_STR("set_pull($self, line, pull, /)\n--\n\n0 off, 1 down, 2 up.")},
+    {0},
+};
+
+static PyMemberDef registers_members[] = {
+    {"line_count", T_UINT, offsetof(Registers, regs.line_count), READONLY, "lines of the chip"},
+    {0},
+};
+
+static PyType_Slot registers_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Registers(compatible, path, offset=0)\n--\n\nA GPIO register block, mapped from a file.")},
+    {Py_tp_init, registers_init},
+    {Py_tp_dealloc, registers_dealloc},
+    {Py_tp_methods, registers_methods},
+    {Py_tp_members, registers_members},
+    {0},
+};
+
+static PyType_Spec registers_spec = {
+    .name = "RPIO._gpio.Registers",
+    .basicsize = sizeof(Registers),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = registers_slots,
+};
+
+static PyObject *regs_chip(PyObject *module, PyObject *compatible)
+{
+    (void)module;
+    const char *text = PyUnicode_AsUTF8(compatible);
+    if (!text)
+        return NULL;
+    const char *chip = rpio_regs_chip(text);
+    return chip ? PyUnicode_FromString(chip) : Py_NewRef(Py_None);
+}
+
+/* ---- the gpiochip character device ---------------------------------------------------------------- */
+
+static PyObject *chip_open(PyObject *module, PyObject *path)
+{
+    (void)module;
+    const char *text = PyUnicode_AsUTF8(path);
+    if (!text)
+        return NULL;
+    int fd = rpio_cdev_open(text);
+    return fd < 0 ? raise_errno(fd, text) : PyLong_FromLong(fd);
+}
+
+static PyObject *file_watch(PyObject *module, PyObject *path)
+{
+    (void)module;
+    const char *text = PyUnicode_AsUTF8(path);
+    if (!text)
+        return NULL;
+    int fd = rpio_cdev_file_watch(text);
+    return fd < 0 ? raise_errno(fd, text) : PyLong_FromLong(fd);
+}
+
+static PyObject *name_text(const char *name)
+{
+    return PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "replace");
+}
+
+static PyObject *chip_info(PyObject *module, PyObject *chip_fd)
+{
+    (void)module;
+    struct rpio_chip_info info;
+    int fd, error;
+    if (as_int(chip_fd, &fd) < 0)
+        return NULL;
+    if ((error = rpio_cdev_chip_info(fd, &info)) < 0)
+        return raise_errno(error, NULL);
+    return Py_BuildValue("(NNI)", name_text(info.name), name_text(info.label), (unsigned)info.line_count);
+}
+
+static PyObject *line_info(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    struct rpio_line_info info;
+    int n[2], error;
+    if (as_ints(args, count, n, 2) < 0)
+        return NULL;
+    if ((error = rpio_cdev_line_info(n[0], (uint32_t)n[1], &info)) < 0)
+        return raise_errno(error, NULL);
+    return Py_BuildValue("{sNsNsOsOsOsisisI}", "name", name_text(info.name), "consumer", name_text(info.consumer),
+                         "used", info.used ? Py_True : Py_False, "is_output", info.is_output ? Py_True : Py_False,
+                         "active_low", info.active_low ? Py_True : Py_False, "pull", info.pull, "edges",
+                         info.edges, "debounce_us", (unsigned)info.debounce_us);
+}
+
+/* direction, value, pull, edges, debounce_us: the last five arguments of both calls that configure a line. */
+static struct rpio_line_config config_of(const int n[5])
+{
+    return (struct rpio_line_config){
+        .direction = n[0], .value = n[1], .pull = n[2], .edges = n[3], .debounce_us = (uint32_t)n[4]};
+}
+
+static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    int n[8];
+    if (count != 9) {
+        PyErr_SetString(PyExc_TypeError, "9 arguments expected");
+        return NULL;
+    }
+    const char *consumer = PyUnicode_AsUTF8(args[8]);
+    if (!consumer || as_ints(args, 8, n, 8) < 0)
+        return NULL;
+    struct rpio_line_config config = config_of(n + 3);
+    return result_or_errno(rpio_cdev_request(n[0], (uint32_t)n[1], &config, consumer, (uint32_t)n[2]));
+}
+
+static PyObject *line_configure(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    int n[6];
+    if (as_ints(args, count, n, 6) < 0)
+        return NULL;
+    struct rpio_line_config config = config_of(n + 1);
+    return none_or_errno(rpio_cdev_configure(n[0], &config));
+}
+
+static PyObject *line_read(PyObject *module, PyObject *line_fd)
+{
+    (void)module;
+    int fd;
+    return as_int(line_fd, &fd) < 0 ? NULL : result_or_errno(rpio_cdev_read(fd));
+}
+
+static PyObject *line_write(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    int n[2];
+    return as_ints(args, count, n, 2) < 0 ? NULL : none_or_errno(rpio_cdev_write(n[0], n[1]));
+}
+
+/* ---- edge events ---------------------------------------------------------------------------------- */
+
+static PyStructSequence_Field edge_event_fields[] = {
+    {"line", "number of the line on its chip (the BCM number on a Raspberry Pi)"},
+    {"value", "1 after a rising edge, 0 after a falling one"},
+    {"timestamp_ns", "CLOCK_MONOTONIC in nanoseconds, taken in the kernel's interrupt handler"},
+    {"seq", "number of the event on its line, from 1; a gap is what was lost"},
+    {0},
+};
+
+static PyStructSequence_Desc edge_event_desc = {
+    .name = "RPIO.EdgeEvent",
+    .doc = PyDoc_STR("One edge on one line: (line, value, timestamp_ns, seq)."),
+    .fields = edge_event_fields,
+    .n_in_sequence = 4,
+};
+
+static PyObject *edge_event(const struct state *state, const struct rpio_event *event)
+{
+    PyObject *object = PyStructSequence_New(state->edge_event);
+    if (!object)
+        return NULL;
+    PyStructSequence_SetItem(object, 0, PyLong_FromUnsignedLong(event->line));
+    PyStructSequence_SetItem(object, 1, PyLong_FromUnsignedLong(event->value));
+    PyStructSequence_SetItem(object, 2, PyLong_FromUnsignedLongLong(event->timestamp_ns));
+    PyStructSequence_SetItem(object, 3, PyLong_FromUnsignedLong(event->seq));
+    if (PyErr_Occurred())
+        Py_CLEAR(object);
+    return object;
+}
+
+static PyObject *edge_event_list(const struct state *state, const struct rpio_event *events, size_t count)
+{
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *object = edge_event(state, &events[i]);
+        if (!object)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, (Py_ssize_t)i, object);
+    }
+    return list;
+}
+
+static PyObject *events_decode(PyObject *module, PyObject *bytes)
+{
+    struct rpio_event events[RPIO_EVENT_BATCH];
+    Py_buffer view;
+    if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    int count = rpio_event_decode(view.buf, (size_t)view.len, events, RPIO_EVENT_BATCH);
+    PyBuffer_Release(&view);
+    return count < 0 ? raise_errno(count, NULL) : edge_event_list(PyModule_GetState(module), events, (size_t)count);
+}
+
+static PyObject *event_encode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    struct rpio_event event;
+    unsigned char bytes[RPIO_EVENT_BYTES];
+    unsigned line, value, seq;
+    unsigned long long timestamp_ns;
+    if (!PyArg_ParseTuple(args, "IIKI:event_encode", &line, &value, &timestamp_ns, &seq))
+        return NULL;
+    event = (struct rpio_event){.timestamp_ns = timestamp_ns, .line = line, .value = value, .seq = seq};
+    rpio_event_encode(&event, bytes);
+    return PyBytes_FromStringAndSize((const char *)bytes, sizeof bytes);
+}
+
+static PyObject *events_read(PyObject *module, PyObject *fd)
+{
+    struct rpio_event events[RPIO_EVENT_BATCH];
+    int n, count;
+    if (as_int(fd, &n) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    count = rpio_event_read(n, events);
+    Py_END_ALLOW_THREADS
+    return count < 0 ? raise_errno(count, NULL) : edge_event_list(PyModule_GetState(module), events, (size_t)count);
+}
+
+/* ---- Poller --------------------------------------------------------------------------------------- */
+
+enum { READY_MAX = 64 };
+
+/* What epoll hands back: the registration's token, and for a line with edges its place in `watches`. */
+#define EDGE_FLAG (UINT64_C(1) << 63)
+#define WAKE_TOKEN UINT64_C(0)
+
+struct watch {
+    int fd; /* -1: free */
+    uint64_t token;
+};
+
+typedef struct {
+    PyObject_HEAD
+    int epoll_fd, wake_fd;
+    atomic_flag waiting;
+    pthread_mutex_t mutex; /* over watches, and over every read from them */
+    struct watch *watches;
+    size_t watch_count;
+    struct rpio_event *events; /* READY_MAX batches: what one wait can bring */
+} Poller;
+
+static int poller_control(Poller *self, int operation, int fd, uint64_t token, uint32_t mask)
+{
+    struct epoll_event event = {.events = mask, .data.u64 = token};
+    return epoll_ctl(self->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+static void poller_release(Poller *self)
+{
+    if (self->epoll_fd >= 0)
+        (void)close(self->epoll_fd);
+    if (self->wake_fd >= 0)
+        (void)close(self->wake_fd);
+    self->epoll_fd = self->wake_fd = -1;
+    self->watch_count = 0;
+}
+
+static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    Poller *self = (Poller *)PyType_GenericNew(type, args, kwargs);
+    if (!self)
+        return NULL;
+    atomic_flag_clear(&self->waiting);
+    (void)pthread_mutex_init(&self->mutex, NULL);
+    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->events = malloc(sizeof *self->events * READY_MAX * RPIO_EVENT_BATCH);
+    int error = self->epoll_fd < 0 || self->wake_fd < 0 ? -errno : self->events ? 0 : -ENOMEM;
+    if (error == 0)
+        error = poller_control(self, EPOLL_CTL_ADD, self->wake_fd, WAKE_TOKEN, EPOLLIN);
+    if (error < 0) {
+        Py_DECREF(self);
+        return raise_errno(error, NULL);
+    }
+    return (PyObject *)self;
+}
+
+static void poller_dealloc(PyObject *object)
+{
+    Poller *self = (Poller *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    poller_release(self);
+    (void)pthread_mutex_destroy(&self->mutex);
+    free(self->watches);
+    free(self->events);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static int add_watch(Poller *self, int fd, uint64_t token)
+{
+    size_t place = 0;
+    while (place < self->watch_count && self->watches[place].fd >= 0)
+        place++;
+    if (place == self->watch_count) {
+        struct watch *grown = realloc(self->watches, (self->watch_count + 1) * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        self->watches = grown;
+        self->watch_count++;
+    }
+    self->watches[place] = (struct watch){.fd = fd, .token = token};
+    return 0;
+}
+
+static int find_watch(const Poller *self, uint64_t token)
+{
+    for (size_t i = 0; i < self->watch_count; i++)
+        if (self->watches[i].token == token)
+            return self->watches[i].fd;
+    return -1;
+}
+
+static void lock_watches(Poller *self)
+{
+    Py_BEGIN_ALLOW_THREADS
+    (void)pthread_mutex_lock(&self->mutex);
+    Py_END_ALLOW_THREADS
+}
+
+/* add(fd, token, mask) and modify(fd, token, mask): three arguments, one call of epoll. */
+static int parse_registration(PyObject *const *args, Py_ssize_t count, int *fd, uint64_t *token, uint32_t *mask)
+{
+    if (count != 3) {
+        PyErr_Format(PyExc_TypeError, "3 arguments expected, %zd given", count);
+        return -1;
+    }
+    if (as_int(args[0], fd) < 0)
+        return -1;
+    *token = PyLong_AsUnsignedLongLong(args[1]);
+    *mask = (uint32_t)PyLong_AsUnsignedLong(args[2]);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *poller_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int fd;
+    uint64_t token;
+    uint32_t mask;
+    return parse_registration(args, count, &fd, &token, &mask) < 0
+               ? NULL
+               : none_or_errno(poller_control((Poller *)self, EPOLL_CTL_ADD, fd, token, mask));
+}
+
+static PyObject *poller_modify(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int fd;
+    uint64_t token;
+    uint32_t mask;
+    return parse_registration(args, count, &fd, &token, &mask) < 0
+               ? NULL
+               : none_or_errno(poller_control((Poller *)self, EPOLL_CTL_MOD, fd, token, mask));
+}
+
+static PyObject *poller_add_edges(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    Poller *self = (Poller *)object;
+    int n[2];
+    if (as_ints(args, count, n, 2) < 0)
+        return NULL;
+    uint64_t token = (uint64_t)n[1] | EDGE_FLAG;
+    lock_watches(self);
+    int error = add_watch(self, n[0], token);
+    if (error == 0 && (error = poller_control(self, EPOLL_CTL_ADD, n[0], token, EPOLLIN)) < 0)
+        for (size_t i = 0; i < self->watch_count; i++)
+            if (self->watches[i].token == token)
+                self->watches[i].fd = -1;
+    (void)pthread_mutex_unlock(&self->mutex);
+    return none_or_errno(error);
+}
+
+static PyObject *poller_remove(PyObject *object, PyObject *fd)
+{
+    Poller *self = (Poller *)object;
+    int n;
+    if (as_int(fd, &n) < 0)
+        return NULL;
+    lock_watches(self);
+    for (size_t i = 0; i < self->watch_count; i++)
+        if (self->watches[i].fd == n)
+            self->watches[i] = (struct watch){.fd = -1};
+    int error = poller_control(self, EPOLL_CTL_DEL, n, 0, 0);
+    (void)pthread_mutex_unlock(&self->mutex);
+    return none_or_errno(error);
+}
+
+static PyObject *poller_wake(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    uint64_t one = 1;
+    ssize_t written = write(((Poller *)self)->wake_fd, &one, sizeof one);
+    return none_or_errno(written < 0 && errno != EAGAIN ? -errno : 0);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct rpio_event *x = a, *y = b;
+    if (x->timestamp_ns != y->timestamp_ns)
+        return x->timestamp_ns < y->timestamp_ns ? -1 : 1;
+    if (x->line != y->line)
+        return x->line < y->line ? -1 : 1;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* Reads every line that is ready; turns ready[] into what is left for Python to handle. Without the GIL. */
+static size_t collect_edges(Poller *self, struct epoll_event *ready, int *ready_count)
+{
+    size_t events = 0, sources = 0;
+    int left = 0;
+    (void)pthread_mutex_lock(&self->mutex);
+    for (int i = 0; i < *ready_count; i++) {
+        uint64_t token = ready[i].data.u64;
+        if (token == WAKE_TOKEN) {
+            uint64_t wakes;
+            ssize_t ignored = read(self->wake_fd, &wakes, sizeof wakes);
+            (void)ignored; /* non-blocking, and drained is drained */
+            continue;
+        }
+        if (token & EDGE_FLAG) {
+            int fd = find_watch(self, token);
+            if (fd < 0)
+                continue; /* removed since */
+            int count = ready[i].events & EPOLLIN ? rpio_event_read(fd, self->events + events) : 0;
+            if (count > 0) {
+                events += (size_t)count;
+                sources++;
+            }
+            if (count >= 0 && !(ready[i].events & (EPOLLERR | EPOLLHUP)))
+                continue;
+            ready[i].events |= EPOLLERR;
+        }
+        ready[left++] = ready[i];
+    }
+    (void)pthread_mutex_unlock(&self->mutex);
+    *ready_count = left;
+    if (sources > 1)
+        qsort(self->events, events, sizeof *self->events, by_time);
+    return events;
+}
+
+static PyObject *ready_list(const struct epoll_event *ready, int count)
+{
+    PyObject *list = PyList_New(count);
+    for (int i = 0; list && i < count; i++) {
+        PyObject *pair =
+            Py_BuildValue("(KI)", (unsigned long long)(ready[i].data.u64 & ~EDGE_FLAG), (unsigned)ready[i].events);
+        if (!pair)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, pair);
+    }
+    return list;
+}
+
+/* None is for ever; seconds are rounded up to whole milliseconds, so that a wait is never too short. */
+static int timeout_ms(PyObject *timeout_s, int *out)
+{
+    *out = -1;
+    if (timeout_s == Py_None)
+        return 0;
+    double seconds = PyFloat_AsDouble(timeout_s);
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -1;
+    if (!(seconds >= 0.0)) {
+        PyErr_SetString(PyExc_ValueError, "timeout_s must not be negative");
+        return -1;
+    }
+    double ms = seconds * 1000.0;
+    *out = ms > 2e9 ? 2000000000 : (int)ms + ((double)(int)ms < ms);
+    return 0;
+}
+
+static PyObject *poller_wait(PyObject *object, PyObject *timeout_s)
+{
+    Poller *self = (Poller *)object;
+    struct epoll_event ready[READY_MAX];
+    int timeout, count, error = 0;
+    size_t events = 0;
+    if (timeout_ms(timeout_s, &timeout) < 0)
+        return NULL;
+    if (atomic_flag_test_and_set(&self->waiting)) {
+        PyErr_SetString(PyExc_RuntimeError, "another thread is waiting on this poller");
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    count = epoll_wait(self->epoll_fd, ready, READY_MAX, timeout);
+    if (count < 0) {
+        error = errno;
+        count = 0;
+    } else {
+        events = collect_edges(self, ready, &count);
+    }
+    Py_END_ALLOW_THREADS
+    PyObject *result = NULL;
+    if (error == EINTR && PyErr_CheckSignals() < 0)
+        ; /* a signal handler raised */
+    else if (error != 0 && error != EINTR)
+        (void)raise_errno(-error, NULL);
+    else {
+        const struct state *state = PyType_GetModuleState(Py_TYPE(object));
+        PyObject *handles = ready_list(ready, count);
+        PyObject *edges = handles ? edge_event_list(state, self->events, events) : NULL;
+        if (edges)
+            result = PyTuple_Pack(2, handles, edges);
+        Py_XDECREF(handles);
+        Py_XDECREF(edges);
+    }
+    atomic_flag_clear(&self->waiting);
+    return result;
+}
+
+static PyObject *poller_close(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    poller_release((Poller *)self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *poller_fileno(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((Poller *)self)->epoll_fd);
+}
+
+static PyMethodDef poller_methods[] = {
+    {"add", (PyCFunction)(void (*)(void))poller_add, METH_FASTCALL,
+     PyDoc_STR("add($self, fd, token, mask, /)\n--\n\nWatch fd for the epoll events in mask; token > 0 names it.")},
+    {"modify", (PyCFunction)(void (*)(void))poller_modify, METH_FASTCALL,
+     PyDoc_STR("modify($self, fd, token, mask, /)\n--\n\nChange the events of a watched fd.")},
+    {"add_edges", (PyCFunction)(void (*)(void))poller_add_edges, METH_FASTCALL,
+     PyDoc_STR("add_edges($self, fd, token, /)\n--\n\nWatch a line; its events are read in wait().")},
+    {"remove", poller_remove, METH_O,
+     PyDoc_STR("remove($self, fd, /)\n--\n\nStop watching; after this returns, nothing reads fd.")},
+    {"wake", poller_wake, METH_NOARGS,
+     PyDoc_STR("wake($self, /)\n--\n\nEnd the wait at once; from any thread or signal handler.")},
+    {"wait", poller_wait, METH_O,
+     PyDoc_STR("wait($self, timeout_s, /)\n--\n\n"
+               "Wait, with the GIL released, at most timeout_s seconds (None: for ever).\n\n"
+               "Returns ([(token, mask), ...], [EdgeEvent, ...]): what is ready, and the edges in order of time.")},
+    {"fileno", poller_fileno, METH_NOARGS, PyDoc_STR("fileno($self, /)\n--\n\nThe epoll descriptor; it nests.")},
+    {"close", poller_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose its own descriptors. Twice is fine.")},
+    {0},
+};
+
+static PyType_Slot poller_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Poller()\n--\n\nepoll that reads edge events itself. One thread waits, any may change it.")},
+    {Py_tp_new, poller_new},
+    {Py_tp_dealloc, poller_dealloc},
+    {Py_tp_methods, poller_methods},
+    {0},
+};
+
+static PyType_Spec poller_spec = {
+    .name = "RPIO._gpio.Poller",
+    .basicsize = sizeof(Poller),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = poller_slots,
+};
+
+/* ---- the module ----------------------------------------------------------------------------------- */
+
+static PyMethodDef module_methods[] = {
+    {"regs_chip", regs_chip, METH_O,
+     PyDoc_STR("regs_chip(compatible, /)\n--\n\nRegister block of a device-tree compatible, or None.")},
+    {"chip_open", chip_open, METH_O, PyDoc_STR("chip_open(path, /)\n--\n\nDescriptor of a gpiochip.")},
+    {"file_watch", file_watch, METH_O,
+     PyDoc_STR("file_watch(path, /)\n--\n\nDescriptor that is readable when the file may have been removed.")},
+    {"chip_info", chip_info, METH_O, PyDoc_STR("chip_info(chip_fd, /)\n--\n\n(name, label, line_count).")},
+    {"line_info", (PyCFunction)(void (*)(void))line_info, METH_FASTCALL,
+     PyDoc_STR("line_info(chip_fd, line, /)\n--\n\nDict: name, consumer, used, is_output, active_low, pull (-1: "
+               "unknown), edges, debounce_us.")},
+    {"line_request", (PyCFunction)(void (*)(void))line_request, METH_FASTCALL,
+     PyDoc_STR("line_request(chip_fd, line, event_buffer_size, direction, value, pull, edges, debounce_us, consumer, "
+               "/)\n--\n\nDescriptor of the requested line.")},
+    {"line_configure", (PyCFunction)(void (*)(void))line_configure, METH_FASTCALL,
+     PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request.")},
+    {"line_read", line_read, METH_O, PyDoc_STR("line_read(line_fd, /)\n--\n\n0 or 1.")},
+    {"line_write", (PyCFunction)(void (*)(void))line_write, METH_FASTCALL,
+     PyDoc_STR("line_write(line_fd, value, /)\n--\n\nOne ioctl.")},
+    {"events_decode", events_decode, METH_O,
+     PyDoc_STR("events_decode(bytes, /)\n--\n\nThe kernel's event records as EdgeEvents, 64 at most.")},
+    {"event_encode", event_encode, METH_VARARGS,
+     PyDoc_STR("event_encode(line, value, timestamp_ns, seq, /)\n--\n\nOne record of 48 bytes.")},
+    {"events_read", events_read, METH_O,
+     PyDoc_STR("events_read(fd, /)\n--\n\nWhat waits in a non-blocking fd: up to 64 EdgeEvents.")},
+    {0},
+};
+
+static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type && PyModule_AddType(module, type) < 0)
+        Py_CLEAR(type);
+    return type;
+}
+
+static int module_exec(PyObject *module)
+{
+    struct state *state = PyModule_GetState(module);
+    state->edge_event = PyStructSequence_NewType(&edge_event_desc);
+    if (!state->edge_event || PyModule_AddObjectRef(module, "EdgeEvent", (PyObject *)state->edge_event) < 0)
+        return -1;
+    state->registers = add_type(module, &registers_spec);
+    state->poller = state->registers ? add_type(module, &poller_spec) : NULL;
+    return state->poller ? 0 : -1;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct state *state = PyModule_GetState(module);
+    Py_VISIT(state->edge_event);
+    Py_VISIT(state->registers);
+    Py_VISIT(state->poller);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    struct state *state = PyModule_GetState(module);
+    Py_CLEAR(state->edge_event);
+    Py_CLEAR(state->registers);
+    Py_CLEAR(state->poller);
+    return 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0}};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "RPIO._gpio",
+    .m_doc = PyDoc_STR("The C core of RPIO: registers, gpiochips, edge events. See source/c_gpio/gpio.h."),
+    .m_size = sizeof(struct state),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
+
+PyMODINIT_FUNC PyInit__gpio(void);
+
+PyMODINIT_FUNC PyInit__gpio(void)
+{
+    return PyModuleDef_Init(&module_def);
+}
