@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The errors of RPIO. Every leaf is also the builtin that RPi.GPIO or the original RPIO raised.
+
+::
+
+    GPIOError
+     +- WrongDirectionException    RuntimeError                 a channel is not set up, or otherwise
+     +- ModeNotSetException        RuntimeError                 no numbering mode has been chosen
+     +- AlreadyRunningError        RuntimeError                 the loop runs in another thread
+     +- NotSupportedError          NotImplementedError          this board, chip or kernel cannot do it
+     +- InvalidModeException       ValueError
+     +- InvalidChannelException    ValueError
+     +- InvalidDirectionException  ValueError
+     +- InvalidPullException       ValueError, AttributeError   (the original RPIO raised AttributeError)
+     +- InvalidEdgeException       ValueError, AttributeError
+     +- InvalidCallbackException   TypeError, AttributeError
+     +- NotWatchedError            KeyError                     no callback, no client of that number
+     +- LineBusyError              OSError, EBUSY               another program or a driver holds the line
+     +- NoAccessError              PermissionError, RuntimeError  a device file that may not be opened
+     +- NoBackendError             RuntimeError                 nothing here that could drive a line
+     +- LineGoneError              OSError, ENODEV              the chip went away
+
+``str(error)`` is the historic text, to the letter, where there is one. What to do about it is in
+``error.hint``, which tracebacks show from Python 3.11 on.
+"""
+
+
+class GPIOError(Exception):
+    """The root of all errors that are RPIO's own.
+
+    *hint* says what to do; it is "" where nothing is known to help.
+    """
+
+    def __init__(self, *args: object, hint: str = "") -> None:
+        super().__init__(*args)
+        self.hint = hint
+        if hint and hasattr(self, "add_note"):
+            self.add_note(hint)
+
+
+class WrongDirectionException(GPIOError, RuntimeError):
+    """A channel has not been set up, or in the other direction."""
+
+
+class ModeNotSetException(GPIOError, RuntimeError):
+    """No numbering mode has been chosen with setmode()."""
+
+
+class AlreadyRunningError(GPIOError, RuntimeError):
+    """wait_for_interrupts() is running already."""
+
+
+class NotSupportedError(GPIOError, NotImplementedError):
+    """This board, chip or kernel cannot do what was asked."""
+
+
+class InvalidModeException(GPIOError, ValueError):
+    """The numbering mode is neither BOARD nor BCM."""
+
+
+class InvalidChannelException(GPIOError, ValueError):
+    """The channel is not one of this board's."""
+
+
+class InvalidDirectionException(GPIOError, ValueError):
+    """The direction is neither IN nor OUT."""
+
+
+class InvalidPullException(GPIOError, ValueError, AttributeError):
+    """The pull is none of PUD_OFF, PUD_DOWN, PUD_UP."""
+
+
+class InvalidEdgeException(GPIOError, ValueError, AttributeError):
+    """The edge is none of the known ones."""
+
+
+class InvalidCallbackException(GPIOError, TypeError, AttributeError):
+    """The callback cannot be called."""
+
+
+class NotWatchedError(GPIOError, KeyError):
+    """There is no callback on this line, or no TCP client of this number."""
+
+    __str__ = Exception.__str__  # KeyError would show the repr of the text
+
+
+class LineBusyError(GPIOError, OSError):
+    """Another program or a kernel driver holds the line; the text names it."""
+
+
+class NoAccessError(GPIOError, PermissionError, RuntimeError):
+    """A device file may not be opened; the text names the file, the hint its group and the command."""
+
+
+class NoBackendError(GPIOError, RuntimeError):
+    """Nothing on this machine, or nothing of the asked name, can drive lines."""
+
+
+class LineGoneError(GPIOError, OSError):
+    """The chip that the line belongs to has been removed."""

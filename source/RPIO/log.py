@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The log of RPIO: the logger "RPIO" of the standard library, imported only by those who use it.
+
+``import logging`` costs more than all of RPIO's import. A program that has not imported it cannot see a
+DEBUG message either, so those are dropped here; a warning is worth the import.
+"""
+
+import sys
+
+
+def debug(message: str, *args: object) -> None:
+    """Log what the library is doing; nothing where the program has not imported logging."""
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        logging.getLogger("RPIO").debug(message, *args)
+
+
+def warning(message: str, *args: object) -> None:
+    """Log what the user should know; goes to stderr where no logging is configured."""
+    import logging
+
+    logging.getLogger("RPIO").warning(message, *args)
+
+
+def callback_failed(callback: object) -> None:
+    """Print the traceback of the exception being handled to stderr, and name the callback."""
+    import traceback
+
+    print(f"RPIO: exception in callback {callback!r}, ignored:", file=sys.stderr)
+    traceback.print_exc()

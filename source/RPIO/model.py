@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The constants that every part shares, with the values of RPi.GPIO.
+
+A *line* is a BCM number (what the chip and the kernel call it), a *pin* is a place on the header,
+a *channel* is whichever of the two the numbering mode says.
+
+Source: RPi.GPIO 0.7.1 for all values but ``ALTn``, which are the 3-bit codes of GPFSELn (BCM2835 ARM
+Peripherals, 6.1, "GPIO Function Select Registers"); ``IN`` and ``OUT`` are, as in RPi.GPIO, the reverse
+of the register. RP1 has functions beyond ALT5; they follow on.
+"""
+
+LOW, HIGH = 0, 1
+OUT, IN = 0, 1
+BOARD, BCM = 10, 11
+UNKNOWN = -1
+PUD_OFF, PUD_DOWN, PUD_UP = 20, 21, 22
+RISING, FALLING, BOTH = 31, 32, 33
+SERIAL, SPI, I2C, HARD_PWM = 40, 41, 42, 43
+
+ALT0, ALT1, ALT2, ALT3, ALT4, ALT5 = 4, 5, 6, 7, 3, 2
+ALT6, ALT7, ALT8 = 8, 9, 10
+NO_FUNCTION = 31
+
+EDGE_BITS = {RISING: 1, FALLING: 2, BOTH: 3}
+"""Edge constant -> the bits that a rising (1) and a falling (2) edge have in the C core."""
+
+FUNCTION_NAMES = {
+    OUT: "OUTPUT",
+    IN: "INPUT",
+    ALT0: "ALT0",
+    ALT1: "ALT1",
+    ALT2: "ALT2",
+    ALT3: "ALT3",
+    ALT4: "ALT4",
+    ALT5: "ALT5",
+    ALT6: "ALT6",
+    ALT7: "ALT7",
+    ALT8: "ALT8",
+    NO_FUNCTION: "NONE",
+}
+
+PULL_NAMES = {PUD_OFF: "off", PUD_DOWN: "down", PUD_UP: "up"}
+
+EVENT_BUFFER_SIZE = 1024
+"""Edges that a watched line holds until they are read; the kernel's own cap for one request."""

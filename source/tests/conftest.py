@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Fixtures for all tests: a simulated board of its own for each, and no board of the machine by accident."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("RPIO_BACKEND", "sim")
+
+import RPIO
+from RPIO.backends.clock import ManualClock
+from RPIO.backends.sim import SimBackend
+from RPIO.board import Board
+from RPIO.boards import by_name
+
+
+@pytest.fixture
+def sim():
+    """A simulated Raspberry Pi 4B whose clock the test moves."""
+    backend = SimBackend(by_name("4B"), ManualClock())
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def board(sim):
+    """A Board on that."""
+    board = Board()
+    board.use(sim, sim.hardware)
+    yield board
+    board.close()
+
+
+@pytest.fixture
+def rpio(monkeypatch):
+    """The module RPIO on a fresh simulated 4B with real time; everything is closed afterwards."""
+    monkeypatch.setenv("RPIO_BACKEND", "sim:4B")
+    RPIO.facade.board.close()
+    RPIO.facade.board.__init__()
+    yield RPIO
+    RPIO.facade.board.close()
+    RPIO.facade.board.__init__()
