@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a backend promises, and which ones there are.
+
+A backend touches lines and knows no rules; the Board has the rules and touches nothing. Every sentence of the
+protocol below ends with the names of the contract tests that hold it; each backend passes all of them.
+"""
+
+from __future__ import annotations
+
+from .. import errors, model
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..boards import Hardware
+
+
+class Backend:
+    """The lines of one board.
+
+    ``name`` is the word that chooses the backend. [name_is_registered]
+    ``line_count`` is the number of lines, and lines count from 0. [line_count_bounds]
+    ``features`` is a frozenset of the optional abilities named below. [features_are_known]
+    A line that is out of range raises InvalidChannelException. [line_out_of_range, line_negative]
+    A feature that is missing raises NotSupportedError, whose text says what is. [missing_feature_is_refused]
+    ``holds_lines`` is true where a line that is set up is a descriptor, which a fork's child drops. [fork_drops_lines]
+    Opening a backend changes no line. [open_changes_nothing]
+    """
+
+    name = ""
+    line_count = 0
+    features: frozenset[str] = frozenset()
+    holds_lines = False
+
+    def describe(self) -> str:
+        """Return one line that says by what means lines are touched, for people. [describe_is_one_line]"""
+        raise errors.NotSupportedError("describe")
+
+    def function(self, line: int) -> int:
+        """Return the function of the line: IN, OUT or ALTn. [function_of_input, function_of_output]
+
+        With the feature "functions" alternate functions are told apart. [function_of_alternate]
+        """
+        raise errors.NotSupportedError("function")
+
+    def set_function(self, line: int, function: int) -> None:
+        """Switch the line to an alternate function (feature "functions"). [function_of_alternate]
+
+        A function that the chip does not have raises ValueError. [function_unknown]
+        Neither the level that was last written nor the pull changes. [function_keeps_latch, function_keeps_pull]
+        """
+        raise errors.NotSupportedError(f"{self.name} cannot choose alternate functions")
+
+    def set_input(self, line: int, pull: int | None) -> None:
+        """Make the line an input with this pull: PUD_OFF, PUD_DOWN or PUD_UP. [input_with_pull, pull_shows]
+
+        None leaves the pull as it is. [input_keeps_pull]
+        Twice is the same as once. [input_twice]
+        An output becomes an input and stops driving. [input_after_output]
+        A watched line stays watched. [input_while_watched]
+        """
+        raise errors.NotSupportedError("set_input")
+
+    def set_output(self, line: int, value: int | None) -> None:
+        """Make the line an output that drives this level, 0 or 1, from its first moment. [output_drives]
+
+        The other level never shows on the way. [output_without_glitch]
+        None drives what was last written, or the level that an output has already. [output_keeps_latch]
+        The pull is turned off. [output_turns_pull_off]
+        A watched line is no longer watched. [output_ends_watch]
+        """
+        raise errors.NotSupportedError("set_output")
+
+    def read(self, line: int) -> int:
+        """Return the level of the line, the int 0 or 1. [read_levels, read_is_int]
+
+        The level of an output is what it drives. [read_output]
+        A line that nobody has set up can be read too. [read_untouched]
+        Reading changes nothing. [read_changes_nothing]
+        """
+        raise errors.NotSupportedError("read")
+
+    def write(self, line: int, value: int) -> None:
+        """Drive an output to the level; any value but 0 is high. [write_levels, write_truthy]
+
+        On an input it changes no level, and the line drives it when it becomes an output. [write_on_input]
+        The other lines do not change. [write_is_alone]
+        """
+        raise errors.NotSupportedError("write")
+
+    def set_pull(self, line: int, pull: int) -> None:
+        """Set the pull of an input. [pull_shows, pull_changes]
+
+        The function and the other lines stay as they are. [pull_is_alone]
+        A value that is no pull raises InvalidPullException. [pull_unknown]
+        """
+        raise errors.NotSupportedError("set_pull")
+
+    def pull(self, line: int) -> int | None:
+        """Return the pull, or None where the hardware cannot tell. [pull_read_back]"""
+        raise errors.NotSupportedError("pull")
+
+    def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
+        """Watch an input for RISING, FALLING or BOTH edges (feature "edges"). [watch_edges]
+
+        It returns a non-blocking descriptor that delivers gpio_v2_line_event records. [watch_descriptor]
+        The initial level is not reported. [watch_starts_silent]
+        Each record has the line, the level after the edge, and a monotonic time. [watch_record, watch_time]
+        Events of a line are numbered from 1 without a gap. [watch_numbers]
+        When more than EVENT_BUFFER_SIZE wait the oldest are dropped, and the numbers show it. [watch_overflow]
+        A second watch changes the edges in place and returns the same descriptor. [watch_again]
+        Numbers go on and waiting events stay when it does. [watch_again_keeps_events]
+        With filter_us a level must last that long to be reported (feature "filter"). [watch_filter]
+        Watching one line does not report another. [watch_is_alone]
+        A line that is no input raises WrongDirectionException. [watch_output_is_refused]
+        A value that is no edge raises InvalidEdgeException. [watch_unknown_edge]
+        """
+        raise errors.NotSupportedError(
+            f"{self.name} cannot report edges here",
+            hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later",
+        )
+
+    def unwatch(self, line: int) -> None:
+        """Stop watching; the line stays an input with its pull. [unwatch_keeps_input, unwatch_keeps_pull]
+
+        What waits in its descriptor is dropped, and the next watch numbers from 1. [unwatch_drops]
+        A line that is not watched is left alone. [unwatch_unwatched]
+        """
+
+    def release(self, line: int) -> None:
+        """Give the line back: others may take it. [release_frees]
+
+        An input stays an input. [release_keeps_input]
+        It can be set up again. [release_and_again]
+        A line that was never taken is left alone. [release_untaken]
+        """
+
+    def consumer(self, line: int) -> str:
+        """Return the name of the program or driver that holds the line, "" for none. [consumer_of_free_line]
+
+        With the feature "consumers" a line that this backend holds says "RPIO". [consumer_is_named]
+        A line that somebody else holds raises LineBusyError with his name, and does not change. [line_is_busy]
+        """
+        return ""
+
+    def gone_fd(self) -> int | None:
+        """Return a descriptor that is readable when the chip may have gone, None where it cannot. [gone_is_noticed]"""
+        return None
+
+    def is_gone(self) -> bool:
+        """Whether the chip has been removed; makes gone_fd() unreadable again. [gone_is_noticed, gone_is_false]"""
+        return False
+
+    def close(self) -> None:
+        """Close every descriptor, and change no line. [close_closes, close_keeps_levels]
+
+        Twice is fine. [close_twice]
+        """
+
+    def after_fork(self) -> None:
+        """Close, in the child of a fork, the descriptors of lines that the parent goes on using. [fork_drops_lines]
+
+        No line changes, and the backend goes on working. [fork_keeps_levels, fork_works_on]
+        """
+
+
+FEATURES = frozenset({"edges", "functions", "filter", "consumers"})
+
+
+def check_line(backend: Backend, line: int) -> None:
+    """Raise InvalidChannelException for a line that the backend does not have."""
+    if not 0 <= line < backend.line_count:
+        raise errors.InvalidChannelException(
+            f"there is no line {line} on this chip", hint=f"lines are 0 to {backend.line_count - 1}"
+        )
+
+
+def check_pull(pull: int) -> None:
+    """Raise InvalidPullException for what is no pull."""
+    if pull not in model.PULL_NAMES:
+        raise errors.InvalidPullException(f"{pull!r} is no pull", hint="use PUD_OFF, PUD_DOWN or PUD_UP")
+
+
+def check_edge(edge: int) -> int:
+    """Return the bits of an edge for the C core; raise InvalidEdgeException for what is no edge."""
+    bits = model.EDGE_BITS.get(edge)
+    if bits is None:
+        raise errors.InvalidEdgeException(f"{edge!r} is no edge", hint="use RISING, FALLING or BOTH")
+    return bits
+
+
+# -- the registry ---------------------------------------------------------------------------------------
+
+
+def _open_sim(hardware: Hardware | None, argument: str) -> Backend:
+    from .sim import SimBackend
+
+    if hardware is None:
+        raise errors.NoBackendError(
+            "the simulated board needs a model", hint='for example RPIO.use("sim:4B")'
+        )
+    return SimBackend(hardware)
+
+
+def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
+    from .cdev import CdevBackend, find_chip
+
+    return CdevBackend(find_chip(argument, hardware.chip_label if hardware else None))
+
+
+def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
+    from .joined import JoinedBackend
+    from .regs import RegsBackend, map_block
+
+    if hardware is None or hardware.gpio_compatible is None:
+        raise errors.NoBackendError(
+            "this is no Raspberry Pi whose registers are known",
+            hint='RPIO.use("cdev") drives lines through the kernel, RPIO.use("sim") simulates a board',
+        )
+    block, path = map_block(hardware, argument)
+    levels = RegsBackend(block, hardware.gpio_compatible, path)
+    try:
+        edges = _open_cdev(hardware, "")
+    except OSError as e:
+        return JoinedBackend(levels, None, f"no edges: {e}")
+    except errors.NoBackendError as e:
+        return JoinedBackend(levels, None, f"no edges: {e}")
+    return JoinedBackend(levels, edges, "")
+
+
+REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
+    "regs": _open_regs,
+    "cdev": _open_cdev,
+    "sim": _open_sim,
+}
+"""Name -> how to open it, given the hardware and what stood behind the colon of the name."""
+
+
+def choose(hardware: Hardware | None) -> str:
+    """Return the name of the backend that "auto" means on this machine.
+
+    On a Raspberry Pi registers where they may be mapped, else the character device; never the simulation.
+    Elsewhere the character device, and the simulation on a machine without a gpiochip.
+    """
+    from .cdev import chip_paths
+    from .regs import usable
+
+    if hardware is None:
+        return "cdev" if chip_paths() else "sim"
+    return "regs" if usable(hardware) or not chip_paths() else "cdev"
+
+
+def open_backend(name: str, hardware: Hardware | None, argument: str = "") -> Backend:
+    """Open the backend of that name.
+
+    Raises:
+        NoBackendError: there is no such backend, or nothing here that it could drive.
+        OSError: what the kernel says of the device file.
+    """
+    opener = REGISTRY.get(name)
+    if opener is None:
+        raise errors.NoBackendError(
+            f"there is no backend {name!r}", hint=f"choose one of auto, {', '.join(sorted(REGISTRY))}"
+        )
+    return opener(hardware, argument)

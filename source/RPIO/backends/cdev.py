@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Lines through the kernel's gpiochip character device, version 2.
+
+Each line that is set up is one request, and its descriptor is what its edges are read from. A line that is
+not held is only looked at: the kernel may switch a line to input when a request for it ends, so nothing here
+takes an output of somebody else just to read it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import _gpio, errors, model
+from . import Backend, check_edge, check_line, check_pull
+
+CONSUMER = "RPIO"
+AS_IS = -1
+
+
+def chip_paths(dev: str = "/dev") -> list[str]:
+    """Return the device files of all gpiochips, by number; symbolic links are other names of the same."""
+    try:
+        names = os.listdir(dev)
+    except OSError:
+        return []
+    numbered = sorted(
+        (int(name[8:]), name) for name in names if name.startswith("gpiochip") and name[8:].isdecimal()
+    )
+    paths = [os.path.join(dev, name) for _, name in numbered]
+    return [path for path in paths if not os.path.islink(path)]
+
+
+def find_chip(argument: str, label: str | None) -> str:
+    """Return the device file of the chip that is meant: a path, "gpiochip0", a label, or the board's own.
+
+    A Raspberry Pi's chip is known by its *label*: numbers have changed between kernels. Other boards: the first.
+
+    Raises:
+        NoBackendError: no such chip; the text lists those that are there.
+        OSError: none of them may be opened.
+    """
+    if argument.startswith("/"):
+        return argument
+    paths = chip_paths()
+    labels: dict[str, str] = {}
+    refused: OSError | None = None
+    for path in paths:
+        if argument == os.path.basename(path):
+            return path
+        try:
+            chip_fd = _gpio.chip_open(path)
+        except OSError as e:
+            refused = e
+            continue
+        labels.setdefault(_gpio.chip_info(chip_fd)[1], path)
+        os.close(chip_fd)
+    wanted = argument or label
+    if wanted is None and labels:
+        return next(iter(labels.values()))
+    if wanted in labels:
+        return labels[wanted]
+    if refused is not None:
+        raise refused
+    there = ", ".join(f"{path} ({name})" for name, path in labels.items()) or "none"
+    raise errors.NoBackendError(
+        f"there is no gpiochip {wanted!r} here" if wanted else "there is no gpiochip here",
+        hint=f"gpiochips of this machine: {there}",
+    )
+
+
+class _Held:
+    """A line that this process has requested."""
+
+    __slots__ = ("bits", "debounce_us", "direction", "fd", "pull", "used_for_edges")
+
+    def __init__(self, fd: int, direction: int, pull: int) -> None:
+        self.fd = fd
+        self.direction = direction
+        self.pull = pull
+        self.bits = 0
+        self.debounce_us = 0
+        self.used_for_edges = False
+
+
+class CdevBackend(Backend):
+    """The lines of the gpiochip at *path*."""
+
+    name = "cdev"
+    features = frozenset({"edges", "filter", "consumers"})
+    holds_lines = True
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._held: dict[int, _Held] = {}
+        self._latch: dict[int, int] = {}
+        self._chip_fd = _gpio.chip_open(path)
+        self._gone_fd: int | None = None
+        self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
+
+    def describe(self) -> str:
+        return f"{self._path} ({self.label}, {self.line_count} lines)"
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def _explain(self, error: OSError, line: int) -> OSError:
+        """The kernel's error with the line, its holder and what to do."""
+        if error.errno == errno.EBUSY:
+            holder = self.consumer(line)
+            by = f"by {holder!r}" if holder else "by a program or driver that gives no name"
+            return errors.LineBusyError(
+                errno.EBUSY,
+                f"GPIO {line} is in use {by}",
+                self._path,
+                hint="end that program, or switch the driver off (a dtparam or dtoverlay line in config.txt)",
+            )
+        if error.errno == errno.ENODEV:
+            return errors.LineGoneError(errno.ENODEV, f"GPIO {line}: its chip has been removed", self._path)
+        number = error.errno if error.errno is not None else errno.EIO
+        return OSError(number, f"GPIO {line}: {os.strerror(number)}", self._path)
+
+    def _request(
+        self, line: int, direction: int, value: int, pull: int, bits: int = 0, debounce_us: int = 0
+    ) -> _Held:
+        size = model.EVENT_BUFFER_SIZE
+        try:
+            fd = _gpio.line_request(
+                self._chip_fd, line, size, direction, value, pull, bits, debounce_us, CONSUMER
+            )
+        except OSError as e:
+            raise self._explain(e, line) from None
+        held = self._held[line] = _Held(fd, direction, pull)
+        held.bits, held.debounce_us, held.used_for_edges = bits, debounce_us, bits != 0
+        return held
+
+    def _configure(
+        self, line: int, held: _Held, direction: int, value: int, pull: int, bits: int, debounce_us: int
+    ) -> None:
+        try:
+            _gpio.line_configure(held.fd, direction, value, pull, bits, debounce_us)
+        except OSError as e:
+            raise self._explain(e, line) from None
+        held.direction, held.pull, held.bits, held.debounce_us = direction, pull, bits, debounce_us
+        held.used_for_edges = held.used_for_edges or bits != 0
+
+    def _take(self, line: int, direction: int, value: int, pull: int) -> None:
+        held = self._held.get(line)
+        if held is None:
+            self._request(line, direction, value, pull)
+        elif direction == model.IN:
+            self._configure(line, held, direction, value, pull, held.bits, held.debounce_us)
+        else:
+            self._configure(line, held, direction, value, pull, 0, 0)
+
+    def _info(self, line: int) -> dict[str, object]:
+        try:
+            return _gpio.line_info(self._chip_fd, line)
+        except OSError as e:
+            raise self._explain(e, line) from None
+
+    # -- the protocol ----------------------------------------------------------------------------
+
+    def function(self, line: int) -> int:
+        check_line(self, line)
+        held = self._held.get(line)
+        if held is not None:
+            return held.direction
+        return model.OUT if self._info(line)["is_output"] else model.IN
+
+    def set_input(self, line: int, pull: int | None) -> None:
+        check_line(self, line)
+        if pull is None:
+            held = self._held.get(line)
+            self._take(line, model.IN, 0, held.pull if held else AS_IS)
+        else:
+            check_pull(pull)
+            self._take(line, model.IN, 0, pull - model.PUD_OFF)
+
+    def set_output(self, line: int, value: int | None) -> None:
+        check_line(self, line)
+        held = self._held.get(line)
+        if value is None:
+            if held is not None and held.direction == model.OUT:
+                return
+            value = self._latch[line] if line in self._latch else self._present_level(line, held)
+        self._take(line, model.OUT, 1 if value else 0, 0)
+        self._latch[line] = 1 if value else 0
+
+    def _present_level(self, line: int, held: _Held | None) -> int:
+        """What an output that nobody holds drives now; 0 for an input. Leaves the line requested as it is."""
+        if held is not None or self.function(line) != model.OUT:
+            return 0
+        held = self._request(line, AS_IS, 0, AS_IS)
+        held.direction = model.OUT
+        return _gpio.line_read(held.fd)
+
+    def read(self, line: int) -> int:
+        check_line(self, line)
+        held = self._held.get(line)
+        try:
+            if held is not None:
+                return _gpio.line_read(held.fd)
+        except OSError as e:
+            raise self._explain(e, line) from None
+        if self.function(line) == model.OUT and not self.consumer(line):
+            raise errors.NotSupportedError(
+                f"GPIO {line} is an output that this program does not hold; the kernel gives its level only to "
+                "its holder",
+                hint=f"setup({line}, OUT) takes it over without a change of level",
+            )
+        self._request(line, AS_IS, 0, AS_IS)
+        try:
+            return _gpio.line_read(self._held[line].fd)
+        finally:
+            self.release(line)
+
+    def write(self, line: int, value: int) -> None:
+        check_line(self, line)
+        bit = 1 if value else 0
+        held = self._held.get(line)
+        if self.function(line) == model.OUT:
+            if held is None:
+                self._request(line, model.OUT, bit, AS_IS)
+            else:
+                try:
+                    _gpio.line_write(held.fd, bit)
+                except OSError as e:
+                    raise self._explain(e, line) from None
+        self._latch[line] = bit
+
+    def set_pull(self, line: int, pull: int) -> None:
+        check_line(self, line)
+        check_pull(pull)
+        if self.function(line) != model.OUT:
+            self._take(line, model.IN, 0, pull - model.PUD_OFF)
+
+    def pull(self, line: int) -> int | None:
+        check_line(self, line)
+        held = self._held.get(line)
+        code = held.pull if held is not None else self._info(line)["pull"]
+        return None if code == AS_IS else code + model.PUD_OFF  # type: ignore[operator]
+
+    def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
+        check_line(self, line)
+        bits = check_edge(edge)
+        held = self._held.get(line)
+        if self.function(line) != model.IN:
+            raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
+        pull = held.pull if held is not None else AS_IS
+        if held is not None and held.used_for_edges and not held.bits:
+            # Its buffer may hold events of an earlier watch, and its numbers have gone on: begin afresh.
+            self.release(line)
+            held = None
+        if held is None:
+            return self._request(line, model.IN, 0, pull, bits, filter_us).fd
+        self._configure(line, held, model.IN, 0, pull, bits, filter_us)
+        return held.fd
+
+    def unwatch(self, line: int) -> None:
+        check_line(self, line)
+        held = self._held.get(line)
+        if held is not None and held.bits:
+            self._configure(line, held, model.IN, 0, held.pull, 0, 0)
+
+    def release(self, line: int) -> None:
+        check_line(self, line)
+        held = self._held.pop(line, None)
+        if held is not None:
+            os.close(held.fd)
+
+    def consumer(self, line: int) -> str:
+        check_line(self, line)
+        info = self._info(line)
+        return str(info["consumer"] or "?") if info["used"] else ""
+
+    def gone_fd(self) -> int | None:
+        if self._gone_fd is None:
+            self._gone_fd = _gpio.file_watch(self._path)
+        return self._gone_fd
+
+    def is_gone(self) -> bool:
+        if self._gone_fd is not None:
+            try:
+                os.read(self._gone_fd, 4096)
+            except BlockingIOError:
+                pass  # nothing new; the chip is asked all the same
+        try:
+            _gpio.chip_info(self._chip_fd)
+        except OSError as e:
+            return e.errno == errno.ENODEV
+        return False
+
+    def after_fork(self) -> None:
+        for line in list(self._held):
+            self.release(line)  # this process's copy of the descriptor: the parent's request lives on
+        if self._gone_fd is not None:
+            os.close(self._gone_fd)
+            self._gone_fd = None
+
+    def close(self) -> None:
+        for line in list(self._held):
+            self.release(line)
+        for fd in (self._chip_fd, self._gone_fd):
+            if fd is not None and fd >= 0:
+                os.close(fd)
+        self._chip_fd, self._gone_fd = -1, None

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The simulated board's time: the machine's own, or a clock that tests move by hand."""
+
+from __future__ import annotations
+
+import heapq
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Condition
+
+
+class ManualClock:
+    """A clock that stands still until advance(): tests that need seconds take none."""
+
+    def __init__(self, start_ns: int = 0) -> None:
+        self._now_ns = start_ns
+        self._due: list[tuple[int, int, Callable[[], object]]] = []
+        self._count = 0
+
+    def now_ns(self) -> int:
+        """The time in nanoseconds."""
+        return self._now_ns
+
+    def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
+        """Call action() when the clock gets there; in order of time, then of the calls of call_at()."""
+        self._count += 1
+        heapq.heappush(self._due, (when_ns, self._count, action))
+
+    def sleep_until(self, when_ns: int) -> None:
+        """Move there."""
+        self.advance(max(0, when_ns - self._now_ns))
+
+    def advance(self, ns: int) -> None:
+        """Move forward by *ns* nanoseconds; everything due on the way happens at its own time."""
+        if ns < 0:
+            raise ValueError(f"time only goes forward: {ns} ns")
+        end_ns = self._now_ns + ns
+        while self._due and self._due[0][0] <= end_ns:
+            when_ns, _, action = heapq.heappop(self._due)
+            self._now_ns = max(self._now_ns, when_ns)
+            action()
+        self._now_ns = end_ns
+
+    def after_fork(self) -> None:
+        """Forget what is due: the parent does it."""
+        self._due.clear()
+
+    def close(self) -> None:
+        """Forget what is due."""
+        self._due.clear()
+
+
+class RealClock:
+    """CLOCK_MONOTONIC, the time of the kernel's events. A daemon thread starts with the first call_at()."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[int, int, Callable[[], object]]] = []
+        self._count = 0
+        self._changed: Condition | None = None
+        self._closed = False
+
+    @staticmethod
+    def now_ns() -> int:
+        """The time in nanoseconds."""
+        return time.monotonic_ns()
+
+    def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
+        """Call action() at that time, in the clock's thread."""
+        from threading import Condition, Thread
+
+        if self._changed is None:
+            self._changed = Condition()
+            Thread(target=self._run, args=(self._changed,), name="RPIO simulated time", daemon=True).start()
+        with self._changed:
+            self._count += 1
+            heapq.heappush(self._due, (when_ns, self._count, action))
+            self._changed.notify()
+
+    def _run(self, changed: Condition) -> None:
+        while True:
+            with changed:
+                while not self._closed and (not self._due or self._due[0][0] > time.monotonic_ns()):
+                    wait_s = (self._due[0][0] - time.monotonic_ns()) / 1e9 if self._due else None
+                    changed.wait(wait_s)
+                if self._closed:
+                    return
+                action = heapq.heappop(self._due)[2]
+            action()
+
+    @staticmethod
+    def sleep_until(when_ns: int) -> None:
+        """Sleep until that time."""
+        time.sleep(max(0, when_ns - time.monotonic_ns()) / 1e9)
+
+    def after_fork(self) -> None:
+        """Forget what is due, and the thread, which the child does not have."""
+        self._due, self._changed = [], None
+
+    def close(self) -> None:
+        """End the thread, if there is one."""
+        self._closed = True
+        if self._changed is not None:
+            with self._changed:
+                self._changed.notify()

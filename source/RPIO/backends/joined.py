@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Two backends as one: levels, functions and pulls from the first, edges and consumers from the second."""
+
+from __future__ import annotations
+
+from .. import errors, model
+from . import Backend, check_edge, check_line
+
+
+class JoinedBackend(Backend):
+    """*levels* without *edges* has no edges; *why_not* says why.
+
+    The edge source holds only the lines that are watched, so that the others stay free for everybody, as
+    they are with registers alone.
+    """
+
+    def __init__(self, levels: Backend, edges: Backend | None, why_not: str) -> None:
+        self._levels = levels
+        self._edges = edges
+        self._why_not = why_not
+        self.name = levels.name
+        self.line_count = levels.line_count
+        self.features = levels.features | (edges.features & {"edges", "filter"} if edges else frozenset())
+        self._watched: set[int] = set()
+        self.function = levels.function  # type: ignore[method-assign]
+        self.set_function = levels.set_function  # type: ignore[method-assign]
+        self.set_input = levels.set_input  # type: ignore[method-assign]
+        self.read = levels.read  # type: ignore[method-assign]
+        self.write = levels.write  # type: ignore[method-assign]
+        self.set_pull = levels.set_pull  # type: ignore[method-assign]
+        self.pull = levels.pull  # type: ignore[method-assign]
+
+    def describe(self) -> str:
+        return f"{self._levels.describe()}, {'edges: ' + self._edges.describe() if self._edges else self._why_not}"
+
+    def set_output(self, line: int, value: int | None) -> None:
+        check_line(self, line)
+        self.unwatch(line)
+        self._levels.set_output(line, value)
+
+    def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
+        check_line(self, line)
+        check_edge(edge)
+        if self._edges is None:
+            raise errors.NotSupportedError(
+                f"this board cannot report edges: {self._why_not}",
+                hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later",
+            )
+        if self._levels.function(line) != model.IN:
+            raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
+        fd = self._edges.watch(line, edge, filter_us)
+        self._watched.add(line)
+        return fd
+
+    def unwatch(self, line: int) -> None:
+        check_line(self, line)
+        if self._edges is not None and line in self._watched:
+            self._watched.discard(line)
+            self._edges.release(line)
+
+    def release(self, line: int) -> None:
+        self.unwatch(line)
+
+    def consumer(self, line: int) -> str:
+        check_line(self, line)
+        return self._edges.consumer(line) if self._edges else ""
+
+    def gone_fd(self) -> int | None:
+        return self._edges.gone_fd() if self._edges else None
+
+    def is_gone(self) -> bool:
+        return self._edges.is_gone() if self._edges else False
+
+    def after_fork(self) -> None:
+        self._watched.clear()
+        if self._edges is not None:
+            self._edges.after_fork()
+        self._levels.after_fork()
+
+    def close(self) -> None:
+        if self._edges is not None:
+            self._edges.close()
+        self._levels.close()

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Levels, functions and pulls through the mapped registers of a Raspberry Pi. No edges: see joined.py."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from .. import _gpio, errors, model
+from . import Backend, check_line, check_pull
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..boards import Hardware
+
+GPIO_OFFSET = {"brcm,bcm2835-gpio": 0x200000, "brcm,bcm2711-gpio": 0x200000, "raspberrypi,rp1-gpio": 0xD0000}
+"""Where the GPIO block lies behind the peripheral base. Source: the device trees of the Raspberry Pi kernel."""
+
+
+def candidates(hardware: Hardware) -> list[tuple[str, int]]:
+    """Return the (device file, offset) pairs through which the block may be reached, the best first."""
+    found = [(path, 0) for path in (hardware.gpiomem, "/dev/gpiomem") if path]
+    if hardware.peripheral_base is not None and hardware.gpio_compatible is not None:
+        found.append(("/dev/mem", hardware.peripheral_base + GPIO_OFFSET[hardware.gpio_compatible]))
+    return list(dict.fromkeys(found))
+
+
+def usable(hardware: Hardware) -> bool:
+    """Whether one of the device files may be opened by this user."""
+    return any(os.access(path, os.R_OK | os.W_OK) for path, _ in candidates(hardware))
+
+
+def map_block(hardware: Hardware, path: str = "") -> tuple[_gpio.Registers, str]:
+    """Map the block, through *path* or the first file that works; return it and the file.
+
+    Raises:
+        OSError: of the first file that exists, where none works.
+    """
+    compatible = hardware.gpio_compatible or ""
+    first: OSError | None = None
+    for candidate, offset in [(path, 0)] if path else candidates(hardware):
+        try:
+            return _gpio.Registers(compatible, candidate, offset), candidate
+        except OSError as e:
+            if first is None or first.errno == errno.ENOENT:
+                first = e
+    raise first or OSError(errno.ENODEV, "this board has no registers that are known", hardware.name)
+
+
+class RegsBackend(Backend):
+    """A mapped register *block*; *chip* and *path* name it for people."""
+
+    name = "regs"
+    features = frozenset({"functions"})
+
+    def __init__(self, block: _gpio.Registers, chip: str, path: str) -> None:
+        self._block, self._chip, self._path = block, chip, path
+        self.line_count = block.line_count
+
+    def describe(self) -> str:
+        return f"registers of {self._chip} through {self._path}"
+
+    def function(self, line: int) -> int:
+        check_line(self, line)
+        return self._block.function(line)
+
+    def set_function(self, line: int, function: int) -> None:
+        check_line(self, line)
+        try:
+            self._block.set_function(line, function)
+        except OSError:
+            raise ValueError(f"{self._chip} has no function {function} for a line") from None
+
+    def set_input(self, line: int, pull: int | None) -> None:
+        check_line(self, line)
+        if pull is not None:
+            self.set_pull(line, pull)
+        self._block.set_function(line, model.IN)
+
+    def set_output(self, line: int, value: int | None) -> None:
+        check_line(self, line)
+        if value is not None:
+            self._block.write(line, value)
+        self._block.set_pull(line, 0)
+        self._block.set_function(line, model.OUT)
+
+    def read(self, line: int) -> int:
+        check_line(self, line)
+        try:
+            return self._block.read(line)
+        except OSError as e:
+            if e.errno != errno.ENODATA:
+                raise
+            raise errors.NotSupportedError(
+                f"GPIO {line}: the input buffer of its pad is off, so it has no level to read",
+                hint=f"setup({line}, IN) switches it on",
+            ) from None
+
+    def write(self, line: int, value: int) -> None:
+        check_line(self, line)
+        self._block.write(line, 1 if value else 0)
+
+    def set_pull(self, line: int, pull: int) -> None:
+        check_line(self, line)
+        check_pull(pull)
+        self._block.set_pull(line, pull - model.PUD_OFF)
+
+    def pull(self, line: int) -> int | None:
+        check_line(self, line)
+        try:
+            return self._block.pull(line) + model.PUD_OFF
+        except OSError as e:
+            if e.errno == errno.ENOTSUP:
+                return None
+            raise

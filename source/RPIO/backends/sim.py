@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The simulated board: lines with pulls, wires between them, and an outside world that drives them.
+
+A line's level is what its *net* has: the lines that wires join. Whatever drives the net decides (an output's
+latch, the outside world); where nothing does, a pull decides; where there is none, the net floats and keeps
+its level. Two drivers that disagree are a short circuit: it is counted, reported once, and reads as low.
+
+Edges leave as the kernel's own records through a pipe, so the loop that reads them cannot tell the
+difference. Like the kernel's buffer the pipe drops its *oldest* record when it is full.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import RLock
+
+from .. import _gpio, errors, log, model
+from . import Backend, check_edge, check_line, check_pull
+from .clock import ManualClock, RealClock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..boards import Hardware
+
+RECORD_BYTES = 48
+POWER_ON_PULL_UPS = range(9)
+"""GPIO 0 to 8 wake up with a pull-up, the rest of the header with a pull-down.
+Source: BCM2835 ARM Peripherals, 6.2, "Alternative Function Assignments", column Pull."""
+
+
+class _Watch:
+    """The pipe of a watched line."""
+
+    __slots__ = ("bits", "filter_ns", "pending", "reader", "seq", "waiting", "writer")
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.bits = 0
+        self.filter_ns = 0
+        self.seq = 0
+        self.pending: object = None
+        self.waiting = 0
+
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+class _Line:
+    __slots__ = ("drive", "function", "latch", "level", "net", "pull", "stable", "watch")
+
+    def __init__(self, number: int, fixed_pull_up: bool) -> None:
+        self.function = model.IN
+        self.latch = 0
+        self.pull = model.PUD_UP if number in POWER_ON_PULL_UPS else model.PUD_DOWN
+        self.drive: int | None = None
+        self.level = 1 if fixed_pull_up or self.pull == model.PUD_UP else 0
+        self.stable = self.level  # what the kernel's filter has let through
+        self.net = {number}
+        self.watch: _Watch | None = None
+
+
+class SimBackend(Backend):
+    """A board of the given hardware that exists only here. *clock*: a RealClock or a ManualClock."""
+
+    name = "sim"
+    features = frozenset({"edges", "functions", "filter"})
+
+    def __init__(self, hardware: Hardware, clock: RealClock | ManualClock | None = None) -> None:
+        self.hardware = hardware
+        self.clock = clock if clock is not None else RealClock()
+        self.line_count = hardware.line_count
+        self._fixed_pull_ups = frozenset(hardware.fixed_pull_ups)
+        self._lines = [_Line(n, n in self._fixed_pull_ups) for n in range(self.line_count)]
+        self._lock = RLock()
+        self.short_circuits = 0
+
+    def describe(self) -> str:
+        return f"simulated {self.hardware.name} ({self.line_count} lines)"
+
+    def _line(self, line: int) -> _Line:
+        check_line(self, line)
+        return self._lines[line]
+
+    # -- physics ---------------------------------------------------------------------------------
+
+    def _net_level(self, net: set[int]) -> int:
+        drivers: set[int] = set()
+        ups = downs = False
+        for number in net:
+            line = self._lines[number]
+            if line.function == model.OUT:
+                drivers.add(line.latch)
+            if line.drive is not None:
+                drivers.add(line.drive)
+            ups = (
+                ups
+                or number in self._fixed_pull_ups
+                or (line.function != model.OUT and line.pull == model.PUD_UP)
+            )
+            downs = downs or (line.function != model.OUT and line.pull == model.PUD_DOWN)
+        if len(drivers) == 1:
+            return drivers.pop()
+        if drivers:
+            self._short_circuit(net)
+            return 0
+        if ups != downs:
+            return int(ups)
+        fixed = ups and any(number in self._fixed_pull_ups for number in net)
+        return 1 if fixed else self._lines[min(net)].level
+
+    def _short_circuit(self, net: set[int]) -> None:
+        self.short_circuits += 1
+        if self.short_circuits == 1:
+            lines = ", ".join(str(n) for n in sorted(net))
+            log.warning(
+                "simulated short circuit: drivers of GPIO %s disagree; on a real board that can do harm",
+                lines,
+            )
+
+    def _settle(self, net: set[int]) -> None:
+        """Bring the lines of a net to its level, and report the edges."""
+        level = self._net_level(net)
+        for number in net:
+            line = self._lines[number]
+            if line.level != level:
+                line.level = level
+                if line.watch is not None:
+                    self._edge(number, line, line.watch)
+                else:
+                    line.stable = level
+
+    def _edge(self, number: int, line: _Line, watch: _Watch) -> None:
+        if watch.filter_ns == 0:
+            self._report(number, line, watch)
+            return
+        watch.pending = token = object()
+
+        def settle() -> None:
+            with self._lock:
+                if watch.pending is token and line.watch is watch:
+                    self._report(number, line, watch)
+
+        self.clock.call_at(self.clock.now_ns() + watch.filter_ns, settle)
+
+    def _report(self, number: int, line: _Line, watch: _Watch) -> None:
+        if watch.filter_ns and line.stable == line.level:
+            return
+        line.stable = line.level
+        if not watch.bits & (1 if line.level else 2):
+            return
+        watch.seq += 1
+        record = _gpio.event_encode(number, line.level, self.clock.now_ns(), watch.seq)
+        while True:
+            waiting = _bytes_in(watch.reader) // RECORD_BYTES
+            if waiting < model.EVENT_BUFFER_SIZE:
+                try:
+                    os.write(watch.writer, record)
+                    return
+                except BlockingIOError:
+                    pass  # the pipe is full before the buffer is: drop the oldest, as below
+            try:
+                os.read(watch.reader, RECORD_BYTES)
+            except BlockingIOError:
+                pass  # the loop has just read it all
+
+    # -- the outside world -----------------------------------------------------------------------
+
+    def drive(self, line: int, value: int | None) -> None:
+        """Drive the line from outside to 0 or 1; None lets go of it."""
+        with self._lock:
+            self._line(line).drive = None if value is None else 1 if value else 0
+            self._settle(self._lines[line].net)
+
+    def driven(self, line: int) -> int | None:
+        """What the outside world drives the line to; None for nothing."""
+        return self._line(line).drive
+
+    def wire(self, a: int, b: int) -> None:
+        """Join two lines with a wire."""
+        with self._lock:
+            net = self._line(a).net | self._line(b).net
+            for number in net:
+                self._lines[number].net = net
+            self._settle(net)
+
+    def unwire(self, line: int) -> None:
+        """Take every wire off the line."""
+        with self._lock:
+            rest = self._line(line).net - {line}
+            for number in rest:
+                self._lines[number].net = rest
+            self._lines[line].net = {line}
+            if rest:
+                self._settle(rest)
+            self._settle({line})
+
+    # -- the protocol ----------------------------------------------------------------------------
+
+    def function(self, line: int) -> int:
+        return self._line(line).function
+
+    def set_function(self, line: int, function: int) -> None:
+        with self._lock:
+            state = self._line(line)
+            if function not in model.FUNCTION_NAMES or function == model.NO_FUNCTION:
+                raise ValueError(f"there is no function {function} for a line")
+            state.function = function
+            self._settle(state.net)
+
+    def set_input(self, line: int, pull: int | None) -> None:
+        with self._lock:
+            state = self._line(line)
+            if pull is not None:
+                check_pull(pull)
+                state.pull = pull
+            state.function = model.IN
+            self._settle(state.net)
+
+    def set_output(self, line: int, value: int | None) -> None:
+        with self._lock:
+            state = self._line(line)
+            self.unwatch(line)
+            if value is not None:
+                state.latch = 1 if value else 0
+            state.pull = model.PUD_OFF
+            state.function = model.OUT
+            self._settle(state.net)
+
+    def read(self, line: int) -> int:
+        return self._line(line).level
+
+    def write(self, line: int, value: int) -> None:
+        with self._lock:
+            state = self._line(line)
+            state.latch = 1 if value else 0
+            if state.function == model.OUT:
+                self._settle(state.net)
+
+    def set_pull(self, line: int, pull: int) -> None:
+        with self._lock:
+            state = self._line(line)
+            check_pull(pull)
+            state.pull = pull
+            self._settle(state.net)
+
+    def pull(self, line: int) -> int | None:
+        return self._line(line).pull
+
+    def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
+        with self._lock:
+            state = self._line(line)
+            bits = check_edge(edge)
+            if state.function != model.IN:
+                raise errors.WrongDirectionException(
+                    f"GPIO {line} is no input", hint=f"setup({line}, IN) first"
+                )
+            if state.watch is None:
+                state.watch = _Watch()
+                state.stable = state.level
+            state.watch.bits = bits
+            state.watch.filter_ns = filter_us * 1000
+            return state.watch.reader
+
+    def unwatch(self, line: int) -> None:
+        with self._lock:
+            state = self._line(line)
+            if state.watch is not None:
+                state.watch.close()
+                state.watch = None
+
+    def release(self, line: int) -> None:
+        self.unwatch(line)
+
+    def consumer(self, line: int) -> str:
+        check_line(self, line)
+        return ""
+
+    def after_fork(self) -> None:
+        self._lock = RLock()  # another thread may have held it
+        self.clock.after_fork()
+        for number in range(self.line_count):
+            self.unwatch(number)
+
+    def close(self) -> None:
+        for number in range(self.line_count):
+            self.unwatch(number)
+        self.clock.close()
+
+
+def _bytes_in(fd: int) -> int:
+    """How many bytes wait in a pipe."""
+    import fcntl
+    import termios
+
+    answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
+    return int.from_bytes(answer, "little")

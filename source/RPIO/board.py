@@ -1,0 +1,604 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The Board: the one place with rules.
+
+What a channel means (numbering), what may be done with it (direction), who set it up (ownership: this process,
+or not), which callbacks get an edge (union of edges, hold-off, order, what was lost), and what cleanup does.
+A Board opens nothing until a line is touched.
+
+Order of checks and texts of errors are RPi.GPIO's (0.7.1), whose programs rely on them; where the original RPIO
+differs, doc/differences says so. ``hint`` of an error says what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _operator import index
+from _thread import RLock
+from _weakref import ref
+
+from . import arguments, backends, boards, detect, errors, log, model
+from .dispatcher import Dispatcher, Worker
+from .interrupts import Subscription, WatchedLine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ._gpio import EdgeEvent
+    from .arguments import Channels
+    from .boards import Hardware
+    from .interrupts import EdgeCallback
+    from .tcp import TcpServer
+
+SIMULATED_MODEL = "4B"
+"""The board that is simulated where nothing else is asked for."""
+
+IN_USE_WARNING = (
+    "This channel is already in use, continuing anyway.  Use GPIO.setwarnings(False) to disable warnings."
+)
+FIXED_PULL_WARNING = "A physical pull up resistor is fitted on this channel!"
+NOTHING_TO_CLEAN_WARNING = (
+    "No channels have been set up yet - nothing to clean up!  "
+    "Try cleaning up at the end of your program instead!"
+)
+
+
+class Board:
+    """The lines of one machine, or of a simulated one.
+
+    *spec* names the backend: "auto", "regs", "cdev", "sim", with an argument behind a colon ("sim:3B+",
+    "cdev:/dev/gpiochip1"). *default_mode* is the numbering before setmode(): BCM, or None to require it.
+    """
+
+    def __init__(self, spec: str | None = None, default_mode: int | None = model.BCM) -> None:
+        self._spec = spec
+        self._default_mode = default_mode
+        self._explicit_mode: int | None = None
+        self._warnings = True
+        self._lock = RLock()
+        self._backend: backends.Backend | None = None
+        self._hardware: Hardware | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._directions: dict[int, int] = {}
+        self._owned: set[int] = set()
+        self._watched: dict[int, WatchedLine] = {}
+        self._lost_before: dict[int, int] = {}
+        self._servers: list[TcpServer] = []
+
+    # -- opening and closing ---------------------------------------------------------------------
+
+    def use(self, spec: str | backends.Backend, hardware: Hardware | None = None) -> None:
+        """Choose the backend, before any line is touched.
+
+        Raises:
+            RuntimeError: lines are in use; call cleanup() and close() first.
+        """
+        with self._lock:
+            if self._backend is not None:
+                if self._directions or self._watched:
+                    raise RuntimeError(
+                        "the board is in use: choose the backend before the first line is set up"
+                    )
+                self.close()
+            self._hardware = None
+            if isinstance(spec, str):
+                self._spec = spec
+            else:
+                self._backend, self._hardware = spec, hardware
+                self._register_hooks()
+
+    @property
+    def backend(self) -> backends.Backend:
+        """The backend; opens it."""
+        if self._backend is None:
+            with self._lock:
+                if self._backend is None:
+                    self._open()
+        assert self._backend is not None
+        return self._backend
+
+    @property
+    def hardware(self) -> Hardware:
+        """What machine this is; opens the backend where the machine is no Raspberry Pi."""
+        if self._hardware is None:
+            name, argument = self._split_spec()
+            if name == "sim":
+                self._hardware = boards.by_name(argument or SIMULATED_MODEL)
+            else:
+                self._hardware = detect.detect()
+        if self._hardware is None:
+            _ = self.backend
+        assert self._hardware is not None
+        return self._hardware
+
+    def _split_spec(self) -> tuple[str, str]:
+        spec = self._spec or os.environ.get("RPIO_BACKEND") or "auto"
+        name, _, argument = spec.partition(":")
+        return name, argument
+
+    def _open(self) -> None:
+        name, argument = self._split_spec()
+        hardware = detect.detect() if name != "sim" else None
+        if name == "auto":
+            name = backends.choose(hardware)
+            if name == "sim":
+                print(_no_pi_here(), file=sys.stderr)
+        if name == "sim":
+            hardware = boards.by_name(argument or SIMULATED_MODEL)
+        try:
+            backend = backends.open_backend(name, hardware, argument)
+        except PermissionError as e:
+            raise _no_access(e) from None
+        if hardware is None:
+            hardware = boards.generic(backend.line_count, getattr(backend, "label", None), "Linux board")
+        self._backend, self._hardware = backend, hardware
+        self._register_hooks()
+
+    def _register_hooks(self) -> None:
+        """Close at exit, and drop in the child of a fork what the parent goes on using."""
+        import atexit
+
+        me = ref(self)
+
+        def after_fork_in_child() -> None:
+            board = me()
+            if board is not None:
+                board._after_fork()
+
+        os.register_at_fork(after_in_child=after_fork_in_child)
+        atexit.register(_close_board, me)
+
+    def _after_fork(self) -> None:
+        self._lock = RLock()
+        if self._backend is None:
+            return
+        if self._dispatcher is not None:
+            self._dispatcher.abandon()
+            self._dispatcher = None
+        for server in self._servers:
+            server.abandon()
+        self._servers.clear()
+        self._watched.clear()
+        self._owned.clear()
+        self._backend.after_fork()
+        if self._backend.holds_lines:
+            self._directions.clear()
+
+    def close(self) -> None:
+        """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
+        with self._lock:
+            workers = [s.worker for line in self._watched.values() for s in line.subscriptions if s.worker]
+            self._close_interrupts()
+            dispatcher, self._dispatcher = self._dispatcher, None
+            backend, self._backend = self._backend, None
+            self._directions.clear()
+            self._owned.clear()
+            self._hardware = None
+        if dispatcher is not None:
+            dispatcher.close()
+        for worker in workers:
+            worker.join(1.0)
+        if backend is not None:
+            backend.close()
+
+    # -- numbering -------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> int | None:
+        """The numbering mode: BOARD, BCM or None."""
+        return self._explicit_mode if self._explicit_mode is not None else self._default_mode
+
+    def setmode(self, mode: int) -> None:
+        """Choose the numbering. See RPIO.setmode()."""
+        mode = index(mode)
+        if self._explicit_mode is not None and mode != self._explicit_mode:
+            raise errors.InvalidModeException(
+                "A different mode has already been set!", hint="cleanup() forgets the mode"
+            )
+        if mode not in (model.BOARD, model.BCM):
+            raise errors.InvalidModeException(
+                "An invalid mode was passed to setmode()", hint="use BOARD (pins) or BCM (GPIO numbers)"
+            )
+        if mode == model.BOARD and not self.hardware.board_channels:
+            raise errors.NotSupportedError(
+                "BOARD numbering system not applicable on compute module"
+                if self.hardware.is_pi
+                else "BOARD numbering needs a Raspberry Pi's header",
+                hint=f"{self.hardware.name} has no header whose pins are known: use BCM numbering (line numbers)",
+            )
+        self._explicit_mode = mode
+
+    def line_of(self, channel: int) -> int:
+        """Return the line of a channel under the numbering mode.
+
+        Raises:
+            TypeError: it is no integer. ModeNotSetException. InvalidChannelException.
+        """
+        channel = index(channel)
+        mode = self.mode
+        if mode == model.BCM:
+            if 0 <= channel < self.hardware.line_count:
+                return channel
+            raise self._invalid_channel(f"GPIO numbers are 0 to {self.hardware.line_count - 1}")
+        if mode is None:
+            raise errors.ModeNotSetException(
+                "Please set pin numbering mode using GPIO.setmode(GPIO.BOARD) or GPIO.setmode(GPIO.BCM)"
+            )
+        line = self.hardware.board_channels.get(channel)
+        if line is None:
+            raise self._invalid_channel(self._why_no_pin(channel))
+        return line
+
+    def _invalid_channel(self, hint: str) -> errors.InvalidChannelException:
+        where = "a Raspberry Pi" if self.hardware.is_pi else "this board"
+        return errors.InvalidChannelException(f"The channel sent is invalid on {where}", hint=hint)
+
+    def _why_no_pin(self, channel: int) -> str:
+        what = self.hardware.header.get(channel)
+        if what is not None and not isinstance(what, int):
+            return f"pin {channel} of the header is {what}"
+        if what is not None:
+            return f"pin {channel} is for the ID EEPROM of HATs (GPIO {what}); BCM numbering reaches it"
+        return f"the header has pins 1 to {max(self.hardware.header, default=0)}"
+
+    def channel_of(self, line: int) -> int:
+        """Return the channel of a line under the numbering mode; the line itself where it has none."""
+        if self.mode == model.BOARD:
+            for channel, number in self.hardware.board_channels.items():
+                if number == line:
+                    return channel
+        return line
+
+    # -- levels and directions -------------------------------------------------------------------
+
+    def setwarnings(self, on: int) -> None:
+        """Switch the three warnings on or off."""
+        self._warnings = bool(index(on))
+
+    def _warn(self, text: str) -> None:
+        """Warn at the line of the program that called RPIO."""
+        if not self._warnings:
+            return
+        import warnings
+
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "RPIO":
+            level, frame = level + 1, frame.f_back
+        warnings.warn(text, RuntimeWarning, stacklevel=level)
+
+    def setup(self, channels: Channels, direction: int, pull_up_down: int, initial: int | None) -> None:
+        """Set channels up. See RPIO.setup()."""
+        many = arguments.channel_list(channels)
+        if direction not in (model.IN, model.OUT):
+            raise errors.InvalidDirectionException(
+                "An invalid direction was passed to setup()", hint="use IN or OUT"
+            )
+        if direction == model.IN and initial is not None and initial != -1:
+            raise ValueError("initial parameter is not valid for inputs")
+        pull = arguments.pull_of(pull_up_down)
+        value = initial if initial in (0, 1) else None
+        for channel in many:
+            with self._lock:
+                self._setup_line(self.line_of(arguments.channel_in_list(channel)), direction, pull, value)
+
+    def _setup_line(self, line: int, direction: int, pull: int, value: int | None) -> None:
+        if self._warnings:
+            self._warn_of_use(line, pull if direction == model.IN else model.PUD_OFF)
+        if direction == model.IN:
+            self.backend.set_input(line, pull)
+        else:
+            self._suspend_watch(line)
+            self.backend.set_output(line, None if value is None else int(value))
+        self._directions[line] = direction
+        self._owned.add(line)
+        if direction == model.IN:
+            self._resume_watch(line)
+
+    def _warn_of_use(self, line: int, pull: int) -> None:
+        function = self.backend.function(line)
+        foreign_output = function == model.OUT and line not in self._directions
+        # A held line is refused with its holder's name where lines are held; what nobody holds is free there.
+        if not self.backend.holds_lines and (function not in (model.IN, model.OUT) or foreign_output):
+            self._warn(IN_USE_WARNING)
+        if pull != model.PUD_OFF and line in self.hardware.fixed_pull_ups:
+            self._warn(FIXED_PULL_WARNING)
+
+    def output(self, channels: Channels, values: int | Sequence[int]) -> None:
+        """Set outputs. See RPIO.output()."""
+        many = arguments.channel_list(channels)
+        levels = arguments.value_list(values)
+        if isinstance(values, (list, tuple)) != isinstance(channels, (list, tuple)) and isinstance(
+            values, (list, tuple)
+        ):
+            raise RuntimeError("Number of channels != number of values")
+        if isinstance(values, (list, tuple)) and len(levels) != len(many):
+            raise RuntimeError("Number of channels != number of values")
+        for position, channel in enumerate(many):
+            value = levels[position if isinstance(values, (list, tuple)) else 0]
+            level = arguments.level_in_list(value)
+            line = self.line_of(arguments.channel_in_list(channel))
+            if self._directions.get(line) != model.OUT:
+                raise errors.WrongDirectionException(
+                    "The GPIO channel has not been set up as an OUTPUT", hint=f"setup({channel}, OUT) first"
+                )
+            self.backend.write(line, level)
+
+    def input(self, channel: int) -> int:
+        """Read a channel. See RPIO.input()."""
+        line = self.line_of(channel)
+        if line not in self._directions:
+            raise errors.WrongDirectionException(
+                "You must setup() the GPIO channel first",
+                hint=f"setup({channel}, IN), or forceinput({channel})",
+            )
+        return self.backend.read(line)
+
+    def force_output(self, channel: int, value: int) -> None:
+        """Write without setup()."""
+        level = arguments.level_in_list(value)
+        self.backend.write(self.line_of(channel), level)
+
+    def force_input(self, channel: int) -> int:
+        """Read without setup()."""
+        return self.backend.read(self.line_of(channel))
+
+    def set_pull(self, channel: int, pull_up_down: int) -> None:
+        """Set the pull of an input; ignored on an output."""
+        pull = arguments.pull_of(pull_up_down)
+        line = self.line_of(channel)
+        with self._lock:
+            if self.backend.function(line) != model.OUT:
+                self.backend.set_pull(line, pull)
+
+    def function(self, channel: int) -> int:
+        """The function of a channel, set up or not."""
+        return self.backend.function(self.line_of(channel))
+
+    def direction(self, channel: int) -> int | None:
+        """IN or OUT as set up here; None where it was not."""
+        return self._directions.get(self.line_of(channel))
+
+    # -- edges -----------------------------------------------------------------------------------
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """The loop; made on first use."""
+        with self._lock:
+            if self._dispatcher is None:
+                from . import _gpio
+
+                gone_fd = self.backend.gone_fd()
+                self._dispatcher = Dispatcher(_gpio.Poller(), self._on_edges)
+                if gone_fd is not None:
+                    self._dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
+            return self._dispatcher
+
+    def add_interrupt(
+        self,
+        channel: int,
+        callback: EdgeCallback,
+        edge: str | int,
+        pull_up_down: int,
+        threaded: bool,
+        holdoff_ms: float | None,
+        filter_us: int,
+    ) -> None:
+        """Add a callback to a channel. See RPIO.add_interrupt_callback()."""
+        line = self.line_of(channel)
+        log.debug("Adding callback for GPIO %s", line)
+        bits = arguments.edge_bits(edge)
+        pull = arguments.pull_of(pull_up_down)
+        if not callable(callback):
+            raise errors.InvalidCallbackException(
+                "Parameter must be callable", hint="a function of (gpio_id, value)"
+            )
+        holdoff_ns = arguments.holdoff_ns_of(holdoff_ms)
+        filter_us = arguments.filter_us_of(filter_us)
+        with self._lock:
+            watched = self._watched.get(line)
+            if watched is not None and filter_us != watched.filter_us:
+                raise ValueError(
+                    f"GPIO {line} is watched with filter_us={watched.filter_us}: the kernel has one filter per line"
+                )
+            self._make_input(line, pull)
+            worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
+            if watched is None:
+                watched = self._watched[line] = WatchedLine(filter_us)
+            before = watched.subscriptions
+            watched.subscriptions = (*before, Subscription(bits, callback, holdoff_ns, worker))
+            try:
+                self._resume_watch(line)
+            except BaseException:
+                watched.subscriptions = before
+                if not before:
+                    del self._watched[line]
+                raise
+
+    def _make_input(self, line: int, pull: int) -> None:
+        """As the original: an input gets its pull changed, anything else becomes an input."""
+        if self.backend.function(line) == model.IN and line in self._directions:
+            self.backend.set_pull(line, pull)
+            return
+        if self._directions.get(line) == model.OUT:
+            self._warn(f"GPIO {line} was an output of this program; it is an input now")
+        elif self._warnings:
+            self._warn_of_use(line, pull)
+        log.debug("- changing gpio function of GPIO %s to INPUT", line)
+        self.backend.set_input(line, pull)
+        self._directions[line] = model.IN
+        self._owned.add(line)
+
+    def _resume_watch(self, line: int) -> None:
+        """Arm the backend with what the callbacks of the line need."""
+        watched = self._watched.get(line)
+        if watched is None or watched.edge is None:
+            return
+        fd = self.backend.watch(line, watched.edge, watched.filter_us)
+        if watched.fd is None:
+            watched.fd, watched.seq = fd, 0
+            self.dispatcher.add_edges(fd, lambda events: self._on_edge_error(line))
+
+    def _suspend_watch(self, line: int) -> None:
+        """Disarm, and keep the callbacks: the line becomes an output, or goes."""
+        watched = self._watched.get(line)
+        if watched is not None and watched.fd is not None:
+            self.dispatcher.remove(watched.fd)
+            watched.fd = None
+            self.backend.unwatch(line)
+
+    def _look_whether_gone(self) -> None:
+        """The chip's device file has changed; the kernel does not wake those who wait for edges of a lost chip."""
+        if self.backend.is_gone():
+            for line in list(self._watched):
+                self._on_edge_error(line)
+
+    def _on_edge_error(self, line: int) -> None:
+        watched = self._watched.get(line)
+        if watched is not None and watched.fd is not None:
+            log.warning("GPIO %s: its chip has gone, no more edges", line)
+            self.dispatcher.remove(watched.fd)
+            watched.fd = None
+
+    def _on_edges(self, events: list[EdgeEvent]) -> None:
+        """Hand a batch of edges to their callbacks. The loop's thread."""
+        for event in events:
+            watched = self._watched.get(event.line)
+            if watched is None:
+                continue
+            watched.count_missing(event)
+            for subscription in watched.subscriptions:
+                # an earlier callback of this very event may have removed it
+                if subscription in watched.subscriptions and subscription.accepts(event):
+                    subscription.deliver(event, watched)
+
+    def events_lost(self, channel: int | None = None) -> int:
+        """How many edges were lost, on one channel or on all, since the callbacks were first added."""
+        with self._lock:
+            counts = dict(self._lost_before)
+            for line, watched in self._watched.items():
+                counts[line] = counts.get(line, 0) + watched.lost
+        return sum(counts.values()) if channel is None else counts.get(self.line_of(channel), 0)
+
+    def del_interrupt(self, channel: int) -> None:
+        """Remove all callbacks of a channel."""
+        line = self.line_of(channel)
+        with self._lock:
+            if line not in self._watched:
+                raise errors.NotWatchedError(
+                    f"there is no callback on GPIO {line}", hint="add one with add_interrupt_callback()"
+                )
+            self._drop_watch(line)
+
+    def _drop_watch(self, line: int) -> None:
+        log.debug("- removing interrupts on gpio %s", line)
+        self._suspend_watch(line)
+        watched = self._watched.pop(line)
+        self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
+        watched.close()
+
+    # -- TCP -------------------------------------------------------------------------------------
+
+    def add_tcp(self, port: int, callback: Callable[..., object], threaded: bool, host: str) -> TcpServer:
+        """Open a port. See RPIO.add_tcp_callback()."""
+        from .tcp import TcpServer, check_port
+
+        if not callable(callback):
+            text = "Parameter must be callable" if callback else "No callback"
+            raise errors.InvalidCallbackException(text, hint="a function of (socket, message)")
+        check_port(port)
+        server = TcpServer(self.dispatcher, port, callback, threaded, host)
+        self._servers.append(server)
+        return server
+
+    def close_tcp_client(self, fileno: int) -> None:
+        """Close the connection of one TCP client."""
+        for server in self._servers:
+            client = server.clients.get(fileno)
+            if client is not None:
+                server.drop(client, "close_tcp_client()")
+                return
+        raise errors.NotWatchedError(f"there is no TCP client with the number {fileno}")
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def wait(self, threaded: bool) -> None:
+        """Run the loop, here or in a thread."""
+        if threaded:
+            self.dispatcher.start_thread()
+        else:
+            self.dispatcher.run()
+
+    def stop(self) -> None:
+        """End the loop; takes no lock, so a signal handler may call it at any moment."""
+        dispatcher = self._dispatcher
+        if dispatcher is not None:
+            dispatcher.stop()
+
+    # -- cleanup ---------------------------------------------------------------------------------
+
+    def _close_interrupts(self) -> None:
+        log.debug("Cleaning up interfaces...")
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for line in list(self._watched):
+            self._drop_watch(line)
+
+    def cleanup_interrupts(self) -> None:
+        """Close all TCP ports and connections and remove all interrupt callbacks."""
+        with self._lock:
+            self._close_interrupts()
+
+    def cleanup(self, channels: Channels | None) -> None:
+        """Make channels of this process inputs without pull; all of them, and forget the mode, for None."""
+        if channels is None:
+            with self._lock:
+                self._close_interrupts()
+                found = [self._release(line) for line in list(self._directions)]
+                self._explicit_mode = None
+        else:
+            lines = [
+                self.line_of(arguments.channel_in_list(channel))
+                for channel in arguments.channel_list(channels)
+            ]
+            with self._lock:
+                found = [self._release(line) for line in lines]
+        if not any(found):
+            self._warn(NOTHING_TO_CLEAN_WARNING)
+
+    def _release(self, line: int) -> bool:
+        """Undo setup() of a line; False where this process did not set it up."""
+        if line in self._watched:
+            self._drop_watch(line)
+        if line not in self._owned:
+            self._directions.pop(line, None)
+            return False
+        self.backend.set_input(line, model.PUD_OFF)
+        self.backend.release(line)
+        self._owned.discard(line)
+        self._directions.pop(line, None)
+        return True
+
+
+# -- opening ------------------------------------------------------------------------------------------------
+
+
+def _no_pi_here() -> str:
+    return (
+        f"RPIO: no Raspberry Pi and no gpiochip here: using a simulated {boards.by_name(SIMULATED_MODEL).name} "
+        "(RPIO_BACKEND=sim says so without this line)"
+    )
+
+
+def _no_access(error: PermissionError) -> errors.NoAccessError:
+    path = str(error.filename)
+    return errors.NoAccessError(
+        error.errno, f"No access to {path}.  {detect.access_hint(path)}", path, hint=detect.access_hint(path)
+    )
+
+
+def _close_board(me: ref[Board]) -> None:
+    board = me()
+    if board is not None:
+        board.close()

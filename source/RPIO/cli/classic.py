@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The options of the original ``rpio``: one function each, in the order in which they are carried out.
+
+Source: the rpio(1) manual of RPIO 0.10.1. What differs is in doc/differences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .. import errors, facade, model
+
+NO_SUCH_GPIO = 5
+"""Exit status of the original for a GPIO that the board does not have."""
+
+EXAMPLES = """\
+examples:
+  rpio -i 7            function and level of GPIO 7; also 7,8,9 and 1-9
+  rpio -I              of every GPIO on the header
+  rpio -w 7            show edges; also 7:rising, 7:falling:pullup, 7,17:pulldown and 1-9
+  rpio -s 7:1          set GPIO 7, an output, to 1
+  rpio --setinput 7    also 7:pullup, 7:pulldown, 7:pulloff
+  rpio --setoutput 8   also 8:1, 8:0
+
+GPIOs are BCM numbers. RPIO_BACKEND=sim tries it all on a simulated board.
+"""
+
+PULLS = {"pullup": model.PUD_UP, "pulldown": model.PUD_DOWN, "pulloff": model.PUD_OFF}
+EDGES = ("rising", "falling", "both")
+
+
+class UsageError(Exception):
+    """What the user typed cannot be read; the text says what was expected. *status* is the exit status."""
+
+    def __init__(self, text: str, status: int = 2) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the classic options."""
+    p = argparse.ArgumentParser(
+        prog="rpio",
+        description="Inspect and change GPIOs: those of other programs too.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = p.add_argument
+    add("-i", "--inspect", metavar="GPIO", help="show function and level: 17, a list (4,17) or a range (2-8)")
+    add("-I", "--inspect-all", action="store_true", help="show every GPIO of this board")
+    add(
+        "-w",
+        "--wait_for_interrupts",
+        metavar="GPIO[:EDGE][:PULL]",
+        help="show edges until Ctrl+C; EDGE: rising, falling, both; PULL: pullup, pulldown, pulloff",
+    )
+    add("-s", "--set", metavar="GPIO:VALUE", help="set an output to 0 or 1")
+    add("--setinput", metavar="GPIO[:PULL]", help="make a GPIO an input")
+    add("--setoutput", metavar="GPIO[:VALUE]", help="make a GPIO an output, with this level")
+    add("--sysinfo", action="store_true", help="show revision code, model, memory and maker of this board")
+    add("--version", action="store_true", help="show the version")
+    add("-v", "--verbose", action="store_true", help="log what is done, and show tracebacks")
+    return p
+
+
+def run(argv: list[str]) -> int:
+    """Carry the options out; return the exit status."""
+    p = parser()
+    options = p.parse_args(argv)
+    if options.verbose:
+        import logging
+
+        logging.basicConfig(format="%(levelname)s | %(asctime)-15s | %(message)s", level=logging.DEBUG)
+    wanted = [(name, action) for name, action in ACTIONS if getattr(options, name)]
+    if not wanted:
+        p.print_help()
+        return 0
+    facade.setwarnings(False)
+    try:
+        for name, action in wanted:
+            action(getattr(options, name))
+    except UsageError as e:
+        return complain(str(e), "", e.status)
+    except (errors.GPIOError, OSError) as e:
+        if options.verbose or isinstance(e, BrokenPipeError):
+            raise
+        return complain(e.strerror or str(e) if isinstance(e, OSError) else str(e), getattr(e, "hint", ""), 1)
+    return 0
+
+
+def complain(text: str, hint: str, status: int) -> int:
+    """Print an error and what to do about it to stderr; return the status."""
+    print(text if not hint or hint in text else f"{text}\n{hint}", file=sys.stderr)
+    return status
+
+
+# -- reading what was typed ---------------------------------------------------------------------------------
+
+
+def number(text: str) -> int:
+    """Read a GPIO number."""
+    if not text.strip().isdecimal():
+        raise UsageError(f"{text!r} is no GPIO number; see: rpio --help")
+    return int(text)
+
+
+def is_valid(gpio: int) -> bool:
+    """Whether the board has this GPIO where people can reach it."""
+    return gpio in gpios()
+
+
+def gpios() -> tuple[int, ...]:
+    """The GPIOs of this board: those of its header, or all lines where there is no header."""
+    hardware = facade.board.hardware
+    return hardware.header_lines or tuple(range(hardware.line_count))
+
+
+def valid(text: str) -> int:
+    """Read a GPIO number that this board has."""
+    gpio = number(text)
+    if not is_valid(gpio):
+        raise UsageError(f"GPIO {gpio}: not a valid gpio-id for this board", NO_SUCH_GPIO)
+    return gpio
+
+
+def expand(text: str) -> tuple[list[str], bool]:
+    """Read "4,17" or "2-8": the parts, and whether it was a range, whose gaps are skipped."""
+    if "-" not in text:
+        return text.split(","), False
+    first, _, last = text.partition("-")
+    low, high = number(first), number(last)
+    if low > high:
+        raise UsageError(f"the range {text} runs backwards; did you mean {high}-{low}?")
+    return [str(gpio) for gpio in range(low, high + 1)], True
+
+
+def level(text: str) -> int:
+    """Read a level."""
+    if text not in ("0", "1"):
+        raise UsageError(f"{text!r} is no level: use 0 or 1")
+    return int(text)
+
+
+# -- the options --------------------------------------------------------------------------------------------
+
+
+def show_version(_: bool) -> None:
+    """--version"""
+    print("RPIO v{} (gpio-lib v{})".format(*facade.version()))
+
+
+def set_output(text: str) -> None:
+    """--setoutput N[:V]"""
+    gpio, colon, value = text.partition(":")
+    facade.setup(valid(gpio), model.OUT, initial=level(value) if colon else None)
+    say_if_released(gpio)
+
+
+def set_input(text: str) -> None:
+    """--setinput N[:PULL]"""
+    gpio, colon, pull = text.partition(":")
+    line = valid(gpio)
+    if colon and pull not in PULLS:
+        raise UsageError(f"Error: '{pull}' not (pullup, pulldown, pulloff)", 1)
+    facade.setup(line, model.IN, PULLS.get(pull, model.PUD_OFF))
+
+
+def say_if_released(gpio: str) -> None:
+    """A line of the character device is the program's only as long as the program runs."""
+    if facade.board.backend.holds_lines:
+        print(
+            f"GPIO {gpio}: the kernel takes the line back when rpio ends, and may switch it to input",
+            file=sys.stderr,
+        )
+
+
+def inspect(text: str) -> None:
+    """-i IDS"""
+    parts, is_range = expand(text)
+    for part in parts:
+        gpio = number(part)
+        if is_valid(gpio):
+            show(gpio)
+        elif not is_range:
+            print(f"GPIO {gpio}: does not exist", file=sys.stderr)
+
+
+def inspect_all(_: bool) -> None:
+    """-I"""
+    for gpio in gpios():
+        show(gpio)
+
+
+def show(gpio: int) -> None:
+    """Print function and level; "-" for a level that cannot be read."""
+    name = model.FUNCTION_NAMES.get(facade.gpio_function(gpio), "-")
+    try:
+        value = str(facade.forceinput(gpio))
+    except (errors.NotSupportedError, errors.LineBusyError):
+        value = "-"
+    print(f"GPIO {gpio}: {name:<6} ({value})")
+
+
+def write(text: str) -> None:
+    """-s N:V"""
+    gpio, colon, value = text.partition(":")
+    if not colon:
+        raise UsageError(f"{text!r}: the value is missing; for example: rpio -s {gpio}:1")
+    line, bit = valid(gpio), level(value)
+    function = facade.gpio_function(line)
+    if function == model.OUT:
+        facade.forceoutput(line, bit)
+    else:
+        print(
+            f"Cannot output to GPIO {gpio}, because it is setup as {model.FUNCTION_NAMES.get(function, '-')}. "
+            f"Use --setoutput {gpio} first.",
+            file=sys.stderr,
+        )
+
+
+def print_edge(gpio: int, value: int) -> None:
+    """What -w prints."""
+    print(f"GPIO {gpio} interrupt: value = {value}", flush=True)
+
+
+def watch(text: str) -> None:
+    """-w N[:EDGE][:PULL],..."""
+    parts, is_range = expand(text)
+    for part in parts:
+        gpio, *words = part.split(":")
+        if is_range and not is_valid(number(gpio)):
+            continue
+        edge, pull = "both", model.PUD_OFF
+        for word in words:
+            if word in EDGES:
+                edge = word
+            elif word in PULLS:
+                pull = PULLS[word]
+            else:
+                raise UsageError(
+                    f"{word!r} is neither an edge ({', '.join(EDGES)}) nor a pull ({', '.join(PULLS)})"
+                )
+        facade.add_interrupt_callback(valid(gpio), print_edge, edge, pull)
+    print("Waiting for interrupts (exit with Ctrl+C) ...", flush=True)
+    try:
+        facade.wait_for_interrupts()
+    except KeyboardInterrupt:
+        pass
+
+
+def show_sysinfo(_: bool) -> None:
+    """--sysinfo"""
+    print("{}: Model {}, Revision {}, RAM: {} MB, Maker: {}".format(*facade.sysinfo()))
+
+
+ACTIONS = (
+    ("version", show_version),
+    ("setoutput", set_output),
+    ("setinput", set_input),
+    ("inspect", inspect),
+    ("inspect_all", inspect_all),
+    ("set", write),
+    ("wait_for_interrupts", watch),
+    ("sysinfo", show_sysinfo),
+)
+"""Option -> what it does, in the original's order."""

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The loop: one epoll over edges and sockets, one thread that waits, callbacks there or in their own threads.
+
+The Dispatcher knows descriptors, not lines. A *handler* belongs to a descriptor and is called with the epoll
+events that are ready; edges do not go through handlers: the poller reads them itself, and ``on_edges`` gets
+the batch of one wake-up, in order of time.
+
+Every registration has a token of its own. A descriptor may be closed by one callback and its number reused
+by the next within the same batch; the token of the closed one is then unknown and its event is dropped.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock, get_ident
+
+from . import errors, log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+    from threading import Condition, Thread
+
+    from ._gpio import EdgeEvent, Poller
+
+    Handler = Callable[[int], object]
+
+READ, WRITE, ERROR, HANGUP = 1, 4, 8, 16
+"""EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP (the select module would be one more import)."""
+
+JOIN_TIMEOUT_S = 2.0
+"""How long close() waits for a thread that is inside a callback."""
+
+WORKER_QUEUE_SIZE = 1024
+"""Calls that wait for one threaded callback; more are dropped and counted."""
+
+
+def run_callback(callback: Callable[..., object], *args: object) -> None:
+    """Call, and print the traceback of whatever Exception comes out: a callback never ends the loop.
+
+    KeyboardInterrupt and SystemExit pass: they are how a program is ended.
+    """
+    try:
+        callback(*args)
+    except Exception:
+        log.callback_failed(callback)
+
+
+class Worker:
+    """A thread of its own for one callback: calls run in order, one at a time.
+
+    The queue is bounded; put() says whether the call was taken. The thread starts with the first call and is
+    a daemon: an endless callback does not keep the program alive. *on_room* is called, in that thread, each
+    time a queue that was full has shrunk to half.
+    """
+
+    def __init__(
+        self, callback: Callable[..., object], name: str, on_room: Callable[[], object] | None = None
+    ) -> None:
+        self._callback = callback
+        self._name = name
+        self._on_room = on_room
+        self.full = False
+        self._thread: Thread | None = None
+        self._queue: deque[tuple[object, ...]] | None = None
+        self._ready: Condition | None = None
+        self._closed = False
+
+    def _start(self) -> None:
+        from collections import deque
+        from threading import Condition, Thread
+
+        self._queue = deque()
+        self._ready = Condition()
+        self._thread = Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def put(self, *args: object) -> bool:
+        """Queue a call; False where the queue is full or the worker closed. Never blocks. One thread puts."""
+        if self._thread is None and not self._closed:
+            self._start()
+        if (
+            self._closed
+            or self._queue is None
+            or self._ready is None
+            or len(self._queue) >= WORKER_QUEUE_SIZE
+        ):
+            return False
+        with self._ready:
+            self._queue.append(args)
+            self.full = len(self._queue) >= WORKER_QUEUE_SIZE
+            self._ready.notify()
+        return True
+
+    def _run(self) -> None:
+        queue, ready = self._queue, self._ready
+        if queue is None or ready is None:
+            return
+        while True:
+            with ready:
+                while not queue and not self._closed:
+                    ready.wait()
+                if self._closed:
+                    return
+                args = queue.popleft()
+                room = self.full and len(queue) <= WORKER_QUEUE_SIZE // 2
+                self.full = self.full and not room
+            if room and self._on_room is not None:
+                self._on_room()
+            run_callback(self._callback, *args)
+
+    def close(self) -> None:
+        """Drop what is queued and end the thread after the call that runs now. Does not wait for it."""
+        self._closed = True
+        if self._ready is not None:
+            with self._ready:
+                self._ready.notify_all()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the thread has ended, at most so long; returns at once when called from that thread."""
+        if self._thread is not None and self._thread.ident != get_ident():
+            self._thread.join(timeout_s)
+
+
+class Dispatcher:
+    """The wait, and who gets what came out of it.
+
+    *poller* is an ``RPIO._gpio.Poller``; *on_edges* is called with a list of EdgeEvents. add(), modify(),
+    remove() and stop() may be called from any thread, stop() from a signal handler too.
+    """
+
+    def __init__(self, poller: Poller, on_edges: Callable[[list[EdgeEvent]], object]) -> None:
+        self._poller = poller
+        self._on_edges = on_edges
+        self._handlers: dict[int, Handler] = {}
+        self._tokens: dict[int, int] = {}
+        self._last_token = 0
+        self._lock = allocate_lock()
+        self._turn = allocate_lock()  # held by the thread that runs the loop
+        self._owner: int | None = None
+        self._running = False
+        self._thread: Thread | None = None
+
+    def fileno(self) -> int:
+        """The epoll descriptor; readable when step(0) has something to do. For nesting in another loop."""
+        return self._poller.fileno()
+
+    # -- registrations ---------------------------------------------------------------------------
+
+    def _new_token(self, fd: int, handler: Handler) -> int:
+        with self._lock:
+            self._last_token += 1
+            self._handlers[self._last_token] = handler
+            self._tokens[fd] = self._last_token
+            return self._last_token
+
+    def _forget(self, fd: int) -> None:
+        with self._lock:
+            token = self._tokens.pop(fd, None)
+            if token is not None:
+                del self._handlers[token]
+
+    def add(self, fd: int, handler: Handler, mask: int = READ) -> None:
+        """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*."""
+        token = self._new_token(fd, handler)
+        try:
+            self._poller.add(fd, token, mask)
+        except BaseException:
+            self._forget(fd)
+            raise
+
+    def add_edges(self, fd: int, on_error: Handler) -> None:
+        """Read edge events from *fd*; on_error(events) where that fails, as after the removal of the chip."""
+        token = self._new_token(fd, on_error)
+        try:
+            self._poller.add_edges(fd, token)
+        except BaseException:
+            self._forget(fd)
+            raise
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Change what a registered *fd* is watched for; 0 leaves errors and hang-ups."""
+        self._poller.modify(fd, self._tokens[fd], mask)
+
+    def remove(self, fd: int) -> None:
+        """Forget *fd*. After this its handler is not called and nothing reads it, so it may be closed."""
+        self._forget(fd)
+        self._poller.remove(fd)
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def step(self, timeout_s: float | None) -> int:
+        """Wait once, dispatch what came, return how many things that were. None waits for ever."""
+        ready, edges = self._poller.wait(timeout_s)
+        if edges:
+            self._on_edges(edges)
+        for token, events in ready:
+            handler = self._handlers.get(token)
+            if handler is not None:
+                log.debug("- epoll event on token %s: %s", token, events)
+                handler(events)
+        return len(ready) + len(edges)
+
+    @property
+    def running(self) -> bool:
+        """Whether a loop runs and has not been asked to stop."""
+        return self._running
+
+    def _claim(self) -> None:
+        """Become the thread that runs the loop; wait for a loop that has been told to stop."""
+        while not self._turn.acquire(timeout=0.05):
+            if self._running or self._owner == get_ident():
+                raise errors.AlreadyRunningError(
+                    "wait_for_interrupts() is running already",
+                    hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
+                )
+        self._running = True
+
+    def _loop(self) -> None:
+        self._owner = get_ident()
+        try:
+            while self._running:
+                self.step(None)
+        finally:
+            self._running = False
+            self._owner = None
+            self._turn.release()
+
+    def run(self) -> None:
+        """Dispatch until stop(). Blocks; without anything to do it sleeps in the kernel.
+
+        Raises:
+            AlreadyRunningError: it runs already, in this thread or another.
+        """
+        self._claim()
+        self._loop()
+
+    def start_thread(self) -> None:
+        """Run the loop in a daemon thread of its own; stop() works as soon as this has returned."""
+        from threading import Thread
+
+        self._claim()
+        self._thread = Thread(target=self._loop, name="RPIO loop", daemon=True)
+        try:
+            self._thread.start()
+        except BaseException:
+            self._running = False
+            self._turn.release()
+            raise
+
+    def stop(self) -> None:
+        """End the loop after the callback that runs now. From any thread, callback or signal handler.
+
+        Takes no lock, and does nothing where no loop runs.
+        """
+        self._running = False
+        if self._poller.fileno() >= 0:
+            self._poller.wake()
+
+    def close(self) -> None:
+        """Stop, wait for the loop's thread (JOIN_TIMEOUT_S at most), close the epoll descriptor. Twice is fine."""
+        self.stop()
+        if self._owner != get_ident() and self._turn.acquire(timeout=JOIN_TIMEOUT_S):
+            self._turn.release()
+            if self._thread is not None:
+                self._thread.join(JOIN_TIMEOUT_S)
+            self._poller.close()
+
+    def abandon(self) -> None:
+        """Close the descriptors without a word to epoll: for the child of a fork, which shares it."""
+        self._handlers.clear()
+        self._tokens.clear()
+        self._running = False
+        self._poller.close()

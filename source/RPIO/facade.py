@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The functions of ``import RPIO``: each is one call of the one default Board."""
+
+from __future__ import annotations
+
+from .board import Board
+from .model import PUD_OFF
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .arguments import Channels
+    from .backends import Backend
+
+VERSION = "1.0.0.dev0"
+VERSION_GPIO = "1.0.0.dev0/0.7.1"
+"""Of the C core, and of the RPi.GPIO whose interface it has."""
+
+board = Board()
+
+
+def use(backend: str | Backend) -> None:
+    """Choose what drives the lines, before any is touched.
+
+    *backend* is "auto", "regs" (mapped registers), "cdev" (the kernel's gpiochip; "cdev:/dev/gpiochip1" for
+    another chip), "sim" (a simulated board; "sim:3B+" for another model), or a Backend of your own. The
+    environment variable RPIO_BACKEND takes the same words.
+
+    Raises:
+        RuntimeError: lines are set up already.
+        NoBackendError: at first use, where there is no such backend.
+    """
+    board.use(backend)
+
+
+def setmode(mode: int) -> None:
+    """Choose how channels are numbered: BCM (GPIO numbers, the default) or BOARD (pins of the header).
+
+    The first call of a program may change the default; a second, different one is an error until cleanup().
+
+    Raises:
+        InvalidModeException: neither of the two, or another mode has been set. (A ValueError.)
+        NotSupportedError: BOARD on a board without a header that is known. (A RuntimeError.)
+    """
+    board.setmode(mode)
+
+
+def getmode() -> int | None:
+    """Return the numbering mode, BOARD (10) or BCM (11)."""
+    return board.mode
+
+
+def setwarnings(enabled: bool = True) -> None:
+    """Switch RPIO's warnings on or off: a channel in use, a fixed pull-up, nothing to clean up."""
+    board.setwarnings(enabled)
+
+
+def setup(channel: Channels, direction: int, pull_up_down: int = PUD_OFF, initial: int | None = -1) -> None:
+    """Set up a channel, or a list or tuple of channels, as IN or OUT.
+
+    An input gets its pull: PUD_OFF, PUD_DOWN or PUD_UP. An output drives *initial* (0 or 1) from its first
+    moment; without it, the level that was last written. A pull given for an output is ignored.
+
+    Raises:
+        InvalidDirectionException, InvalidPullException, InvalidChannelException: ValueErrors; the channels
+            before a bad one stay set up.
+        LineBusyError: another program or a driver holds the line (an OSError, EBUSY).
+        NoAccessError: a device file may not be opened.
+    """
+    board.setup(channel, direction, pull_up_down, initial)
+
+
+def output(channel: Channels, value: int | Sequence[int]) -> None:
+    """Set an output to 0 or 1 (any value but 0 is high), or several: to one value, or to a list of values.
+
+    Levels change in the order of the list.
+
+    Raises:
+        WrongDirectionException: not set up as OUT (a RuntimeError); those before it are written.
+        ValueError: no such channel, or no such value.
+    """
+    board.output(channel, value)
+
+
+def input(channel: int) -> int:
+    """Return the level of a channel that has been set up, 0 or 1.
+
+    Raises:
+        WrongDirectionException: it has not been set up (a RuntimeError).
+        InvalidChannelException: no such channel (a ValueError).
+    """
+    return board.input(channel)
+
+
+def forceoutput(gpio_id: int, value: int) -> None:
+    """Write a level without setup(). It shows on a line that is an output.
+
+    Warning: whatever is connected to an output that others drive can be harmed.
+    """
+    board.force_output(gpio_id, value)
+
+
+def forceinput(gpio_id: int) -> int:
+    """Return the level of any channel, set up or not, 0 or 1."""
+    return board.force_input(gpio_id)
+
+
+def set_pullupdn(gpio_id: int, pud: int = PUD_OFF) -> None:
+    """Set the pull of a channel: PUD_OFF, PUD_DOWN or PUD_UP. Ignored on an output."""
+    board.set_pull(gpio_id, pud)
+
+
+def gpio_function(gpio_id: int) -> int:
+    """Return what a channel is now: IN, OUT, or ALT0 to ALT8. Needs no setup()."""
+    return board.function(gpio_id)
+
+
+def channel_to_gpio(channel: int) -> int:
+    """Return the BCM number of a channel under the numbering mode."""
+    return board.line_of(channel)
+
+
+def cleanup(channel: Channels | None = None) -> None:
+    """Make the channels that this process has set up inputs without pull, and forget them.
+
+    Without *channel*: all of them, all interrupt callbacks and TCP ports too, and the numbering mode.
+    """
+    board.cleanup(channel)
+
+
+def add_interrupt_callback(
+    gpio_id: int,
+    callback: Callable[[int, int], object],
+    edge: str | int = "both",
+    pull_up_down: int = PUD_OFF,
+    threaded_callback: bool = False,
+    debounce_timeout_ms: float | None = None,
+    filter_us: int = 0,
+) -> None:
+    """Call callback(gpio, value) at each edge of an input, while wait_for_interrupts() runs.
+
+    *edge* is "rising", "falling", "both" or "none" (or RISING, FALLING, BOTH). The callback gets the BCM number
+    and the level after the edge, 0 or 1. A channel may have any number of callbacks, each with its own edge.
+
+    *threaded_callback*: run this callback in a thread of its own, in order; the others do not wait for it.
+    *debounce_timeout_ms*: after an accepted edge, ignore this callback's edges for so many milliseconds.
+    *filter_us*: let the kernel report only levels that last so many microseconds.
+
+    An exception in a callback prints its traceback; the loop goes on.
+
+    Raises:
+        InvalidEdgeException, InvalidPullException: ValueErrors and AttributeErrors.
+        InvalidCallbackException: it cannot be called. (A TypeError.)
+        LineBusyError: somebody else holds the line. NotSupportedError: no edges here.
+    """
+    board.add_interrupt(
+        gpio_id, callback, edge, pull_up_down, threaded_callback, debounce_timeout_ms, filter_us
+    )
+
+
+def del_interrupt_callback(gpio_id: int) -> None:
+    """Remove all callbacks of a channel.
+
+    Raises:
+        NotWatchedError: it has none. (A KeyError.)
+    """
+    board.del_interrupt(gpio_id)
+
+
+def events_lost(gpio_id: int | None = None) -> int:
+    """Return how many edges were lost, of one channel or of all.
+
+    The kernel keeps 1024 edges per line that nobody has read yet and numbers them, so a loss is seen and
+    counted; so is an edge for a threaded callback that has 1024 waiting already.
+    """
+    return board.events_lost(gpio_id)
+
+
+def add_tcp_callback(
+    port: int,
+    callback: Callable[..., object],
+    threaded_callback: bool = False,
+    host: str = "0.0.0.0",
+) -> None:
+    """Listen on a TCP port; call callback(socket, message) with what clients send.
+
+    What one receive delivers (1024 bytes at most) is one message, a str, stripped. A blank one closes the
+    connection. ``socket.send()`` takes str or bytes and never blocks. There is no authentication, and the
+    default *host* is every interface: say host="127.0.0.1" to be reached from this machine only.
+
+    Raises:
+        OSError: EADDRINUSE and others, with the port and what to do.
+        InvalidCallbackException: it cannot be called.
+    """
+    board.add_tcp(port, callback, threaded_callback, host)
+
+
+def close_tcp_client(fileno: int) -> None:
+    """Close the connection of a client: ``RPIO.close_tcp_client(socket.fileno())``.
+
+    Raises:
+        NotWatchedError: there is no such client. (A KeyError.)
+    """
+    board.close_tcp_client(fileno)
+
+
+def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> None:
+    """Wait for edges and TCP messages and run their callbacks, until stop_waiting_for_interrupts().
+
+    Blocks, asleep in the kernel; with *threaded* it returns at once and the loop runs in a daemon thread that
+    ends with the program. *epoll_timeout* is accepted for the original's sake: nothing needs a timeout here.
+
+    Raises:
+        AlreadyRunningError: it is running. (A RuntimeError.)
+    """
+    board.wait(threaded)
+
+
+def stop_waiting_for_interrupts() -> None:
+    """End wait_for_interrupts() at once: from a callback, another thread or a signal handler."""
+    board.stop()
+
+
+def cleanup_interrupts() -> None:
+    """Close all TCP ports and connections and remove all interrupt callbacks."""
+    board.cleanup_interrupts()
+
+
+def sysinfo() -> tuple[str, str, str, int, str]:
+    """Return (revision code in hex, model, board revision, memory in MB, maker) of this Raspberry Pi."""
+    return board.hardware.sysinfo
+
+
+def version() -> tuple[str, str]:
+    """Return (version of RPIO, version of its GPIO library)."""
+    return VERSION, VERSION_GPIO
+
+
+LAZY: dict[str, Callable[[], object]] = {
+    "RPI_REVISION": lambda: board.hardware.p1_revision,
+    "RPI_REVISION_HEX": lambda: board.hardware.revision_hex,
+    "RPI_INFO": lambda: board.hardware.rpi_info,
+}
+"""Names that need a look at the machine, which an import does not take."""

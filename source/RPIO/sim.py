@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The outside world of the simulated board: press its buttons, join its lines, look at its levels.
+
+::
+
+    import RPIO
+    RPIO.use("sim:4B")
+    RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+    RPIO.sim.drive(17, 0)       # the button is pressed: the line is pulled to ground
+    RPIO.sim.drive(17, None)    # and let go: the pull-up shows
+    RPIO.sim.wire(18, 23)       # what GPIO 18 drives, GPIO 23 reads
+
+Lines are BCM numbers here, whatever the numbering mode. Every function raises NoBackendError where the board
+in use is not simulated.
+"""
+
+from __future__ import annotations
+
+from . import errors, facade
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .backends.sim import SimBackend
+
+
+def backend() -> SimBackend:
+    """Return the simulated board that the program uses.
+
+    Raises:
+        NoBackendError: the board in use is a real one.
+    """
+    from .backends.sim import SimBackend
+
+    found = facade.board.backend
+    if not isinstance(found, SimBackend):
+        raise errors.NoBackendError(
+            f"this is no simulated board but {found.describe()}",
+            hint='RPIO_BACKEND=sim, or RPIO.use("sim") before the first line is set up',
+        )
+    return found
+
+
+def drive(line: int, value: int | None, bounces: int = 0, bounce_us: int = 500) -> None:
+    """Drive a line from outside to 0 or 1, or let go of it with None.
+
+    With *bounces* the contact opens and closes so many times more, *bounce_us* microseconds apart, before it
+    rests; the call takes that long.
+    """
+    board = backend()
+    if bounces < 0 or bounce_us <= 0:
+        raise ValueError(
+            f"bounces must not be negative and bounce_us positive, not {bounces} and {bounce_us}"
+        )
+    before = board.driven(line)
+    opposite = (
+        before if before is not None and before != value else None if value is None else 1 - bool(value)
+    )
+    next_ns = board.clock.now_ns()
+    for _ in range(bounces):
+        for level in (value, opposite):
+            board.drive(line, level)
+            next_ns += bounce_us * 1000
+            board.clock.sleep_until(next_ns)
+    board.drive(line, value)
+
+
+def press(line: int, ms: float = 50, value: int = 0, bounces: int = 0) -> None:
+    """Drive a line to *value* for *ms* milliseconds, then let go of it: a button to ground."""
+    board = backend()
+    end_ns = board.clock.now_ns() + int(ms * 1_000_000)
+    drive(line, value, bounces)
+    board.clock.sleep_until(end_ns)
+    drive(line, None)
+
+
+def wire(a: int, b: int) -> None:
+    """Join two lines with a wire."""
+    backend().wire(a, b)
+
+
+def unwire(line: int) -> None:
+    """Take every wire off a line."""
+    backend().unwire(line)
+
+
+def level(line: int) -> int:
+    """Return what a voltmeter on the line would show, 0 or 1."""
+    return backend().read(line)
+
+
+def short_circuits() -> int:
+    """Return how many times drivers on one wire have disagreed."""
+    return backend().short_circuits

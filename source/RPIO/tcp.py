@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""TCP callbacks: a port whose clients talk to a Python function.
+
+What one receive delivers is one message, stripped of white space at its ends; a blank one, and an end of
+stream, close the connection. There is no framing, no greeting and no authentication: see doc/tcp.
+
+A client can be slow, silent or dead without anybody else noticing. Sending never blocks: what the kernel
+does not take at once waits in a buffer of the client, and while anything waits there the client is not read
+any more, so that one who sends without reading only stops himself. A client whose buffer is full, or whose
+host has gone, is closed.
+
+Source: the documentation of RPIO 0.10, "TCP Socket Interrupts".
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import socket
+from threading import RLock
+
+from . import log
+from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher, Worker, run_callback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Callback = Callable[["TcpClient", str], object]
+
+MESSAGE_BYTES = 1024
+"""What one receive takes at most, as in the original."""
+SEND_BUFFER_BYTES = 1 << 20
+"""What may wait for one client."""
+MAX_CLIENTS = 1024
+"""Connections of one port; one more is closed at once."""
+ACCEPTS_PER_TURN = 64
+BACKLOG = 128
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 3
+SEND_TIMEOUT_MS = 60_000
+"""TCP_USER_TIMEOUT: how long data may stay unacknowledged before the client counts as dead."""
+WHITE_SPACE = " \t\n\r\x0b\x0c"
+
+
+class TcpClient(socket.socket):
+    """The connection that a TCP callback gets: a socket whose send() takes str and never blocks.
+
+    ``send()`` and ``sendall()`` accept str (sent as UTF-8) and bytes from any thread. ``close()`` is
+    ``RPIO.close_tcp_client(client.fileno())``.
+    """
+
+    def __init__(self, fd: int, server: TcpServer) -> None:
+        super().__init__(fileno=fd)
+        self._server = server
+        self._unsent = bytearray()
+        self._sending = RLock()
+        self.paused = False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def send(self, data: str | bytes, flags: int = 0, /) -> int:  # type: ignore[override]
+        """Send all of *data*, now or as the client reads it, and return its length in bytes. Never blocks.
+
+        Raises:
+            OSError: ENOBUFS, more than SEND_BUFFER_BYTES would wait for this client (it is closed);
+                EBADF, EPIPE, ECONNRESET: the connection is gone.
+        """
+        payload = data.encode() if isinstance(data, str) else bytes(data)
+        with self._sending:
+            taken = 0
+            if not self._unsent:
+                taken = self._send_now(payload, flags)
+            if len(self._unsent) + len(payload) - taken > SEND_BUFFER_BYTES:
+                self._server.drop(self, "it does not read what it is sent")
+                raise OSError(
+                    errno.ENOBUFS, f"{SEND_BUFFER_BYTES} bytes wait for this client; connection closed"
+                )
+            self._unsent += payload[taken:]
+            if self._unsent:
+                self._server.update(self)
+        return len(payload)
+
+    def sendall(self, data: str | bytes, flags: int = 0, /) -> None:  # type: ignore[override]
+        """As send()."""
+        self.send(data, flags)
+
+    def _send_now(self, payload: bytes | bytearray, flags: int = 0) -> int:
+        try:
+            return super().send(payload, flags | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return 0
+
+    def flush(self) -> None:
+        """Send what waits, as much as the kernel takes. Called by the loop."""
+        with self._sending:
+            del self._unsent[: self._send_now(self._unsent)]
+            self._server.update(self)
+
+    @property
+    def wanted(self) -> int:
+        """The epoll events to wait for: writing while something waits to be sent, else reading."""
+        return WRITE if self._unsent else 0 if self.paused else READ
+
+    def close(self) -> None:
+        """Close the connection and take it out of the loop. Twice is fine."""
+        self._server.forget(self)
+        super().close()
+
+
+class TcpServer:
+    """A listening port on a Dispatcher."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, port: int, callback: Callback, threaded: bool, host: str = "0.0.0.0"
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._callback = callback
+        self._worker = Worker(callback, f"RPIO port {port}", self._resume) if threaded else None
+        self.clients: dict[int, TcpClient] = {}
+        self._changing = RLock()
+        self._listener = self._listen(host, port)
+        self.port: int = self._listener.getsockname()[1]
+        self._spare_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        dispatcher.add(self._listener.fileno(), self._on_listener)
+        log.debug("Socket server started at port %s and callback added.", self.port)
+
+    @staticmethod
+    def _listen(host: str, port: int) -> socket.socket:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+        except OSError as e:
+            listener.close()
+            raise explain_bind(e, host, port) from None
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    # -- the loop's side -------------------------------------------------------------------------
+
+    def _on_listener(self, events: int) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                connection, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as e:
+                if e.errno not in (errno.EMFILE, errno.ENFILE):
+                    log.warning("port %s: a connection could not be accepted: %s", self.port, e)
+                    return
+                self._refuse_one(e)
+                continue
+            self._welcome(connection, address)
+
+    def _refuse_one(self, error: OSError) -> None:
+        """Out of descriptors: use the spare one to accept and close, or epoll would report it for ever."""
+        log.warning("port %s: connection refused, %s", self.port, error.strerror)
+        os.close(self._spare_fd)
+        try:
+            self._listener.accept()[0].close()
+        except OSError as e:
+            log.debug("- the refused connection has gone: %s", e)
+        self._spare_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _welcome(self, connection: socket.socket, address: object) -> None:
+        if len(self.clients) >= MAX_CLIENTS:
+            log.warning("port %s: %s refused, %s clients are connected", self.port, address, MAX_CLIENTS)
+            connection.close()
+            return
+        connection.setblocking(False)
+        for level, option, value in (
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES),
+            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS),
+        ):
+            connection.setsockopt(level, option, value)
+        client = TcpClient(connection.detach(), self)
+        client.setblocking(False)
+        fd = client.fileno()
+        self.clients[fd] = client
+        self._dispatcher.add(fd, lambda events: self._on_client(client, events))
+        log.debug("- connection from %s, fd %s", address, fd)
+
+    def _on_client(self, client: TcpClient, events: int) -> None:
+        try:
+            if events & WRITE:
+                client.flush()
+            if events & (READ | ERROR | HANGUP):
+                self._receive(client)
+        except OSError as e:
+            self.drop(client, e.strerror or str(e))
+
+    def _receive(self, client: TcpClient) -> None:
+        if self._worker is not None and self._worker.full:
+            self._pause()
+            return
+        try:
+            data = client.recv(MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        if data.strip():
+            text = client._decoder.decode(data).strip(WHITE_SPACE)
+            if text:
+                self._deliver(client, text)
+            return
+        rest = client._decoder.decode(b"", final=True)
+        if rest:
+            self._deliver(client, rest)
+        self.drop(client, "a blank message" if data else "end of stream")
+
+    def _deliver(self, client: TcpClient, text: str) -> None:
+        if self._worker is None:
+            run_callback(self._callback, client, text)
+        elif not self._worker.put(client, text):
+            self.drop(client, "the port is closed")
+
+    def _pause(self) -> None:
+        """The threaded callback is behind: read nobody until it has caught up, so that nothing is lost."""
+        log.debug("- port %s: the callback is behind, not reading", self.port)
+        self._set_paused(True)
+        if self._worker is None or not self._worker.full:
+            self._resume()  # it caught up while the pause was being set
+
+    def _set_paused(self, paused: bool) -> None:
+        for client in list(self.clients.values()):
+            client.paused = paused
+            self.update(client)
+
+    def _resume(self) -> None:
+        """The worker's thread has emptied its queue by half."""
+        self._set_paused(False)
+
+    # -- the clients' side -----------------------------------------------------------------------
+
+    def update(self, client: TcpClient) -> None:
+        """Wait for what the client wants now."""
+        fd = client.fileno()
+        with self._changing:
+            if self.clients.get(fd) is client:
+                self._dispatcher.modify(fd, client.wanted)
+
+    def forget(self, client: TcpClient) -> None:
+        """Take the client out of the loop; its socket stays open."""
+        fd = client.fileno()
+        with self._changing:
+            if fd >= 0 and self.clients.get(fd) is client:
+                del self.clients[fd]
+                self._dispatcher.remove(fd)
+
+    def drop(self, client: TcpClient, reason: str) -> None:
+        """Close the connection of one client."""
+        log.debug("closing client socket fd %s: %s", client.fileno(), reason)
+        client.close()
+
+    def close(self) -> None:
+        """Close the port and every connection. Twice is fine."""
+        if self._listener.fileno() >= 0:
+            self._dispatcher.remove(self._listener.fileno())
+            self._listener.close()
+            os.close(self._spare_fd)
+        for client in list(self.clients.values()):
+            client.close()
+        if self._worker is not None:
+            self._worker.close()
+
+    def abandon(self) -> None:
+        """Close the descriptors alone, in the child of a fork."""
+        for client in list(self.clients.values()):
+            socket.socket.close(client)
+        self.clients.clear()
+        self._listener.close()
+        os.close(self._spare_fd)
+
+
+def explain_bind(error: OSError, host: str, port: int) -> OSError:
+    """The same error of bind(2), saying which port and what to do."""
+    where = f"port {port} on {host}"
+    advice = {
+        errno.EADDRINUSE: f"{where} is in use by another program (see: ss -ltnp 'sport = :{port}')",
+        errno.EACCES: f"{where} may not be opened: ports below 1024 are for root, choose a higher one",
+        errno.EADDRNOTAVAIL: f"{host} is no address of this machine (see: ip address)",
+    }
+    number = error.errno if error.errno is not None else errno.EINVAL
+    return type(error)(number, advice.get(number, f"{where}: {error.strerror or error}"))
+
+
+def check_port(port: int) -> None:
+    """Raise for what is no TCP port; 0 lets the kernel choose."""
+    if not isinstance(port, int):
+        raise TypeError(f"port must be an int from 0 to 65535, not {type(port).__name__}")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port must be from 0 to 65535, not {port}")
