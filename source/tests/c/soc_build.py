@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Build C sources into Python modules for the tests (cffi, API mode), once per content.
+
+The compiler is called directly instead of through setuptools: no warnings, nothing printed, and the flags
+are ours. A module is found again by a hash of everything that went into it, so a changed source is a new
+module and there is nothing to clean between runs but disk space.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import cffi
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[2]
+CACHE = PROJECT / ".cache" / "c"
+
+SOC_SOURCES = (HERE / "soc.c",)
+
+SOC_CDEF = """
+struct soc;
+struct soc *soc_new(const char *compatible);
+void soc_free(struct soc *soc);
+uint32_t soc_read(struct soc *soc, uint32_t offset);
+void soc_write(struct soc *soc, uint32_t offset, uint32_t value);
+void soc_wait_ns(struct soc *soc, uint64_t ns);
+void soc_drive(struct soc *soc, unsigned line, int level);
+int soc_level(const struct soc *soc, unsigned line);
+int soc_is_driving(const struct soc *soc, unsigned line);
+int soc_pull(const struct soc *soc, unsigned line);
+unsigned soc_violations(const struct soc *soc);
+const char *soc_violation(const struct soc *soc);
+unsigned soc_log_count(const struct soc *soc);
+int soc_log_entry(const struct soc *soc, unsigned index, uint32_t *offset, uint32_t *value, int *is_write);
+void soc_log_clear(struct soc *soc);
+"""
+
+# What files that add a part to the model need, on top of SOC_CDEF.
+SOC_PART_CDEF = """
+struct soc_part {
+    void *state;
+    uint64_t (*next)(const void *state);
+    void (*run)(void *state, struct soc *soc);
+    int (*drives)(const void *state, unsigned line, unsigned code, int *level);
+    void (*release)(void *state);
+};
+int soc_attach(struct soc *soc, const struct soc_part *part);
+uint64_t soc_now_ns(const struct soc *soc);
+uint32_t soc_bus_read(struct soc *soc, uint32_t offset);
+void soc_bus_write(struct soc *soc, uint32_t offset, uint32_t value);
+void soc_settle(struct soc *soc);
+"""
+
+FLAGS = ("-std=c11", "-O1", "-g", "-fPIC", "-Wall")
+SANITIZER_FLAGS = (
+    "-fsanitize=address,undefined",
+    "-fno-omit-frame-pointer",
+    "-fno-sanitize-recover=undefined",
+)
+
+
+def compiler() -> list[str]:
+    """Return the C compiler's command: $CC, else the one that built Python, else cc."""
+    for command in (os.environ.get("CC"), sysconfig.get_config_var("CC")):
+        words = shlex.split(command or "")
+        if words and shutil.which(words[0]):
+            return words
+    return ["cc"]
+
+
+def sanitizer_environment() -> dict[str, str]:
+    """Return os.environ for a Python that may import sanitized modules; {} if the compiler has no sanitizer.
+
+    AddressSanitizer must be the first library of the process, hence the preload. Leaks are not looked for:
+    Python itself leaves memory behind.
+    """
+    command = [*compiler(), "-print-file-name=libasan.so"]
+    library = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    if not Path(library).is_absolute():
+        return {}
+    return {**os.environ, "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+
+
+def build(
+    name: str,
+    sources: Iterable[str | Path],
+    cdef: str,
+    *,
+    sanitize: bool = False,
+    defines: Sequence[str] = (),
+) -> ModuleType:
+    """Compile `sources` and return the module `name`, with `ffi` and `lib` for what `cdef` declares.
+
+    `sources` are .c files, and .h files to include before them; a .c file's own header (same stem, same
+    folder) is included without being named. Their folders are the include path, and every header there counts
+    as a source for the cache. `defines` are "NAME" or "NAME=VALUE".
+
+    Two processes may build the same thing at once: each in its own folder, and the first to finish keeps its
+    work.
+
+    Raises:
+        RuntimeError: the compiler failed (its output is in the message), or `sanitize` was asked of a process
+            without the sanitizer's library: start it with sanitizer_environment().
+    """
+    paths = [Path(source).resolve() for source in sources]
+    if sanitize and not hasattr(ctypes.CDLL(None), "__asan_init"):
+        raise RuntimeError(
+            "AddressSanitizer is not loaded: run Python with soc_build.sanitizer_environment()"
+        )
+    flags = [*FLAGS, *(SANITIZER_FLAGS if sanitize else ()), *(f"-D{define}" for define in defines)]
+    key = _key(name, paths, cdef, flags)
+    qualified = f"_rpio_tests_{key}.{name}"
+    if qualified not in sys.modules:
+        library = CACHE / key / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+        if not library.exists():
+            _compile_into(CACHE / key, name, paths, cdef, flags)
+        sys.modules[qualified] = _load(qualified, library)
+    return sys.modules[qualified]
+
+
+def build_soc(*, sanitize: bool = False) -> ModuleType:
+    """Return the model alone, with the functions that parts use."""
+    return build("soc_model", SOC_SOURCES, SOC_CDEF + SOC_PART_CDEF, sanitize=sanitize)
+
+
+def _key(name: str, paths: Sequence[Path], cdef: str, flags: Sequence[str]) -> str:
+    headers = {header for path in paths for header in path.parent.glob("*.h")}
+    files = sorted({*paths, *headers})
+    python = [sys.version, sysconfig.get_config_var("EXT_SUFFIX"), cffi.__version__]
+    about = [name, cdef, flags, compiler(), python, [str(path) for path in paths]]
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:20]
+
+
+def _compile_into(folder: Path, name: str, paths: Sequence[Path], cdef: str, flags: Sequence[str]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    try:
+        _compile(work, name, paths, cdef, flags)
+        try:
+            work.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else: another process was faster, and built the same
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _compile(work: Path, name: str, paths: Sequence[Path], cdef: str, flags: Sequence[str]) -> None:
+    own_headers = [path.with_suffix(".h") for path in paths if path.suffix == ".c"]
+    headers = [path for path in paths if path.suffix == ".h"] + [
+        path for path in own_headers if path.exists()
+    ]
+    preamble = "#include <stdint.h>\n" + "".join(f'#include "{path}"\n' for path in dict.fromkeys(headers))
+    if not headers:  # nothing declares the functions but the cdef
+        preamble += cdef
+    ffi = cffi.FFI()
+    ffi.cdef(cdef)
+    ffi.set_source(name, preamble)
+    glue = work / f"{name}.c"
+    with contextlib.redirect_stdout(io.StringIO()):  # cffi tells which file it writes
+        ffi.emit_c_code(str(glue))
+
+    folders = [f"-I{folder}" for folder in dict.fromkeys(path.parent for path in paths)]
+    python = [f"-I{sysconfig.get_path(key)}" for key in ("include", "platinclude")]
+    objects = []
+    for number, (source, extra) in enumerate(
+        [(glue, [*python, "-w"]), *((path, []) for path in paths if path.suffix == ".c")]
+    ):
+        objects.append(str(work / f"{number}.o"))
+        _run([*compiler(), *flags, *folders, *extra, "-c", str(source), "-o", objects[-1]])
+    library = work / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    _run([*compiler(), *flags, "-shared", *objects, "-o", str(library)])
+
+
+def _run(command: Sequence[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{shlex.join(command)} failed:\n{result.stdout}{result.stderr}")
+
+
+def _load(qualified: str, library: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(qualified, library)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
