@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The rules: numbering, setup, levels, pulls, ownership, cleanup; texts and order of checks are RPi.GPIO's."""
+
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from RPIO import errors, model
+from RPIO.backends.clock import ManualClock
+from RPIO.backends.sim import SimBackend
+from RPIO.board import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING, Board
+from RPIO.boards import by_name, generic
+from RPIO.model import BCM, BOARD, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
+from support import raises
+
+
+def board_of(hardware):
+    backend = SimBackend(hardware, ManualClock())
+    board = Board()
+    board.use(backend, hardware)
+    return board
+
+
+# -- numbering ----------------------------------------------------------------------------------------------
+
+
+def test_the_default_mode_is_bcm_and_one_setmode_may_change_it(board):
+    assert board.mode == BCM
+    board.setmode(BOARD)
+    assert board.mode == BOARD
+    board.setmode(BOARD)
+
+
+def test_a_second_other_mode_is_an_error_even_if_it_is_none(board):
+    board.setmode(BCM)
+    for mode in (BOARD, 77):
+        with raises(ValueError, "A different mode has already been set!"):
+            board.setmode(mode)
+    assert board.mode == BCM
+
+
+def test_a_wrong_mode_is_an_error_and_is_not_kept(board):
+    with raises(errors.InvalidModeException, "An invalid mode was passed to setmode()"):
+        board.setmode(77)
+    assert board.mode == BCM
+    with pytest.raises(TypeError):
+        board.setmode("BCM")
+
+
+def test_cleanup_forgets_the_mode(board):
+    board.setmode(BOARD)
+    board.setup(11, OUT, PUD_OFF, None)
+    board.cleanup(None)
+    assert board.mode == BCM
+    board.setmode(BCM)
+
+
+def test_no_mode_is_an_error_where_one_is_required(sim):
+    board = Board(default_mode=None)
+    board.use(sim, sim.hardware)
+    with pytest.raises(errors.ModeNotSetException, match="Please set pin numbering mode"):
+        board.setup(17, IN, PUD_OFF, None)
+
+
+@pytest.mark.parametrize(
+    ("model_name", "pin", "line"),
+    [("B", 11, 17), ("2B", 40, 21), ("5B", 3, 2), ("Zero", 13, 27), ("3B+", 37, 26)],
+)
+def test_board_mode_counts_pins(model_name, pin, line):
+    board = board_of(by_name(model_name))
+    board.setmode(BOARD)
+    assert board.line_of(pin) == line
+    assert board.channel_of(line) == pin
+    board.close()
+
+
+@pytest.mark.parametrize(
+    ("pin", "why"),
+    [(17, "3V3"), (4, "5V"), (6, "GND"), (27, "ID EEPROM"), (41, "1 to 40"), (0, "1 to 40"), (-3, "1 to 40")],
+)
+def test_a_pin_that_is_no_gpio_says_what_it_is(board, pin, why):
+    board.setmode(BOARD)
+    with raises(errors.InvalidChannelException, "The channel sent is invalid on a Raspberry Pi") as e:
+        board.line_of(pin)
+    assert why in e.value.hint
+
+
+@pytest.mark.parametrize("channel", [-1, 58, 2**40, -(2**70)])
+def test_a_bcm_number_out_of_range_is_an_error(board, channel):
+    for call in (
+        lambda: board.setup(channel, IN, PUD_OFF, None),
+        lambda: board.input(channel),
+        lambda: board.output(channel, 1),
+        lambda: board.function(channel),
+        lambda: board.add_interrupt(channel, print, "both", PUD_OFF, False, None, 0),
+        lambda: board.events_lost(channel),
+        lambda: board.del_interrupt(channel),
+        lambda: board.set_pull(channel, PUD_UP),
+        lambda: board.force_input(channel),
+        lambda: board.force_output(channel, 1),
+        lambda: board.cleanup(channel),
+    ):
+        with raises(ValueError, "The channel sent is invalid on a Raspberry Pi"):
+            call()
+
+
+def test_board_numbering_is_refused_on_a_compute_module():
+    board = board_of(by_name("CM4"))
+    with raises(RuntimeError, "BOARD numbering system not applicable on compute module"):
+        board.setmode(BOARD)
+    board.close()
+
+
+def test_another_board_works_by_line_numbers():
+    board = board_of(generic(8, "some-chip", "Some board"))
+    board.setup(7, OUT, PUD_OFF, 1)
+    assert board.backend.read(7) == 1
+    with raises(ValueError, "The channel sent is invalid on this board"):
+        board.setup(8, OUT, PUD_OFF, 1)
+    with pytest.raises(RuntimeError, match="BOARD numbering needs a Raspberry Pi's header"):
+        board.setmode(BOARD)
+    board.close()
+
+
+# -- setup --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        (("17", IN, PUD_OFF, None), ValueError, "Channel must be an integer or list/tuple of integers"),
+        ((1.0, IN, PUD_OFF, None), ValueError, "Channel must be an integer or list/tuple of integers"),
+        (({17}, 77, PUD_OFF, None), ValueError, "Channel must be an integer or list/tuple of integers"),
+        ((17, 77, 99, 1), ValueError, "An invalid direction was passed to setup()"),
+        ((17, IN, 99, 1), ValueError, "initial parameter is not valid for inputs"),
+        (
+            (17, IN, 99, None),
+            ValueError,
+            "Invalid value for pull_up_down - should be either PUD_OFF, PUD_UP or PUD_DOWN",
+        ),
+        (([17, "18"], IN, PUD_OFF, None), ValueError, "Channel must be an integer"),
+    ],
+)
+def test_setup_checks_in_the_order_of_rpi_gpio(board, arguments, error, text):
+    with pytest.raises(error) as e:
+        board.setup(*arguments)
+    assert str(e.value) == text
+
+
+def test_setup_of_a_list_keeps_what_came_before_the_bad_item(board):
+    with pytest.raises(ValueError, match="Channel must be an integer"):
+        board.setup([17, 18, "x", 22], OUT, PUD_OFF, 1)
+    assert [board.direction(n) for n in (17, 18, 22)] == [OUT, OUT, None]
+
+
+@pytest.mark.parametrize("pull", [PUD_OFF, PUD_DOWN, PUD_UP])
+def test_setup_of_an_input_sets_the_pull_also_by_the_old_numbers(board, sim, pull):
+    board.setup(17, IN, pull, None)
+    assert sim.pull(17) == pull
+    board.setup(18, IN, pull - PUD_OFF, None)
+    assert sim.pull(18) == pull
+
+
+def test_a_pull_on_an_output_is_ignored(board, sim):
+    board.setup(17, OUT, PUD_UP, 0)
+    assert sim.pull(17) == PUD_OFF
+    board.set_pull(17, PUD_UP)
+    assert (sim.pull(17), sim.read(17)) == (PUD_OFF, 0)
+
+
+@pytest.mark.parametrize("initial", [None, -1, 7])
+def test_without_initial_the_latch_is_driven(board, sim, initial):
+    sim.write(17, 1)
+    board.setup(17, OUT, PUD_OFF, initial)
+    assert sim.read(17) == 1
+
+
+def test_setup_of_an_empty_list_does_nothing(board):
+    board.setup([], OUT, PUD_OFF, 1)
+    board.setup((), IN, PUD_OFF, None)
+
+
+# -- warnings -----------------------------------------------------------------------------------------------
+
+
+def test_a_channel_in_use_warns_at_the_callers_line(board, sim):
+    sim.set_function(17, model.ALT0)
+    sim.set_output(18, 1)
+    for line in (17, 18):
+        with pytest.warns(RuntimeWarning) as caught:
+            board.setup(line, OUT, PUD_OFF, None)
+        assert str(caught[0].message) == IN_USE_WARNING
+        assert caught[0].filename == __file__
+    assert sim.read(18) == 1
+
+
+def test_an_output_of_our_own_does_not_warn(board):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        board.setup(17, OUT, PUD_OFF, 1)
+        board.setup(17, OUT, PUD_OFF, 0)
+
+
+def test_a_fixed_pull_up_warns(board):
+    with pytest.warns(RuntimeWarning) as caught:
+        board.setup(2, IN, PUD_DOWN, None)
+    assert str(caught[0].message) == FIXED_PULL_WARNING
+
+
+def test_nothing_to_clean_up_warns(board):
+    for channels in (None, [], 17, [17, 18]):
+        with pytest.warns(RuntimeWarning) as caught:
+            board.cleanup(channels)
+        assert str(caught[0].message) == NOTHING_TO_CLEAN_WARNING
+
+
+def test_warnings_can_be_switched_off(board, sim):
+    board.setwarnings(0)
+    sim.set_function(17, model.ALT0)
+    board.setup(17, OUT, PUD_OFF, None)
+    board.cleanup(None)
+    board.cleanup(None)
+
+
+# -- levels -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channels", "values", "error", "text"),
+    [
+        ("17", 1, ValueError, "Channel must be an integer or list/tuple of integers"),
+        (17, "1", ValueError, "Value must be an integer/boolean or a list/tuple of integers/booleans"),
+        (17, None, ValueError, "Value must be an integer/boolean or a list/tuple of integers/booleans"),
+        (17, 0.5, ValueError, "Value must be an integer/boolean or a list/tuple of integers/booleans"),
+        (17, [1], RuntimeError, "Number of channels != number of values"),
+        ([17, 18], [1], RuntimeError, "Number of channels != number of values"),
+        ([17, "x"], 1, ValueError, "Channel must be an integer"),
+        ([17, 18], [1, None], ValueError, "Value must be an integer or boolean"),
+        (22, 1, RuntimeError, "The GPIO channel has not been set up as an OUTPUT"),
+        (23, 1, RuntimeError, "The GPIO channel has not been set up as an OUTPUT"),
+        (99, 1, ValueError, "The channel sent is invalid on a Raspberry Pi"),
+    ],
+)
+def test_output_checks_in_the_order_of_rpi_gpio(board, channels, values, error, text):
+    board.setup([17, 18], OUT, PUD_OFF, 0)
+    board.setup(23, IN, PUD_OFF, None)
+    with pytest.raises(error) as e:
+        board.output(channels, values)
+    assert str(e.value) == text
+
+
+def test_output_writes_what_comes_before_the_bad_item(board, sim):
+    board.setup([17, 18, 22], OUT, PUD_OFF, 0)
+    with pytest.raises(RuntimeError):
+        board.output([17, 23, 18], 1)
+    assert [sim.read(n) for n in (17, 18, 22)] == [1, 0, 0]
+
+
+@given(st.lists(st.tuples(st.sampled_from([17, 18, 22]), st.integers(-3, 3)), max_size=12))
+def test_output_of_lists_ends_with_the_last_value_of_each(pairs):
+    board = board_of(by_name("3B"))
+    board.setup([17, 18, 22], OUT, PUD_OFF, 0)
+    board.output([line for line, _ in pairs], [value for _, value in pairs])
+    want = {17: 0, 18: 0, 22: 0} | {line: int(value != 0) for line, value in pairs}
+    assert {line: board.input(line) for line in want} == want
+    board.close()
+
+
+def test_input_needs_setup(board):
+    with raises(errors.WrongDirectionException, "You must setup() the GPIO channel first"):
+        board.input(17)
+    for bad in ([17], 17.0, "17", None):
+        with pytest.raises(TypeError):
+            board.input(bad)
+
+
+def test_input_is_an_int_and_reads_outputs_too(board, sim):
+    board.setup(17, OUT, PUD_OFF, 1)
+    board.setup(18, IN, PUD_UP, None)
+    assert [(type(v), v) for v in (board.input(17), board.input(18))] == [(int, 1), (int, 1)]
+    sim.drive(18, 0)
+    assert board.input(18) == 0
+
+
+def test_force_reads_and_writes_without_setup(board, sim):
+    sim.drive(22, 1)
+    assert board.force_input(22) == 1
+    sim.set_output(23, 0)
+    board.force_output(23, 5)
+    assert sim.read(23) == 1
+
+
+def test_function_needs_no_setup(board, sim):
+    sim.set_function(14, model.ALT5)
+    board.setup(17, OUT, PUD_OFF, None)
+    assert [board.function(n) for n in (14, 17, 18)] == [model.ALT5, OUT, IN]
+
+
+# -- cleanup ------------------------------------------------------------------------------------------------
+
+
+def test_cleanup_makes_own_channels_inputs_without_pull_and_no_others(board, sim):
+    sim.set_output(22, 1)
+    board.setup(17, OUT, PUD_OFF, 1)
+    board.setup(18, IN, PUD_UP, None)
+    board.cleanup(None)
+    assert [(sim.function(n), sim.pull(n)) for n in (17, 18)] == [(IN, PUD_OFF)] * 2
+    assert (sim.function(22), sim.read(22)) == (OUT, 1)
+    with pytest.raises(RuntimeError):
+        board.input(18)
+
+
+def test_cleanup_of_some_channels_leaves_the_others(board, sim):
+    board.setup([17, 18, 22], OUT, PUD_OFF, 1)
+    board.cleanup((17, 18))
+    assert [sim.function(n) for n in (17, 18, 22)] == [IN, IN, OUT]
+    for bad, text in (
+        ("17", "Channel must be an integer or list/tuple of integers"),
+        (["17"], "Channel must be an integer"),
+    ):
+        with pytest.raises(ValueError) as e:
+            board.cleanup(bad)
+        assert str(e.value) == text
+
+
+def test_close_sets_no_line(board, sim):
+    board.setup(17, OUT, PUD_OFF, 1)
+    board.close()
+    assert (sim.function(17), sim.read(17)) == (OUT, 1)
+    board.close()
+
+
+# -- choosing -----------------------------------------------------------------------------------------------
+
+
+def test_the_backend_cannot_change_under_lines_that_are_set_up(board):
+    board.setup(17, OUT, PUD_OFF, 1)
+    with pytest.raises(RuntimeError, match="the board is in use"):
+        board.use("sim")
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "text"),
+    [
+        ("quantum", errors.NoBackendError, "there is no backend 'quantum'"),
+        ("sim:9Z", ValueError, "9Z"),
+        ("cdev:no-such-chip", errors.NoBackendError, "there is no gpiochip 'no-such-chip' here"),
+        ("cdev:/dev/no-such-chip", FileNotFoundError, "/dev/no-such-chip"),
+        ("cdev:/dev/null", OSError, "/dev/null"),
+    ],
+)
+def test_a_backend_that_is_not_there_is_an_error_at_first_use(spec, error, text):
+    board = Board(spec)
+    with pytest.raises(error, match=text):
+        board.setup(17, IN, PUD_OFF, None)
+    board.close()
+
+
+def test_a_new_board_opens_nothing():
+    board = Board("cdev:/dev/no-such-chip")
+    board.close()
+
+
+def test_every_error_of_a_line_has_advice(board):
+    for call in (
+        lambda: board.input(17),
+        lambda: board.output(17, 1),
+        lambda: board.setup(99, IN, PUD_OFF, None),
+        lambda: board.setmode(5),
+        lambda: board.setup(17, 5, PUD_OFF, None),
+        lambda: board.add_interrupt(17, print, "sideways", PUD_OFF, False, None, 0),
+        lambda: board.del_interrupt(17),
+    ):
+        with pytest.raises(errors.GPIOError) as e:
+            call()
+        assert e.value.hint

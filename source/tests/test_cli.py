@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio``: the original's outputs and exit codes, as a table of cases; then the program as people run it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from RPIO import cli
+from RPIO.boards import by_name
+from support import wait_until
+
+ALL_4B = "".join(
+    f"GPIO {n}: INPUT  ({int(n in (2, 3, 4, 5, 6, 7, 8))})\n" for n in by_name("4B").header_lines
+)
+
+CASES = [
+    # arguments, status, stdout, stderr
+    (["-i", "7"], 0, "GPIO 7: INPUT  (1)\n", ""),
+    (["--inspect", "7,9"], 0, "GPIO 7: INPUT  (1)\nGPIO 9: INPUT  (0)\n", ""),
+    (["-i", "7,99"], 0, "GPIO 7: INPUT  (1)\n", "GPIO 99: does not exist\n"),
+    (["-i", "26-29"], 0, "GPIO 26: INPUT  (0)\nGPIO 27: INPUT  (0)\n", ""),
+    (["-I"], 0, ALL_4B, ""),
+    (["--inspect-all"], 0, ALL_4B, ""),
+    (["-i", "9-7"], 2, "", "the range 9-7 runs backwards; did you mean 7-9?\n"),
+    (["-i", "seven"], 2, "", "'seven' is no GPIO number; see: rpio --help\n"),
+    (
+        ["-s", "7:1"],
+        0,
+        "",
+        "Cannot output to GPIO 7, because it is setup as INPUT. Use --setoutput 7 first.\n",
+    ),
+    (["-s", "99:1"], 5, "", "GPIO 99: not a valid gpio-id for this board\n"),
+    (["-s", "7"], 2, "", "'7': the value is missing; for example: rpio -s 7:1\n"),
+    (["-s", "7:2"], 2, "", "'2' is no level: use 0 or 1\n"),
+    (["--setoutput", "8:1", "-i", "8"], 0, "GPIO 8: OUTPUT (1)\n", ""),
+    (["--setoutput", "8", "-i", "8"], 0, "GPIO 8: OUTPUT (0)\n", ""),
+    (["--setoutput", "8:1", "-s", "8:0"], 0, "", ""),
+    (["--setoutput", "50"], 5, "", "GPIO 50: not a valid gpio-id for this board\n"),
+    (["--setinput", "9:pullup", "-i", "9"], 0, "GPIO 9: INPUT  (1)\n", ""),
+    (["--setinput", "7:pulldown", "-i", "7"], 0, "GPIO 7: INPUT  (0)\n", ""),
+    (["--setinput", "7:pulloff"], 0, "", ""),
+    (["--setinput", "7:up"], 1, "", "Error: 'up' not (pullup, pulldown, pulloff)\n"),
+    (["-w", "99"], 5, "", "GPIO 99: not a valid gpio-id for this board\n"),
+    (
+        ["-w", "7:sideways"],
+        2,
+        "",
+        "'sideways' is neither an edge (rising, falling, both) nor a pull (pullup, pulldown, pulloff)\n",
+    ),
+    (["--version"], 0, "RPIO v1.0.0.dev0 (gpio-lib v1.0.0.dev0/0.7.1)\n", ""),
+    (["--sysinfo"], 0, "c03114: Model 4B, Revision 1.4, RAM: 4096 MB, Maker: Sony UK\n", ""),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "out", "err"), CASES, ids=[" ".join(c[0]) for c in CASES])
+def test_outputs_and_exit_codes(rpio, capsys, arguments, status, out, err):
+    assert cli.main(arguments) == status
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (out, err)
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("B", "000e: Model B, Revision 2.0, RAM: 512 MB, Maker: Sony"),
+        ("B+", "0010: Model B+, Revision 1.0, RAM: 512 MB, Maker: Sony"),
+    ],
+)
+def test_sysinfo_of_old_boards_is_the_originals(rpio, capsys, model, line):
+    rpio.use(f"sim:{model}")
+    cli.main(["--sysinfo"])
+    out = capsys.readouterr().out
+    assert re.fullmatch(r"[0-9a-f]{4,6}: Model .+, Revision \d\.\d, RAM: \d+ MB, Maker: .+\n", out)
+    assert out.split(":", 1)[1].split(",")[0] == line.split(":", 1)[1].split(",")[0]
+
+
+def test_without_options_it_helps(rpio, capsys):
+    assert cli.main([]) == 0
+    out = capsys.readouterr().out
+    for option in (
+        "-i",
+        "-I",
+        "-w",
+        "-s",
+        "--setinput",
+        "--setoutput",
+        "--sysinfo",
+        "--version",
+        "-v",
+        "examples:",
+    ):
+        assert option in out
+
+
+def test_an_unknown_option_is_status_2(rpio, capsys):
+    with pytest.raises(SystemExit) as e:
+        cli.main(["--update-rpio"])
+    assert e.value.code == 2
+    assert "unrecognized arguments: --update-rpio" in capsys.readouterr().err
+
+
+def test_a_busy_line_says_who_and_what_to_do(rpio, capsys, monkeypatch):
+    def busy(*a):
+        raise rpio.LineBusyError(
+            16, "GPIO 17 is in use by 'spi0 CS0'", "/dev/gpiochip0", hint="end that program"
+        )
+
+    monkeypatch.setattr(rpio.facade.board.backend, "set_output", busy)
+    assert cli.main(["--setoutput", "17"]) == 1
+    assert capsys.readouterr().err == "GPIO 17 is in use by 'spi0 CS0'\nend that program\n"
+
+
+# -- as people run it ---------------------------------------------------------------------------------------
+
+ENV = {**os.environ, "RPIO_BACKEND": "sim:4B"}
+RPIO_COMMAND = [sys.executable, "-m", "RPIO.cli"]
+
+
+def test_the_installed_command_is_the_same():
+    command = os.path.join(os.path.dirname(sys.executable), "rpio")
+    done = subprocess.run(
+        [command, "-i", "17"], capture_output=True, text=True, env=ENV, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "GPIO 17: INPUT  (0)\n", "")
+
+
+def test_a_closed_pipe_ends_it_quietly():
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {' '.join(RPIO_COMMAND)} -I | head -1"],
+        capture_output=True,
+        text=True,
+        env=ENV,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("GPIO 2: INPUT  (1)\n", "")
+
+
+def test_watching_ends_quietly_with_ctrl_c():
+    process = subprocess.Popen(
+        [*RPIO_COMMAND, "-w", "7:rising,9:falling:pullup"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENV,
+    )
+    assert process.stdout.readline() == b"Waiting for interrupts (exit with Ctrl+C) ...\n"
+    assert wait_until(lambda: asleep(process.pid))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def asleep(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rpartition(")")[2].split()[0] == "S"
+
+
+def test_watching_prints_edges(rpio, capsys):
+    from RPIO.cli import classic
+
+    rpio.sim.drive(7, 0)
+    rpio.add_interrupt_callback(8, lambda *a: rpio.stop_waiting_for_interrupts())
+    import threading
+
+    def world():
+        wait_until(lambda: rpio.facade.board._dispatcher and rpio.facade.board._dispatcher.running)
+        rpio.sim.drive(7, 1)
+        rpio.sim.drive(8, 0)
+
+    thread = threading.Thread(target=world)
+    thread.start()
+    classic.watch("7:rising")
+    thread.join()
+    assert "GPIO 7 interrupt: value = 1\n" in capsys.readouterr().out
+
+
+def test_verbose_logs_and_shows_tracebacks():
+    done = subprocess.run(
+        [*RPIO_COMMAND, "-v", "-i", "7"],
+        capture_output=True,
+        text=True,
+        env=ENV | {"RPIO_BACKEND": "cdev:nope"},
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    quiet = subprocess.run(
+        [*RPIO_COMMAND, "-i", "7"],
+        capture_output=True,
+        text=True,
+        env=ENV | {"RPIO_BACKEND": "cdev:nope"},
+        timeout=30,
+        check=False,
+    )
+    assert quiet.returncode == 1
+    assert "Traceback" not in quiet.stderr
+    assert "there is no gpiochip 'nope' here" in quiet.stderr

@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The loop: waiting, waking, stopping, descriptors that come and go."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from RPIO import _gpio, errors
+from RPIO.dispatcher import Dispatcher, Worker
+from support import wait_until
+
+
+@pytest.fixture
+def edges():
+    return []
+
+
+@pytest.fixture
+def dispatcher(edges):
+    d = Dispatcher(_gpio.Poller(), edges.extend)
+    yield d
+    d.close()
+
+
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    yield reader, writer
+    for fd in (reader, writer):
+        try:
+            os.close(fd)
+        except OSError as e:
+            assert e.errno == 9  # the test has closed it
+
+
+def record(line, value, ns=0, seq=1):
+    return _gpio.event_encode(line, value, ns, seq)
+
+
+def test_a_handler_is_called_with_what_is_ready(dispatcher, pipe):
+    seen = []
+    dispatcher.add(pipe[0], lambda events: (seen.append(events), os.read(pipe[0], 9)))
+    os.write(pipe[1], b"x")
+    assert dispatcher.step(1) == 1
+    assert dispatcher.step(0) == 0
+    assert seen == [1]
+
+
+def test_a_removed_descriptor_is_not_called_even_when_ready_in_the_same_batch(dispatcher):
+    pairs = [os.pipe2(os.O_NONBLOCK) for _ in range(2)]
+    seen = []
+
+    def handler(mine, other):
+        def handle(events):
+            seen.append(mine)
+            dispatcher.remove(other)
+
+        return handle
+
+    for mine, other in ((0, 1), (1, 0)):
+        dispatcher.add(pairs[mine][0], handler(mine, pairs[other][0]))
+        os.write(pairs[mine][1], b"x")
+    dispatcher.step(1)
+    assert len(seen) == 1
+    for pair in pairs:
+        for fd in pair:
+            os.close(fd)
+
+
+def test_a_reused_descriptor_does_not_get_the_old_ones_events(dispatcher):
+    a, b = os.pipe2(os.O_NONBLOCK), os.pipe2(os.O_NONBLOCK)
+    seen = []
+
+    def replace(events):
+        seen.append("a")
+        os.read(a[0], 9)
+        dispatcher.remove(b[0])
+        os.close(b[0])
+        fresh = os.pipe2(os.O_NONBLOCK)  # its reading end gets b's number
+        assert fresh[0] == b[0]
+        dispatcher.add(fresh[0], lambda events: seen.append("fresh"))
+
+    dispatcher.add(a[0], replace)
+    dispatcher.add(b[0], lambda events: seen.append("b"))
+    os.write(b[1], b"x")
+    os.write(a[1], b"x")
+    dispatcher.step(1)
+    # whichever came first, the old registration's event never reaches the new handler
+    assert "fresh" not in seen
+
+
+def test_edges_come_as_one_batch_in_order_of_time(dispatcher, edges):
+    a, b = os.pipe2(os.O_NONBLOCK), os.pipe2(os.O_NONBLOCK)
+    for pair in (a, b):
+        dispatcher.add_edges(pair[0], pytest.fail)
+    os.write(b[1], record(2, 1, 30))
+    os.write(a[1], record(1, 1, 10) + record(1, 0, 40, 2))
+    os.write(b[1], record(2, 0, 35, 2))
+    assert dispatcher.step(1) == 4
+    assert [(e.line, e.value, e.timestamp_ns, e.seq) for e in edges] == [
+        (1, 1, 10, 1),
+        (2, 1, 30, 1),
+        (2, 0, 35, 2),
+        (1, 0, 40, 2),
+    ]
+    for pair in (a, b):
+        dispatcher.remove(pair[0])
+        os.close(pair[0])
+        os.close(pair[1])
+
+
+def test_more_than_a_batch_waits_for_the_next_turn(dispatcher, edges, pipe):
+    dispatcher.add_edges(pipe[0], pytest.fail)
+    os.write(pipe[1], b"".join(record(1, n % 2, n, n + 1) for n in range(150)))
+    assert [dispatcher.step(0) for _ in range(4)] == [64, 64, 22, 0]
+    assert [e.seq for e in edges] == list(range(1, 151))
+
+
+def test_the_end_of_an_edge_source_is_an_error_not_a_spin(dispatcher, pipe):
+    errors_seen = []
+    dispatcher.add_edges(pipe[0], lambda events: (errors_seen.append(events), dispatcher.remove(pipe[0])))
+    os.close(pipe[1])
+    dispatcher.step(1)
+    assert dispatcher.step(0) == 0
+    assert len(errors_seen) == 1
+
+
+def test_what_is_no_record_is_an_error(dispatcher, edges, pipe):
+    seen = []
+    dispatcher.add_edges(pipe[0], seen.append)
+    os.write(pipe[1], b"x" * 48)
+    dispatcher.step(1)
+    assert (len(seen), edges) == (1, [])
+
+
+def test_adding_a_bad_descriptor_is_an_oserror_and_leaves_nothing(dispatcher):
+    for add in (dispatcher.add, dispatcher.add_edges):
+        with pytest.raises(OSError):
+            add(9999, print)
+    assert dispatcher._handlers == {}
+
+
+# -- stopping -----------------------------------------------------------------------------------------------
+
+
+def stop_latency(dispatcher, stopper):
+    """Run the loop here; *stopper* is started first and returns when it stopped it."""
+    moments = []
+
+    def go():
+        assert wait_until(lambda: dispatcher.running)
+        stopper()
+        moments.append(time.monotonic())
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    dispatcher.run()
+    ended = time.monotonic()
+    thread.join()
+    return ended - moments[0]
+
+
+def test_stop_from_another_thread_ends_the_loop_at_once(dispatcher):
+    assert stop_latency(dispatcher, dispatcher.stop) < 0.5
+    assert not dispatcher.running
+
+
+def test_stop_from_a_handler_ends_the_loop(dispatcher, pipe):
+    dispatcher.add(pipe[0], lambda events: dispatcher.stop())
+    os.write(pipe[1], b"x")
+    dispatcher.run()
+
+
+def test_stop_from_a_signal_handler_ends_the_loop(dispatcher):
+    before = signal.signal(signal.SIGUSR1, lambda *a: dispatcher.stop())
+    try:
+        assert stop_latency(dispatcher, lambda: os.kill(os.getpid(), signal.SIGUSR1)) < 0.5
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_handler_that_raises_gets_out_of_the_loop(dispatcher):
+    def interrupt(*a):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stop_latency(dispatcher, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert not dispatcher.running
+    dispatcher.start_thread()  # and it can run again
+
+
+def test_a_loop_in_a_thread_can_be_stopped_as_soon_as_it_has_been_started(dispatcher):
+    for _ in range(50):
+        dispatcher.start_thread()
+        assert dispatcher.running
+        dispatcher.stop()
+    assert not dispatcher.running
+
+
+def test_two_loops_are_an_error(dispatcher):
+    dispatcher.start_thread()
+    with pytest.raises(errors.AlreadyRunningError, match="running already"):
+        dispatcher.run()
+    with pytest.raises(RuntimeError):
+        dispatcher.start_thread()
+
+
+def test_a_loop_within_a_callback_is_an_error(dispatcher, pipe):
+    seen = []
+
+    def nest(events):
+        os.read(pipe[0], 9)
+        dispatcher.stop()
+        with pytest.raises(errors.AlreadyRunningError):
+            dispatcher.run()
+        seen.append(1)
+
+    dispatcher.add(pipe[0], nest)
+    os.write(pipe[1], b"x")
+    dispatcher.run()
+    assert seen == [1]
+
+
+def test_stop_without_a_loop_does_nothing(dispatcher):
+    dispatcher.stop()
+    dispatcher.stop()
+    assert dispatcher.step(0) == 0
+
+
+def test_close_ends_the_thread(dispatcher):
+    dispatcher.start_thread()
+    dispatcher.close()
+    assert "RPIO loop" not in [t.name for t in threading.enumerate()]
+
+
+def test_an_idle_loop_uses_no_cpu(dispatcher):
+    dispatcher.start_thread()
+    before = time.thread_time_ns(), time.process_time_ns()
+    wait_until(lambda: False, 0.3)
+    here_ns, all_ns = time.thread_time_ns() - before[0], time.process_time_ns() - before[1]
+    assert all_ns - here_ns < 2_000_000  # what the other thread used, while this one polled
+
+
+def test_nothing_wakes_an_idle_loop(dispatcher):
+    """The context switches of the loop's thread, as the kernel counts them."""
+    dispatcher.start_thread()
+    loop = next(t for t in threading.enumerate() if t.name == "RPIO loop")
+
+    def switches():
+        with open(f"/proc/self/task/{loop.native_id}/status") as f:
+            return [line for line in f if line.startswith("voluntary")]
+
+    def asleep():
+        with open(f"/proc/self/task/{loop.native_id}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] == "S"
+
+    assert wait_until(asleep)
+    before = switches()
+    wait_until(lambda: False, 1.2)
+    assert switches() == before
+
+
+def test_it_nests_in_another_epoll(dispatcher, pipe):
+    import select
+
+    seen = []
+    dispatcher.add(pipe[0], lambda events: seen.append(os.read(pipe[0], 9)))
+    with select.epoll() as outer:
+        outer.register(dispatcher.fileno(), select.EPOLLIN)
+        assert outer.poll(0) == []
+        os.write(pipe[1], b"x")
+        assert outer.poll(1) == [(dispatcher.fileno(), select.EPOLLIN)]
+        dispatcher.step(0)
+        assert outer.poll(0) == []
+    assert seen == [b"x"]
+
+
+def test_descriptors_are_close_on_exec(dispatcher):
+    assert not os.get_inheritable(dispatcher.fileno())
+
+
+# -- the poller ---------------------------------------------------------------------------------------------
+
+
+def test_a_wait_is_never_shorter_than_asked():
+    poller = _gpio.Poller()
+    start = time.monotonic()
+    assert poller.wait(0.0105) == ([], [])
+    assert time.monotonic() - start >= 0.0105
+    poller.close()
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), -0.001])
+def test_a_negative_timeout_is_an_error(timeout):
+    with pytest.raises(ValueError):
+        _gpio.Poller().wait(timeout)
+
+
+def test_a_second_waiting_thread_is_an_error():
+    poller = _gpio.Poller()
+    thread = threading.Thread(target=poller.wait, args=(None,))
+    thread.start()
+
+    def refused():
+        try:
+            poller.wait(0)
+        except RuntimeError:
+            return True
+        return False
+
+    assert wait_until(refused)
+    while thread.is_alive():
+        poller.wake()
+        thread.join(0.01)
+    poller.close()
+
+
+def test_closing_twice_is_fine_and_a_closed_poller_says_so():
+    poller = _gpio.Poller()
+    poller.close()
+    poller.close()
+    with pytest.raises(OSError):
+        poller.wait(0)
+
+
+def test_lines_may_be_removed_and_closed_while_another_thread_waits(edges):
+    """The number of a closed line goes to a socket at once: its data must not be read as edges."""
+    dispatcher = Dispatcher(_gpio.Poller(), edges.extend)
+    dispatcher.start_thread()
+    stolen = 0
+    for n in range(300):
+        reader, writer = os.pipe2(os.O_NONBLOCK)
+        dispatcher.add_edges(reader, lambda events: None)
+        os.write(writer, record(1, 1, n, 1))
+        dispatcher.remove(reader)
+        os.close(reader)
+        other_reader, other_writer = os.pipe2(os.O_NONBLOCK)
+        os.write(other_writer, b"precious")
+        stolen += os.read(other_reader, 99) != b"precious"
+        for fd in (writer, other_reader, other_writer):
+            os.close(fd)
+    dispatcher.close()
+    assert stolen == 0
+
+
+# -- workers ------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_is_never_used_has_no_thread():
+    before = threading.active_count()
+    worker = Worker(print, "idle")
+    assert threading.active_count() == before
+    worker.close()
+    worker.join(1)
+    assert not worker.put(1)
+
+
+def test_a_closed_worker_drops_what_is_queued_and_ends():
+    gate, seen = threading.Event(), []
+    worker = Worker(lambda n: (gate.wait(5), seen.append(n)), "w")
+    for n in range(5):
+        assert worker.put(n)
+    worker.close()
+    gate.set()
+    worker.join(5)
+    assert len(seen) <= 1
+    assert "w" not in [t.name for t in threading.enumerate()]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``import RPIO``: the functions of the documentation, and its programs as they stand."""
+
+import pytest
+
+from RPIO import errors
+
+
+def test_the_input_and_output_program_of_the_documentation(rpio):
+    """As it stands, but for its last call: pin 17 of the header is 3V3, and the original raised too."""
+    RPIO = rpio
+    # set up input channel without pull-up
+    RPIO.setup(7, RPIO.IN)
+
+    # set up input channel with pull-up control. Can be
+    # PUD_UP, PUD_DOWN or PUD_OFF (default)
+    RPIO.setup(7, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+
+    # read input from gpio 7
+    input_value = RPIO.input(7)
+    assert input_value == 1
+
+    # set up GPIO output channel
+    RPIO.setup(8, RPIO.OUT)
+
+    # set gpio 8 to high
+    RPIO.output(8, True)
+    assert RPIO.sim.level(8) == 1
+
+    # set up output channel with an initial state
+    RPIO.setup(8, RPIO.OUT, initial=RPIO.LOW)
+    assert RPIO.sim.level(8) == 0
+
+    # change to BOARD numbering schema
+    RPIO.setmode(RPIO.BOARD)
+
+    # set software pullup on channel 17
+    with pytest.raises(RPIO.InvalidChannelException):
+        RPIO.set_pullupdn(17, RPIO.PUD_UP)  # new in RPIO
+    RPIO.set_pullupdn(11, RPIO.PUD_UP)
+    assert RPIO.sim.level(17) == 1
+
+    # get the function of channel 8
+    assert RPIO.gpio_function(8) == RPIO.IN
+    assert RPIO.channel_to_gpio(8) == 14
+
+    # reset every channel that has been set up by this program,
+    # and unexport interrupt gpio interfaces
+    RPIO.cleanup()
+    assert RPIO.sim.backend().function(8) == RPIO.IN
+
+
+def test_the_threaded_and_debounced_forms_of_the_documentation(rpio):
+    RPIO = rpio
+    do_something = socket_callback = print
+    RPIO.add_interrupt_callback(7, do_something, threaded_callback=True)
+    RPIO.add_tcp_callback(0, socket_callback, threaded_callback=True)
+    RPIO.add_interrupt_callback(7, do_something, debounce_timeout_ms=100)
+    RPIO.wait_for_interrupts(threaded=True)
+    RPIO.wait_for_interrupts  # noqa: B018
+    RPIO.stop_waiting_for_interrupts()
+    RPIO.cleanup_interrupts()
+
+
+def test_import_as_gpio(rpio):
+    GPIO = rpio
+    GPIO.setmode(GPIO.BCM)
+    GPIO.setwarnings(False)
+    GPIO.setup([17, 18], GPIO.OUT, initial=GPIO.HIGH)
+    GPIO.output([17, 18], (0, 1))
+    assert [GPIO.input(17), GPIO.input(18)] == [0, 1]
+    assert GPIO.getmode() == GPIO.BCM
+    GPIO.cleanup()
+
+
+def test_sysinfo_version_and_revision(rpio):
+    assert rpio.sysinfo() == ("c03114", "4B", "1.4", 4096, "Sony UK") or rpio.sysinfo()[1] == "4B"
+    assert rpio.version() == (rpio.VERSION, rpio.VERSION_GPIO)
+    assert rpio.RPI_REVISION == 3
+    assert int(rpio.RPI_REVISION_HEX, 16) & 0xFF0 == 0x110
+    assert rpio.RPI_INFO["TYPE"] == "Pi 4 Model B"
+
+
+@pytest.mark.parametrize(("model", "revision"), [("B", 2), ("A", 2), ("2B", 3), ("CM3", 0), ("500", 3)])
+def test_the_simulated_board_can_be_any_model(rpio, model, revision):
+    rpio.use(f"sim:{model}")
+    assert rpio.sysinfo()[1] == model
+    assert revision == rpio.RPI_REVISION
+    rpio.setup(17, rpio.OUT, initial=1)
+    assert rpio.input(17) == 1
+
+
+def test_use_after_setup_is_an_error(rpio):
+    rpio.setup(17, rpio.IN)
+    with pytest.raises(RuntimeError, match="the board is in use"):
+        rpio.use("sim:3B")
+
+
+def test_reading_information_does_not_fix_the_choice(rpio):
+    assert rpio.RPI_REVISION == 3
+    rpio.use("sim:B")
+    assert rpio.RPI_REVISION == 2
+
+
+def test_force_functions(rpio):
+    rpio.sim.drive(22, 1)
+    assert rpio.forceinput(22) == 1
+    rpio.setup(23, rpio.OUT)
+    rpio.forceoutput(23, 1)
+    assert rpio.sim.level(23) == 1
+
+
+def test_errors_show_their_advice(rpio):
+    with pytest.raises(errors.WrongDirectionException) as e:
+        rpio.input(17)
+    assert e.value.hint in "".join(getattr(e.value, "__notes__", [e.value.hint]))
+    assert "forceinput(17)" in e.value.hint

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Who may import whom, and which names the package exports: a change of either has to change this file."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import RPIO
+
+PACKAGE = Path(RPIO.__file__).parent
+NOTHING = frozenset()
+LOW = frozenset({"model", "errors"})
+MAY_IMPORT = {
+    "model": NOTHING,
+    "errors": NOTHING,
+    "log": NOTHING,
+    "boards": LOW,
+    "detect": LOW | {"boards"},
+    "arguments": LOW,
+    "dispatcher": {"errors", "log", "_gpio"},
+    "interrupts": {"log", "model", "dispatcher", "_gpio"},
+    "tcp": {"log", "dispatcher"},
+    "backends": LOW | {"boards", "backends", "_gpio", "log"},
+    "board": LOW
+    | {"arguments", "backends", "boards", "detect", "dispatcher", "interrupts", "log", "tcp", "_gpio"},
+    "Exceptions": {"errors"},
+}
+"""Module, or folder, -> what it may import of RPIO. Those that are not here (facade, sim, cli) may import anything."""
+
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def imports_of(path):
+    """The modules of RPIO that a file imports, by their first name; within functions too."""
+    found = set()
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            depth = len(path.parts) - node.level
+            prefix = path.parts[:depth] if depth > 0 else ()
+            base = (*prefix, *(node.module.split(".") if node.module else ()))
+            found |= {base[0]} if base else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("RPIO"):
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_module_imports_only_what_is_below_it(path):
+    part = path.parts[0].removesuffix(".py")
+    if part in MAY_IMPORT:
+        assert imports_of(path) <= set(MAY_IMPORT[part])
+    if part != "__init__":
+        assert "facade" not in imports_of(path) or part in ("sim", "cli")
+
+
+def test_backends_do_not_import_each_other():
+    for path in (PACKAGE / "backends").glob("*.py"):
+        if path.name == "__init__.py":
+            continue
+        text = path.read_text()
+        assert "from ..board " not in text
+        others = {p.stem for p in (PACKAGE / "backends").glob("*.py")} - {path.stem, "__init__", "clock"}
+        assert not [other for other in others if f"from .{other} import" in text]
+
+
+def test_the_exported_names_are_these():
+    constants = {
+        "LOW HIGH OUT IN BOARD BCM UNKNOWN PUD_OFF PUD_DOWN PUD_UP RISING FALLING BOTH SERIAL SPI I2C HARD_PWM",
+        "ALT0 ALT1 ALT2 ALT3 ALT4 ALT5 ALT6 ALT7 ALT8 VERSION VERSION_GPIO RPI_REVISION RPI_REVISION_HEX RPI_INFO",
+        "GPIO_LIST_R1 GPIO_LIST_R2 GPIO_LIST_R3 HEADER_P5 PIN_LIST MODEL_DATA",
+    }
+    functions = {
+        "setmode getmode setwarnings setup output input forceoutput forceinput set_pullupdn gpio_function",
+        "channel_to_gpio cleanup cleanup_interrupts sysinfo version add_interrupt_callback del_interrupt_callback",
+        "add_tcp_callback close_tcp_client wait_for_interrupts stop_waiting_for_interrupts events_lost use",
+    }
+    errors = {
+        "GPIOError WrongDirectionException ModeNotSetException AlreadyRunningError NotSupportedError",
+        "InvalidModeException InvalidChannelException InvalidDirectionException InvalidPullException",
+        "InvalidEdgeException InvalidCallbackException NotWatchedError LineBusyError NoAccessError NoBackendError",
+        "LineGoneError",
+    }
+    want = {name for line in constants | functions | errors for name in line.split()}
+    assert set(RPIO.__all__) == want
+    assert len(RPIO.__all__) == len(want)
+
+
+@pytest.mark.parametrize(
+    ("name", "signature"),
+    [
+        ("setup", "(channel, direction, pull_up_down=20, initial=-1)"),
+        (
+            "add_interrupt_callback",
+            "(gpio_id, callback, edge='both', pull_up_down=20, threaded_callback=False, debounce_timeout_ms=None, "
+            "filter_us=0)",
+        ),
+        ("del_interrupt_callback", "(gpio_id)"),
+        ("add_tcp_callback", "(port, callback, threaded_callback=False, host='0.0.0.0')"),
+        ("close_tcp_client", "(fileno)"),
+        ("wait_for_interrupts", "(threaded=False, epoll_timeout=1)"),
+        ("set_pullupdn", "(gpio_id, pud=20)"),
+        ("forceoutput", "(gpio_id, value)"),
+        ("forceinput", "(gpio_id)"),
+        ("gpio_function", "(gpio_id)"),
+        ("setwarnings", "(enabled=True)"),
+    ],
+)
+def test_arguments_and_defaults_are_the_documents(name, signature):
+    found = inspect.signature(getattr(RPIO, name))
+    bare = [p.replace(annotation=inspect.Parameter.empty) for p in found.parameters.values()]
+    assert str(inspect.Signature(bare)) == signature
+
+
+def test_the_historic_constants_have_their_values():
+    assert (RPIO.LOW, RPIO.HIGH, RPIO.OUT, RPIO.IN, RPIO.ALT0, RPIO.BOARD, RPIO.BCM) == (
+        0,
+        1,
+        0,
+        1,
+        4,
+        10,
+        11,
+    )
+    assert (RPIO.PUD_OFF, RPIO.PUD_DOWN, RPIO.PUD_UP) == (20, 21, 22)
+    assert (RPIO.RISING, RPIO.FALLING, RPIO.BOTH, RPIO.UNKNOWN) == (31, 32, 33, -1)
+    assert (RPIO.SERIAL, RPIO.SPI, RPIO.I2C, RPIO.HARD_PWM) == (40, 41, 42, 43)
+    assert RPIO.HEADER_P5 == 5 << 8
+    assert RPIO.PIN_LIST[-4:] == tuple(pin | 5 << 8 for pin in (3, 4, 5, 6))
+    assert tuple(range(2, 28)) == RPIO.GPIO_LIST_R3
+
+
+def test_the_exceptions_are_also_in_their_old_module(rpio):
+    assert len(rpio.Exceptions.__all__) == 6
+    for name in rpio.Exceptions.__all__:
+        assert getattr(rpio.Exceptions, name) is getattr(rpio, name)
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'setpu'"):
+        _ = RPIO.setpu
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_every_module_function_and_class_has_a_docstring(path):
+    tree = ast.parse((PACKAGE / path).read_text())
+    assert ast.get_docstring(tree) or path.name == "__init__.py"
+    protocol_methods = {n for n, _ in inspect.getmembers(RPIO.backends.Backend, inspect.isfunction)}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            inherited = path.parts[0] == "backends" and node.name in protocol_methods
+            local = node.name in ("settle", "after_fork_in_child")
+            assert ast.get_docstring(node) or inherited or local, node.name
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parents[2].rglob("source/**/*.[pch]*")), ids=lambda p: p.name
+)
+def test_every_source_file_says_its_licence(path):
+    if path.suffix in (".py", ".c", ".h", ".pyi"):
+        assert "SPDX-License-Identifier: LGPL-3.0-or-later" in path.read_text().split("\n", 2)[0]

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Whole programs in processes of their own: the documentation's, Ctrl+C, exit, fork, import, logging."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from support import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(**more):
+    return {**os.environ, "RPIO_BACKEND": "sim:4B", "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error"} | more
+
+
+def run(code, **env):
+    """Run a program to its end; returns what it printed. Anything on stderr is an error."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(**env),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def running(*command, **env):
+    """A program that runs; its output grows in ``program.lines``."""
+    program = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(**env), bufsize=0
+    )
+    os.set_blocking(program.stdout.fileno(), False)
+    program.text = ""
+
+    def says(pattern):
+        def look():
+            program.text += (program.stdout.read() or b"").decode()
+            return re.search(pattern, program.text) is not None
+
+        return wait_until(look, 20)
+
+    program.says = says
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.wait()
+        program.stdout.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def ask(port, text):
+    with socket.create_connection(("127.0.0.1", port), 5) as s:
+        s.settimeout(5)
+        s.sendall(text)
+        return s.recv(1000)
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """The example program with free ports in place of 8080 and 8081."""
+    echo, world = free_port(), free_port()
+    for name in ("demo.py", "interrupts.py"):
+        text = (ROOT / "examples" / name).read_text()
+        (tmp_path / name).write_text(text.replace("8080", str(echo)).replace("8081", str(world)))
+    return tmp_path / "demo.py", echo, world
+
+
+def test_the_example_program_echoes_and_reports_edges(demo):
+    path, echo, world = demo
+    with running(sys.executable, str(path)) as program:
+        assert program.says("telnet localhost")
+        assert wait_until(lambda: port_is_open(echo))
+        assert ask(echo, b"hello\r\n") == b"echo: hello\n"
+        assert program.says(r"socket \d+: 'hello'")
+        for level in (0, 1, 0):
+            assert ask(world, b"7 %d\r\n" % level) == b"GPIO 7 is %d\n" % level
+            assert program.says(f"gpio 7: {level}")
+        assert ask(world, b"9 0\r\n9 off") == b"GPIO 9 is 0\n"
+        assert program.says("gpio 9: 0\ngpio 9: 1")
+        assert b"no line 900" in ask(world, b"900 1")
+        assert b"for example: 7 1" in ask(world, b"what?")
+
+
+def port_is_open(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_ctrl_c_ends_the_example_and_leaves_its_ports_free(demo):
+    path, echo, world = demo
+    with running(sys.executable, str(path)) as program:
+        assert wait_until(lambda: port_is_open(echo))
+        with socket.create_connection(("127.0.0.1", echo), 5):
+            program.send_signal(signal.SIGINT)
+            assert program.wait(5) == 0
+        assert program.says("bye")
+        assert "Traceback" not in program.text
+    assert not port_is_open(echo)
+    assert not port_is_open(world)
+
+
+def test_a_program_that_does_not_catch_ctrl_c_ends_as_python_programs_do():
+    code = "import RPIO; RPIO.add_interrupt_callback(7, print); print('ready'); RPIO.wait_for_interrupts()"
+    with running(sys.executable, "-c", code) as program:
+        assert program.says("ready")
+        program.send_signal(signal.SIGINT)
+        assert program.wait(5) == -signal.SIGINT
+        assert program.says("KeyboardInterrupt")
+
+
+def test_after_ctrl_c_nothing_of_the_program_is_left_in_it():
+    """Threads, sockets and lines go with cleanup(), also when the loop was interrupted."""
+    out = run(
+        """
+        import os, signal, threading, RPIO
+        before = set(os.listdir("/proc/self/fd"))
+        RPIO.add_interrupt_callback(7, lambda *a: os.kill(os.getpid(), signal.SIGINT), threaded_callback=True)
+        RPIO.add_tcp_callback(0, print, host="127.0.0.1")
+        RPIO.sim.drive(7, 0)
+        try:
+            RPIO.wait_for_interrupts()
+        except KeyboardInterrupt:
+            RPIO.cleanup()
+        from RPIO.facade import board
+        assert not board._watched and not board._servers and not board._directions
+        board.close()
+        assert set(os.listdir("/proc/self/fd")) == before, (os.listdir("/proc/self/fd"), before)
+        print([t.name for t in threading.enumerate() if t.name != "MainThread"])
+        """
+    )
+    assert out == "[]\n"
+
+
+def test_a_threaded_loop_ends_with_the_program():
+    out = run(
+        """
+        import RPIO
+        RPIO.add_interrupt_callback(7, lambda *a: print("edge", a), threaded_callback=True)
+        RPIO.add_tcp_callback(0, print, threaded_callback=True, host="127.0.0.1")
+        RPIO.wait_for_interrupts(threaded=True)
+        RPIO.sim.drive(7, 0)
+        import time; time.sleep(0.1)
+        print("end of program")
+        """
+    )
+    assert out == "edge (7, 0)\nend of program\n"
+
+
+def test_stop_from_a_callback_and_then_again():
+    out = run(
+        """
+        import RPIO
+        def once(gpio_id, value):
+            print(gpio_id, value)
+            RPIO.stop_waiting_for_interrupts()
+        RPIO.add_interrupt_callback(7, once)
+        for level in (0, 1):
+            RPIO.sim.drive(7, level)
+            RPIO.wait_for_interrupts()
+        """
+    )
+    assert out == "7 0\n7 1\n"
+
+
+# -- fork ---------------------------------------------------------------------------------------------------
+
+
+def test_the_child_of_a_fork_keeps_levels_and_drops_the_rest():
+    out = run(
+        """
+        import os, RPIO
+        RPIO.setup(17, RPIO.OUT, initial=1)
+        RPIO.add_interrupt_callback(7, lambda *a: print("parent", a, flush=True))
+        RPIO.add_tcp_callback(0, print, host="127.0.0.1")
+        from RPIO.facade import board
+        pid = os.fork()
+        if pid == 0:
+            assert not board._watched and not board._servers and board._dispatcher is None
+            sockets = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+                       if os.path.exists(f"/proc/self/fd/{fd}")]
+            assert not [s for s in sockets if s.startswith("socket") or "eventpoll" in s], sockets
+            assert RPIO.input(17) == 1
+            RPIO.output(17, 0)
+            RPIO.setwarnings(False)
+            RPIO.cleanup()                      # nothing here was set up by the child
+            assert RPIO.gpio_function(17) == RPIO.OUT
+            RPIO.add_interrupt_callback(7, lambda *a: (print("child", a, flush=True),
+                                                       RPIO.stop_waiting_for_interrupts()))
+            RPIO.sim.drive(7, 0)                # the child has a simulated world of its own
+            RPIO.wait_for_interrupts()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert RPIO.input(17) == 1
+        RPIO.add_interrupt_callback(7, lambda *a: RPIO.stop_waiting_for_interrupts())
+        RPIO.sim.drive(7, 0)
+        RPIO.wait_for_interrupts()
+        print("lost", RPIO.events_lost())
+        """
+    )
+    assert out == "child (7, 0)\nparent (7, 0)\nlost 0\n"
+
+
+def test_a_fork_while_the_loop_runs_in_a_thread():
+    out = run(
+        """
+        import os, warnings, RPIO, time
+        warnings.simplefilter("ignore", DeprecationWarning)   # fork with threads, from Python 3.12
+        got = []
+        RPIO.add_interrupt_callback(7, lambda *a: got.append(a))
+        RPIO.wait_for_interrupts(threaded=True)
+        pid = os.fork()
+        if pid == 0:
+            RPIO.wait_for_interrupts(threaded=True)
+            RPIO.stop_waiting_for_interrupts()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        RPIO.sim.drive(7, 0)
+        end = time.monotonic() + 5
+        while not got and time.monotonic() < end: time.sleep(0.01)
+        print(got)
+        """
+    )
+    assert out == "[(7, 0)]\n"
+
+
+# -- import -------------------------------------------------------------------------------------------------
+
+
+def test_import_opens_nothing_starts_nothing_and_is_light():
+    out = run(
+        """
+        import os, sys, threading
+        fds, threads = os.listdir("/proc/self/fd"), threading.active_count()
+        del sys.modules["threading"]
+        before = set(sys.modules)
+        import RPIO
+        new = set(sys.modules) - before
+        heavy = {"enum", "re", "dataclasses", "typing", "threading", "socket", "logging", "collections", "asyncio"}
+        print(sorted(new & heavy))
+        print(sorted(m for m in new if m.split(".")[0] != "RPIO"))
+        assert os.listdir("/proc/self/fd") == fds
+        assert RPIO.facade.board._backend is None and RPIO.facade.board._hardware is None
+        """,
+        RPIO_BACKEND="cdev:/dev/no-such-chip",
+    )
+    assert out == "[]\n['__future__']\n"
+
+
+def test_import_makes_no_system_call_on_devices():
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace: sudo apt install strace")
+    calls = "trace=openat,open,socket,epoll_create1,clone,clone3"
+    trace = subprocess.run(
+        ["strace", "-f", "-e", calls, sys.executable, "-c", "import RPIO"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+        check=True,
+    )
+    assert "RPIO/__init__" in trace.stderr or "RPIO/__pycache__/__init__" in trace.stderr
+    assert not re.search(
+        r'"/dev/(gpio|mem)|"/sys/|"/proc/(cpuinfo|device-tree)|socket\(|epoll|clone', trace.stderr
+    )
+
+
+# -- logging, help ------------------------------------------------------------------------------------------
+
+
+def test_debug_logging_shows_what_the_loop_does():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(
+                """
+                import logging
+                log_format = '%(levelname)s | %(asctime)-15s | %(message)s'
+                logging.basicConfig(format=log_format, level=logging.DEBUG)
+                import RPIO
+                RPIO.add_interrupt_callback(7, lambda *a: RPIO.stop_waiting_for_interrupts(), debounce_timeout_ms=100)
+                RPIO.add_tcp_callback(0, print, host="127.0.0.1")
+                RPIO.sim.drive(7, 0)
+                RPIO.wait_for_interrupts()
+                RPIO.cleanup()
+                """
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+        check=True,
+    )
+    for line in (
+        "Adding callback for GPIO 7",
+        "Socket server started at port",
+        "removing interrupts on gpio 7",
+        "Cleaning up",
+    ):
+        assert re.search(r"^DEBUG \| [-0-9:, ]+ \| .*" + line, done.stderr, re.MULTILINE), line
+
+
+def test_help_is_worth_reading():
+    out = run("import RPIO; help(RPIO)")
+    for word in ("add_interrupt_callback(", "wait_for_interrupts(", "threaded_callback", "PUD_UP", "Raises:"):
+        assert word in out, word
+    import pydoc
+
+    text = pydoc.render_doc("RPIO", renderer=pydoc.plaintext)
+    assert "GPIO for every Raspberry Pi" in text
+
+
+def test_star_import_gives_the_documented_names():
+    out = run("from RPIO import *; print(setup, BCM, RPI_REVISION, MODEL_DATA['e'])")
+    assert "3 ('B', '2.0', 512, 'Sony')" in out
