@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# `make` alone lists the targets. Everything lives in .venv and .cache; `make clean` removes both.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+RIG := source/tests/kernel/rig
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
+CORE := regs regs_bcm2835 regs_rp1 cdev event module
+C_STRICT := -std=c11 -D_GNU_SOURCE -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-missing-field-initializers -fvisibility=hidden
+
+.PHONY: help install dev run test test-host test-kernel test-full test-sanitized test-package check lint bench docs deb clean
+
+help:                 ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
+
+# -- the environment ---------------------------------------------------------------------------------
+
+# What a bare machine lacks: headers and venv of the interpreter, a compiler. Installed where we may, named elsewhere.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "RPIO needs Python 3.10 or later; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@missing=; \
+	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || missing="$$missing python3-dev"; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	    else echo "please install:$$missing   (sudo apt install$$missing)"; exit 1; fi; \
+	fi
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install 'setuptools>=65' wheel
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made $(SOURCES)
+	@echo "installing RPIO into $(VENV)"
+	@rm -rf build
+	@$(PIP) install --no-build-isolation --force-reinstall --no-deps .
+	@$(PIP) install --no-build-isolation '.[all]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.installed
+	@echo "installing the test, lint and documentation tools into $(VENV)"
+	@$(PIP) install --no-build-isolation '.[test,lint,docs]'
+	@touch $@
+
+install: $(VENV)/.installed ## .venv with the package and all extras
+
+dev: install $(VENV)/.dev ## the same with the tools for tests, lint and documents
+
+run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where there is no board
+	@$(PY) examples/demo.py
+
+# -- tests -------------------------------------------------------------------------------------------
+
+test: test-host test-kernel ## everything of ours, a real kernel included
+
+test-host: dev        ## what needs no kernel of our own
+	@$(PY) -m pytest --ignore=source/tests/kernel --ignore=source/tests/package
+
+test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux
+	@if $(RIG) check; then \
+	    $(RIG) build && $(RIG) run --timeout 300 --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider source/tests/kernel source/tests/contract; \
+	else s=$$?; [ $$s = 3 ] && echo "kernel tests skipped, as said above" || exit $$s; fi
+
+test-sanitized: dev   ## the C core under the address and undefined-behaviour sanitizers
+	@RPIO_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	    $(PY) -m pytest -p no:cacheprovider source/tests/c
+
+test-package: dev     ## wheel and sdist build, install and import elsewhere, on every Python at hand
+	@$(PY) -m pytest -p no:cacheprovider --timeout 600 source/tests/package
+
+test-full: test-package deb ## what takes long: package builds, other people's suites
+
+check: lint test-sanitized docs ## format, lint, types, C warnings, sanitizers, documents
+
+lint: dev
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@for f in $(CORE); do for d in -DNORMAL -DRPIO_MODELLED_SOC; do gcc $(C_STRICT) $$d $$($(PY) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') -fsyntax-only source/c_gpio/$$f.c || exit 1; done; done
+	@echo "C core: no warnings"
+
+bench: dev            ## costs of the hot paths, one table
+	@$(PY) bench/run.py
+
+# -- documents and packages --------------------------------------------------------------------------
+
+docs: dev             ## the documentation, with its examples run
+	@$(PY) -m sphinx -q -W --keep-going -b doctest doc .cache/doc/doctest
+	@$(PY) -m sphinx -q -W --keep-going -b html doc .cache/doc/html
+	@echo "documentation: .cache/doc/html/index.html"
+
+deb:                  ## the Debian package, in .cache/deb
+	@debian/build
+
+clean:                ## remove everything that make made
+	rm -rf $(VENV) .cache build dist .pytest_cache .mypy_cache .ruff_cache source/RPIO.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
