@@ -40,16 +40,19 @@ def main():
     print("Type in another terminal:")
     print("    telnet localhost 8080     then any text: it comes back")
     if simulated:
-        RPIO.add_tcp_callback(WORLD_PORT, move_the_world, host="127.0.0.1")
         print(
             f"    telnet localhost {WORLD_PORT}     then 7 1, then 7 0: GPIO 7 moves, and its callback prints here"
         )
     else:
         print("and connect GPIO 7 or GPIO 9 to ground for a moment.")
     try:
+        if simulated:
+            RPIO.add_tcp_callback(WORLD_PORT, move_the_world, host="127.0.0.1")
         runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "interrupts.py"))
     except KeyboardInterrupt:
         print("\nbye")
+    except OSError as e:
+        sys.exit(f"{e.strerror or e}\n{getattr(e, 'hint', '')}".rstrip())
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class Board:
         self._watched: dict[int, WatchedLine] = {}
         self._lost_before: dict[int, int] = {}
         self._servers: list[TcpServer] = []
+        self._hooked = False
 
     # -- opening and closing ---------------------------------------------------------------------
 
@@ -130,15 +131,21 @@ class Board:
             backend = backends.open_backend(name, hardware, argument)
         except PermissionError as e:
             raise _no_access(e) from None
+        except FileNotFoundError as e:
+            hint = detect.access_hint(str(e.filename))
+            raise errors.NoBackendError(f"{e.strerror}: {e.filename}", hint=hint) from None
         if hardware is None:
             hardware = boards.generic(backend.line_count, getattr(backend, "label", None), "Linux board")
         self._backend, self._hardware = backend, hardware
         self._register_hooks()
 
     def _register_hooks(self) -> None:
-        """Close at exit, and drop in the child of a fork what the parent goes on using."""
+        """Close at exit, and drop in the child of a fork what the parent goes on using. Once."""
         import atexit
 
+        if self._hooked:
+            return
+        self._hooked = True
         me = ref(self)
 
         def after_fork_in_child() -> None:
@@ -151,8 +158,6 @@ class Board:
 
     def _after_fork(self) -> None:
         self._lock = RLock()
-        if self._backend is None:
-            return
         if self._dispatcher is not None:
             self._dispatcher.abandon()
             self._dispatcher = None
@@ -161,9 +166,10 @@ class Board:
         self._servers.clear()
         self._watched.clear()
         self._owned.clear()
-        self._backend.after_fork()
-        if self._backend.holds_lines:
-            self._directions.clear()
+        if self._backend is not None:
+            self._backend.after_fork()
+            if self._backend.holds_lines:
+                self._directions.clear()
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
@@ -368,10 +374,8 @@ class Board:
             if self._dispatcher is None:
                 from . import _gpio
 
-                gone_fd = self.backend.gone_fd()
                 self._dispatcher = Dispatcher(_gpio.Poller(), self._on_edges)
-                if gone_fd is not None:
-                    self._dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
+                self._register_hooks()
             return self._dispatcher
 
     def add_interrupt(
@@ -434,8 +438,12 @@ class Board:
         watched = self._watched.get(line)
         if watched is None or watched.edge is None:
             return
-        fd = self.backend.watch(line, watched.edge, watched.filter_us)
+        try:
+            fd = self.backend.watch(line, watched.edge, watched.filter_us)
+        except PermissionError as e:
+            raise _no_access(e) from None
         if watched.fd is None:
+            self._notice_removal()
             watched.fd, watched.seq = fd, 0
             self.dispatcher.add_edges(fd, lambda events: self._on_edge_error(line))
 
@@ -446,6 +454,11 @@ class Board:
             self.dispatcher.remove(watched.fd)
             watched.fd = None
             self.backend.unwatch(line)
+
+    def _notice_removal(self) -> None:
+        gone_fd = self.backend.gone_fd()
+        if gone_fd is not None and not self.dispatcher.has(gone_fd):
+            self.dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
 
     def _look_whether_gone(self) -> None:
         """The chip's device file has changed; the kernel does not wake those who wait for edges of a lost chip."""

@@ -178,6 +178,10 @@ class Dispatcher:
             self._forget(fd)
             raise
 
+    def has(self, fd: int) -> bool:
+        """Whether *fd* is registered."""
+        return fd in self._tokens
+
     def modify(self, fd: int, mask: int) -> None:
         """Change what a registered *fd* is watched for; 0 leaves errors and hang-ups."""
         self._poller.modify(fd, self._tokens[fd], mask)

@@ -347,7 +347,7 @@ def test_the_backend_cannot_change_under_lines_that_are_set_up(board):
         ("quantum", errors.NoBackendError, "there is no backend 'quantum'"),
         ("sim:9Z", ValueError, "9Z"),
         ("cdev:no-such-chip", errors.NoBackendError, "there is no gpiochip 'no-such-chip' here"),
-        ("cdev:/dev/no-such-chip", FileNotFoundError, "/dev/no-such-chip"),
+        ("cdev:/dev/no-such-chip", errors.NoBackendError, "/dev/no-such-chip"),
         ("cdev:/dev/null", OSError, "/dev/null"),
     ],
 )

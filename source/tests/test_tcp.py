@@ -437,3 +437,13 @@ def test_ipv6_works_where_the_machine_has_it(board):
         connection.sendall(b"six")
         assert pump(board, lambda: select.select([connection], [], [], 0)[0])
         assert connection.recv(20) == b"echo: six\n"
+
+
+def test_tcp_needs_no_board(connect):
+    from RPIO.board import Board
+
+    board = Board("cdev:/dev/no-such-chip")
+    server = board.add_tcp(0, echo, False, "127.0.0.1")
+    board.wait(True)
+    assert round_trip_s(connect(server)) < 1
+    board.close()

@@ -221,12 +221,9 @@ def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
     block, path = map_block(hardware, argument)
     levels = RegsBackend(block, hardware.gpio_compatible, path)
     try:
-        edges = _open_cdev(hardware, "")
-    except OSError as e:
-        return JoinedBackend(levels, None, f"no edges: {e}")
-    except errors.NoBackendError as e:
-        return JoinedBackend(levels, None, f"no edges: {e}")
-    return JoinedBackend(levels, edges, "")
+        return JoinedBackend(levels, _open_cdev(hardware, ""))
+    except (OSError, errors.NoBackendError) as e:
+        return JoinedBackend(levels, None, e)
 
 
 REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {

@@ -8,13 +8,13 @@ from . import Backend, check_edge, check_line
 
 
 class JoinedBackend(Backend):
-    """*levels* without *edges* has no edges; *why_not* says why.
+    """*levels* without *edges* has no edges; *why_not* is the error that kept the edge source from opening.
 
     The edge source holds only the lines that are watched, so that the others stay free for everybody, as
     they are with registers alone.
     """
 
-    def __init__(self, levels: Backend, edges: Backend | None, why_not: str) -> None:
+    def __init__(self, levels: Backend, edges: Backend | None, why_not: Exception | None = None) -> None:
         self._levels = levels
         self._edges = edges
         self._why_not = why_not
@@ -31,7 +31,8 @@ class JoinedBackend(Backend):
         self.pull = levels.pull  # type: ignore[method-assign]
 
     def describe(self) -> str:
-        return f"{self._levels.describe()}, {'edges: ' + self._edges.describe() if self._edges else self._why_not}"
+        edges = f"edges: {self._edges.describe()}" if self._edges else f"no edges: {self._why_not}"
+        return f"{self._levels.describe()}, {edges}"
 
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
@@ -42,15 +43,23 @@ class JoinedBackend(Backend):
         check_line(self, line)
         check_edge(edge)
         if self._edges is None:
+            if isinstance(self._why_not, PermissionError):
+                raise self._why_not
             raise errors.NotSupportedError(
                 f"this board cannot report edges: {self._why_not}",
                 hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later",
             )
         if self._levels.function(line) != model.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
-        fd = self._edges.watch(line, edge, filter_us)
-        self._watched.add(line)
-        return fd
+        if line not in self._watched:
+            # The kernel's own idea of an unrequested line's direction may be older than our registers.
+            self._edges.set_input(line, None)
+            self._watched.add(line)
+        try:
+            return self._edges.watch(line, edge, filter_us)
+        except OSError:
+            self.unwatch(line)
+            raise
 
     def unwatch(self, line: int) -> None:
         check_line(self, line)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Which backend a machine gets, which chip and which register file; what is said where there is none."""
+
+import errno
+import os
+
+import pytest
+
+from RPIO import backends, errors, model
+from RPIO.backends import cdev, regs
+from RPIO.backends.clock import ManualClock
+from RPIO.backends.joined import JoinedBackend
+from RPIO.backends.sim import SimBackend
+from RPIO.board import Board
+from RPIO.boards import by_name
+
+PI4, PI5, CM4 = by_name("4B"), by_name("5B"), by_name("CM4")
+
+
+@pytest.mark.parametrize(
+    ("hardware", "registers", "chips", "choice"),
+    [
+        (PI4, True, ["/dev/gpiochip0"], "regs"),
+        (PI4, True, [], "regs"),
+        (PI4, False, ["/dev/gpiochip0"], "cdev"),
+        (PI4, False, [], "regs"),  # never the simulation: the error of the register file is what people need
+        (PI5, True, ["/dev/gpiochip0"], "regs"),
+        (None, False, ["/dev/gpiochip0"], "cdev"),
+        (None, False, [], "sim"),
+    ],
+)
+def test_auto_chooses_by_what_there_is(monkeypatch, hardware, registers, chips, choice):
+    monkeypatch.setattr(regs, "usable", lambda hardware: registers)
+    monkeypatch.setattr(cdev, "chip_paths", lambda: chips)
+    assert backends.choose(hardware) == choice
+
+
+@pytest.mark.parametrize(
+    ("model_name", "want"),
+    [
+        ("B", [("/dev/gpiomem", 0), ("/dev/mem", 0x20200000)]),
+        ("3B+", [("/dev/gpiomem", 0), ("/dev/mem", 0x3F200000)]),
+        ("4B", [("/dev/gpiomem", 0), ("/dev/mem", 0xFE200000)]),
+        ("5B", [("/dev/gpiomem0", 0)]),
+    ],
+)
+def test_registers_are_looked_for_in_these_files(model_name, want):
+    found = regs.candidates(by_name(model_name))
+    assert [entry for entry in found if entry in want] == want
+
+
+def test_a_register_file_that_may_not_be_opened_is_named_with_the_cure(monkeypatch, tmp_path):
+    path = tmp_path / "gpiomem"
+    monkeypatch.setattr(regs, "candidates", lambda hardware: [("/dev/none", 0), (str(path), 0)])
+
+    def refuse(*arguments):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), arguments[1])
+
+    monkeypatch.setattr(regs._gpio, "Registers", refuse)
+    monkeypatch.setattr("RPIO.detect.detect", lambda: PI4)
+    board = Board("regs")
+    with pytest.raises(errors.NoAccessError, match="/dev/none") as e:
+        board.setup(17, model.IN, model.PUD_OFF, None)
+    assert isinstance(e.value, PermissionError)
+    assert isinstance(e.value, RuntimeError)
+    assert e.value.hint
+
+
+def test_registers_of_what_is_no_pi_are_refused_with_the_alternatives():
+    with pytest.raises(errors.NoBackendError, match="no Raspberry Pi") as e:
+        backends.open_backend("regs", None)
+    assert "cdev" in e.value.hint
+    assert "sim" in e.value.hint
+
+
+@pytest.fixture
+def chips(monkeypatch):
+    """gpiochips that are not there: path -> label, or the errno of opening it."""
+    table = {}
+    opened = []
+
+    def open_chip(path):
+        if isinstance(table[path], int):
+            raise OSError(table[path], os.strerror(table[path]), path)
+        fd = os.open(os.devnull, os.O_RDONLY)
+        opened.append((fd, path))
+        return fd
+
+    monkeypatch.setattr(cdev, "chip_paths", lambda: list(table))
+    monkeypatch.setattr(cdev._gpio, "chip_open", open_chip)
+    monkeypatch.setattr(cdev._gpio, "chip_info", lambda fd: ("gpiochipX", table[dict(opened)[fd]], 54))
+    yield table
+    for fd, _ in opened:
+        with pytest.raises(OSError):
+            os.fstat(fd)  # looking at a chip leaves nothing open
+
+
+def test_a_pi_is_found_by_label_whatever_its_number(chips):
+    chips |= {"/dev/gpiochip0": "gpio-brcmstb@107d508500", "/dev/gpiochip4": "pinctrl-rp1"}
+    assert cdev.find_chip("", "pinctrl-rp1") == "/dev/gpiochip4"
+
+
+def test_of_two_chips_with_the_same_label_the_first_is_taken(chips):
+    chips |= {"/dev/gpiochip0": "same", "/dev/gpiochip1": "same"}
+    assert cdev.find_chip("same", None) == "/dev/gpiochip0"
+
+
+def test_another_board_gets_its_first_chip(chips):
+    chips |= {"/dev/gpiochip0": "soc", "/dev/gpiochip1": "expander"}
+    assert cdev.find_chip("", None) == "/dev/gpiochip0"
+    assert cdev.find_chip("gpiochip1", None) == "/dev/gpiochip1"
+
+
+def test_a_chip_that_is_not_there_lists_those_that_are(chips):
+    chips |= {"/dev/gpiochip0": "soc"}
+    with pytest.raises(errors.NoBackendError, match="there is no gpiochip 'pinctrl-rp1' here") as e:
+        cdev.find_chip("", "pinctrl-rp1")
+    assert e.value.hint == "gpiochips of this machine: /dev/gpiochip0 (soc)"
+
+
+def test_a_chip_that_may_not_be_opened_is_a_permission_error(chips):
+    chips |= {"/dev/gpiochip0": errno.EACCES}
+    with pytest.raises(PermissionError, match="/dev/gpiochip0"):
+        cdev.find_chip("", "pinctrl-bcm2711")
+
+
+def test_numbers_not_names_order_chips_and_links_are_no_chips(tmp_path):
+    for name in ("gpiochip10", "gpiochip2", "gpiochip0", "gpiomem", "gpiochipX"):
+        (tmp_path / name).touch()
+    (tmp_path / "gpiochip4").symlink_to("gpiochip0")
+    assert [os.path.basename(p) for p in cdev.chip_paths(str(tmp_path))] == [
+        "gpiochip0",
+        "gpiochip2",
+        "gpiochip10",
+    ]
+    assert cdev.chip_paths(str(tmp_path / "none")) == []
+
+
+def test_registers_without_edges_say_why_and_what_to_do(sim):
+    board = Board()
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/dev/gpiochip0")
+    board.use(JoinedBackend(sim, None, refused), sim.hardware)
+    assert "no edges: [Errno 13] Permission denied: '/dev/gpiochip0'" in board.backend.describe()
+    with pytest.raises(errors.NoAccessError, match="/dev/gpiochip0") as e:
+        board.add_interrupt(17, print, "both", model.PUD_OFF, False, None, 0)
+    assert e.value.hint
+    board.close()
+    board = Board()
+    board.use(JoinedBackend(sim, None, errors.NoBackendError("there is no gpiochip here")), sim.hardware)
+    with pytest.raises(errors.NotSupportedError, match="cannot report edges: there is no gpiochip here"):
+        board.add_interrupt(17, print, "both", model.PUD_OFF, False, None, 0)
+    board.setup(18, model.OUT, model.PUD_OFF, 1)
+    assert sim.read(18) == 1
+    board.close()
+
+
+def test_levels_and_edges_can_come_from_two_backends(sim):
+    other = SimBackend(sim.hardware, ManualClock())
+    board = Board()
+    board.use(JoinedBackend(sim, other), sim.hardware)
+    got = []
+    board.add_interrupt(17, lambda *a: got.append(a), "both", model.PUD_UP, False, None, 0)
+    assert sim.pull(17) == model.PUD_UP
+    other.drive(17, 1)
+    other.drive(17, 0)
+    board.dispatcher.step(0)
+    assert got == [(17, 1), (17, 0)]
+    board.close()
+
+
+def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
+    monkeypatch.setenv("RPIO_BACKEND", "auto")
+    monkeypatch.setattr("RPIO.detect.detect", lambda: None)
+    monkeypatch.setattr(cdev, "chip_paths", lambda: [])
+    board = Board()
+    board.setup(17, model.IN, model.PUD_OFF, None)
+    board.setup(18, model.IN, model.PUD_OFF, None)
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "using a simulated Raspberry Pi 4 Model B" in err
+    board.close()
+
+
+def test_on_a_pi_there_is_never_a_simulation(monkeypatch, tmp_path):
+    monkeypatch.setattr("RPIO.detect.detect", lambda: PI5)
+    monkeypatch.setattr(cdev, "chip_paths", lambda: [])
+    monkeypatch.setattr(regs, "candidates", lambda hardware: [(str(tmp_path / "gpiomem0"), 0)])
+    board = Board("auto")
+    with pytest.raises(errors.NoBackendError, match="No such file or directory: .*gpiomem0") as e:
+        board.setup(17, model.IN, model.PUD_OFF, None)
+    assert e.value.hint
+    board.close()
