@@ -35,13 +35,14 @@ def main():
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     sys.stdout.reconfigure(line_buffering=True)
     simulated = board.backend.name == "sim"
-    print(f"Board: {board.backend.describe()}")
+    print(f"Board: {RPIO.describe()}")
     print("GPIO 7 and GPIO 9 (with pull-up) are watched; TCP port 8080 echoes. Ctrl+C ends it.")
-    print("Type in another terminal:")
+    print("Type in another terminal (nc does as well as telnet):")
     print("    telnet localhost 8080     then any text: it comes back")
     if simulated:
+        RPIO.sim.drive(7, 0)
         print(
-            f"    telnet localhost {WORLD_PORT}     then 7 1, then 7 0: GPIO 7 moves, and its callback prints here"
+            f"    telnet localhost {WORLD_PORT}     then 7 1, then 7 0: GPIO 7 moves, its callback prints here"
         )
     else:
         print("and connect GPIO 7 or GPIO 9 to ground for a moment.")

@@ -24,8 +24,8 @@ Callbacks for edges and for TCP messages run in one loop::
     RPIO.wait_for_interrupts()
 
 Without hardware, RPIO_BACKEND=sim or RPIO.use("sim") gives a simulated board, and RPIO.sim moves its lines.
-``import RPIO as GPIO`` serves programs written for RPi.GPIO. Importing opens nothing: the board is found when
-the first line is touched.
+``import RPIO as GPIO`` serves programs that set up, read and write as RPi.GPIO does. Importing opens nothing:
+the board is found when the first line is touched.
 """
 
 from . import facade as _facade
@@ -65,6 +65,7 @@ from .facade import (
     cleanup_interrupts,
     close_tcp_client,
     del_interrupt_callback,
+    describe,
     events_lost,
     forceinput,
     forceoutput,
@@ -185,6 +186,7 @@ __all__ = [
     "cleanup_interrupts",
     "close_tcp_client",
     "del_interrupt_callback",
+    "describe",
     "events_lost",
     "forceinput",
     "forceoutput",

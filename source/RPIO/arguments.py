@@ -66,6 +66,11 @@ def pull_of(pull_up_down: object) -> int:
     return pull  # type: ignore[no-any-return]
 
 
+def pull_or_none(pull_up_down: object) -> int | None:
+    """Return PUD_OFF, PUD_DOWN or PUD_UP, or None, which leaves the pull as it is."""
+    return None if pull_up_down is None else pull_of(pull_up_down)
+
+
 def edge_bits(edge: str | int) -> int:
     """Return the C core's bits of an edge: 1 rising, 2 falling, 3 both, 0 none."""
     if isinstance(edge, str):

@@ -62,6 +62,7 @@ class Board:
         self._dispatcher: Dispatcher | None = None
         self._directions: dict[int, int] = {}
         self._owned: set[int] = set()
+        self._taken: set[int] = set()  # used without setup(): cleanup() changes nothing there but lets go
         self._watched: dict[int, WatchedLine] = {}
         self._lost_before: dict[int, int] = {}
         self._servers: list[TcpServer] = []
@@ -84,6 +85,7 @@ class Board:
                 self.close()
             self._hardware = None
             if isinstance(spec, str):
+                backends.check_name(spec.partition(":")[0])
                 self._spec = spec
             else:
                 self._backend, self._hardware = spec, hardware
@@ -166,6 +168,7 @@ class Board:
         self._servers.clear()
         self._watched.clear()
         self._owned.clear()
+        self._taken.clear()
         if self._backend is not None:
             self._backend.after_fork()
             if self._backend.holds_lines:
@@ -180,6 +183,7 @@ class Board:
             backend, self._backend = self._backend, None
             self._directions.clear()
             self._owned.clear()
+            self._taken.clear()
             self._hardware = None
         if dispatcher is not None:
             dispatcher.close()
@@ -301,13 +305,13 @@ class Board:
         if direction == model.IN:
             self._resume_watch(line)
 
-    def _warn_of_use(self, line: int, pull: int) -> None:
+    def _warn_of_use(self, line: int, pull: int | None) -> None:
         function = self.backend.function(line)
         foreign_output = function == model.OUT and line not in self._directions
         # A held line is refused with its holder's name where lines are held; what nobody holds is free there.
         if not self.backend.holds_lines and (function not in (model.IN, model.OUT) or foreign_output):
             self._warn(IN_USE_WARNING)
-        if pull != model.PUD_OFF and line in self.hardware.fixed_pull_ups:
+        if pull in (model.PUD_DOWN, model.PUD_UP) and line in self.hardware.fixed_pull_ups:
             self._warn(FIXED_PULL_WARNING)
 
     def output(self, channels: Channels, values: int | Sequence[int]) -> None:
@@ -343,7 +347,9 @@ class Board:
     def force_output(self, channel: int, value: int) -> None:
         """Write without setup()."""
         level = arguments.level_in_list(value)
-        self.backend.write(self.line_of(channel), level)
+        line = self.line_of(channel)
+        self._taken.add(line)
+        self.backend.write(line, level)
 
     def force_input(self, channel: int) -> int:
         """Read without setup()."""
@@ -355,6 +361,7 @@ class Board:
         line = self.line_of(channel)
         with self._lock:
             if self.backend.function(line) != model.OUT:
+                self._taken.add(line)
                 self.backend.set_pull(line, pull)
 
     def function(self, channel: int) -> int:
@@ -383,7 +390,7 @@ class Board:
         channel: int,
         callback: EdgeCallback,
         edge: str | int,
-        pull_up_down: int,
+        pull_up_down: int | None,
         threaded: bool,
         holdoff_ms: float | None,
         filter_us: int,
@@ -392,7 +399,7 @@ class Board:
         line = self.line_of(channel)
         log.debug("Adding callback for GPIO %s", line)
         bits = arguments.edge_bits(edge)
-        pull = arguments.pull_of(pull_up_down)
+        pull = arguments.pull_or_none(pull_up_down)
         if not callable(callback):
             raise errors.InvalidCallbackException(
                 "Parameter must be callable", hint="a function of (gpio_id, value)"
@@ -419,10 +426,11 @@ class Board:
                     del self._watched[line]
                 raise
 
-    def _make_input(self, line: int, pull: int) -> None:
+    def _make_input(self, line: int, pull: int | None) -> None:
         """As the original: an input gets its pull changed, anything else becomes an input."""
         if self.backend.function(line) == model.IN and line in self._directions:
-            self.backend.set_pull(line, pull)
+            if pull is not None:
+                self.backend.set_pull(line, pull)
             return
         if self._directions.get(line) == model.OUT:
             self._warn(f"GPIO {line} was an output of this program; it is an input now")
@@ -569,6 +577,9 @@ class Board:
             with self._lock:
                 self._close_interrupts()
                 found = [self._release(line) for line in list(self._directions)]
+                for line in self._taken:
+                    self.backend.release(line)
+                self._taken.clear()
                 self._explicit_mode = None
         else:
             lines = [

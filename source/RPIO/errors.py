@@ -34,7 +34,7 @@ class GPIOError(Exception):
     def __init__(self, *args: object, hint: str = "") -> None:
         super().__init__(*args)
         self.hint = hint
-        if hint and hasattr(self, "add_note"):
+        if hint and hasattr(self, "add_note") and not any(hint in str(arg) for arg in args):
             self.add_note(hint)
 
 

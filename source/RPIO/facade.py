@@ -23,15 +23,22 @@ board = Board()
 def use(backend: str | Backend) -> None:
     """Choose what drives the lines, before any is touched.
 
-    *backend* is "auto", "regs" (mapped registers), "cdev" (the kernel's gpiochip; "cdev:/dev/gpiochip1" for
-    another chip), "sim" (a simulated board; "sim:3B+" for another model), or a Backend of your own. The
-    environment variable RPIO_BACKEND takes the same words.
+    *backend* is "auto"; "regs", mapped registers ("regs:/dev/gpiomem" through that file); "cdev", the kernel's
+    gpiochip ("cdev:/dev/gpiochip1", "cdev:gpiochip1" or "cdev:LABEL" for another than the board's own); "sim", a
+    simulated board ("sim:3B+" for another model); or a Backend of your own. The environment variable
+    RPIO_BACKEND takes the same words.
 
     Raises:
         RuntimeError: lines are set up already.
-        NoBackendError: at first use, where there is no such backend.
+        NoBackendError: there is no such backend; that it cannot be opened shows at first use.
     """
     board.use(backend)
+
+
+def describe() -> str:
+    """Return one line that says which board is in use, and by what means; finds the board where none is yet."""
+    name, means = board.hardware.name, board.backend.describe()
+    return means if name in means else f"{name}: {means}"
 
 
 def setmode(mode: int) -> None:
@@ -133,7 +140,7 @@ def add_interrupt_callback(
     gpio_id: int,
     callback: Callable[[int, int], object],
     edge: str | int = "both",
-    pull_up_down: int = PUD_OFF,
+    pull_up_down: int | None = PUD_OFF,
     threaded_callback: bool = False,
     debounce_timeout_ms: float | None = None,
     filter_us: int = 0,
@@ -142,6 +149,7 @@ def add_interrupt_callback(
 
     *edge* is "rising", "falling", "both" or "none" (or RISING, FALLING, BOTH). The callback gets the BCM number
     and the level after the edge, 0 or 1. A channel may have any number of callbacks, each with its own edge.
+    The pull is set at each call, to none by default; *pull_up_down* None leaves it as it is.
 
     *threaded_callback*: run this callback in a thread of its own, in order; the others do not wait for it.
     *debounce_timeout_ms*: after an accepted edge, ignore this callback's edges for so many milliseconds.
@@ -172,7 +180,7 @@ def events_lost(gpio_id: int | None = None) -> int:
     """Return how many edges were lost, of one channel or of all.
 
     The kernel keeps 1024 edges per line that nobody has read yet and numbers them, so a loss is seen and
-    counted; so is an edge for a threaded callback that has 1024 waiting already.
+    counted when the loop reads the next edge; so is an edge for a threaded callback that has 1024 waiting already.
     """
     return board.events_lost(gpio_id)
 
@@ -182,18 +190,19 @@ def add_tcp_callback(
     callback: Callable[..., object],
     threaded_callback: bool = False,
     host: str = "0.0.0.0",
-) -> None:
-    """Listen on a TCP port; call callback(socket, message) with what clients send.
+) -> int:
+    """Listen on a TCP port; call callback(socket, message) with what clients send. Returns the port.
 
     What one receive delivers (1024 bytes at most) is one message, a str, stripped. A blank one closes the
     connection. ``socket.send()`` takes str or bytes and never blocks. There is no authentication, and the
-    default *host* is every interface: say host="127.0.0.1" to be reached from this machine only.
+    default *host* is every interface: say host="127.0.0.1" to be reached from this machine only. Port 0 takes
+    any that is free.
 
     Raises:
         OSError: EADDRINUSE and others, with the port and what to do.
         InvalidCallbackException: it cannot be called.
     """
-    board.add_tcp(port, callback, threaded_callback, host)
+    return board.add_tcp(port, callback, threaded_callback, host).port
 
 
 def close_tcp_client(fileno: int) -> None:
@@ -212,7 +221,7 @@ def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> Non
     ends with the program. *epoll_timeout* is accepted for the original's sake: nothing needs a timeout here.
 
     Raises:
-        AlreadyRunningError: it is running. (A RuntimeError.)
+        AlreadyRunningError: it is running. (A RuntimeError.) One that has been told to stop is waited for.
     """
     board.wait(threaded)
 

@@ -51,12 +51,12 @@ class TcpClient(socket.socket):
     """
 
     def __init__(self, fd: int, server: TcpServer) -> None:
-        super().__init__(fileno=fd)
         self._server = server
         self._unsent = bytearray()
         self._sending = RLock()
         self.paused = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        super().__init__(fileno=fd)
 
     def send(self, data: str | bytes, flags: int = 0, /) -> int:  # type: ignore[override]
         """Send all of *data*, now or as the client reads it, and return its length in bytes. Never blocks.
@@ -183,10 +183,14 @@ class TcpServer:
         ):
             connection.setsockopt(level, option, value)
         client = TcpClient(connection.detach(), self)
-        client.setblocking(False)
-        fd = client.fileno()
-        self.clients[fd] = client
-        self._dispatcher.add(fd, lambda events: self._on_client(client, events))
+        try:
+            client.setblocking(False)
+            fd = client.fileno()
+            self.clients[fd] = client
+            self._dispatcher.add(fd, lambda events: self._on_client(client, events))
+        except BaseException:  # Ctrl+C too
+            client.close()
+            raise
         log.debug("- connection from %s, fd %s", address, fd)
 
     def _on_client(self, client: TcpClient, events: int) -> None:
@@ -284,7 +288,7 @@ def explain_bind(error: OSError, host: str, port: int) -> OSError:
     """The same error of bind(2), saying which port and what to do."""
     where = f"port {port} on {host}"
     advice = {
-        errno.EADDRINUSE: f"{where} is in use by another program (see: ss -ltnp 'sport = :{port}')",
+        errno.EADDRINUSE: f"{where} is in use already (see: ss -ltnp 'sport = :{port}')",
         errno.EACCES: f"{where} may not be opened: ports below 1024 are for root, choose a higher one",
         errno.EADDRNOTAVAIL: f"{host} is no address of this machine (see: ip address)",
     }

@@ -186,7 +186,7 @@ def test_on_a_pi_there_is_never_a_simulation(monkeypatch, tmp_path):
     monkeypatch.setattr(cdev, "chip_paths", lambda: [])
     monkeypatch.setattr(regs, "candidates", lambda hardware: [(str(tmp_path / "gpiomem0"), 0)])
     board = Board("auto")
-    with pytest.raises(errors.NoBackendError, match="No such file or directory: .*gpiomem0") as e:
+    with pytest.raises(errors.NoBackendError, match=r"No such file or directory: .*gpiomem0") as e:
         board.setup(17, model.IN, model.PUD_OFF, None)
     assert e.value.hint
     board.close()

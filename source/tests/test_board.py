@@ -348,7 +348,7 @@ def test_the_backend_cannot_change_under_lines_that_are_set_up(board):
         ("sim:9Z", ValueError, "9Z"),
         ("cdev:no-such-chip", errors.NoBackendError, "there is no gpiochip 'no-such-chip' here"),
         ("cdev:/dev/no-such-chip", errors.NoBackendError, "/dev/no-such-chip"),
-        ("cdev:/dev/null", OSError, "/dev/null"),
+        ("cdev:/dev/null", errors.NoBackendError, "/dev/null is no gpiochip"),
     ],
 )
 def test_a_backend_that_is_not_there_is_an_error_at_first_use(spec, error, text):

@@ -102,6 +102,20 @@ def test_reading_information_does_not_fix_the_choice(rpio):
     assert rpio.RPI_REVISION == 2
 
 
+def test_describe_says_what_is_in_use(rpio):
+    assert rpio.describe() == "simulated Raspberry Pi 4 Model B (58 lines)"
+
+
+def test_a_wrong_backend_is_refused_at_once(rpio):
+    with pytest.raises(errors.NoBackendError, match="there is no backend 'simm'") as e:
+        rpio.use("simm")
+    assert "sim" in e.value.hint
+
+
+def test_add_tcp_callback_returns_the_port(rpio):
+    assert 1024 < rpio.add_tcp_callback(0, print, host="127.0.0.1") < 65536
+
+
 def test_force_functions(rpio):
     rpio.sim.drive(22, 1)
     assert rpio.forceinput(22) == 1

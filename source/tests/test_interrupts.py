@@ -328,6 +328,12 @@ def test_adding_makes_an_input_and_sets_the_pull(board, sim):
     assert sim.pull(17) == PUD_OFF
 
 
+def test_none_leaves_the_pull_as_it_is(board, sim):
+    add(board, 17, print, pull=PUD_UP)
+    add(board, 17, print, pull=None)
+    assert sim.pull(17) == PUD_UP
+
+
 def test_watching_an_output_of_ours_warns(board):
     board.setup(17, OUT, PUD_OFF, 1)
     with pytest.warns(RuntimeWarning, match="GPIO 17 was an output of this program"):
@@ -379,7 +385,7 @@ def test_a_bad_edge_is_both_errors_of_history(board, edge):
     assert board.direction(17) is None
 
 
-@pytest.mark.parametrize("pull", [3, 19, 23, None, "up", 20.0])
+@pytest.mark.parametrize("pull", [3, 19, 23, "up", 20.0])
 def test_a_bad_pull_is_both_errors_of_history(board, pull):
     for kind in (ValueError, AttributeError):
         with pytest.raises(kind, match="Invalid value for pull_up_down"):

@@ -74,7 +74,7 @@ def test_the_exported_names_are_these():
     functions = {
         "setmode getmode setwarnings setup output input forceoutput forceinput set_pullupdn gpio_function",
         "channel_to_gpio cleanup cleanup_interrupts sysinfo version add_interrupt_callback del_interrupt_callback",
-        "add_tcp_callback close_tcp_client wait_for_interrupts stop_waiting_for_interrupts events_lost use",
+        "add_tcp_callback close_tcp_client wait_for_interrupts stop_waiting_for_interrupts events_lost use describe",
     }
     errors = {
         "GPIOError WrongDirectionException ModeNotSetException AlreadyRunningError NotSupportedError",

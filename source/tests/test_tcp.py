@@ -366,7 +366,7 @@ def test_a_port_in_use_says_which_and_what_to_do(serve, board):
     with pytest.raises(OSError) as e:
         board.add_tcp(server.port, echo, False, "127.0.0.1")
     assert e.value.errno == errno.EADDRINUSE
-    assert f"port {server.port} on 127.0.0.1 is in use by another program" in str(e.value)
+    assert f"port {server.port} on 127.0.0.1 is in use already" in str(e.value)
     assert "ss -ltnp" in str(e.value)
 
 

@@ -38,7 +38,7 @@ class Backend:
         raise errors.NotSupportedError("describe")
 
     def function(self, line: int) -> int:
-        """Return the function of the line: IN, OUT or ALTn. [function_of_input, function_of_output]
+        """Return the function of the line: IN, OUT, ALTn or NO_FUNCTION. [function_of_input, function_of_output]
 
         With the feature "functions" alternate functions are told apart. [function_of_alternate]
         """
@@ -76,7 +76,7 @@ class Backend:
         """Return the level of the line, the int 0 or 1. [read_levels, read_is_int]
 
         The level of an output is what it drives. [read_output]
-        A line that nobody has set up can be read too. [read_untouched]
+        A line that nobody has set up can be read too; a pad whose input is off is NotSupportedError. [read_untouched]
         Reading changes nothing. [read_changes_nothing]
         """
         raise errors.NotSupportedError("read")
@@ -127,6 +127,7 @@ class Backend:
         What waits in its descriptor is dropped, and the next watch numbers from 1. [unwatch_drops]
         A line that is not watched is left alone. [unwatch_unwatched]
         """
+        check_line(self, line)
 
     def release(self, line: int) -> None:
         """Give the line back: others may take it. [release_frees]
@@ -135,6 +136,7 @@ class Backend:
         It can be set up again. [release_and_again]
         A line that was never taken is left alone. [release_untaken]
         """
+        check_line(self, line)
 
     def consumer(self, line: int) -> str:
         """Return the name of the program or driver that holds the line, "" for none. [consumer_of_free_line]
@@ -142,6 +144,7 @@ class Backend:
         With the feature "consumers" a line that this backend holds says "RPIO". [consumer_is_named]
         A line that somebody else holds raises LineBusyError with his name, and does not change. [line_is_busy]
         """
+        check_line(self, line)
         return ""
 
     def gone_fd(self) -> int | None:
@@ -248,6 +251,14 @@ def choose(hardware: Hardware | None) -> str:
     return "regs" if usable(hardware) or not chip_paths() else "cdev"
 
 
+def check_name(name: str) -> None:
+    """Raise NoBackendError for what is no backend's name; "auto" is one."""
+    if name != "auto" and name not in REGISTRY:
+        raise errors.NoBackendError(
+            f"there is no backend {name!r}", hint=f"choose one of auto, {', '.join(sorted(REGISTRY))}"
+        )
+
+
 def open_backend(name: str, hardware: Hardware | None, argument: str = "") -> Backend:
     """Open the backend of that name.
 
@@ -255,9 +266,5 @@ def open_backend(name: str, hardware: Hardware | None, argument: str = "") -> Ba
         NoBackendError: there is no such backend, or nothing here that it could drive.
         OSError: what the kernel says of the device file.
     """
-    opener = REGISTRY.get(name)
-    if opener is None:
-        raise errors.NoBackendError(
-            f"there is no backend {name!r}", hint=f"choose one of auto, {', '.join(sorted(REGISTRY))}"
-        )
-    return opener(hardware, argument)
+    check_name(name)
+    return REGISTRY[name](hardware, argument)

@@ -69,6 +69,17 @@ def find_chip(argument: str, label: str | None) -> str:
     )
 
 
+def _open_chip(path: str) -> int:
+    try:
+        return _gpio.chip_open(path)
+    except OSError as e:
+        if e.errno == errno.ENOTTY:
+            raise errors.NoBackendError(
+                f"{path} is no gpiochip", hint="gpiochips are /dev/gpiochip0, ..."
+            ) from None
+        raise
+
+
 class _Held:
     """A line that this process has requested."""
 
@@ -94,7 +105,7 @@ class CdevBackend(Backend):
         self._path = path
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
-        self._chip_fd = _gpio.chip_open(path)
+        self._chip_fd = _open_chip(path)
         self._gone_fd: int | None = None
         self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
 
@@ -261,6 +272,8 @@ class CdevBackend(Backend):
         held = self._held.get(line)
         if held is not None and held.bits:
             self._configure(line, held, model.IN, 0, held.pull, 0, 0)
+            while _gpio.events_read(held.fd):
+                pass  # what waits is dropped
 
     def release(self, line: int) -> None:
         check_line(self, line)

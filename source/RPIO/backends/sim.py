@@ -28,6 +28,11 @@ POWER_ON_PULL_UPS = range(9)
 Source: BCM2835 ARM Peripherals, 6.2, "Alternative Function Assignments", column Pull."""
 
 
+BCM_FUNCTIONS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
+RP1_FUNCTIONS = BCM_FUNCTIONS - {model.ALT5} | {model.ALT6, model.ALT7, model.ALT8}
+"""Alternate functions that a line can have; on RP1 function 5 is plain GPIO."""
+
+
 class _Watch:
     """The pipe of a watched line."""
 
@@ -72,6 +77,9 @@ class SimBackend(Backend):
         self.line_count = hardware.line_count
         self._fixed_pull_ups = frozenset(hardware.fixed_pull_ups)
         self._lines = [_Line(n, n in self._fixed_pull_ups) for n in range(self.line_count)]
+        self._functions = {model.IN, model.OUT} | (
+            RP1_FUNCTIONS if hardware.gpio_compatible == "raspberrypi,rp1-gpio" else BCM_FUNCTIONS
+        )
         self._lock = RLock()
         self.short_circuits = 0
 
@@ -203,8 +211,8 @@ class SimBackend(Backend):
     def set_function(self, line: int, function: int) -> None:
         with self._lock:
             state = self._line(line)
-            if function not in model.FUNCTION_NAMES or function == model.NO_FUNCTION:
-                raise ValueError(f"there is no function {function} for a line")
+            if function not in self._functions:
+                raise ValueError(f"{self.hardware.soc} has no function {function} for a line")
             state.function = function
             self._settle(state.net)
 

@@ -227,9 +227,10 @@ def print_edge(gpio: int, value: int) -> None:
 
 def watch(text: str) -> None:
     """-w N[:EDGE][:PULL],..."""
-    parts, is_range = expand(text)
+    ids, colon, suffix = text.partition(":") if "-" in text else (text, "", "")
+    parts, is_range = expand(ids)
     for part in parts:
-        gpio, *words = part.split(":")
+        gpio, *words = (part + colon + suffix).split(":")
         if is_range and not is_valid(number(gpio)):
             continue
         edge, pull = "both", model.PUD_OFF

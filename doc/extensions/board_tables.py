@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Sphinx directives that show the tables of the library itself, so that the pages cannot fall behind it.
+
+.. header:: 17 = LED, 27 = button    the 40-pin header, lines marked
+.. models::                          one row per model of RPIO.boards
+.. exceptions::                      the tree drawn at the top of RPIO.errors
+"""
+
+import textwrap
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from header_svg import as_svg, as_text
+from sphinx.util.docutils import SphinxDirective
+
+from RPIO import boards, errors, model
+
+
+class HeaderDirective(SphinxDirective):
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self):
+        pairs = (part.split("=") for part in self.arguments[0].split(",")) if self.arguments else ()
+        marks = {int(line): text.strip() for line, text in pairs}
+        text = as_text(boards.HEADER_40, marks)
+        if self.env.app.builder.format != "html":
+            return [nodes.literal_block(text, text)]
+        svg = as_svg(boards.HEADER_40, marks, "The 40-pin header, pin 1 at the top left")
+        return [nodes.raw("", svg, format="html")]
+
+
+class ModelsDirective(SphinxDirective):
+    def run(self):
+        rows = [("Model", "``sim:``", "SoC", "Label of its gpiochip", "Header", "GPIO numbers")]
+        for row in boards.ROWS:
+            pins = "none of its own" if row.p1_revision == 0 else f"{row.layout.split()[0]} pins"
+            if row.p1_revision in (1, 2):
+                pins += f", revision {row.p1_revision}"
+            soc = row.soc
+            name = "" if row.p1_revision == 1 else f"``{row.short}``"
+            rows.append((row.name, name, soc.name, f"``{soc.chip_label}``", pins, f"0-{soc.line_count - 1}"))
+        return _table(self, rows)
+
+
+class FunctionsDirective(SphinxDirective):
+    """The names and values of what gpio_function() answers."""
+
+    def run(self):
+        names = {
+            value: name for name, value in vars(model).items() if name in ("IN", "OUT") or name[:3] == "ALT"
+        }
+        rows = [("Constant", "Value", "``rpio -i`` says")]
+        rows += [
+            (f"``{name}``", str(value), model.FUNCTION_NAMES[value]) for value, name in sorted(names.items())
+        ]
+        return _table(self, rows)
+
+
+class ExceptionsDirective(SphinxDirective):
+    def run(self):
+        tree = errors.__doc__.split("::\n\n", 1)[1].split("\n\n``", 1)[0]
+        text = textwrap.dedent(tree)
+        return [nodes.literal_block(text, text, language="none")]
+
+
+def _table(directive, rows):
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [f"   {'* -' if not n else '  -'} {cell}" for n, cell in enumerate(row)]
+    holder = nodes.Element()
+    directive.state.nested_parse(StringList(lines, "RPIO.boards"), directive.content_offset, holder)
+    return holder.children
+
+
+def setup(app):
+    for name, directive in (
+        ("header", HeaderDirective),
+        ("models", ModelsDirective),
+        ("functions", FunctionsDirective),
+        ("exceptions", ExceptionsDirective),
+    ):
+        app.add_directive(name, directive)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

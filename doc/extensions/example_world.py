@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the examples of the documentation need from outside: fingers, TCP clients, somebody who presses Ctrl+C.
+
+A page that calls these does so in hidden blocks, or where the reader would do it by hand.
+"""
+
+import os
+import runpy
+import socket
+import sys
+import threading
+import time
+
+import RPIO
+from RPIO import tcp
+
+__all__ = ["connect", "fresh_board", "meanwhile", "run_program", "settle"]
+
+MOMENT_S = 0.05
+
+
+def fresh_board():
+    """End what the page before left running; the next line that is touched is one of a new 4B."""
+    RPIO.facade.board.close()
+    RPIO.facade.board.__init__()
+    RPIO.setwarnings(False)
+    os.environ["RPIO_BACKEND"] = "sim:4B"
+    tcp.TcpServer._listen = staticmethod(_listen_anywhere)
+    _ports.clear()
+
+
+_ports = {}
+_listen = tcp.TcpServer._listen
+
+
+def _listen_anywhere(host, port):
+    """Open a free port in place of the one that the example says: 8080 may be taken where this runs."""
+    listener = _listen("127.0.0.1", 0)
+    _ports[port] = listener.getsockname()[1]
+    return listener
+
+
+class Client(socket.socket):
+    """A TCP client that says a line and waits for the answer."""
+
+    def ask(self, text):
+        self.sendall(text.encode())
+        return self.hear()
+
+    def hear(self):
+        return self.recv(4096).decode()
+
+
+def connect(port):
+    """Connect to the port that the example opened as *port*."""
+    client = Client()
+    client.settimeout(5)
+    client.connect(("127.0.0.1", _ports[port]))
+    return client
+
+
+def settle():
+    """Give the loop, and threads of callbacks, a moment."""
+    time.sleep(MOMENT_S)
+
+
+def meanwhile(*actions):
+    """While the example blocks in wait_for_interrupts(): carry out the actions, one a moment, then stop it."""
+
+    def run():
+        end = time.monotonic() + 5
+        while not RPIO.facade.board.dispatcher.running and time.monotonic() < end:
+            time.sleep(0.005)
+        try:
+            for action in actions:
+                action()
+                settle()
+        finally:
+            RPIO.stop_waiting_for_interrupts()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def run_program(name, *actions):
+    """Run a program of examples/ as it is."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    thread = meanwhile(*actions)
+    runpy.run_path(os.path.join(root, "examples", name))
+    sys.stdout.flush()
+    thread.join()
