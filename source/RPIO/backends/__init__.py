@@ -75,7 +75,7 @@ class Backend:
     def read(self, line: int) -> int:
         """Return the level of the line, the int 0 or 1. [read_levels, read_is_int]
 
-        The level of an output is what it drives. [read_output]
+        The level of an output is what it drives; one that must be taken over for it is NotSupportedError. [read_output]
         A line that nobody has set up can be read too; a pad whose input is off is NotSupportedError. [read_untouched]
         Reading changes nothing. [read_changes_nothing]
         """

@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One rig per backend: the backend, and the outside of the lines that it drives.
+
+A rig says only what a wire and a voltmeter could say. Where its outside cannot tell, it answers None, and a test
+then asks something else. `open_rig` makes one from its name; `NAMES` are those that can be made here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import select
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.machinery import ExtensionFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cffi
+
+from c import soc_build
+from RPIO import _gpio, boards, errors, model
+from RPIO.backends import Backend
+from RPIO.backends.cdev import CdevBackend
+from RPIO.backends.clock import ManualClock
+from RPIO.backends.joined import JoinedBackend
+from RPIO.backends.regs import RegsBackend
+from RPIO.backends.sim import SimBackend
+
+BCM_ALTS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
+"""BCM2835 ARM Peripherals, 6.1, GPFSELn; the BCM2711's table is the same."""
+RP1_ALTS = frozenset(
+    {model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT6, model.ALT7, model.ALT8}
+)
+"""RP1 Peripherals, 3.1, FUNCSEL 0 to 8; 5 is plain GPIO."""
+
+ALTERNATES = (
+    model.ALT0,
+    model.ALT1,
+    model.ALT2,
+    model.ALT3,
+    model.ALT4,
+    model.ALT5,
+    model.ALT6,
+    model.ALT7,
+    model.ALT8,
+)
+
+Shown = tuple[int, "bool | None"]
+"""What a line shows: its level, and whether its output driver is on (None: cannot tell)."""
+
+
+class Rig:
+    """A backend and its outside. `drive`, `level`, `pull` and `driving` are what a wire and a voltmeter do.
+
+    `alternates` are the functions that the chip has. `tells_pull` is whether its pulls can be read back at all.
+    `shared` is whether `reopen` gives a second backend on the *same* lines. `falls_back` is whether an output that
+    nobody holds any more shows the outside's level. `quiet_ms` is how long an edge may take to arrive.
+    """
+
+    alternates: frozenset[int] = frozenset()
+    tells_pull = True
+    shared = True
+    falls_back = False
+    quiet_ms = 0
+    backend: Backend
+
+    def drive(self, line: int, value: int | None) -> None:
+        """Hold the line at 0 or 1 from outside; None lets go, where the outside can."""
+        raise NotImplementedError
+
+    def level(self, line: int) -> int | None:
+        """What a voltmeter shows."""
+        raise NotImplementedError
+
+    def pull(self, line: int) -> int | None:
+        """The pull in effect, found from outside; None: cannot tell. The line must not be driving."""
+        return None
+
+    def driving(self, line: int) -> bool | None:
+        """Whether the line's own driver is on; None: cannot tell."""
+        return None
+
+    def busy(self, line: int, name: str) -> Any:
+        """A context in which somebody else holds the line under that name; None: there is no such thing."""
+        return None
+
+    def remove(self) -> bool:
+        """Take the chip away; False where it cannot go, and has not."""
+        return False
+
+    @contextmanager
+    def another_chip(self) -> Iterator[None]:
+        """Have one more chip in the machine, where there can be one."""
+        yield
+
+    def reopen(self) -> Backend:
+        """Another backend like this rig's; on the same lines where `shared`. The caller closes it."""
+        raise NotImplementedError
+
+    def shows_during(self, line: int, action: Callable[[], object]) -> list[Shown]:
+        """Everything that the line shows from before the action until after it, as far as it can be seen."""
+        before = self.level(line)
+        action()
+        after = self.level(line)
+        assert before is not None
+        assert after is not None
+        return [(before, None), (after, self.driving(line))]
+
+    def writes(self) -> int | None:
+        """How often the backend has changed a register so far; None: cannot tell."""
+        return None
+
+    def now_ns(self) -> int:
+        """The clock of event times."""
+        return time.monotonic_ns()
+
+    def pass_us(self, microseconds: int) -> None:
+        """Let time pass."""
+        select.poll().poll(-(-microseconds // 1000))
+
+    def close(self) -> None:
+        """End, and check that no rule of the hardware was broken."""
+        self.backend.close()
+
+
+# -- the simulated board --------------------------------------------------------------------------------
+
+
+class SimRig(Rig):
+    """A simulated 4B, whose time the test moves. What is wired to its lines is part of the backend."""
+
+    alternates = BCM_ALTS
+    shared = False
+    PROBE = 26
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(1_000_000_000)
+        self.backend: SimBackend = SimBackend(boards.by_name("4B"), self.clock)
+
+    def drive(self, line: int, value: int | None) -> None:
+        self.backend.drive(line, value)
+
+    def level(self, line: int) -> int:
+        return self.backend.read(line)
+
+    def pull(self, line: int) -> int:
+        """Drive the line up and down, and look where it goes when let go of."""
+        held = self.backend.driven(line)
+        rests = set()
+        for value in (0, 1, self.level(line)):
+            self.drive(line, value)
+            self.drive(line, None)
+            rests.add((value, self.level(line)))
+        self.drive(line, held)
+        if all(value == rest for value, rest in rests):
+            return model.PUD_OFF
+        return model.PUD_UP if (0, 1) in rests else model.PUD_DOWN
+
+    def shows_during(self, line: int, action: Callable[[], object]) -> list[Shown]:
+        """A second line, joined by a wire, records the edges."""
+        self.backend.set_input(self.PROBE, model.PUD_OFF)
+        self.backend.wire(line, self.PROBE)
+        recorder = self.backend.watch(self.PROBE, model.BOTH)
+        levels = [self.level(self.PROBE)]
+        action()
+        levels += [event.value for event in _gpio.events_read(recorder)]
+        assert levels[-1] == self.level(self.PROBE)
+        self.backend.unwatch(self.PROBE)
+        self.backend.unwire(self.PROBE)
+        return [(level, None) for level in levels]
+
+    def reopen(self) -> Backend:
+        return SimBackend(boards.by_name("4B"), ManualClock())
+
+    def now_ns(self) -> int:
+        return self.clock.now_ns()
+
+    def pass_us(self, microseconds: int) -> None:
+        self.clock.advance(microseconds * 1000)
+
+
+# -- registers over a modelled SoC ----------------------------------------------------------------------
+
+CORE = soc_build.PROJECT / "source" / "c_gpio"
+CORE_SOURCES = [
+    *(CORE / name for name in ("regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "module.c")),
+    soc_build.HERE / "soc.c",
+]
+CORE_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-DRPIO_MODELLED_SOC", "-O1", "-g", "-fPIC", "-Wall", "-shared")
+
+
+@cache
+def modelled_core() -> tuple[ModuleType, Any, cffi.FFI]:
+    """The project's extension module over the modelled SoC; the model's own functions; and cffi.
+
+    Built once per content, in a folder of its own that is renamed when it is whole: two processes may build at once.
+    """
+    headers = sorted({*CORE.glob("*.h"), *soc_build.HERE.glob("*.h")})
+    digest = hashlib.sha256(repr((CORE_FLAGS, soc_build.compiler(), sys.version)).encode())
+    for file in (*CORE_SOURCES, *headers):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    folder = soc_build.CACHE / f"core-{digest.hexdigest()[:20]}"
+    library = folder / f"_gpio{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if not library.exists():
+        _build_core(library)
+    spec = importlib.util.spec_from_file_location(
+        "_gpio", library, loader=ExtensionFileLoader("_gpio", str(library))
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ffi = cffi.FFI()
+    ffi.cdef(soc_build.SOC_CDEF)
+    return module, ffi.dlopen(str(library)), ffi
+
+
+def _build_core(library: Path) -> None:
+    folder = library.parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    try:
+        python = [f"-I{sysconfig.get_path(key)}" for key in ("include", "platinclude")]
+        command = [*soc_build.compiler(), *CORE_FLAGS, f"-I{CORE}", f"-I{soc_build.HERE}", *python]
+        command += [*map(str, CORE_SOURCES), "-o", str(work / library.name)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        try:
+            work.rename(folder)
+        except OSError:
+            assert library.exists()  # another process was faster, and built the same
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+class RegsRig(Rig):
+    """The registers of a modelled SoC. An output wins over the outside world."""
+
+    def __init__(self, compatible: str, alternates: frozenset[int], tells_pull: bool) -> None:
+        self.core, self.soc, self.ffi = modelled_core()
+        self.compatible, self.alternates, self.tells_pull = compatible, alternates, tells_pull
+        self.pointer = self.soc.soc_new(compatible.encode())
+        assert self.pointer != self.ffi.NULL
+        self._driven: list[tuple[int, int, int]] = []  # when (accesses before it), line, level
+        self.backend = self.reopen()
+
+    def reopen(self) -> Backend:
+        address = int(self.ffi.cast("uintptr_t", self.pointer))
+        block = self.core.Registers(self.compatible, "modelled", address)
+        return RegsBackend(block, self.compatible, "modelled")
+
+    def drive(self, line: int, value: int | None) -> None:
+        level = -1 if value is None else value
+        self._driven.append((self.soc.soc_log_count(self.pointer), line, level))
+        self.soc.soc_drive(self.pointer, line, level)
+
+    def level(self, line: int) -> int:
+        return int(self.soc.soc_level(self.pointer, line))
+
+    def pull(self, line: int) -> int:
+        return int(self.soc.soc_pull(self.pointer, line)) + model.PUD_OFF  # 3, both, is then no pull at all
+
+    def driving(self, line: int) -> bool:
+        return bool(self.soc.soc_is_driving(self.pointer, line))
+
+    def writes(self) -> int:
+        return sum(is_write for _, _, is_write in self._accesses())
+
+    def _accesses(self) -> list[tuple[int, int, int]]:
+        offset, value = self.ffi.new("uint32_t *"), self.ffi.new("uint32_t *")
+        is_write = self.ffi.new("int *")
+        accesses = []
+        for index in range(self.soc.soc_log_count(self.pointer)):
+            assert self.soc.soc_log_entry(self.pointer, index, offset, value, is_write) == 0
+            accesses.append((offset[0], value[0], is_write[0]))
+        return accesses
+
+    def shows_during(self, line: int, action: Callable[[], object]) -> list[Shown]:
+        """Do all accesses since power-on again on a second SoC, where one can look after each of them.
+
+        The log has no waits, so the second SoC waits before every access, longer than any pull needs.
+        """
+        start = self.soc.soc_log_count(self.pointer)
+        action()
+        second = self.ffi.gc(self.soc.soc_new(self.compatible.encode()), self.soc.soc_free)
+        accesses = self._accesses()
+        outside = list(self._driven)
+        shows = []
+
+        def look() -> None:
+            driving = bool(self.soc.soc_is_driving(second, line))
+            shows.append((int(self.soc.soc_level(second, line)), driving))
+
+        for index in range(len(accesses) + 1):
+            while outside and outside[0][0] <= index:
+                _, number, level = outside.pop(0)
+                self.soc.soc_drive(second, number, level)
+            if index >= start:
+                look()
+            self.soc.soc_wait_ns(second, 10_000)
+            if index >= start:
+                look()
+            if index < len(accesses) and accesses[index][2]:
+                self.soc.soc_write(second, *accesses[index][:2])
+        assert shows[-1] == (self.level(line), self.driving(line))
+        return shows
+
+    def close(self) -> None:
+        super().close()
+        violations = self.soc.soc_violations(self.pointer)
+        last = self.ffi.string(self.soc.soc_violation(self.pointer)).decode()
+        self.soc.soc_free(self.pointer)
+        assert violations == 0, last
+
+
+def _bcm2835() -> RegsRig:
+    return RegsRig("brcm,bcm2835-gpio", BCM_ALTS, False)
+
+
+class AloneRig(RegsRig):
+    """Registers joined with nothing: a Raspberry Pi whose kernel has no gpiochip."""
+
+    def reopen(self) -> Backend:
+        return JoinedBackend(super().reopen(), None, errors.NoBackendError("there is no gpiochip here"))
+
+
+# -- the kernel's character device over a simulated chip ------------------------------------------------
+
+
+class _SimulatedChip(Rig):
+    """What the rigs with a gpio-sim chip have in common."""
+
+    quiet_ms = 10
+
+    def __init__(self) -> None:
+        from kernel.gpiosim import Chip
+
+        self.new_chip = Chip
+        self.chip = Chip(num_lines=54, label="contract")
+
+    def remove(self) -> bool:
+        self.chip.remove()
+        return True
+
+    @contextmanager
+    def another_chip(self) -> Iterator[None]:
+        with self.new_chip(num_lines=2, label="another"):
+            yield
+
+    @contextmanager
+    def busy(self, line: int, name: str) -> Iterator[None]:
+        with _held_by(self.chip.path, line, name):
+            yield
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self.chip.remove()
+
+
+class CdevRig(_SimulatedChip):
+    """A chip of gpio-sim, in the guest kernel.
+
+    Its outside has one knob, which is the line's pull, the outside's level and what a bias sets, all in one: the
+    last one wins. So `drive(line, None)` changes nothing here, and PUD_OFF cannot be seen.
+    """
+
+    falls_back = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backend = self.reopen()
+
+    def reopen(self) -> Backend:
+        return CdevBackend(self.chip.path)
+
+    def drive(self, line: int, value: int | None) -> None:
+        if value is not None:
+            self.chip.drive(line, value)
+
+    def level(self, line: int) -> int:
+        return self.chip.level(line)
+
+
+@contextmanager
+def _held_by(path: str, line: int, name: str) -> Iterator[None]:
+    """Request the line, as it is, under that name. Source: linux/gpio.h, struct gpio_v2_line_request."""
+    request = bytearray(592)
+    request[:4] = line.to_bytes(4, "little")  # offsets[0]
+    request[256:288] = name.encode().ljust(32, b"\0")  # consumer
+    request[560:564] = (1).to_bytes(4, "little")  # num_lines
+    chip = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(chip, 0xC250B407, request)  # GPIO_V2_GET_LINE_IOCTL
+    finally:
+        os.close(chip)
+    held = int.from_bytes(request[588:592], "little")  # fd
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+class JoinedRig(_SimulatedChip, RegsRig):
+    """Modelled registers for the levels, a gpio-sim chip for the edges: the outside moves both."""
+
+    def __init__(self) -> None:
+        _SimulatedChip.__init__(self)
+        RegsRig.__init__(self, "brcm,bcm2835-gpio", BCM_ALTS, False)
+
+    def reopen(self) -> Backend:
+        return JoinedBackend(RegsRig.reopen(self), CdevBackend(self.chip.path))
+
+    def drive(self, line: int, value: int | None) -> None:
+        super().drive(line, value)
+        if value is not None:
+            self.chip.drive(line, value)
+
+
+# -- which there are ------------------------------------------------------------------------------------
+
+BCM_LINES = (4, 9, 10, 17, 27, 31, 32, 53)
+"""Both sides of every seam: GPFSEL at 10, GPSET and GPLEV at 32, the pulls of a BCM2711 at 16, the last line."""
+
+_HOST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
+    "sim": (SimRig, (4, 9, 10, 17, 27, 31, 32, 53)),
+    "regs-bcm2835": (_bcm2835, BCM_LINES),
+    "regs-bcm2711": (lambda: RegsRig("brcm,bcm2711-gpio", BCM_ALTS, True), (*BCM_LINES, 57)),
+    "regs-rp1": (lambda: RegsRig("raspberrypi,rp1-gpio", RP1_ALTS, True), (4, 9, 10, 17, 27, 28, 33, 34, 53)),
+    "regs-alone": (lambda: AloneRig("brcm,bcm2835-gpio", BCM_ALTS, False), BCM_LINES),
+}
+_GUEST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
+    "cdev": (CdevRig, BCM_LINES),
+    "joined": (JoinedRig, BCM_LINES),
+}
+RIGS = _GUEST if os.environ.get("RPIO_RIG") == "1" else _HOST
+
+NAMES = tuple(RIGS)
+LINES = {name: lines for name, (_, lines) in RIGS.items()}
+"""Rig -> lines that are free to use."""
+
+
+def open_rig(name: str) -> Rig:
+    """Make the rig of that name, on hardware after power-on."""
+    return RIGS[name][0]()

@@ -1,0 +1,1399 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What every backend promises, one test per name in the docstrings of RPIO.backends.Backend.
+
+Written from those sentences, not from the backends. A test that needs an optional feature asks, of a backend that
+lacks it, for the right refusal. test_protocol.py compares the names here with the names there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import traceback
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from contract import rigs
+from contract.rigs import ALTERNATES, Rig
+from RPIO import _gpio, errors, model
+from RPIO.backends import FEATURES, REGISTRY, Backend
+from RPIO.model import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP, RISING
+
+PULLS = (PUD_OFF, PUD_DOWN, PUD_UP)
+FEW = 4
+"""As many lines get a test that is not about places in registers."""
+
+pull_of_each_kind = pytest.mark.parametrize("pull", PULLS, ids=["off", "down", "up"])
+both_levels = pytest.mark.parametrize("value", [0, 1])
+edge_of_each_kind = pytest.mark.parametrize(
+    "edge", [RISING, FALLING, BOTH], ids=["rising", "falling", "both"]
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on every rig; with each of the rig's lines where it takes `line`, with some for `a_line`."""
+    if "line" in metafunc.fixturenames:
+        cases = [(name, line) for name in rigs.NAMES for line in rigs.LINES[name]]
+        metafunc.parametrize(("rig", "line"), cases, indirect=["rig"])
+    elif "a_line" in metafunc.fixturenames:
+        cases = [(name, line) for name in rigs.NAMES for line in rigs.LINES[name][-FEW:]]
+        metafunc.parametrize(("rig", "a_line"), cases, indirect=["rig"])
+    elif "rig" in metafunc.fixturenames:
+        metafunc.parametrize("rig", rigs.NAMES, indirect=True)
+    if "lines" in metafunc.fixturenames:
+        raise AssertionError("a test takes its lines from the rig")
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
+    rig = rigs.open_rig(request.param)
+    rig.lines = rigs.LINES[request.param]
+    try:
+        yield rig
+    finally:
+        rig.close()
+
+
+# -- helpers --------------------------------------------------------------------------------------------
+
+
+def refused(rig: Rig, feature: str, action: Callable[[], object]) -> bool:
+    """Whether the backend lacks the feature; then the action must be refused, and say something."""
+    if feature in rig.backend.features:
+        return False
+    with pytest.raises(errors.NotSupportedError) as caught:
+        action()
+    assert str(caught.value).strip()
+    return True
+
+
+def watched(rig: Rig, line: int, edge: int, filter_us: int = 0, level: int = 0) -> int | None:
+    """Make the line an input that the outside holds at the level, and watch it; None where edges are refused."""
+    rig.backend.set_input(line, PUD_OFF)
+    rig.drive(line, level)
+    feature = "filter" if filter_us else "edges"
+    if refused(rig, feature, lambda: rig.backend.watch(line, edge, filter_us)):
+        return None
+    return rig.backend.watch(line, edge, filter_us)
+
+
+def toggle(rig: Rig, line: int, *values: int) -> None:
+    for value in values:
+        rig.drive(line, value)
+
+
+def events(rig: Rig, fd: int, count: int) -> list[_gpio.EdgeEvent]:
+    """Return the events that come: *count* of them, and whatever else is there a moment later."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    found: list[_gpio.EdgeEvent] = []
+    while len(found) < count and poll.poll(2000):
+        found += _gpio.events_read(fd)
+    while poll.poll(rig.quiet_ms):
+        found += _gpio.events_read(fd)
+    return found
+
+
+def is_silent(rig: Rig, fd: int) -> bool:
+    """Whether the descriptor delivers nothing: it is closed, or nothing waits and nothing comes."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return all(flags & select.POLLNVAL for _, flags in poll.poll(rig.quiet_ms))
+
+
+def values(found: list[_gpio.EdgeEvent]) -> list[int]:
+    return [event.value for event in found]
+
+
+def numbers(found: list[_gpio.EdgeEvent]) -> list[int]:
+    return [event.seq for event in found]
+
+
+def expect_pull(rig: Rig, line: int, pull: int) -> None:
+    """The pull of an input that nobody drives is this one, for the backend, from outside, and by its level."""
+    told, seen = rig.backend.pull(line), rig.pull(line)
+    assert told in (pull, None)
+    assert seen in (pull, None)
+    if pull != PUD_OFF:
+        assert rig.level(line) == (pull == PUD_UP)
+        assert rig.backend.read(line) == (pull == PUD_UP)
+
+
+def expect_input(rig: Rig, line: int) -> None:
+    """The line is an input, and gives way to the outside."""
+    assert rig.backend.function(line) == IN
+    assert rig.driving(line) in (False, None)
+    for value in (1, 0, 1):
+        rig.drive(line, value)
+        assert rig.level(line) == value
+        assert rig.backend.read(line) == value
+    rig.drive(line, None)
+
+
+def expect_output(rig: Rig, line: int, value: int) -> None:
+    """The line drives this level."""
+    assert rig.backend.function(line) == OUT
+    assert rig.driving(line) in (True, None)
+    assert rig.level(line) == value
+
+
+def some(rig: Rig, count: int) -> tuple[int, ...]:
+    """Return that many of the rig's lines, from all over the chip."""
+    return rig.lines[:: max(1, len(rig.lines) // count)][:count]
+
+
+def state(rig: Rig, backend: Backend | None = None) -> list[tuple[object, ...]]:
+    """All that can be seen of all lines without touching them."""
+    backend = backend or rig.backend
+    return [
+        (line, backend.function(line), backend.pull(line), rig.level(line), rig.driving(line))
+        for line in range(backend.line_count)
+    ]
+
+
+def outside_state(rig: Rig) -> list[tuple[object, ...]]:
+    """All that can be seen of all lines without the backend."""
+    return [(line, rig.level(line), rig.driving(line)) for line in range(rig.backend.line_count)]
+
+
+def descriptors() -> set[int]:
+    """The descriptors that this process has open."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            os.fstat(int(name))
+        except OSError:
+            continue  # the one that listed them
+        found.add(int(name))
+    return found
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError as e:
+        assert e.errno == errno.EBADF
+        return False
+    return True
+
+
+def in_child(checks: Callable[[], object]) -> None:
+    """Fork, and run the checks in the child; what fails there fails here."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            checks()
+            status = 0
+        except BaseException:
+            os.write(writer, traceback.format_exc().encode()[-60_000:])
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as text:
+        said = text.read()
+    _, result = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(result) == 0, f"in the child: {said}"
+
+
+CALLS: dict[str, Callable[[Backend, int], object]] = {
+    "function": lambda backend, line: backend.function(line),
+    "set_function": lambda backend, line: backend.set_function(line, model.ALT0),
+    "set_input": lambda backend, line: backend.set_input(line, PUD_UP),
+    "set_input_as_it_is": lambda backend, line: backend.set_input(line, None),
+    "set_output": lambda backend, line: backend.set_output(line, 1),
+    "set_output_as_it_is": lambda backend, line: backend.set_output(line, None),
+    "read": lambda backend, line: backend.read(line),
+    "write": lambda backend, line: backend.write(line, 1),
+    "set_pull": lambda backend, line: backend.set_pull(line, PUD_UP),
+    "pull": lambda backend, line: backend.pull(line),
+    "watch": lambda backend, line: backend.watch(line, BOTH),
+    "unwatch": lambda backend, line: backend.unwatch(line),
+    "release": lambda backend, line: backend.release(line),
+    "consumer": lambda backend, line: backend.consumer(line),
+}
+NEEDS = {"set_function": "functions", "watch": "edges"}
+every_call = pytest.mark.parametrize("call", CALLS)
+
+
+def wrong_or_missing(backend: Backend, call: str, wrong: type[Exception]) -> tuple[type[Exception], ...]:
+    """What a call with a wrong argument may raise: where its feature is missing too, either is right."""
+    missing = call in NEEDS and NEEDS[call] not in backend.features
+    return (wrong, errors.NotSupportedError) if missing else (wrong,)
+
+
+# -- the backend as a whole -----------------------------------------------------------------------------
+
+
+def test_name_is_registered(rig: Rig) -> None:
+    assert rig.backend.name in REGISTRY
+
+
+@every_call
+def test_line_count_bounds(rig: Rig, call: str) -> None:
+    backend = rig.backend
+    assert type(backend.line_count) is int
+    assert backend.line_count > 0
+    for line in (0, backend.line_count - 1):
+        backend.set_input(line, PUD_OFF)
+        if call not in NEEDS or NEEDS[call] in backend.features:
+            CALLS[call](backend, line)
+    with pytest.raises(wrong_or_missing(backend, call, errors.InvalidChannelException)):
+        CALLS[call](backend, backend.line_count)
+
+
+def test_features_are_known(rig: Rig) -> None:
+    assert isinstance(rig.backend.features, frozenset)
+    assert rig.backend.features <= FEATURES
+    assert {"edges", "functions", "filter", "consumers"} == FEATURES
+
+
+@every_call
+def test_line_out_of_range(rig: Rig, call: str) -> None:
+    before = outside_state(rig)
+    for beyond in (0, 1, 32, 1 << 31, 1 << 32, 1 << 70):
+        with pytest.raises(wrong_or_missing(rig.backend, call, errors.InvalidChannelException)):
+            CALLS[call](rig.backend, rig.backend.line_count + beyond)
+    assert outside_state(rig) == before
+
+
+@every_call
+def test_line_negative(rig: Rig, call: str) -> None:
+    before = outside_state(rig)
+    for line in (-1, -2, -rig.backend.line_count, -(1 << 32), -(1 << 70)):
+        with pytest.raises(wrong_or_missing(rig.backend, call, errors.InvalidChannelException)):
+            CALLS[call](rig.backend, line)
+    assert outside_state(rig) == before
+
+
+@pytest.mark.parametrize("feature", ["edges", "filter", "functions"])
+def test_missing_feature_is_refused(rig: Rig, a_line: int, feature: str) -> None:
+    """ "consumers" has nothing to refuse: consumer() answers "" without it."""
+    actions: dict[str, Callable[[], object]] = {
+        "edges": lambda: rig.backend.watch(a_line, BOTH),
+        "filter": lambda: rig.backend.watch(a_line, BOTH, 1000),
+        "functions": lambda: rig.backend.set_function(a_line, model.ALT0),
+    }
+    rig.backend.set_input(a_line, PUD_UP)
+    if not refused(rig, feature, actions[feature]):
+        actions[feature]()
+        return
+    assert rig.backend.function(a_line) == IN
+    expect_pull(rig, a_line, PUD_UP)
+
+
+def test_fork_drops_lines(rig: Rig) -> None:
+    first, second, third = some(rig, 3)
+    rig.drive(third, 0)  # so that what the rig opens for it is open
+    before = descriptors()
+    rig.backend.set_input(first, PUD_UP)
+    rig.backend.set_output(second, 1)
+    held = descriptors() - before
+    assert len(held) == (2 if rig.backend.holds_lines else 0)
+    fd = watched(rig, third, BOTH)
+    held = descriptors() - before
+    assert fd is None or fd in held
+
+    def child() -> None:
+        rig.backend.after_fork()
+        assert not [number for number in held if is_open(number)]
+
+    in_child(child)
+    assert all(map(is_open, held))
+    if fd is not None:
+        toggle(rig, third, 1, 0)
+        assert values(events(rig, fd, 2)) == [1, 0]
+
+
+def test_open_changes_nothing(rig: Rig) -> None:
+    high, low, up = some(rig, 3)
+    rig.backend.set_output(high, 1)
+    rig.backend.set_output(low, 0)
+    rig.backend.set_input(up, PUD_UP)
+    before, writes = state(rig), rig.writes()
+    other = rig.reopen()
+    assert state(rig) == before
+    if rig.shared:
+        assert [row[:2] for row in state(rig, other)] == [row[:2] for row in before]
+    assert {other.consumer(line) for line in set(range(other.line_count)) - {high, low, up}} == {""}
+    other.close()
+    assert state(rig) == before
+    assert rig.writes() == writes
+
+
+def test_describe_is_one_line(rig: Rig) -> None:
+    text = rig.backend.describe()
+    assert isinstance(text, str)
+    assert text.strip() == text
+    assert text
+    assert text.isprintable()
+
+
+# -- functions ------------------------------------------------------------------------------------------
+
+
+def test_function_of_input(rig: Rig, line: int) -> None:
+    untouched = rig.backend.function(line)
+    rig.backend.set_input(line, PUD_OFF)
+    assert rig.backend.function(line) == IN
+    rig.backend.set_output(line, 1)
+    rig.backend.set_input(line, None)
+    assert rig.backend.function(line) == IN
+    assert untouched in (IN, OUT, *ALTERNATES, model.NO_FUNCTION)
+
+
+def test_function_of_output(rig: Rig, line: int) -> None:
+    rig.backend.set_output(line, 0)
+    assert rig.backend.function(line) == OUT
+    rig.backend.write(line, 1)
+    assert rig.backend.function(line) == OUT
+    others = [other for other in rig.lines if other != line]
+    assert OUT not in [rig.backend.function(other) for other in others]
+
+
+@pytest.mark.parametrize("function", ALTERNATES, ids=[model.FUNCTION_NAMES[f] for f in ALTERNATES])
+def test_function_of_alternate(rig: Rig, a_line: int, function: int) -> None:
+    backend = rig.backend
+    backend.set_input(a_line, PUD_OFF)
+    before = state(rig)
+    if refused(rig, "functions", lambda: backend.set_function(a_line, function)):
+        assert state(rig) == before
+        return
+    if function not in rig.alternates:
+        with pytest.raises(ValueError, match=r"\S"):
+            backend.set_function(a_line, function)
+        assert state(rig) == before
+        return
+    backend.set_function(a_line, function)
+    assert backend.function(a_line) == function
+    assert [row for row in state(rig) if row[0] != a_line] == [row for row in before if row[0] != a_line]
+    backend.set_input(a_line, PUD_OFF)
+    expect_input(rig, a_line)
+
+
+@pytest.mark.parametrize("function", [-1, 11, model.NO_FUNCTION, 32, 99, 1 << 20])
+def test_function_unknown(rig: Rig, function: int) -> None:
+    """Those that some chip has but this one lacks are in test_function_of_alternate."""
+    line = rig.lines[0]
+    rig.backend.set_output(line, 1)
+    if not refused(rig, "functions", lambda: rig.backend.set_function(line, function)):
+        with pytest.raises(ValueError, match=r"\S"):
+            rig.backend.set_function(line, function)
+    expect_output(rig, line, 1)
+
+
+@both_levels
+def test_function_keeps_latch(rig: Rig, a_line: int, value: int) -> None:
+    rig.backend.set_output(a_line, value)
+    for function in sorted(rig.alternates) or [model.ALT0]:
+        if not refused(
+            rig, "functions", lambda function=function: rig.backend.set_function(a_line, function)
+        ):
+            rig.backend.set_function(a_line, function)
+    rig.backend.set_output(a_line, None)
+    expect_output(rig, a_line, value)
+
+
+@pull_of_each_kind
+def test_function_keeps_pull(rig: Rig, a_line: int, pull: int) -> None:
+    rig.backend.set_input(a_line, pull)
+    for function in sorted(rig.alternates) or [model.ALT0]:
+        if not refused(
+            rig, "functions", lambda function=function: rig.backend.set_function(a_line, function)
+        ):
+            rig.backend.set_function(a_line, function)
+        expect_pull(rig, a_line, pull)
+
+
+# -- inputs ---------------------------------------------------------------------------------------------
+
+
+@pull_of_each_kind
+def test_input_with_pull(rig: Rig, line: int, pull: int) -> None:
+    rig.backend.set_input(line, pull)
+    assert rig.backend.function(line) == IN
+    expect_pull(rig, line, pull)
+    expect_input(rig, line)
+
+
+@pull_of_each_kind
+def test_input_keeps_pull(rig: Rig, a_line: int, pull: int) -> None:
+    rig.backend.set_input(a_line, pull)
+    rig.backend.set_input(a_line, None)
+    expect_pull(rig, a_line, pull)
+    rig.backend.set_pull(a_line, pull)
+    rig.backend.set_input(a_line, None)
+    expect_pull(rig, a_line, pull)
+
+
+@pull_of_each_kind
+def test_input_twice(rig: Rig, a_line: int, pull: int) -> None:
+    rig.backend.set_input(a_line, pull)
+    once, opened = state(rig), descriptors()
+    rig.backend.set_input(a_line, pull)
+    assert state(rig) == once
+    assert descriptors() == opened
+    expect_pull(rig, a_line, pull)
+    expect_input(rig, a_line)
+
+
+@pytest.mark.parametrize("pull", [None, *PULLS], ids=["as-it-is", "off", "down", "up"])
+def test_input_after_output(rig: Rig, a_line: int, pull: int | None) -> None:
+    for value in (1, 0):
+        rig.backend.set_output(a_line, value)
+        rig.backend.set_input(a_line, pull)
+        expect_pull(rig, a_line, PUD_OFF if pull is None else pull)
+        expect_input(rig, a_line)
+
+
+@pytest.mark.parametrize("pull", [None, *PULLS], ids=["as-it-is", "off", "down", "up"])
+def test_input_while_watched(rig: Rig, a_line: int, pull: int | None) -> None:
+    fd = watched(rig, a_line, BOTH)
+    rig.backend.set_input(a_line, pull)
+    if fd is None:
+        return
+    rig.drive(a_line, 0)  # where a pull is as strong as the outside, it has just won
+    seen = len(events(rig, fd, 0))
+    toggle(rig, a_line, 1, 0)
+    found = events(rig, fd, 2)
+    assert values(found) == [1, 0]
+    assert numbers(found) == [seen + 1, seen + 2]
+
+
+# -- outputs --------------------------------------------------------------------------------------------
+
+
+@both_levels
+def test_output_drives(rig: Rig, line: int, value: int) -> None:
+    rig.backend.set_output(line, value)
+    expect_output(rig, line, value)
+    rig.backend.set_output(line, 1 - value)
+    expect_output(rig, line, 1 - value)
+
+
+STARTS: dict[str, Callable[[Rig, int, int], object]] = {
+    "untouched": lambda rig, line, value: None,
+    "input": lambda rig, line, value: rig.backend.set_input(line, PUD_UP if value else PUD_DOWN),
+    "other-input": lambda rig, line, value: rig.backend.set_input(line, PUD_DOWN if value else PUD_UP),
+    "held-input": lambda rig, line, value: (rig.backend.set_input(line, PUD_OFF), rig.drive(line, value)),
+    "output": lambda rig, line, value: rig.backend.set_output(line, value),
+    "other-output": lambda rig, line, value: rig.backend.set_output(line, 1 - value),
+    "once-other-output": lambda rig, line, value: (
+        rig.backend.set_output(line, 1 - value),
+        rig.backend.set_input(line, PUD_UP if value else PUD_DOWN),
+    ),
+    "other-written": lambda rig, line, value: (
+        rig.backend.set_input(line, PUD_UP if value else PUD_DOWN),
+        rig.backend.write(line, 1 - value),
+    ),
+    "alternate": lambda rig, line, value: (
+        rig.backend.set_output(line, 1 - value),
+        "functions" in rig.backend.features and rig.backend.set_function(line, model.ALT0),
+    ),
+}
+
+
+@both_levels
+@pytest.mark.parametrize("start", STARTS)
+def test_output_without_glitch(rig: Rig, a_line: int, start: str, value: int) -> None:
+    """On the modelled chips between any two accesses, on the simulated board with a wire to a watched line.
+
+    A gpio-sim chip shows its levels before and after only; there the kernel sets direction and level in one call.
+    """
+    STARTS[start](rig, a_line, value)
+    was_output = rig.backend.function(a_line) == OUT
+    shows = rig.shows_during(a_line, lambda: rig.backend.set_output(a_line, value))
+    levels = [level for level, _ in shows]
+    first = levels.index(value)  # a ValueError: it never got there
+    assert set(levels[first:]) == {value}
+    driven = [level for level, driving in shows if driving]
+    if not was_output:
+        assert set(driven) <= {value}
+    expect_output(rig, a_line, value)
+
+
+@both_levels
+@pytest.mark.parametrize("start", ["written", "output-before", "output", "rewritten", "left-by-another"])
+def test_output_keeps_latch(rig: Rig, a_line: int, start: str, value: int) -> None:
+    backend = rig.backend
+    if start == "written":
+        backend.set_input(a_line, PUD_DOWN if value else PUD_UP)
+        backend.write(a_line, value)
+    elif start == "output-before":
+        backend.set_output(a_line, value)
+        backend.set_input(a_line, PUD_DOWN if value else PUD_UP)
+    elif start == "output":
+        backend.set_output(a_line, value)
+    elif start == "rewritten":
+        backend.set_output(a_line, 1 - value)
+        backend.write(a_line, value)
+    elif rig.shared:
+        other = rig.reopen()
+        other.set_output(a_line, value)
+        if rig.falls_back:
+            rig.drive(a_line, value)
+        other.close()
+        assert rig.level(a_line) == value
+    else:
+        backend.set_output(a_line, value)
+    shows = rig.shows_during(a_line, lambda: backend.set_output(a_line, None))
+    expect_output(rig, a_line, value)
+    if start not in ("written", "output-before"):
+        assert {level for level, _ in shows} == {value}
+    assert {level for level, driving in shows if driving} <= {value}
+
+
+@pull_of_each_kind
+def test_output_turns_pull_off(rig: Rig, a_line: int, pull: int) -> None:
+    for value in (0, 1):
+        rig.backend.set_input(a_line, pull)
+        rig.backend.set_output(a_line, value)
+        assert rig.backend.pull(a_line) in (PUD_OFF, None)
+        rig.backend.set_input(a_line, None)
+        expect_pull(rig, a_line, PUD_OFF)
+
+
+def test_output_ends_watch(rig: Rig, a_line: int) -> None:
+    fd = watched(rig, a_line, BOTH)
+    rig.drive(a_line, None)
+    rig.backend.set_output(a_line, 0)
+    rig.backend.write(a_line, 1)
+    rig.backend.set_input(a_line, PUD_OFF)
+    toggle(rig, a_line, 0, 1, 0)
+    if fd is None:
+        return
+    assert is_silent(rig, fd)
+    again = rig.backend.watch(a_line, BOTH)
+    toggle(rig, a_line, 1)
+    assert numbers(events(rig, again, 1)) == [1]
+
+
+# -- levels ---------------------------------------------------------------------------------------------
+
+
+@both_levels
+def test_read_levels(rig: Rig, line: int, value: int) -> None:
+    rig.backend.set_input(line, PUD_OFF)
+    for other in rig.lines:
+        if other != line:
+            rig.backend.set_input(other, PUD_OFF)
+            rig.drive(other, 1 - value)
+    rig.drive(line, value)
+    assert rig.backend.read(line) == value
+    rig.drive(line, 1 - value)
+    assert rig.backend.read(line) == 1 - value
+
+
+@both_levels
+def test_read_is_int(rig: Rig, value: int) -> None:
+    for line in rig.lines:
+        rig.backend.set_input(line, PUD_OFF)
+        rig.drive(line, value)
+        assert type(rig.backend.read(line)) is int
+        rig.drive(line, None)
+        rig.backend.set_output(line, value)
+        assert type(rig.backend.read(line)) is int
+
+
+@both_levels
+@pytest.mark.parametrize("whose", ["own", "anothers"])
+def test_read_output(rig: Rig, a_line: int, value: int, whose: str) -> None:
+    if whose == "own" or not rig.shared:
+        rig.backend.set_output(a_line, value)
+    else:
+        other = rig.reopen()
+        other.set_output(a_line, value)
+        other.close()
+        value = rig.level(a_line)
+    assert rig.backend.function(a_line) == OUT
+    if whose == "anothers" and rig.backend.holds_lines:
+        with pytest.raises(errors.NotSupportedError, match="does not hold"):
+            rig.backend.read(a_line)
+    else:
+        assert rig.backend.read(a_line) == value
+    assert rig.level(a_line) == value
+    rig.backend.set_output(a_line, 1 - value)
+    assert rig.backend.read(a_line) == rig.level(a_line) == 1 - value
+
+
+@both_levels
+def test_read_untouched(rig: Rig, line: int, value: int) -> None:
+    rig.drive(line, value)
+    if rig.backend.function(line) == model.NO_FUNCTION:  # RP1 after power-on: the pad's input is off
+        with pytest.raises(errors.NotSupportedError, match="input buffer"):
+            rig.backend.read(line)
+        rig.backend.set_input(line, None)
+    assert rig.backend.read(line) == value
+    rig.drive(line, 1 - value)
+    assert rig.backend.read(line) == 1 - value
+    assert rig.backend.consumer(line) == ""
+
+
+@pytest.mark.parametrize("kind", ["untouched", "input", "output", "watched"])
+def test_read_changes_nothing(rig: Rig, a_line: int, kind: str) -> None:
+    fd = None
+    if kind == "input":
+        rig.backend.set_input(a_line, PUD_UP)
+    elif kind == "output":
+        rig.backend.set_output(a_line, 1)
+    elif kind == "watched":
+        fd = watched(rig, a_line, BOTH)
+        rig.drive(a_line, 1)
+    before, writes, opened = state(rig), rig.writes(), descriptors()
+    holder = rig.backend.consumer(a_line)
+    try:
+        levels = {rig.backend.read(a_line) for _ in range(3)}
+    except errors.NotSupportedError:
+        assert kind == "untouched"  # whether it may is for test_read_untouched
+        levels = {rig.level(a_line)}
+    assert levels == {rig.level(a_line)}
+    assert state(rig) == before
+    assert rig.writes() == writes
+    assert descriptors() == opened
+    assert rig.backend.consumer(a_line) == holder
+    if fd is not None:
+        assert values(events(rig, fd, 1)) == [1]
+
+
+def test_write_levels(rig: Rig, line: int) -> None:
+    rig.backend.set_output(line, 0)
+    for value in (1, 1, 0, 0, 1, 0):
+        rig.backend.write(line, value)
+        expect_output(rig, line, value)
+        assert rig.backend.read(line) == value
+
+
+@pytest.mark.parametrize("value", [-1, 2, 256, 1 << 31, 1 << 32, 1 << 70, True, False, 0])
+def test_write_truthy(rig: Rig, value: int) -> None:
+    for line in some(rig, 3):
+        rig.backend.set_output(line, 0 if value else 1)
+        rig.backend.write(line, value)
+        expect_output(rig, line, 1 if value else 0)
+        assert rig.backend.read(line) == (1 if value else 0)
+
+
+@both_levels
+def test_write_on_input(rig: Rig, a_line: int, value: int) -> None:
+    pull = PUD_DOWN if value else PUD_UP
+    rig.backend.set_input(a_line, pull)
+    before = outside_state(rig)
+    rig.backend.write(a_line, value)
+    assert outside_state(rig) == before
+    assert rig.backend.function(a_line) == IN
+    assert rig.backend.read(a_line) == 1 - value
+    expect_pull(rig, a_line, pull)
+    rig.backend.set_output(a_line, None)
+    expect_output(rig, a_line, value)
+
+
+@both_levels
+def test_write_is_alone(rig: Rig, line: int, value: int) -> None:
+    for other in rig.lines:
+        rig.backend.set_output(other, 1 - value)
+    rig.backend.set_output(line, 1 - value)
+    before = state(rig)
+    rig.backend.write(line, value)
+    changed = [new[0] for old, new in zip(before, state(rig), strict=True) if old != new]
+    assert changed == [line]
+
+
+# -- pulls ----------------------------------------------------------------------------------------------
+
+
+@pull_of_each_kind
+@pytest.mark.parametrize("by", ["set_input", "set_pull"])
+def test_pull_shows(rig: Rig, line: int, by: str, pull: int) -> None:
+    if by == "set_input":
+        rig.backend.set_input(line, pull)
+    else:
+        rig.backend.set_input(line, PUD_OFF)
+        rig.backend.set_pull(line, pull)
+    expect_pull(rig, line, pull)
+
+
+@pull_of_each_kind
+@pytest.mark.parametrize("then", PULLS, ids=["to-off", "to-down", "to-up"])
+def test_pull_changes(rig: Rig, a_line: int, pull: int, then: int) -> None:
+    rig.backend.set_input(a_line, pull)
+    rig.backend.set_pull(a_line, then)
+    expect_pull(rig, a_line, then)
+    rig.backend.set_pull(a_line, pull)
+    expect_pull(rig, a_line, pull)
+
+
+@pull_of_each_kind
+def test_pull_is_alone(rig: Rig, line: int, pull: int) -> None:
+    """On an output and on a line that nobody has set up, too: the function stays."""
+    backend = rig.backend
+    for other in rig.lines:
+        backend.set_input(other, PUD_UP)
+    untouched, output = rig.lines[0] + 1, rig.lines[0] + 2
+    backend.set_output(output, 1)
+    before = state(rig)
+    backend.set_pull(line, pull)
+    assert backend.function(line) == IN
+    backend.set_pull(untouched, pull)
+    backend.set_pull(output, pull)
+    touched = (line, untouched, output)
+    assert [row for row in state(rig) if row[0] not in touched] == [
+        row for row in before if row[0] not in touched
+    ]
+    assert backend.function(untouched) == before[untouched][1]
+    expect_output(rig, output, 1)
+    for other in rig.lines:
+        expect_pull(rig, other, pull if other == line else PUD_UP)
+
+
+@pytest.mark.parametrize("pull", [-1, 0, 1, 2, 19, 23, 1 << 40])
+@pytest.mark.parametrize("by", ["set_input", "set_pull"])
+def test_pull_unknown(rig: Rig, by: str, pull: int) -> None:
+    line = rig.lines[0]
+    rig.backend.set_input(line, PUD_UP)
+    before = state(rig)
+    with pytest.raises(errors.InvalidPullException):
+        getattr(rig.backend, by)(line, pull)
+    assert state(rig) == before
+    expect_pull(rig, line, PUD_UP)
+    rig.backend.set_output(line, 1)
+    with pytest.raises(errors.InvalidPullException):
+        getattr(rig.backend, by)(line, pull)
+    expect_output(rig, line, 1)
+
+
+@pull_of_each_kind
+def test_pull_read_back(rig: Rig, a_line: int, pull: int) -> None:
+    assert rig.backend.pull(a_line) in (None, rig.pull(a_line)) or rig.pull(a_line) is None
+    rig.backend.set_input(a_line, pull)
+    assert rig.backend.pull(a_line) == (pull if rig.tells_pull else None)
+    rig.backend.set_output(a_line, 1)
+    rig.backend.set_input(a_line, PUD_OFF)
+    rig.backend.set_pull(a_line, pull)
+    assert rig.backend.pull(a_line) == (pull if rig.tells_pull else None)
+    if rig.tells_pull and rig.shared and not rig.backend.holds_lines:
+        other = rig.reopen()
+        assert other.pull(a_line) == pull
+        other.close()
+
+
+# -- edges ----------------------------------------------------------------------------------------------
+
+
+@edge_of_each_kind
+def test_watch_edges(rig: Rig, line: int, edge: int) -> None:
+    fd = watched(rig, line, edge)
+    if fd is None:
+        return
+    toggle(rig, line, 1, 1, 0, 0, 1, 0)
+    wanted = {RISING: [1, 1], FALLING: [0, 0], BOTH: [1, 0, 1, 0]}[edge]
+    assert values(events(rig, fd, len(wanted))) == wanted
+
+
+@both_levels
+def test_watch_descriptor(rig: Rig, a_line: int, value: int) -> None:
+    """Source of the record: linux/gpio.h, struct gpio_v2_line_event."""
+    fd = watched(rig, a_line, BOTH, level=1 - value)
+    if fd is None:
+        return
+    assert type(fd) is int
+    assert not os.get_blocking(fd)
+    assert not os.get_inheritable(fd)
+    assert _gpio.events_read(fd) == []
+    with pytest.raises(BlockingIOError):
+        os.read(fd, 48)
+    rig.drive(a_line, value)
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    assert poll.poll(2000) == [(fd, select.POLLIN)]
+    record = os.read(fd, 4800)
+    assert len(record) == 48
+    assert int.from_bytes(record[8:12], "little") == (1 if value else 2)
+    assert int.from_bytes(record[12:16], "little") == a_line
+    assert int.from_bytes(record[20:24], "little") == 1
+    assert _gpio.events_read(fd) == []
+
+
+@both_levels
+@edge_of_each_kind
+def test_watch_starts_silent(rig: Rig, a_line: int, edge: int, value: int) -> None:
+    fd = watched(rig, a_line, edge, level=1 - value)
+    if fd is None:
+        return
+    rig.backend.unwatch(a_line)
+    rig.drive(a_line, value)
+    fd = rig.backend.watch(a_line, edge)
+    assert is_silent(rig, fd)
+    rig.drive(a_line, value)
+    assert is_silent(rig, fd)
+
+
+@both_levels
+def test_watch_record(rig: Rig, line: int, value: int) -> None:
+    fd = watched(rig, line, BOTH, level=1 - value)
+    if fd is None:
+        return
+    before = rig.now_ns()
+    rig.drive(line, value)
+    (event,) = events(rig, fd, 1)
+    assert (event.line, event.value, event.seq) == (line, value, 1)
+    assert before <= event.timestamp_ns <= rig.now_ns()
+
+
+def test_watch_time(rig: Rig, a_line: int) -> None:
+    fd = watched(rig, a_line, BOTH)
+    if fd is None:
+        return
+    level = 0
+    for _ in range(5):
+        before = rig.now_ns()
+        rig.pass_us(1000)
+        stamps = []
+        for _ in range(2):
+            level = 1 - level
+            rig.drive(a_line, level)
+        rig.pass_us(2000)
+        stamps = [event.timestamp_ns for event in events(rig, fd, 2)]
+        assert stamps == sorted(stamps)
+        assert stamps[0] >= before + 1_000_000
+        assert stamps[-1] <= rig.now_ns()
+
+
+@edge_of_each_kind
+def test_watch_numbers(rig: Rig, edge: int) -> None:
+    """Of a line: what another line reports, and edges that are not asked for, do not count."""
+    first, second = some(rig, 2)
+    fd, other = watched(rig, first, edge), watched(rig, second, BOTH)
+    if fd is None or other is None:
+        return
+    for _ in range(4):
+        toggle(rig, first, 1, 0)
+        toggle(rig, second, 1)
+        toggle(rig, first, 1, 0)
+        toggle(rig, second, 0)
+    count = 16 if edge == BOTH else 8
+    assert numbers(events(rig, fd, count)) == list(range(1, count + 1))
+    assert numbers(events(rig, other, 8)) == list(range(1, 9))
+    toggle(rig, first, 1, 0)
+    assert numbers(events(rig, fd, 1))[0] == count + 1
+
+
+@pytest.mark.parametrize("excess", [0, 1, 100])
+def test_watch_overflow(rig: Rig, excess: int) -> None:
+    line = rig.lines[-1]
+    fd = watched(rig, line, BOTH)
+    if fd is None:
+        return
+    total = EVENT_BUFFER_SIZE + excess
+    for number in range(1, total + 1):
+        rig.drive(line, number & 1)
+    select.poll().poll(rig.quiet_ms)  # let the last one arrive before the first is read
+    found = events(rig, fd, EVENT_BUFFER_SIZE)
+    assert numbers(found) == list(range(1 + excess, total + 1))
+    assert values(found) == [number & 1 for number in range(1 + excess, total + 1)]
+    rig.drive(line, 1 - (total & 1))
+    assert numbers(events(rig, fd, 1)) == [total + 1]
+
+
+@edge_of_each_kind
+@pytest.mark.parametrize("then", [RISING, FALLING, BOTH], ids=["to-rising", "to-falling", "to-both"])
+def test_watch_again(rig: Rig, a_line: int, edge: int, then: int) -> None:
+    fd = watched(rig, a_line, edge)
+    if fd is None:
+        return
+    opened = descriptors()
+    assert rig.backend.watch(a_line, then) == fd
+    assert descriptors() == opened
+    toggle(rig, a_line, 1, 0, 1, 0)
+    wanted = {RISING: [1, 1], FALLING: [0, 0], BOTH: [1, 0, 1, 0]}[then]
+    assert values(events(rig, fd, len(wanted))) == wanted
+
+
+@edge_of_each_kind
+@pytest.mark.parametrize("then", [RISING, FALLING, BOTH], ids=["to-rising", "to-falling", "to-both"])
+def test_watch_again_keeps_events(rig: Rig, a_line: int, edge: int, then: int) -> None:
+    fd = watched(rig, a_line, edge)
+    if fd is None:
+        return
+    reported = {RISING: [1], FALLING: [0], BOTH: [1, 0]}
+    toggle(rig, a_line, 1, 0)
+    select.poll().poll(rig.quiet_ms)  # they wait
+    rig.backend.watch(a_line, then)
+    toggle(rig, a_line, 1, 0)
+    wanted = reported[edge] + reported[then]
+    found = events(rig, fd, len(wanted))
+    assert values(found) == wanted
+    assert numbers(found) == list(range(1, len(wanted) + 1))
+
+
+FILTER_US = 20_000
+
+
+@pytest.mark.parametrize(
+    "kind", ["stable", "glitch", "bounces", "slow", "back", "switched-on", "switched-off"]
+)
+@edge_of_each_kind
+def test_watch_filter(rig: Rig, edge: int, kind: str) -> None:
+    line = rig.lines[0]
+    if kind == "switched-on":
+        if watched(rig, line, edge) is None:
+            return
+        fd: int | None = rig.backend.watch(line, edge, FILTER_US)
+    else:
+        fd = watched(rig, line, edge, FILTER_US)
+    if fd is None:
+        return
+    if kind == "switched-off":
+        assert rig.backend.watch(line, edge) == fd
+    long_us = 2 * FILTER_US
+    start = rig.now_ns()
+    wanted: list[int] = [1, 0]
+    if kind == "glitch":
+        toggle(rig, line, 1, 0)
+        rig.pass_us(long_us)
+        wanted = []
+    elif kind == "switched-off":
+        toggle(rig, line, 1, 0)
+    elif kind == "bounces":
+        toggle(rig, line, 1, 0, 1, 0, 1)
+        rig.pass_us(long_us)
+        toggle(rig, line, 0, 1, 0)
+        rig.pass_us(long_us)
+    elif kind == "slow":
+        for value in (1, 0, 1):
+            rig.pass_us(FILTER_US // 4)
+            rig.drive(line, value)
+            start = rig.now_ns()
+        rig.pass_us(long_us)
+        wanted = [1]
+    elif kind == "back":
+        rig.drive(line, 1)
+        rig.pass_us(long_us)
+        toggle(rig, line, 0, 1)
+        rig.pass_us(long_us)
+        wanted = [1]
+    else:
+        rig.drive(line, 1)
+        rig.pass_us(long_us)
+        rig.drive(line, 0)
+        rig.pass_us(long_us)
+    wanted = [value for value in wanted if edge == BOTH or value == (edge == RISING)]
+    found = events(rig, fd, len(wanted))
+    assert values(found) == wanted
+    assert numbers(found) == list(range(1, len(wanted) + 1))
+    if kind != "switched-off":
+        assert all(event.timestamp_ns >= start + (FILTER_US - 2000) * 1000 for event in found)
+
+
+def test_watch_is_alone(rig: Rig, line: int) -> None:
+    fd = watched(rig, line, BOTH)
+    if fd is None:
+        return
+    others = [other for other in rig.lines if other != line]
+    for other in others:
+        rig.backend.set_input(other, PUD_OFF)
+        toggle(rig, other, 0, 1, 0)
+    rig.backend.set_output(others[0], 1)
+    assert is_silent(rig, fd)
+    second = watched(rig, others[-1], BOTH)
+    assert second is not None
+    assert second != fd
+    toggle(rig, others[-1], 1)
+    toggle(rig, line, 1, 0)
+    assert [(event.line, event.value) for event in events(rig, fd, 2)] == [(line, 1), (line, 0)]
+    assert [(event.line, event.value) for event in events(rig, second, 1)] == [(others[-1], 1)]
+
+
+@pytest.mark.parametrize("kind", ["output", "taken-back", "alternate"])
+def test_watch_output_is_refused(rig: Rig, a_line: int, kind: str) -> None:
+    backend = rig.backend
+    backend.set_output(a_line, 1)
+    if kind == "taken-back":
+        backend.set_input(a_line, PUD_OFF)
+        backend.set_output(a_line, None)
+    elif kind == "alternate" and "functions" in backend.features:
+        backend.set_function(a_line, model.ALT0)
+    before = state(rig)
+    with pytest.raises(wrong_or_missing(backend, "watch", errors.WrongDirectionException)):
+        backend.watch(a_line, BOTH)
+    assert state(rig) == before
+
+
+@pytest.mark.parametrize("edge", [-1, 0, 1, 2, 3, 30, 34, 1 << 40])
+def test_watch_unknown_edge(rig: Rig, edge: int) -> None:
+    line = rig.lines[0]
+    rig.backend.set_input(line, PUD_UP)
+    wrong = wrong_or_missing(rig.backend, "watch", errors.InvalidEdgeException)
+    with pytest.raises(wrong):
+        rig.backend.watch(line, edge)
+    fd = watched(rig, line, RISING)
+    if fd is not None:
+        with pytest.raises(wrong):
+            rig.backend.watch(line, edge)
+        toggle(rig, line, 1, 0)
+        assert values(events(rig, fd, 1)) == [1]
+    assert rig.backend.function(line) == IN
+
+
+@both_levels
+def test_unwatch_keeps_input(rig: Rig, a_line: int, value: int) -> None:
+    fd = watched(rig, a_line, BOTH, level=value)
+    rig.backend.unwatch(a_line)
+    assert rig.backend.function(a_line) == IN
+    assert rig.level(a_line) == value
+    expect_input(rig, a_line)
+    if fd is not None:
+        assert is_silent(rig, fd)
+
+
+@pull_of_each_kind
+def test_unwatch_keeps_pull(rig: Rig, a_line: int, pull: int) -> None:
+    rig.backend.set_input(a_line, pull)
+    if not refused(rig, "edges", lambda: rig.backend.watch(a_line, BOTH)):
+        rig.backend.watch(a_line, BOTH)
+        expect_pull_told(rig, a_line, pull)
+    rig.backend.unwatch(a_line)
+    expect_pull(rig, a_line, pull)
+    rig.backend.set_input(a_line, None)
+    expect_pull(rig, a_line, pull)
+
+
+def expect_pull_told(rig: Rig, line: int, pull: int) -> None:
+    """As expect_pull, without moving the line: it is watched."""
+    assert rig.backend.pull(line) in (pull, None)
+    if pull != PUD_OFF:
+        assert rig.level(line) == (pull == PUD_UP)
+
+
+@edge_of_each_kind
+def test_unwatch_drops(rig: Rig, a_line: int, edge: int) -> None:
+    fd = watched(rig, a_line, edge)
+    rig.backend.unwatch(a_line)
+    if fd is None:
+        return
+    fd = rig.backend.watch(a_line, edge)
+    toggle(rig, a_line, 1, 0, 1, 0)
+    select.poll().poll(rig.quiet_ms)  # they wait
+    rig.backend.unwatch(a_line)
+    dropped = is_silent(rig, fd)
+    fd = rig.backend.watch(a_line, edge)
+    assert is_silent(rig, fd)
+    toggle(rig, a_line, 1, 0)
+    count = 2 if edge == BOTH else 1
+    assert numbers(events(rig, fd, count)) == list(range(1, count + 1))
+    assert dropped
+
+
+@pytest.mark.parametrize("kind", ["untouched", "input", "output", "unwatched"])
+def test_unwatch_unwatched(rig: Rig, a_line: int, kind: str) -> None:
+    if kind == "input":
+        rig.backend.set_input(a_line, PUD_UP)
+    elif kind == "output":
+        rig.backend.set_output(a_line, 1)
+    elif kind == "unwatched":
+        watched(rig, a_line, BOTH)
+        rig.backend.unwatch(a_line)
+    before, writes, opened = state(rig), rig.writes(), descriptors()
+    rig.backend.unwatch(a_line)
+    assert state(rig) == before
+    assert rig.writes() == writes
+    assert descriptors() == opened
+
+
+# -- whose line it is -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["input", "output", "watched"])
+def test_release_frees(rig: Rig, a_line: int, kind: str) -> None:
+    fd = None
+    rig.drive(a_line, 0)  # so that what the rig opens for it is open
+    rig.drive(a_line, None)
+    opened = descriptors()
+    if kind == "input":
+        rig.backend.set_input(a_line, PUD_UP)
+    elif kind == "output":
+        rig.backend.set_output(a_line, 1)
+    else:
+        fd = watched(rig, a_line, BOTH)
+    rig.backend.release(a_line)
+    assert rig.backend.consumer(a_line) == ""
+    rig.drive(a_line, None)
+    if fd is not None:
+        assert is_silent(rig, fd)
+    assert descriptors() == opened
+    if rig.shared:
+        other = rig.reopen()
+        other.set_output(a_line, 1)
+        assert rig.level(a_line) == 1
+        other.close()
+
+
+@pull_of_each_kind
+def test_release_keeps_input(rig: Rig, a_line: int, pull: int) -> None:
+    rig.backend.set_input(a_line, pull)
+    rig.backend.release(a_line)
+    assert rig.backend.function(a_line) == IN
+    expect_input(rig, a_line)
+
+
+@pytest.mark.parametrize("kind", ["input", "output", "watched"])
+def test_release_and_again(rig: Rig, a_line: int, kind: str) -> None:
+    for _ in range(2):
+        if kind == "input":
+            rig.backend.set_input(a_line, PUD_UP)
+            expect_pull(rig, a_line, PUD_UP)
+            expect_input(rig, a_line)
+        elif kind == "output":
+            rig.backend.set_output(a_line, 1)
+            expect_output(rig, a_line, 1)
+            rig.backend.write(a_line, 0)
+            expect_output(rig, a_line, 0)
+        elif (fd := watched(rig, a_line, BOTH)) is not None:
+            toggle(rig, a_line, 1, 0)
+            assert numbers(events(rig, fd, 2)) == [1, 2]
+        rig.backend.release(a_line)
+
+
+@pytest.mark.parametrize("kind", ["untouched", "released"])
+def test_release_untaken(rig: Rig, a_line: int, kind: str) -> None:
+    if kind == "released":
+        rig.backend.set_input(a_line, PUD_UP)
+        rig.backend.release(a_line)
+    before, writes, opened = state(rig), rig.writes(), descriptors()
+    rig.backend.release(a_line)
+    assert state(rig) == before
+    assert rig.writes() == writes
+    assert descriptors() == opened
+
+
+def test_consumer_of_free_line(rig: Rig, line: int) -> None:
+    assert rig.backend.consumer(line) == ""
+    for other in rig.lines:
+        if other != line:
+            rig.backend.set_input(other, PUD_UP)
+    assert rig.backend.consumer(line) == ""
+
+
+@pytest.mark.parametrize("kind", ["input", "output", "watched"])
+def test_consumer_is_named(rig: Rig, a_line: int, kind: str) -> None:
+    if kind == "input":
+        rig.backend.set_input(a_line, PUD_UP)
+    elif kind == "output":
+        rig.backend.set_output(a_line, 1)
+    else:
+        watched(rig, a_line, BOTH)
+    answers = {"RPIO"} if "consumers" in rig.backend.features else {"RPIO", ""}
+    assert rig.backend.consumer(a_line) in answers
+
+
+BUSY_CALLS = (
+    "set_input",
+    "set_input_as_it_is",
+    "set_output",
+    "set_output_as_it_is",
+    "read",
+    "set_pull",
+    "watch",
+)
+
+
+@pytest.mark.parametrize("call", BUSY_CALLS)
+@pytest.mark.parametrize("name", ["somebody", "n" * 31], ids=["short", "longest"])
+def test_line_is_busy(rig: Rig, a_line: int, call: str, name: str) -> None:
+    """Where no kernel gives lines to anybody, nobody can hold one.
+
+    Registers reach a line whoever holds it; a backend without the feature "consumers" refuses only what takes
+    the line in the kernel, and that is to watch it.
+    """
+    holder = rig.busy(a_line, name)
+    if holder is None:
+        assert "consumers" not in rig.backend.features
+        assert rig.backend.consumer(a_line) == ""
+        return
+    with holder:
+        assert rig.backend.consumer(a_line) == name
+        if "consumers" in rig.backend.features or call == "watch":
+            before, opened = state(rig), descriptors()
+            with pytest.raises(errors.LineBusyError) as caught:
+                CALLS[call](rig.backend, a_line)
+            assert name in str(caught.value)
+            assert caught.value.errno == errno.EBUSY
+            assert state(rig) == before
+            assert descriptors() == opened
+        else:
+            CALLS[call](rig.backend, a_line)
+        assert rig.backend.consumer(a_line) == name
+    assert rig.backend.consumer(a_line) == ""
+    rig.backend.set_input(a_line, PUD_UP)
+    expect_pull(rig, a_line, PUD_UP)
+
+
+# -- when the chip goes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["nothing", "input", "output", "watched", "asked-before"])
+def test_gone_is_noticed(rig: Rig, kind: str) -> None:
+    line = rig.lines[0]
+    if kind == "input":
+        rig.backend.set_input(line, PUD_UP)
+    elif kind == "output":
+        rig.backend.set_output(line, 1)
+    elif kind == "watched":
+        watched(rig, line, BOTH)
+    elif kind == "asked-before":
+        assert rig.backend.is_gone() is False
+    fd = rig.backend.gone_fd()
+    assert rig.backend.gone_fd() == fd
+    assert fd is None or is_silent(rig, fd)
+    if not rig.remove():
+        assert fd is None
+        assert rig.backend.is_gone() is False
+        return
+    assert fd is not None
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    assert poll.poll(2000) == [(fd, select.POLLIN)]
+    assert rig.backend.is_gone() is True
+    assert poll.poll(0) == []
+    assert rig.backend.is_gone() is True
+
+
+@pytest.mark.parametrize("asked", ["fd", "no-fd"])
+def test_gone_is_false(rig: Rig, asked: str) -> None:
+    """A false alarm is a chip that comes or goes and is not this one."""
+    fd = rig.backend.gone_fd() if asked == "fd" else None
+    assert rig.backend.is_gone() is False
+    before = state(rig)
+    with rig.another_chip():
+        assert rig.backend.is_gone() is False
+        assert fd is None or is_silent(rig, fd)
+    assert rig.backend.is_gone() is False
+    assert fd is None or is_silent(rig, fd)
+    other = rig.reopen()
+    other.set_output(rig.lines[0], 1)
+    other.close()
+    assert rig.backend.is_gone() is False
+    assert [row for row in state(rig) if row[0] != rig.lines[0]] == before[: rig.lines[0]] + before[
+        rig.lines[0] + 1 :
+    ]
+
+
+# -- the end, and forks ---------------------------------------------------------------------------------
+
+
+def set_up_four(rig: Rig, backend: Backend) -> tuple[int, ...]:
+    """Two outputs, an input, and one that is watched where it can be; outputs keep their levels when given up."""
+    high, low, up, edges = some(rig, 4)
+    for line, value in ((high, 1), (low, 0)):
+        backend.set_output(line, value)
+        if rig.falls_back:
+            rig.drive(line, value)
+    backend.set_input(up, PUD_UP)
+    backend.set_input(edges, PUD_OFF)
+    rig.drive(edges, 1)
+    if "edges" in backend.features:
+        backend.watch(edges, BOTH)
+    return high, low, up, edges
+
+
+def test_close_closes(rig: Rig) -> None:
+    for line in some(rig, 4):
+        rig.drive(line, 0)
+        rig.drive(line, None)
+    before = descriptors()
+    other = rig.reopen()
+    if rig.shared:
+        set_up_four(rig, other)
+    else:
+        other.set_input(rig.lines[0], PUD_UP)
+        other.set_output(rig.lines[1], 1)
+        other.watch(rig.lines[0], BOTH)
+    other.gone_fd()
+    other.close()
+    assert descriptors() == before
+
+
+def test_close_keeps_levels(rig: Rig) -> None:
+    """A gpio-sim chip gives an output that nobody holds the outside's level: there the outside has the same."""
+    high, low, up, edges = set_up_four(rig, rig.backend)
+    before = outside_state(rig)
+    functions = {line: rig.backend.function(line) for line in rig.lines}
+    writes = rig.writes()
+    rig.backend.close()
+    assert outside_state(rig) == before
+    assert [rig.level(line) for line in (high, low, up, edges)] == [1, 0, 1, 1]
+    assert rig.writes() == writes
+    if rig.shared:
+        other = rig.reopen()
+        assert {line: other.function(line) for line in rig.lines} == functions
+        other.close()
+
+
+def test_close_twice(rig: Rig) -> None:
+    set_up_four(rig, rig.backend)
+    rig.backend.close()
+    before, opened = outside_state(rig), descriptors()
+    rig.backend.close()
+    assert outside_state(rig) == before
+    assert descriptors() == opened
+
+
+@pytest.mark.parametrize("then", ["exit", "close"])
+def test_fork_keeps_levels(rig: Rig, then: str) -> None:
+    high, low, up, edges = set_up_four(rig, rig.backend)
+    before, writes = state(rig), rig.writes()
+
+    def child() -> None:
+        outside = outside_state(rig)
+        rig.backend.after_fork()
+        assert outside_state(rig) == outside
+        assert rig.writes() == writes
+        if then == "close":
+            rig.backend.close()
+            assert outside_state(rig) == outside
+
+    in_child(child)
+    assert state(rig) == before
+    assert [rig.level(line) for line in (high, low, up, edges)] == [1, 0, 1, 1]
+    rig.backend.write(high, 0)
+    assert rig.level(high) == 0
+
+
+def test_fork_works_on(rig: Rig) -> None:
+    """Of a backend that holds lines, the child uses others than the parent does."""
+    mine, theirs = rig.lines[:4], rig.lines[4:]
+    for line in mine:
+        rig.backend.set_output(line, 1)
+
+    def child() -> None:
+        backend = rig.backend
+        backend.after_fork()
+        assert backend.line_count == len(state(rig))
+        assert backend.describe()
+        if not backend.holds_lines:
+            assert [backend.read(line) for line in mine] == [1] * len(mine)
+            backend.write(mine[0], 0)
+            expect_output(rig, mine[0], 0)
+        for line in theirs:
+            backend.set_output(line, 1)
+            expect_output(rig, line, 1)
+            backend.write(line, 0)
+            expect_output(rig, line, 0)
+            backend.set_input(line, PUD_UP)
+            expect_pull(rig, line, PUD_UP)
+            expect_input(rig, line)
+            fd = watched(rig, line, BOTH)
+            if fd is not None:
+                toggle(rig, line, 1, 0)
+                assert numbers(events(rig, fd, 2)) == [1, 2]
+                backend.unwatch(line)
+        backend.close()
+
+    in_child(child)
+    for line in mine:
+        rig.backend.write(line, 1)
+        expect_output(rig, line, 1)
+    for line in theirs:
+        rig.backend.set_input(line, PUD_DOWN)
+        expect_input(rig, line)
