@@ -16,19 +16,21 @@ HELP = 'say "GPIO LEVEL", for example: 7 1 (or: 7 off, to let go of the line)\n'
 LEVELS = {"0": 0, "1": 1, "off": None}
 
 
+def move(line):
+    """Carry out one "GPIO LEVEL" and return the answer."""
+    match line.split():
+        case [gpio, level] if gpio.isdecimal() and level in LEVELS:
+            try:
+                RPIO.sim.drive(int(gpio), LEVELS[level])
+            except ValueError as e:
+                return f"GPIO {gpio}: {e}\n"
+            return f"GPIO {gpio} is {RPIO.sim.level(int(gpio))}\n"
+    return HELP
+
+
 def move_the_world(socket, message):
-    """Drive simulated inputs: one "GPIO LEVEL" on each line of the message."""
-    for line in message.splitlines():
-        match line.split():
-            case [gpio, level] if gpio.isdecimal() and level in LEVELS:
-                try:
-                    RPIO.sim.drive(int(gpio), LEVELS[level])
-                except ValueError as e:
-                    socket.send(f"GPIO {gpio}: {e}\n")
-                else:
-                    socket.send(f"GPIO {gpio} is {RPIO.sim.level(int(gpio))}\n")
-            case _:
-                socket.send(HELP)
+    """Drive simulated inputs, a line of the message each."""
+    socket.send("".join(move(line) for line in message.splitlines()))
 
 
 def main():

@@ -17,7 +17,7 @@ from _operator import index
 from _thread import RLock
 from _weakref import ref
 
-from . import arguments, backends, boards, detect, errors, log, model
+from . import arguments, backends, errors, log, model, opening
 from .dispatcher import Dispatcher, Worker
 from .interrupts import Subscription, WatchedLine
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from .boards import Hardware
     from .interrupts import EdgeCallback
     from .tcp import TcpServer
-
-SIMULATED_MODEL = "4B"
-"""The board that is simulated where nothing else is asked for."""
 
 IN_USE_WARNING = (
     "This channel is already in use, continuing anyway.  Use GPIO.setwarnings(False) to disable warnings."
@@ -105,40 +102,14 @@ class Board:
     def hardware(self) -> Hardware:
         """What machine this is; opens the backend where the machine is no Raspberry Pi."""
         if self._hardware is None:
-            name, argument = self._split_spec()
-            if name == "sim":
-                self._hardware = boards.by_name(argument or SIMULATED_MODEL)
-            else:
-                self._hardware = detect.detect()
+            self._hardware = opening.look(self._spec)
         if self._hardware is None:
             _ = self.backend
         assert self._hardware is not None
         return self._hardware
 
-    def _split_spec(self) -> tuple[str, str]:
-        spec = self._spec or os.environ.get("RPIO_BACKEND") or "auto"
-        name, _, argument = spec.partition(":")
-        return name, argument
-
     def _open(self) -> None:
-        name, argument = self._split_spec()
-        hardware = detect.detect() if name != "sim" else None
-        if name == "auto":
-            name = backends.choose(hardware)
-            if name == "sim":
-                print(_no_pi_here(), file=sys.stderr)
-        if name == "sim":
-            hardware = boards.by_name(argument or SIMULATED_MODEL)
-        try:
-            backend = backends.open_backend(name, hardware, argument)
-        except PermissionError as e:
-            raise _no_access(e) from None
-        except FileNotFoundError as e:
-            hint = detect.access_hint(str(e.filename))
-            raise errors.NoBackendError(f"{e.strerror}: {e.filename}", hint=hint) from None
-        if hardware is None:
-            hardware = boards.generic(backend.line_count, getattr(backend, "label", None), "Linux board")
-        self._backend, self._hardware = backend, hardware
+        self._backend, self._hardware = opening.open_board(self._spec)
         self._register_hooks()
 
     def _register_hooks(self) -> None:
@@ -449,7 +420,7 @@ class Board:
         try:
             fd = self.backend.watch(line, watched.edge, watched.filter_us)
         except PermissionError as e:
-            raise _no_access(e) from None
+            raise opening.no_access(e) from None
         if watched.fd is None:
             self._notice_removal()
             watched.fd, watched.seq = fd, 0
@@ -603,23 +574,6 @@ class Board:
         self._owned.discard(line)
         self._directions.pop(line, None)
         return True
-
-
-# -- opening ------------------------------------------------------------------------------------------------
-
-
-def _no_pi_here() -> str:
-    return (
-        f"RPIO: no Raspberry Pi and no gpiochip here: using a simulated {boards.by_name(SIMULATED_MODEL).name} "
-        "(RPIO_BACKEND=sim says so without this line)"
-    )
-
-
-def _no_access(error: PermissionError) -> errors.NoAccessError:
-    path = str(error.filename)
-    return errors.NoAccessError(
-        error.errno, f"No access to {path}.  {detect.access_hint(path)}", path, hint=detect.access_hint(path)
-    )
 
 
 def _close_board(me: ref[Board]) -> None:

@@ -152,4 +152,44 @@ void rpio_event_encode(const struct rpio_event *event, void *bytes);
 /* Reads what waits in the (non-blocking) `fd`, at most RPIO_EVENT_BATCH events; 0 where nothing waits. */
 int rpio_event_read(int fd, struct rpio_event out[RPIO_EVENT_BATCH]);
 
+/* ---- the wait (poll.c) ---------------------------------------------------------------------------- */
+
+/* epoll that reads the events of lines itself. One thread waits, any thread does the rest. A registration is
+ * named by its token, which is not 0 and never used again, so that a descriptor's number may be. */
+struct rpio_poll;
+
+#define RPIO_POLL_READ 1u
+#define RPIO_POLL_WRITE 4u
+#define RPIO_POLL_ERROR 8u
+#define RPIO_POLL_HANGUP 16u
+
+#define RPIO_READY_MAX 64
+
+struct rpio_ready {
+    uint32_t token;
+    uint32_t mask; /* RPIO_POLL_... */
+};
+
+/* What one wait has brought. `events` stay valid until the next wait. */
+struct rpio_batch {
+    struct rpio_ready ready[RPIO_READY_MAX]; /* descriptors of rpio_poll_add(), and lines that failed */
+    int ready_count;
+    const struct rpio_event *events; /* in order of time, across lines */
+    size_t event_count;
+};
+
+int rpio_poll_new(struct rpio_poll **poll);
+void rpio_poll_close(struct rpio_poll *poll); /* closes its own descriptors; twice is fine */
+void rpio_poll_free(struct rpio_poll *poll);
+int rpio_poll_fd(const struct rpio_poll *poll); /* the epoll descriptor, which nests; -1 when closed */
+
+int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);
+int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);
+int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token);
+int rpio_poll_remove(struct rpio_poll *poll, int fd); /* when it returns nothing reads fd any more */
+int rpio_poll_wake(struct rpio_poll *poll);           /* ends the wait; safe in a signal handler */
+
+/* Waits at most `timeout_ms` (-1: for ever). 0, or -EINTR with an empty batch, or what epoll_wait(2) says. */
+int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch);
+
 #endif

@@ -3,25 +3,17 @@
  * module.c - RPIO._gpio: the core as Python sees it. The only file that knows Python.
  *
  * Three parts, top to bottom: Registers (a mapped block), the gpiochip calls (descriptors are plain ints, their
- * owner is the backend), and Poller (the wait of the loop).
- *
- * How the loop waits. One call of Poller.wait() is one epoll_wait and one read per line that has edges, all
- * with the interpreter's lock released; the lock is taken once for the whole batch, whose events come out in the
- * order of their time, across lines. A line may be closed by another thread at any moment, and its descriptor's
- * number given to a socket a microsecond later, so a read happens only under `mutex` and only while the
- * registration is in `watches`; remove() takes the same mutex.
+ * owner is the backend), and Poller (the wait of the loop, with the interpreter's lock released; it is taken once
+ * for everything that a wait has brought).
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
 
 #include <errno.h>
-#include <pthread.h>
+#include <limits.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "gpio.h"
 
@@ -381,42 +373,11 @@ static PyObject *events_read(PyObject *module, PyObject *fd)
 
 /* ---- Poller --------------------------------------------------------------------------------------- */
 
-enum { READY_MAX = 64 };
-
-/* What epoll hands back: the registration's token, and for a line with edges its place in `watches`. */
-#define EDGE_FLAG (UINT64_C(1) << 63)
-#define WAKE_TOKEN UINT64_C(0)
-
-struct watch {
-    int fd; /* -1: free */
-    uint64_t token;
-};
-
 typedef struct {
     PyObject_HEAD
-    int epoll_fd, wake_fd;
+    struct rpio_poll *poll;
     atomic_flag waiting;
-    pthread_mutex_t mutex; /* over watches, and over every read from them */
-    struct watch *watches;
-    size_t watch_count;
-    struct rpio_event *events; /* READY_MAX batches: what one wait can bring */
 } Poller;
-
-static int poller_control(Poller *self, int operation, int fd, uint64_t token, uint32_t mask)
-{
-    struct epoll_event event = {.events = mask, .data.u64 = token};
-    return epoll_ctl(self->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
-}
-
-static void poller_release(Poller *self)
-{
-    if (self->epoll_fd >= 0)
-        (void)close(self->epoll_fd);
-    if (self->wake_fd >= 0)
-        (void)close(self->wake_fd);
-    self->epoll_fd = self->wake_fd = -1;
-    self->watch_count = 0;
-}
 
 static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -424,13 +385,7 @@ static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (!self)
         return NULL;
     atomic_flag_clear(&self->waiting);
-    (void)pthread_mutex_init(&self->mutex, NULL);
-    self->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    self->events = malloc(sizeof *self->events * READY_MAX * RPIO_EVENT_BATCH);
-    int error = self->epoll_fd < 0 || self->wake_fd < 0 ? -errno : self->events ? 0 : -ENOMEM;
-    if (error == 0)
-        error = poller_control(self, EPOLL_CTL_ADD, self->wake_fd, WAKE_TOKEN, EPOLLIN);
+    int error = rpio_poll_new(&self->poll);
     if (error < 0) {
         Py_DECREF(self);
         return raise_errno(error, NULL);
@@ -440,173 +395,67 @@ static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 
 static void poller_dealloc(PyObject *object)
 {
-    Poller *self = (Poller *)object;
     PyTypeObject *type = Py_TYPE(object);
-    poller_release(self);
-    (void)pthread_mutex_destroy(&self->mutex);
-    free(self->watches);
-    free(self->events);
+    rpio_poll_free(((Poller *)object)->poll);
     type->tp_free(object);
     Py_DECREF(type);
 }
 
-static int add_watch(Poller *self, int fd, uint64_t token)
+/* add(fd, token, mask) and modify(fd, token, mask). */
+static PyObject *poller_control(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                                int (*control)(struct rpio_poll *, int, uint32_t, uint32_t))
 {
-    size_t place = 0;
-    while (place < self->watch_count && self->watches[place].fd >= 0)
-        place++;
-    if (place == self->watch_count) {
-        struct watch *grown = realloc(self->watches, (self->watch_count + 1) * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        self->watches = grown;
-        self->watch_count++;
-    }
-    self->watches[place] = (struct watch){.fd = fd, .token = token};
-    return 0;
-}
-
-static int find_watch(const Poller *self, uint64_t token)
-{
-    for (size_t i = 0; i < self->watch_count; i++)
-        if (self->watches[i].token == token)
-            return self->watches[i].fd;
-    return -1;
-}
-
-static void lock_watches(Poller *self)
-{
-    Py_BEGIN_ALLOW_THREADS
-    (void)pthread_mutex_lock(&self->mutex);
-    Py_END_ALLOW_THREADS
-}
-
-/* add(fd, token, mask) and modify(fd, token, mask): three arguments, one call of epoll. */
-static int parse_registration(PyObject *const *args, Py_ssize_t count, int *fd, uint64_t *token, uint32_t *mask)
-{
-    if (count != 3) {
-        PyErr_Format(PyExc_TypeError, "3 arguments expected, %zd given", count);
-        return -1;
-    }
-    if (as_int(args[0], fd) < 0)
-        return -1;
-    *token = PyLong_AsUnsignedLongLong(args[1]);
-    *mask = (uint32_t)PyLong_AsUnsignedLong(args[2]);
-    return PyErr_Occurred() ? -1 : 0;
+    int n[3];
+    if (as_ints(args, count, n, 3) < 0)
+        return NULL;
+    return none_or_errno(control(((Poller *)self)->poll, n[0], (uint32_t)n[1], (uint32_t)n[2]));
 }
 
 static PyObject *poller_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    int fd;
-    uint64_t token;
-    uint32_t mask;
-    return parse_registration(args, count, &fd, &token, &mask) < 0
-               ? NULL
-               : none_or_errno(poller_control((Poller *)self, EPOLL_CTL_ADD, fd, token, mask));
+    return poller_control(self, args, count, rpio_poll_add);
 }
 
 static PyObject *poller_modify(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    int fd;
-    uint64_t token;
-    uint32_t mask;
-    return parse_registration(args, count, &fd, &token, &mask) < 0
-               ? NULL
-               : none_or_errno(poller_control((Poller *)self, EPOLL_CTL_MOD, fd, token, mask));
+    return poller_control(self, args, count, rpio_poll_modify);
 }
 
-static PyObject *poller_add_edges(PyObject *object, PyObject *const *args, Py_ssize_t count)
+/* These two wait for a read that is under way in the loop's thread, which may want the interpreter next. */
+
+static PyObject *poller_add_edges(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    Poller *self = (Poller *)object;
-    int n[2];
+    int n[2], error;
     if (as_ints(args, count, n, 2) < 0)
         return NULL;
-    uint64_t token = (uint64_t)n[1] | EDGE_FLAG;
-    lock_watches(self);
-    int error = add_watch(self, n[0], token);
-    if (error == 0 && (error = poller_control(self, EPOLL_CTL_ADD, n[0], token, EPOLLIN)) < 0)
-        for (size_t i = 0; i < self->watch_count; i++)
-            if (self->watches[i].token == token)
-                self->watches[i].fd = -1;
-    (void)pthread_mutex_unlock(&self->mutex);
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_poll_add_edges(((Poller *)self)->poll, n[0], (uint32_t)n[1]);
+    Py_END_ALLOW_THREADS
     return none_or_errno(error);
 }
 
-static PyObject *poller_remove(PyObject *object, PyObject *fd)
+static PyObject *poller_remove(PyObject *self, PyObject *fd)
 {
-    Poller *self = (Poller *)object;
-    int n;
+    int n, error;
     if (as_int(fd, &n) < 0)
         return NULL;
-    lock_watches(self);
-    for (size_t i = 0; i < self->watch_count; i++)
-        if (self->watches[i].fd == n)
-            self->watches[i] = (struct watch){.fd = -1};
-    int error = poller_control(self, EPOLL_CTL_DEL, n, 0, 0);
-    (void)pthread_mutex_unlock(&self->mutex);
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_poll_remove(((Poller *)self)->poll, n);
+    Py_END_ALLOW_THREADS
     return none_or_errno(error);
 }
 
 static PyObject *poller_wake(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    uint64_t one = 1;
-    ssize_t written = write(((Poller *)self)->wake_fd, &one, sizeof one);
-    return none_or_errno(written < 0 && errno != EAGAIN ? -errno : 0);
+    return none_or_errno(rpio_poll_wake(((Poller *)self)->poll));
 }
 
-static int by_time(const void *a, const void *b)
-{
-    const struct rpio_event *x = a, *y = b;
-    if (x->timestamp_ns != y->timestamp_ns)
-        return x->timestamp_ns < y->timestamp_ns ? -1 : 1;
-    if (x->line != y->line)
-        return x->line < y->line ? -1 : 1;
-    return x->seq < y->seq ? -1 : x->seq > y->seq;
-}
-
-/* Reads every line that is ready; turns ready[] into what is left for Python to handle. Without the GIL. */
-static size_t collect_edges(Poller *self, struct epoll_event *ready, int *ready_count)
-{
-    size_t events = 0, sources = 0;
-    int left = 0;
-    (void)pthread_mutex_lock(&self->mutex);
-    for (int i = 0; i < *ready_count; i++) {
-        uint64_t token = ready[i].data.u64;
-        if (token == WAKE_TOKEN) {
-            uint64_t wakes;
-            ssize_t ignored = read(self->wake_fd, &wakes, sizeof wakes);
-            (void)ignored; /* non-blocking, and drained is drained */
-            continue;
-        }
-        if (token & EDGE_FLAG) {
-            int fd = find_watch(self, token);
-            if (fd < 0)
-                continue; /* removed since */
-            int count = ready[i].events & EPOLLIN ? rpio_event_read(fd, self->events + events) : 0;
-            if (count > 0) {
-                events += (size_t)count;
-                sources++;
-            }
-            if (count >= 0 && !(ready[i].events & (EPOLLERR | EPOLLHUP)))
-                continue;
-            ready[i].events |= EPOLLERR;
-        }
-        ready[left++] = ready[i];
-    }
-    (void)pthread_mutex_unlock(&self->mutex);
-    *ready_count = left;
-    if (sources > 1)
-        qsort(self->events, events, sizeof *self->events, by_time);
-    return events;
-}
-
-static PyObject *ready_list(const struct epoll_event *ready, int count)
+static PyObject *ready_list(const struct rpio_ready *ready, int count)
 {
     PyObject *list = PyList_New(count);
     for (int i = 0; list && i < count; i++) {
-        PyObject *pair =
-            Py_BuildValue("(KI)", (unsigned long long)(ready[i].data.u64 & ~EDGE_FLAG), (unsigned)ready[i].events);
+        PyObject *pair = Py_BuildValue("(II)", (unsigned)ready[i].token, (unsigned)ready[i].mask);
         if (!pair)
             Py_CLEAR(list);
         else
@@ -633,12 +482,21 @@ static int timeout_ms(PyObject *timeout_s, int *out)
     return 0;
 }
 
+static PyObject *batch(const struct state *state, const struct rpio_batch *result)
+{
+    PyObject *handles = ready_list(result->ready, result->ready_count);
+    PyObject *edges = handles ? edge_event_list(state, result->events, result->event_count) : NULL;
+    PyObject *pair = edges ? PyTuple_Pack(2, handles, edges) : NULL;
+    Py_XDECREF(handles);
+    Py_XDECREF(edges);
+    return pair;
+}
+
 static PyObject *poller_wait(PyObject *object, PyObject *timeout_s)
 {
     Poller *self = (Poller *)object;
-    struct epoll_event ready[READY_MAX];
-    int timeout, count, error = 0;
-    size_t events = 0;
+    struct rpio_batch result;
+    int timeout, error;
     if (timeout_ms(timeout_s, &timeout) < 0)
         return NULL;
     if (atomic_flag_test_and_set(&self->waiting)) {
@@ -646,43 +504,30 @@ static PyObject *poller_wait(PyObject *object, PyObject *timeout_s)
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    count = epoll_wait(self->epoll_fd, ready, READY_MAX, timeout);
-    if (count < 0) {
-        error = errno;
-        count = 0;
-    } else {
-        events = collect_edges(self, ready, &count);
-    }
+    error = rpio_poll_wait(self->poll, timeout, &result);
     Py_END_ALLOW_THREADS
-    PyObject *result = NULL;
-    if (error == EINTR && PyErr_CheckSignals() < 0)
-        ; /* a signal handler raised */
-    else if (error != 0 && error != EINTR)
-        (void)raise_errno(-error, NULL);
-    else {
-        const struct state *state = PyType_GetModuleState(Py_TYPE(object));
-        PyObject *handles = ready_list(ready, count);
-        PyObject *edges = handles ? edge_event_list(state, self->events, events) : NULL;
-        if (edges)
-            result = PyTuple_Pack(2, handles, edges);
-        Py_XDECREF(handles);
-        Py_XDECREF(edges);
-    }
+    PyObject *pair = NULL;
+    if (error == -EINTR) /* an empty batch, unless a signal handler raises */
+        pair = PyErr_CheckSignals() < 0 ? NULL : batch(PyType_GetModuleState(Py_TYPE(object)), &result);
+    else if (error < 0)
+        (void)raise_errno(error, NULL);
+    else
+        pair = batch(PyType_GetModuleState(Py_TYPE(object)), &result);
     atomic_flag_clear(&self->waiting);
-    return result;
+    return pair;
 }
 
 static PyObject *poller_close(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    poller_release((Poller *)self);
+    rpio_poll_close(((Poller *)self)->poll);
     Py_RETURN_NONE;
 }
 
 static PyObject *poller_fileno(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    return PyLong_FromLong(((Poller *)self)->epoll_fd);
+    return PyLong_FromLong(rpio_poll_fd(((Poller *)self)->poll));
 }
 
 static PyMethodDef poller_methods[] = {

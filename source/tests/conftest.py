@@ -2,9 +2,13 @@
 """Fixtures for all tests: a simulated board of its own for each, and no board of the machine by accident."""
 
 import os
+import signal
 
 import pytest
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell that starts a command in the background has it ignore Ctrl+C, and so would the programs of the tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("RPIO_BACKEND", "sim")
 
 import RPIO

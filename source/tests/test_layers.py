@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "interrupts": {"log", "model", "dispatcher", "_gpio"},
     "tcp": {"log", "dispatcher"},
     "backends": LOW | {"boards", "backends", "_gpio", "log"},
+    "opening": LOW | {"backends", "boards", "detect"},
     "board": LOW
-    | {"arguments", "backends", "boards", "detect", "dispatcher", "interrupts", "log", "tcp", "_gpio"},
+    | {"arguments", "backends", "boards", "opening", "dispatcher", "interrupts", "log", "tcp", "_gpio"},
     "Exceptions": {"errors"},
 }
 """Module, or folder, -> what it may import of RPIO. Those that are not here (facade, sim, cli) may import anything."""

@@ -94,7 +94,7 @@ def test_the_example_program_echoes_and_reports_edges(demo):
         for level in (1, 0, 1):
             assert ask(world, b"7 %d\r\n" % level) == b"GPIO 7 is %d\n" % level
             assert program.says(f"gpio 7: {level}")
-        assert ask(world, b"9 0\r\n9 off") == b"GPIO 9 is 0\n"
+        assert ask(world, b"9 0\r\n9 off") == b"GPIO 9 is 0\nGPIO 9 is 1\n"
         assert program.says("gpio 9: 0\ngpio 9: 1")
         assert b"no line 900" in ask(world, b"900 1")
         assert b"for example: 7 1" in ask(world, b"what?")

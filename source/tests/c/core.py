@@ -11,7 +11,7 @@ from types import ModuleType
 from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build
 
 SOURCE = PROJECT / "source" / "c_gpio"
-CORE = [SOURCE / name for name in ("regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c")]
+CORE = [SOURCE / name for name in ("regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "poll.c")]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"
 
 

@@ -63,12 +63,14 @@ Shown = tuple[int, "bool | None"]
 class Rig:
     """A backend and its outside. `drive`, `level`, `pull` and `driving` are what a wire and a voltmeter do.
 
-    `alternates` are the functions that the chip has. `tells_pull` is whether its pulls can be read back at all.
+    `alternates` are the functions that the chip has. `unset_function` is whether its lines wake up with no function
+    and their input off. `tells_pull` is whether its pulls can be read back at all.
     `shared` is whether `reopen` gives a second backend on the *same* lines. `falls_back` is whether an output that
     nobody holds any more shows the outside's level. `quiet_ms` is how long an edge may take to arrive.
     """
 
     alternates: frozenset[int] = frozenset()
+    unset_function = False
     tells_pull = True
     shared = True
     falls_back = False
@@ -194,7 +196,10 @@ class SimRig(Rig):
 
 CORE = soc_build.PROJECT / "source" / "c_gpio"
 CORE_SOURCES = [
-    *(CORE / name for name in ("regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "module.c")),
+    *(
+        CORE / name
+        for name in ("regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "poll.c", "module.c")
+    ),
     soc_build.HERE / "soc.c",
 ]
 CORE_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-DRPIO_MODELLED_SOC", "-O1", "-g", "-fPIC", "-Wall", "-shared")
@@ -328,6 +333,15 @@ def _bcm2835() -> RegsRig:
     return RegsRig("brcm,bcm2835-gpio", BCM_ALTS, False)
 
 
+class Rp1Rig(RegsRig):
+    """RP1, whose lines have no function after power-on. Source: RP1 Peripherals, 3.1.4, reset of FUNCSEL and IE."""
+
+    unset_function = True
+
+    def __init__(self) -> None:
+        super().__init__("raspberrypi,rp1-gpio", RP1_ALTS, True)
+
+
 class AloneRig(RegsRig):
     """Registers joined with nothing: a Raspberry Pi whose kernel has no gpiochip."""
 
@@ -438,7 +452,7 @@ _HOST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
     "sim": (SimRig, (4, 9, 10, 17, 27, 31, 32, 53)),
     "regs-bcm2835": (_bcm2835, BCM_LINES),
     "regs-bcm2711": (lambda: RegsRig("brcm,bcm2711-gpio", BCM_ALTS, True), (*BCM_LINES, 57)),
-    "regs-rp1": (lambda: RegsRig("raspberrypi,rp1-gpio", RP1_ALTS, True), (4, 9, 10, 17, 27, 28, 33, 34, 53)),
+    "regs-rp1": (Rp1Rig, (4, 9, 10, 17, 27, 28, 33, 34, 53)),
     "regs-alone": (lambda: AloneRig("brcm,bcm2835-gpio", BCM_ALTS, False), BCM_LINES),
 }
 _GUEST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
