@@ -297,7 +297,7 @@ def test_missing_permission_names_file_group_and_command(chip):
     os.chmod(chip.path, 0o660)
     process = program(
         f"""
-        import grp, os, RPIO   # grp: nobody may not read this interpreter's files
+        import grp, os, RPIO, RPIO.backends.cdev   # nobody may not read this interpreter's files, nor ours
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
         RPIO.use("cdev:{chip.path}")
         try:
