@@ -23,6 +23,17 @@ Callbacks for edges and for TCP messages run in one loop::
     RPIO.add_tcp_callback(8080, socket_callback)
     RPIO.wait_for_interrupts()
 
+The functions, each with help of its own, such as help(RPIO.setup):
+
+  levels      setup  input  output  forceinput  forceoutput  set_pullupdn  gpio_function  cleanup
+  numbering   setmode  getmode  channel_to_gpio
+  interrupts  add_interrupt_callback  del_interrupt_callback  events_lost  cleanup_interrupts
+  TCP         add_tcp_callback  close_tcp_client
+  the loop    wait_for_interrupts  stop_waiting_for_interrupts
+  the board   sysinfo  version  describe  use  setwarnings  (constants: RPI_REVISION, RPI_REVISION_HEX, RPI_INFO)
+
+Errors are GPIOErrors and the builtins that RPi.GPIO raises as well; their ``hint`` says what to do.
+
 Without hardware, RPIO_BACKEND=sim or RPIO.use("sim") gives a simulated board, and RPIO.sim moves its lines.
 ``import RPIO as GPIO`` serves programs that set up, read and write as RPi.GPIO does. Importing opens nothing:
 the board is found when the first line is touched.

@@ -88,6 +88,11 @@ def test_the_exported_names_are_these():
     assert len(RPIO.__all__) == len(want)
 
 
+def test_the_first_page_of_the_help_names_every_function():
+    functions = {name for name in RPIO.__all__ if inspect.isfunction(getattr(RPIO, name))}
+    assert functions <= set(RPIO.__doc__.replace("(", " ").split())
+
+
 @pytest.mark.parametrize(
     ("name", "signature"),
     [
