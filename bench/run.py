@@ -46,7 +46,7 @@ def levels(title, board):
 def edges():
     """Rows for one edge from the pipe to the callback, in batches and alone."""
     seen = []
-    dispatcher = Dispatcher(_gpio.Poller(), seen.extend)
+    dispatcher = Dispatcher(_gpio.Poller(), seen.append)
     reader, writer = os.pipe2(os.O_NONBLOCK)
     dispatcher.add_edges(reader, print)
     many = b"".join(_gpio.event_encode(17, n % 2, n, n + 1) for n in range(EVENTS))
@@ -62,7 +62,7 @@ def edges():
         dispatcher.step(0)
 
     rows = [
-        ("edges: record to on_edges(), bursts of 640", best_ns("burst()", {"burst": burst}, 100) / EVENTS),
+        ("edges: record to on_edge(), bursts of 640", best_ns("burst()", {"burst": burst}, 100) / EVENTS),
         ("edges: write, wait and dispatch of one", best_ns("single()", {"single": single}, 2_000)),
     ]
     dispatcher.remove(reader)

@@ -6,6 +6,8 @@ class EdgeEvent(NamedTuple):
     value: int
     timestamp_ns: int
     seq: int
+    @property
+    def token(self) -> int: ...
 
 class Registers:
     line_count: int

@@ -16,9 +16,10 @@ import sys
 from _operator import index
 from _thread import RLock
 from _weakref import ref
+from time import monotonic
 
 from . import arguments, backends, errors, log, model, opening
-from .dispatcher import Dispatcher, Worker
+from .dispatcher import JOIN_TIMEOUT_S, Dispatcher, Worker
 from .interrupts import Subscription, WatchedLine
 
 TYPE_CHECKING = False
@@ -73,19 +74,17 @@ class Board:
         Raises:
             RuntimeError: lines are in use; call cleanup() and close() first.
         """
+        if isinstance(spec, str):
+            backends.check_name(spec.partition(":")[0])
         with self._lock:
-            if self._backend is not None:
-                if self._directions or self._watched:
-                    raise RuntimeError(
-                        "the board is in use: choose the backend before the first line is set up"
-                    )
-                self.close()
-            self._hardware = None
+            running = self._dispatcher is not None and self._dispatcher.running
+            if running or self._directions or self._taken or self._watched or self._servers:
+                raise RuntimeError("the board is in use: choose the backend before the first line is set up")
+            self.close()
             if isinstance(spec, str):
-                backends.check_name(spec.partition(":")[0])
                 self._spec = spec
             else:
-                self._backend, self._hardware = spec, hardware
+                self._backend, self._hardware = spec, hardware or opening.unknown(spec)
                 self._register_hooks()
 
     @property
@@ -137,6 +136,8 @@ class Board:
         for server in self._servers:
             server.abandon()
         self._servers.clear()
+        for watched in self._watched.values():
+            watched.subscriptions = ()  # the callback that forked may not have been the edge's last
         self._watched.clear()
         self._owned.clear()
         self._taken.clear()
@@ -149,6 +150,7 @@ class Board:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
         with self._lock:
             workers = [s.worker for line in self._watched.values() for s in line.subscriptions if s.worker]
+            workers += [server.worker for server in self._servers if server.worker]
             self._close_interrupts()
             dispatcher, self._dispatcher = self._dispatcher, None
             backend, self._backend = self._backend, None
@@ -158,8 +160,9 @@ class Board:
             self._hardware = None
         if dispatcher is not None:
             dispatcher.close()
+        deadline_s = monotonic() + JOIN_TIMEOUT_S
         for worker in workers:
-            worker.join(1.0)
+            worker.join(max(0.0, deadline_s - monotonic()))
         if backend is not None:
             backend.close()
 
@@ -250,6 +253,8 @@ class Board:
 
     def setup(self, channels: Channels, direction: int, pull_up_down: int, initial: int | None) -> None:
         """Set channels up. See RPIO.setup()."""
+        direction = index(direction)
+        initial = None if initial is None else index(initial)
         many = arguments.channel_list(channels)
         if direction not in (model.IN, model.OUT):
             raise errors.InvalidDirectionException(
@@ -258,7 +263,7 @@ class Board:
         if direction == model.IN and initial is not None and initial != -1:
             raise ValueError("initial parameter is not valid for inputs")
         pull = arguments.pull_of(pull_up_down)
-        value = initial if initial in (0, 1) else None
+        value = initial if initial in (0, 1) else None  # as RPi.GPIO, which ignores other integers
         for channel in many:
             with self._lock:
                 self._setup_line(self.line_of(arguments.channel_in_list(channel)), direction, pull, value)
@@ -299,11 +304,13 @@ class Board:
             value = levels[position if isinstance(values, (list, tuple)) else 0]
             level = arguments.level_in_list(value)
             line = self.line_of(arguments.channel_in_list(channel))
-            if self._directions.get(line) != model.OUT:
-                raise errors.WrongDirectionException(
-                    "The GPIO channel has not been set up as an OUTPUT", hint=f"setup({channel}, OUT) first"
-                )
-            self.backend.write(line, level)
+            with self._lock:
+                if self._directions.get(line) != model.OUT:
+                    raise errors.WrongDirectionException(
+                        "The GPIO channel has not been set up as an OUTPUT",
+                        hint=f"setup({channel}, OUT) first",
+                    )
+                self.backend.write(line, level)
 
     def input(self, channel: int) -> int:
         """Read a channel. See RPIO.input()."""
@@ -352,7 +359,7 @@ class Board:
             if self._dispatcher is None:
                 from . import _gpio
 
-                self._dispatcher = Dispatcher(_gpio.Poller(), self._on_edges)
+                self._dispatcher = Dispatcher(_gpio.Poller(), self._on_edge)
                 self._register_hooks()
             return self._dispatcher
 
@@ -383,6 +390,8 @@ class Board:
                 raise ValueError(
                     f"GPIO {line} is watched with filter_us={watched.filter_us}: the kernel has one filter per line"
                 )
+            if bits and "edges" not in self.backend.features:
+                self._arm(line, model.BOTH, filter_us)  # says why not, before the line is touched
             self._make_input(line, pull)
             worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
             if watched is None:
@@ -412,19 +421,23 @@ class Board:
         self._directions[line] = model.IN
         self._owned.add(line)
 
+    def _arm(self, line: int, edge: int, filter_us: int) -> int:
+        """Arm the backend; a file that may not be opened is explained."""
+        try:
+            return self.backend.watch(line, edge, filter_us)
+        except PermissionError as e:
+            raise opening.no_access(e) from None
+
     def _resume_watch(self, line: int) -> None:
         """Arm the backend with what the callbacks of the line need."""
         watched = self._watched.get(line)
         if watched is None or watched.edge is None:
             return
-        try:
-            fd = self.backend.watch(line, watched.edge, watched.filter_us)
-        except PermissionError as e:
-            raise opening.no_access(e) from None
+        fd = self._arm(line, watched.edge, watched.filter_us)
         if watched.fd is None:
             self._notice_removal()
             watched.fd, watched.seq = fd, 0
-            self.dispatcher.add_edges(fd, lambda events: self._on_edge_error(line))
+            watched.token = self.dispatcher.add_edges(fd, lambda events: self._on_edge_error(line))
 
     def _suspend_watch(self, line: int) -> None:
         """Disarm, and keep the callbacks: the line becomes an output, or goes."""
@@ -446,23 +459,23 @@ class Board:
                 self._on_edge_error(line)
 
     def _on_edge_error(self, line: int) -> None:
-        watched = self._watched.get(line)
-        if watched is not None and watched.fd is not None:
-            log.warning("GPIO %s: its chip has gone, no more edges", line)
-            self.dispatcher.remove(watched.fd)
-            watched.fd = None
+        with self._lock:
+            watched = self._watched.get(line)
+            if watched is not None and watched.fd is not None:
+                log.warning("GPIO %s: its chip has gone, no more edges", line)
+                self.dispatcher.remove(watched.fd)
+                watched.fd = None
 
-    def _on_edges(self, events: list[EdgeEvent]) -> None:
-        """Hand a batch of edges to their callbacks. The loop's thread."""
-        for event in events:
-            watched = self._watched.get(event.line)
-            if watched is None:
-                continue
-            watched.count_missing(event)
-            for subscription in watched.subscriptions:
-                # an earlier callback of this very event may have removed it
-                if subscription in watched.subscriptions and subscription.accepts(event):
-                    subscription.deliver(event, watched)
+    def _on_edge(self, event: EdgeEvent) -> None:
+        """Hand an edge to its callbacks. The loop's thread."""
+        watched = self._watched.get(event.line)
+        if watched is None or event.token != watched.token:
+            return  # it was read for a watch that has ended since
+        watched.count_missing(event)
+        for subscription in watched.subscriptions:
+            # an earlier callback of this very event may have removed it
+            if subscription in watched.subscriptions and subscription.accepts(event):
+                subscription.deliver(event, watched)
 
     def events_lost(self, channel: int | None = None) -> int:
         """How many edges were lost, on one channel or on all, since the callbacks were first added."""
@@ -493,12 +506,12 @@ class Board:
 
     def add_tcp(self, port: int, callback: Callable[..., object], threaded: bool, host: str) -> TcpServer:
         """Open a port. See RPIO.add_tcp_callback()."""
-        from .tcp import TcpServer, check_port
+        from .tcp import TcpServer, check_address
 
         if not callable(callback):
             text = "Parameter must be callable" if callback else "No callback"
             raise errors.InvalidCallbackException(text, hint="a function of (socket, message)")
-        check_port(port)
+        check_address(host, port)
         server = TcpServer(self.dispatcher, port, callback, threaded, host)
         self._servers.append(server)
         return server
@@ -547,20 +560,32 @@ class Board:
         if channels is None:
             with self._lock:
                 self._close_interrupts()
-                found = [self._release(line) for line in list(self._directions)]
-                for line in self._taken:
-                    self.backend.release(line)
-                self._taken.clear()
                 self._explicit_mode = None
+                found = self._release_all(list(self._directions))
+                taken, self._taken = self._taken, set()
+                for line in taken:
+                    self.backend.release(line)
         else:
             lines = [
                 self.line_of(arguments.channel_in_list(channel))
                 for channel in arguments.channel_list(channels)
             ]
             with self._lock:
-                found = [self._release(line) for line in lines]
-        if not any(found):
+                found = self._release_all(lines)
+        if not found:
             self._warn(NOTHING_TO_CLEAN_WARNING)
+
+    def _release_all(self, lines: list[int]) -> bool:
+        """Undo setup() of each; one that fails does not keep the others as they are. Raises the first error."""
+        found, first = False, None
+        for line in lines:
+            try:
+                found = self._release(line) or found
+            except OSError as e:
+                first = first or e
+        if first is not None:
+            raise first
+        return found
 
     def _release(self, line: int) -> bool:
         """Undo setup() of a line; False where this process did not set it up."""
@@ -569,10 +594,12 @@ class Board:
         if line not in self._owned:
             self._directions.pop(line, None)
             return False
-        self.backend.set_input(line, model.PUD_OFF)
-        self.backend.release(line)
         self._owned.discard(line)
         self._directions.pop(line, None)
+        try:
+            self.backend.set_input(line, model.PUD_OFF)
+        finally:
+            self.backend.release(line)
         return True
 
 

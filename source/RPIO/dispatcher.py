@@ -2,8 +2,8 @@
 """The loop: one epoll over edges and sockets, one thread that waits, callbacks there or in their own threads.
 
 The Dispatcher knows descriptors, not lines. A *handler* belongs to a descriptor and is called with the epoll
-events that are ready; edges do not go through handlers: the poller reads them itself, and ``on_edges`` gets
-the batch of one wake-up, in order of time.
+events that are ready; edges do not go through handlers: the poller reads them itself, and ``on_edge`` gets
+those of one wake-up, in order of time.
 
 Every registration has a token of its own. A descriptor may be closed by one callback and its number reused
 by the next within the same batch; the token of the closed one is then unknown and its event is dropped.
@@ -36,14 +36,24 @@ WORKER_QUEUE_SIZE = 1024
 
 
 def run_callback(callback: Callable[..., object], *args: object) -> None:
-    """Call, and print the traceback of whatever Exception comes out: a callback never ends the loop.
+    """Call, and print the traceback of whatever comes out: a callback never ends the loop.
 
-    KeyboardInterrupt and SystemExit pass: they are how a program is ended.
+    In the main thread KeyboardInterrupt and SystemExit pass: they are how a program is ended. In any other
+    thread they would end that thread alone, and nobody would be told.
     """
     try:
         callback(*args)
-    except Exception:
+    except BaseException as e:
+        if not isinstance(e, Exception) and in_main_thread():
+            raise
         log.callback_failed(callback)
+
+
+def in_main_thread() -> bool:
+    """Whether the caller runs in the program's main thread."""
+    import threading
+
+    return threading.main_thread().ident == get_ident()
 
 
 class Worker:
@@ -125,13 +135,15 @@ class Worker:
 class Dispatcher:
     """The wait, and who gets what came out of it.
 
-    *poller* is an ``RPIO._gpio.Poller``; *on_edges* is called with a list of EdgeEvents. add(), modify(),
-    remove() and stop() may be called from any thread, stop() from a signal handler too.
+    *poller* is an ``RPIO._gpio.Poller``; *on_edge* is called with each EdgeEvent. add(), modify(), remove() and
+    stop() may be called from any thread, stop() from a signal handler too.
     """
 
-    def __init__(self, poller: Poller, on_edges: Callable[[list[EdgeEvent]], object]) -> None:
+    def __init__(self, poller: Poller, on_edge: Callable[[EdgeEvent], object]) -> None:
         self._poller = poller
-        self._on_edges = on_edges
+        self._on_edge = on_edge
+        self._left: list[EdgeEvent] = []  # read, and not yet dispatched when the loop was stopped
+        self._stops = 0
         self._handlers: dict[int, Handler] = {}
         self._tokens: dict[int, int] = {}
         self._last_token = 0
@@ -169,14 +181,18 @@ class Dispatcher:
             self._forget(fd)
             raise
 
-    def add_edges(self, fd: int, on_error: Handler) -> None:
-        """Read edge events from *fd*; on_error(events) where that fails, as after the removal of the chip."""
+    def add_edges(self, fd: int, on_error: Handler) -> int:
+        """Read edge events from *fd*; on_error(events) where that fails, as after the removal of the chip.
+
+        Returns the token that these events will carry.
+        """
         token = self._new_token(fd, on_error)
         try:
             self._poller.add_edges(fd, token)
         except BaseException:
             self._forget(fd)
             raise
+        return token
 
     def has(self, fd: int) -> bool:
         """Whether *fd* is registered."""
@@ -194,16 +210,38 @@ class Dispatcher:
     # -- the loop --------------------------------------------------------------------------------
 
     def step(self, timeout_s: float | None) -> int:
-        """Wait once, dispatch what came, return how many things that were. None waits for ever."""
-        ready, edges = self._poller.wait(timeout_s)
-        if edges:
-            self._on_edges(edges)
-        for token, events in ready:
-            handler = self._handlers.get(token)
-            if handler is not None:
-                log.debug("- epoll event on token %s: %s", token, events)
-                handler(events)
-        return len(ready) + len(edges)
+        """Wait once, dispatch what came, return how many things that were. None waits for ever.
+
+        After a stop() in a callback the edges that have been read wait for the next step; descriptors that are
+        ready will be ready again.
+        """
+        stops, left = self._stops, self._left
+        ready, edges = self._poller.wait(0 if left else timeout_s)
+        self._left = []
+        edges = left + edges
+        for done, event in enumerate(edges, 1):
+            self._on_edge(event)
+            if self._stops != stops:
+                self._left = edges[done:]
+                return done
+        for done, (token, events) in enumerate(ready, 1):
+            self._handle(token, events)
+            if self._stops != stops:
+                return len(edges) + done
+        return len(edges) + len(ready)
+
+    def _handle(self, token: int, events: int) -> None:
+        handler = self._handlers.get(token)
+        if handler is None:
+            return
+        log.debug("- epoll event on token %s: %s", token, events)
+        try:
+            handler(events)
+        except Exception:
+            # A fault of ours, or of the system: without that descriptor, the loop lives on.
+            log.callback_failed(handler)
+            for fd in [fd for fd, number in list(self._tokens.items()) if number == token]:
+                self.remove(fd)
 
     @property
     def running(self) -> bool:
@@ -211,7 +249,11 @@ class Dispatcher:
         return self._running
 
     def _claim(self) -> None:
-        """Become the thread that runs the loop; wait for a loop that has been told to stop."""
+        """Become the thread that runs the loop; wait for a loop that has been told to stop.
+
+        A stop() in the meantime is for this loop.
+        """
+        stops = self._stops
         while not self._turn.acquire(timeout=0.05):
             if self._running or self._owner == get_ident():
                 raise errors.AlreadyRunningError(
@@ -219,6 +261,8 @@ class Dispatcher:
                     hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
                 )
         self._running = True
+        if self._stops != stops:
+            self._running = False
 
     def _loop(self) -> None:
         self._owner = get_ident()
@@ -253,10 +297,11 @@ class Dispatcher:
             raise
 
     def stop(self) -> None:
-        """End the loop after the callback that runs now. From any thread, callback or signal handler.
+        """End the loop after the callbacks of the edge that is handled now. From any thread or signal handler.
 
         Takes no lock, and does nothing where no loop runs.
         """
+        self._stops += 1
         self._running = False
         if self._poller.fileno() >= 0:
             self._poller.wake()

@@ -48,11 +48,12 @@ class Subscription:
 class WatchedLine:
     """The callbacks of a line, and what the kernel was asked for on their behalf."""
 
-    __slots__ = ("fd", "filter_us", "lost", "seq", "subscriptions")
+    __slots__ = ("fd", "filter_us", "lost", "seq", "subscriptions", "token")
 
     def __init__(self, filter_us: int) -> None:
         self.fd: int | None = None
         self.filter_us = filter_us
+        self.token = 0
         self.seq = 0
         self.lost = 0
         self.subscriptions: tuple[Subscription, ...] = ()

@@ -10,9 +10,10 @@ import sys
 
 def debug(message: str, *args: object) -> None:
     """Log what the library is doing; nothing where the program has not imported logging."""
-    logging = sys.modules.get("logging")
-    if logging is not None:
-        logging.getLogger("RPIO").debug(message, *args)
+    # Another thread may be in the middle of importing it: then it is there, and empty.
+    get_logger = getattr(sys.modules.get("logging"), "getLogger", None)
+    if get_logger is not None:
+        get_logger("RPIO").debug(message, *args)
 
 
 def warning(message: str, *args: object) -> None:
@@ -26,5 +27,8 @@ def callback_failed(callback: object) -> None:
     """Print the traceback of the exception being handled to stderr, and name the callback."""
     import traceback
 
-    print(f"RPIO: exception in callback {callback!r}, ignored:", file=sys.stderr)
-    traceback.print_exc()
+    try:
+        print(f"RPIO: exception in callback {callback!r}, ignored:", file=sys.stderr)
+        traceback.print_exc()
+    except Exception:
+        return  # stderr has gone, or the callback has no repr: there is nowhere left to say it

@@ -25,7 +25,19 @@ def split(spec: str | None) -> tuple[str, str]:
 def look(spec: str | None) -> Hardware | None:
     """Return what machine it is, without opening anything; None where only the chip can tell."""
     name, argument = split(spec)
-    return boards.by_name(argument or SIMULATED_MODEL) if name == "sim" else detect.detect()
+    if name == "sim":
+        return boards.by_name(argument or SIMULATED_MODEL)
+    # A chip that is named may be another than the header's, an expander say: its label will tell.
+    return None if name == "cdev" and argument else detect.detect()
+
+
+def unknown(backend: backends.Backend) -> Hardware:
+    """Return what can be said of a backend's machine: its lines, and a Raspberry Pi where its chip is a Pi's."""
+    label = getattr(backend, "label", None)
+    pi = detect.detect() if label is not None else None
+    if pi is not None and pi.chip_label == label:
+        return pi
+    return boards.generic(backend.line_count, label, "Linux board")
 
 
 def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
@@ -53,9 +65,7 @@ def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
     except FileNotFoundError as e:
         hint = detect.access_hint(str(e.filename))
         raise errors.NoBackendError(f"{e.strerror}: {e.filename}", hint=hint) from None
-    if hardware is None:
-        hardware = boards.generic(backend.line_count, getattr(backend, "label", None), "Linux board")
-    return backend, hardware
+    return backend, hardware or unknown(backend)
 
 
 def no_access(error: PermissionError) -> errors.NoAccessError:

@@ -55,6 +55,7 @@ class TcpClient(socket.socket):
         self._unsent = bytearray()
         self._sending = RLock()
         self.paused = False
+        self._closing = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         super().__init__(fileno=fd)
 
@@ -63,15 +64,17 @@ class TcpClient(socket.socket):
 
         Raises:
             OSError: ENOBUFS, more than SEND_BUFFER_BYTES would wait for this client (it is closed);
-                EBADF, EPIPE, ECONNRESET: the connection is gone.
+                EBADF: it is closed; EPIPE, ECONNRESET: the peer has gone.
         """
         payload = data.encode() if isinstance(data, str) else bytes(data)
         with self._sending:
+            if self._closing or self.fileno() < 0:
+                raise OSError(errno.EBADF, "the connection is closed")
             taken = 0
             if not self._unsent:
                 taken = self._send_now(payload, flags)
             if len(self._unsent) + len(payload) - taken > SEND_BUFFER_BYTES:
-                self._server.drop(self, "it does not read what it is sent")
+                self._server.drop(self, "it does not read what it is sent", discard=True)
                 raise OSError(
                     errno.ENOBUFS, f"{SEND_BUFFER_BYTES} bytes wait for this client; connection closed"
                 )
@@ -94,7 +97,10 @@ class TcpClient(socket.socket):
         """Send what waits, as much as the kernel takes. Called by the loop."""
         with self._sending:
             del self._unsent[: self._send_now(self._unsent)]
-            self._server.update(self)
+            if self._closing and not self._unsent:
+                self.discard()
+            else:
+                self._server.update(self)
 
     @property
     def wanted(self) -> int:
@@ -102,7 +108,17 @@ class TcpClient(socket.socket):
         return WRITE if self._unsent else 0 if self.paused else READ
 
     def close(self) -> None:
-        """Close the connection and take it out of the loop. Twice is fine."""
+        """Close the connection as soon as all that was sent has gone; a second close() does not wait for that."""
+        with self._sending:
+            if self._unsent and not self._closing and self._server.has(self):
+                self._closing = True
+                self._server.update(self)
+            else:
+                self.discard()
+
+    def discard(self) -> None:
+        """Close the connection now; what waits to be sent is dropped. Twice is fine."""
+        self._unsent.clear()
         self._server.forget(self)
         super().close()
 
@@ -115,9 +131,10 @@ class TcpServer:
     ) -> None:
         self._dispatcher = dispatcher
         self._callback = callback
-        self._worker = Worker(callback, f"RPIO port {port}", self._resume) if threaded else None
+        self.worker = Worker(callback, f"RPIO port {port}", self._resume) if threaded else None
         self.clients: dict[int, TcpClient] = {}
-        self._changing = RLock()
+        self._changing = RLock()  # over clients, their registrations, and _closed
+        self._closed = False
         self._listener = self._listen(host, port)
         self.port: int = self._listener.getsockname()[1]
         self._spare_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -160,12 +177,20 @@ class TcpServer:
     def _refuse_one(self, error: OSError) -> None:
         """Out of descriptors: use the spare one to accept and close, or epoll would report it for ever."""
         log.warning("port %s: connection refused, %s", self.port, error.strerror)
-        os.close(self._spare_fd)
+        self._close_spare()
         try:
             self._listener.accept()[0].close()
         except OSError as e:
             log.debug("- the refused connection has gone: %s", e)
-        self._spare_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._spare_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as e:
+            log.debug("- no spare descriptor: %s", e)  # another thread was faster
+
+    def _close_spare(self) -> None:
+        spare, self._spare_fd = self._spare_fd, -1
+        if spare >= 0:
+            os.close(spare)
 
     def _welcome(self, connection: socket.socket, address: object) -> None:
         if len(self.clients) >= MAX_CLIENTS:
@@ -186,10 +211,14 @@ class TcpServer:
         try:
             client.setblocking(False)
             fd = client.fileno()
-            self.clients[fd] = client
-            self._dispatcher.add(fd, lambda events: self._on_client(client, events))
+            with self._changing:
+                if self._closed:
+                    client.discard()
+                    return
+                self._dispatcher.add(fd, lambda events: self._on_client(client, events))
+                self.clients[fd] = client
         except BaseException:  # Ctrl+C too
-            client.close()
+            client.discard()
             raise
         log.debug("- connection from %s, fd %s", address, fd)
 
@@ -197,13 +226,15 @@ class TcpServer:
         try:
             if events & WRITE:
                 client.flush()
-            if events & (READ | ERROR | HANGUP):
+            if events & (ERROR | HANGUP) and not events & READ:
+                self.drop(client, "the peer has gone", discard=True)
+            elif events & (READ | ERROR | HANGUP):
                 self._receive(client)
         except OSError as e:
-            self.drop(client, e.strerror or str(e))
+            self.drop(client, e.strerror or str(e), discard=True)
 
     def _receive(self, client: TcpClient) -> None:
-        if self._worker is not None and self._worker.full:
+        if self.worker is not None and self.worker.full:
             self._pause()
             return
         try:
@@ -221,16 +252,16 @@ class TcpServer:
         self.drop(client, "a blank message" if data else "end of stream")
 
     def _deliver(self, client: TcpClient, text: str) -> None:
-        if self._worker is None:
+        if self.worker is None:
             run_callback(self._callback, client, text)
-        elif not self._worker.put(client, text):
+        elif not self.worker.put(client, text):
             self.drop(client, "the port is closed")
 
     def _pause(self) -> None:
         """The threaded callback is behind: read nobody until it has caught up, so that nothing is lost."""
         log.debug("- port %s: the callback is behind, not reading", self.port)
         self._set_paused(True)
-        if self._worker is None or not self._worker.full:
+        if self.worker is None or not self.worker.full:
             self._resume()  # it caught up while the pause was being set
 
     def _set_paused(self, paused: bool) -> None:
@@ -259,21 +290,32 @@ class TcpServer:
                 del self.clients[fd]
                 self._dispatcher.remove(fd)
 
-    def drop(self, client: TcpClient, reason: str) -> None:
-        """Close the connection of one client."""
+    def has(self, client: TcpClient) -> bool:
+        """Whether the client is in the loop."""
+        with self._changing:
+            return self.clients.get(client.fileno()) is client
+
+    def drop(self, client: TcpClient, reason: str, discard: bool = False) -> None:
+        """Close the connection of one client; *discard* what waits to be sent to it."""
         log.debug("closing client socket fd %s: %s", client.fileno(), reason)
-        client.close()
+        if discard:
+            client.discard()
+        else:
+            client.close()
 
     def close(self) -> None:
         """Close the port and every connection. Twice is fine."""
-        if self._listener.fileno() >= 0:
-            self._dispatcher.remove(self._listener.fileno())
-            self._listener.close()
-            os.close(self._spare_fd)
-        for client in list(self.clients.values()):
-            client.close()
-        if self._worker is not None:
-            self._worker.close()
+        with self._changing:
+            self._closed = True
+            if self._listener.fileno() >= 0:
+                self._dispatcher.remove(self._listener.fileno())
+                self._listener.close()
+                self._close_spare()
+            clients = list(self.clients.values())
+        for client in clients:
+            client.discard()
+        if self.worker is not None:
+            self.worker.close()
 
     def abandon(self) -> None:
         """Close the descriptors alone, in the child of a fork."""
@@ -281,7 +323,7 @@ class TcpServer:
             socket.socket.close(client)
         self.clients.clear()
         self._listener.close()
-        os.close(self._spare_fd)
+        self._close_spare()
 
 
 def explain_bind(error: OSError, host: str, port: int) -> OSError:
@@ -296,8 +338,10 @@ def explain_bind(error: OSError, host: str, port: int) -> OSError:
     return type(error)(number, advice.get(number, f"{where}: {error.strerror or error}"))
 
 
-def check_port(port: int) -> None:
-    """Raise for what is no TCP port; 0 lets the kernel choose."""
+def check_address(host: str, port: int) -> None:
+    """Raise for what is no host or no TCP port; port 0 lets the kernel choose."""
+    if not isinstance(host, str):
+        raise TypeError(f"host must be an address such as '127.0.0.1', not {type(host).__name__}")
     if not isinstance(port, int):
         raise TypeError(f"port must be an int from 0 to 65535, not {type(port).__name__}")
     if not 0 <= port <= 65535:

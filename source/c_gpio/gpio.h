@@ -137,6 +137,7 @@ struct rpio_event {
     uint32_t line;
     uint32_t value; /* 1 after a rising, 0 after a falling edge */
     uint32_t seq;   /* number of the event on its line, from 1; a gap is what was lost */
+    uint32_t token; /* of the registration, where rpio_poll_wait() has read it; else 0 */
 };
 
 #define RPIO_EVENT_BYTES 48u /* sizeof(struct gpio_v2_line_event) */

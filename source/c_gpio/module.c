@@ -297,6 +297,7 @@ static PyStructSequence_Field edge_event_fields[] = {
     {"value", "1 after a rising edge, 0 after a falling one"},
     {"timestamp_ns", "CLOCK_MONOTONIC in nanoseconds, taken in the kernel's interrupt handler"},
     {"seq", "number of the event on its line, from 1; a gap is what was lost"},
+    {"token", "what Poller.add_edges() was given; no part of the tuple"},
     {0},
 };
 
@@ -316,6 +317,7 @@ static PyObject *edge_event(const struct state *state, const struct rpio_event *
     PyStructSequence_SetItem(object, 1, PyLong_FromUnsignedLong(event->value));
     PyStructSequence_SetItem(object, 2, PyLong_FromUnsignedLongLong(event->timestamp_ns));
     PyStructSequence_SetItem(object, 3, PyLong_FromUnsignedLong(event->seq));
+    PyStructSequence_SetItem(object, 4, PyLong_FromUnsignedLong(event->token));
     if (PyErr_Occurred())
         Py_CLEAR(object);
     return object;

@@ -179,10 +179,9 @@ static int read_line(struct rpio_poll *poll, const struct epoll_event *ready, st
     if (fd < 0)
         return 0; /* removed since */
     int count = ready->events & EPOLLIN ? rpio_event_read(fd, poll->events + batch->event_count) : 0;
-    if (count > 0) {
-        batch->event_count += (size_t)count;
-        ++*sources;
-    }
+    for (int i = 0; i < count; i++)
+        poll->events[batch->event_count++].token = (uint32_t)ready->data.u64;
+    *sources += count > 0;
     return count < 0 || ready->events & (EPOLLERR | EPOLLHUP);
 }
 

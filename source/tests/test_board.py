@@ -376,3 +376,61 @@ def test_every_error_of_a_line_has_advice(board):
         with pytest.raises(errors.GPIOError) as e:
             call()
         assert e.value.hint
+
+
+@pytest.mark.parametrize("initial", ["1", "HIGH", 1.0, [1]])
+def test_an_initial_that_is_no_integer_is_an_error(board, sim, initial):
+    with pytest.raises(TypeError):
+        board.setup(17, OUT, PUD_OFF, initial)
+    with pytest.raises(TypeError):
+        board.setup(17, 1.0, PUD_OFF, None)
+    assert sim.function(17) == IN
+
+
+def test_a_wrong_name_closes_nothing(board, sim):
+    port = board.add_tcp(0, print, False, "127.0.0.1").port
+    with pytest.raises(errors.NoBackendError):
+        board.use("nonsense")
+    with pytest.raises(RuntimeError, match="in use"):
+        board.use("sim")  # a port is open
+    assert board._servers[0].port == port
+
+
+def test_a_backend_of_ones_own_needs_no_pi(sim):
+    sim.label = "my-chip"
+    board = Board()
+    board.use(sim)
+    board.setup(17, OUT, PUD_OFF, 1)
+    assert sim.read(17) == 1
+    assert board.hardware.line_count == sim.line_count
+    board.close()
+
+
+def test_cleanup_goes_on_after_a_line_that_fails(board, sim, monkeypatch):
+    board.setup([17, 18, 22], OUT, PUD_OFF, 1)
+    real = sim.set_input
+
+    def stuck(line, pull):
+        if line == 17:
+            raise OSError(5, "stuck")
+        real(line, pull)
+
+    monkeypatch.setattr(sim, "set_input", stuck)
+    with pytest.raises(OSError, match="stuck"):
+        board.cleanup(None)
+    assert [sim.function(n) for n in (17, 18, 22)] == [OUT, IN, IN]
+    assert board.mode == BCM
+    with pytest.warns(RuntimeWarning, match="nothing to clean up"):
+        board.cleanup(None)
+
+
+def test_lines_used_without_setup_are_let_go_by_cleanup(board, sim, monkeypatch):
+    released = []
+    monkeypatch.setattr(sim, "release", released.append)
+    sim.set_output(17, 0)
+    board.force_output(17, 1)
+    board.set_pull(18, PUD_UP)
+    board.setwarnings(0)
+    board.cleanup(None)
+    assert sorted(released) == [17, 18]
+    assert sim.read(17) == 1

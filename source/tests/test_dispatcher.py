@@ -20,7 +20,7 @@ def edges():
 
 @pytest.fixture
 def dispatcher(edges):
-    d = Dispatcher(_gpio.Poller(), edges.extend)
+    d = Dispatcher(_gpio.Poller(), edges.append)
     yield d
     d.close()
 
@@ -332,7 +332,7 @@ def test_closing_twice_is_fine_and_a_closed_poller_says_so():
 
 def test_lines_may_be_removed_and_closed_while_another_thread_waits(edges):
     """The number of a closed line goes to a socket at once: its data must not be read as edges."""
-    dispatcher = Dispatcher(_gpio.Poller(), edges.extend)
+    dispatcher = Dispatcher(_gpio.Poller(), edges.append)
     dispatcher.start_thread()
     stolen = 0
     for n in range(300):
@@ -372,3 +372,99 @@ def test_a_closed_worker_drops_what_is_queued_and_ends():
     worker.join(5)
     assert len(seen) <= 1
     assert "w" not in [t.name for t in threading.enumerate()]
+
+
+# -- things that must not end the loop ----------------------------------------------------------------------
+
+
+def test_a_handler_that_fails_loses_its_descriptor_not_the_loop(dispatcher, pipe, capsys):
+    def broken(events):
+        raise KeyError("a fault of ours")
+
+    dispatcher.add(pipe[0], broken)
+    os.write(pipe[1], b"x")
+    dispatcher.step(1)
+    assert dispatcher.step(0) == 0
+    assert "a fault of ours" in capsys.readouterr().err
+
+
+def test_stop_in_a_callback_keeps_the_rest_of_the_batch_for_the_next_loop(pipe):
+    seen = []
+    dispatcher = Dispatcher(_gpio.Poller(), lambda event: (seen.append(event.seq), dispatcher.stop()))
+    dispatcher.add_edges(pipe[0], pytest.fail)
+    os.write(pipe[1], b"".join(record(1, n % 2, n, n + 1) for n in range(5)))
+    for turn in range(1, 6):
+        dispatcher.run()
+        assert seen == list(range(1, turn + 1))
+    dispatcher.close()
+
+
+def test_a_stop_while_wait_waits_for_the_loop_before_is_not_lost(pipe):
+    gate, inside = threading.Event(), threading.Event()
+
+    def slow(event):
+        inside.set()
+        gate.wait(10)
+
+    dispatcher = Dispatcher(_gpio.Poller(), slow)
+    dispatcher.add_edges(pipe[0], pytest.fail)
+    os.write(pipe[1], record(1, 1, 1))
+    dispatcher.start_thread()
+    assert inside.wait(5)
+    dispatcher.stop()
+    second = threading.Thread(target=dispatcher.run)
+    second.start()
+    wait_until(lambda: False, 0.1)  # it waits for its turn now
+    dispatcher.stop()
+    gate.set()
+    second.join(5)
+    assert not second.is_alive()
+    dispatcher.close()
+
+
+def test_a_worker_survives_a_callback_that_exits(capsys):
+    seen = []
+
+    def leave(n):
+        seen.append(n)
+        raise SystemExit
+
+    worker = Worker(leave, "leaver")
+    for n in range(3):
+        worker.put(n)
+    assert wait_until(lambda: seen == [0, 1, 2])
+    worker.close()
+    worker.join(5)
+    assert "SystemExit" in capsys.readouterr().err
+
+
+def test_a_callback_without_a_repr_and_a_stderr_that_has_gone_end_nothing(monkeypatch):
+    from RPIO.dispatcher import run_callback
+
+    class Unspeakable:
+        def __call__(self):
+            raise ValueError
+
+        def __repr__(self):
+            raise RuntimeError
+
+    run_callback(Unspeakable())
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as gone:
+        monkeypatch.setattr("sys.stderr", gone)
+        run_callback(Unspeakable())
+        run_callback(lambda: 1 / 0)
+        monkeypatch.undo()
+        with pytest.raises(BrokenPipeError):
+            gone.close()
+
+
+def test_logging_that_is_being_imported_is_left_alone(monkeypatch):
+    import sys
+    import types
+
+    from RPIO import log
+
+    monkeypatch.setitem(sys.modules, "logging", types.ModuleType("logging"))
+    log.debug("nobody hears %s", "this")

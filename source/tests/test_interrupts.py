@@ -432,3 +432,49 @@ def test_warnings_are_given_for_a_line_in_use(board, sim):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         add(board, 17, print)
+
+
+def test_edges_read_before_a_watch_began_are_not_its_own(board, sim):
+    """A batch is read at once; a callback that begins a new watch must not get the rest of it."""
+    first, second = Log(), Log()
+
+    def replace(gpio_id, value):
+        first(gpio_id, value)
+        board.del_interrupt(17)
+        add(board, 17, second)
+
+    add(board, 17, replace)
+    wiggle(sim, 17, [1, 0] * 10)
+    drain(board)
+    assert (len(first), second, board.events_lost()) == (1, [], 0)
+    sim.drive(17, 1)
+    drain(board)
+    assert second == [(17, 1)]
+
+
+def test_an_excursion_as_an_output_loses_and_invents_nothing(board, sim):
+    log = Log()
+
+    def excursion(gpio_id, value):
+        log(gpio_id, value)
+        if len(log) == 1:
+            board.setup(17, OUT, PUD_OFF, 0)
+            board.setup(17, IN, PUD_OFF, None)
+
+    add(board, 17, excursion)
+    wiggle(sim, 17, [1, 0] * 10)
+    drain(board)
+    assert board.events_lost() == 0
+
+
+def test_a_refusal_leaves_an_output_as_it_is(board, sim, monkeypatch):
+    board.setup(17, OUT, PUD_OFF, 1)
+    monkeypatch.setattr(sim, "features", frozenset())
+
+    def refuse(*a):
+        raise errors.NotSupportedError("no edges")
+
+    monkeypatch.setattr(sim, "watch", refuse)
+    with pytest.raises(errors.NotSupportedError):
+        add(board, 17, print)
+    assert (sim.function(17), sim.read(17), board.direction(17)) == (OUT, 1, OUT)

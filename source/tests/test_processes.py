@@ -245,6 +245,30 @@ def test_a_fork_while_the_loop_runs_in_a_thread():
     assert out == "[(7, 0)]\n"
 
 
+def test_a_callback_that_forks_is_the_last_of_its_edge_in_the_child():
+    out = run(
+        """
+        import os, RPIO
+        def fork(gpio_id, value):
+            pid = os.fork()
+            if pid == 0:
+                return
+            os.waitpid(pid, 0)
+        parent = os.getpid()
+        def second(gpio_id, value):
+            print("second", "parent" if os.getpid() == parent else "child", flush=True)
+            RPIO.stop_waiting_for_interrupts()
+        RPIO.add_interrupt_callback(7, fork)
+        RPIO.add_interrupt_callback(7, second)
+        RPIO.sim.drive(7, 0)
+        from RPIO.facade import board
+        board.dispatcher.step(1)
+        os._exit(0)
+        """
+    )
+    assert out == "second parent\n"
+
+
 # -- import -------------------------------------------------------------------------------------------------
 
 

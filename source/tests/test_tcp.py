@@ -352,7 +352,7 @@ def test_a_threaded_callback_that_is_too_slow_loses_nothing(serve, connect, monk
     total = 300_000
     sender = threading.Thread(target=connection.sendall, args=(b"m" * total,))
     sender.start()
-    assert wait_until(lambda: server._worker.full)
+    assert wait_until(lambda: server.worker.full)
     gate.set()
     sender.join(10)
     assert wait_until(lambda: sum(seen) == total, 10)
@@ -447,3 +447,84 @@ def test_tcp_needs_no_board(connect):
     board.wait(True)
     assert round_trip_s(connect(server)) < 1
     board.close()
+
+
+def test_what_was_sent_before_a_close_arrives_whole(serve, connect, board):
+    sent = []
+
+    def answer(client, message):
+        sent.append(sum(client.send(b"z" * 65536) for _ in range(15)))
+        board.close_tcp_client(client.fileno())
+        with pytest.raises(OSError, match="closed"):
+            client.send(b"more")
+
+    server = serve(answer)
+    connection = connect(server)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+    connection.sendall(b"?")
+    assert wait_until(lambda: sent)
+    assert len(receive(connection, 10**9)) == sent[0]
+    assert wait_until(lambda: not server.clients)
+
+
+def test_sending_on_a_closed_connection_is_an_error(serve, connect):
+    clients = []
+    server = serve(lambda client, message: clients.append(client))
+    connect(server).sendall(b"x")
+    assert wait_until(lambda: clients)
+    clients[0].close()
+    clients[0].close()
+    with pytest.raises(OSError) as e:
+        clients[0].send(b"x")
+    assert e.value.errno == errno.EBADF
+
+
+def test_nobody_is_left_when_a_port_closes_while_clients_come(sim):
+    from RPIO.board import Board
+
+    for _ in range(30):
+        board = Board()
+        board.use(sim, sim.hardware)
+        server = board.add_tcp(0, echo, False, "127.0.0.1")
+        board.wait(True)
+        stop = threading.Event()
+
+        def visit(port=server.port, stop=stop):
+            while not stop.is_set():
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    pass
+
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        assert wait_until(lambda server=server: server.clients)
+        board.cleanup_interrupts()
+        assert server.clients == {}
+        stop.set()
+        visitor.join()
+        assert server.clients == {}
+        board.close()
+
+
+def test_a_client_that_resets_while_its_port_is_paused_is_dropped(serve, connect, monkeypatch):
+    from RPIO import dispatcher
+
+    monkeypatch.setattr(dispatcher, "WORKER_QUEUE_SIZE", 2)
+    gate = threading.Event()
+    server = serve(lambda client, message: gate.wait(10), threaded=True)
+    busy, rude = connect(server), connect(server)
+    assert wait_until(lambda: len(server.clients) == 2)
+    for _ in range(5):
+        busy.sendall(b"x" * 1024)
+    assert wait_until(lambda: server.worker.full)
+    busy.sendall(b"x" * 1024)
+    assert wait_until(lambda: all(client.paused for client in server.clients.values()))
+    rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    rude.close()
+    assert wait_until(lambda: len(server.clients) == 1)
+    gate.set()
+
+
+@pytest.mark.parametrize("host", [None, 127, b"127.0.0.1"])
+def test_a_host_that_is_no_text_is_an_error(board, host):
+    with pytest.raises(TypeError, match="host must be an address"):
+        board.add_tcp(0, echo, False, host)

@@ -9,10 +9,20 @@ takes an output of somebody else just to read it.
 from __future__ import annotations
 
 import errno
+import functools
 import os
+from _thread import RLock
 
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 CONSUMER = "RPIO"
 AS_IS = -1
@@ -80,6 +90,17 @@ def _open_chip(path: str) -> int:
         raise
 
 
+def _locked(method: Callable[P, T]) -> Callable[P, T]:
+    """One thread at a time: a descriptor must not be closed, and its number used again, between look and use."""
+
+    @functools.wraps(method)
+    def call(*arguments: P.args, **keywords: P.kwargs) -> T:
+        with arguments[0]._lock:  # type: ignore[attr-defined]
+            return method(*arguments, **keywords)
+
+    return call
+
+
 class _Held:
     """A line that this process has requested."""
 
@@ -103,6 +124,7 @@ class CdevBackend(Backend):
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._lock = RLock()
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
         self._chip_fd = _open_chip(path)
@@ -116,7 +138,7 @@ class CdevBackend(Backend):
 
     def _explain(self, error: OSError, line: int) -> OSError:
         """The kernel's error with the line, its holder and what to do."""
-        if error.errno == errno.EBUSY:
+        if error.errno == errno.EBUSY and line not in self._held:
             holder = self.consumer(line)
             by = f"by {holder!r}" if holder else "by a program or driver that gives no name"
             return errors.LineBusyError(
@@ -171,6 +193,7 @@ class CdevBackend(Backend):
 
     # -- the protocol ----------------------------------------------------------------------------
 
+    @_locked
     def function(self, line: int) -> int:
         check_line(self, line)
         held = self._held.get(line)
@@ -178,6 +201,7 @@ class CdevBackend(Backend):
             return held.direction
         return model.OUT if self._info(line)["is_output"] else model.IN
 
+    @_locked
     def set_input(self, line: int, pull: int | None) -> None:
         check_line(self, line)
         if pull is None:
@@ -187,6 +211,7 @@ class CdevBackend(Backend):
             check_pull(pull)
             self._take(line, model.IN, 0, pull - model.PUD_OFF)
 
+    @_locked
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
         held = self._held.get(line)
@@ -205,6 +230,7 @@ class CdevBackend(Backend):
         held.direction = model.OUT
         return _gpio.line_read(held.fd)
 
+    @_locked
     def read(self, line: int) -> int:
         check_line(self, line)
         held = self._held.get(line)
@@ -219,12 +245,12 @@ class CdevBackend(Backend):
                 "its holder",
                 hint=f"setup({line}, OUT) takes it over without a change of level",
             )
-        self._request(line, AS_IS, 0, AS_IS)
         try:
-            return _gpio.line_read(self._held[line].fd)
+            return _gpio.line_read(self._request(line, AS_IS, 0, AS_IS).fd)
         finally:
             self.release(line)
 
+    @_locked
     def write(self, line: int, value: int) -> None:
         check_line(self, line)
         bit = 1 if value else 0
@@ -239,18 +265,21 @@ class CdevBackend(Backend):
                     raise self._explain(e, line) from None
         self._latch[line] = bit
 
+    @_locked
     def set_pull(self, line: int, pull: int) -> None:
         check_line(self, line)
         check_pull(pull)
         if self.function(line) != model.OUT:
             self._take(line, model.IN, 0, pull - model.PUD_OFF)
 
+    @_locked
     def pull(self, line: int) -> int | None:
         check_line(self, line)
         held = self._held.get(line)
         code = held.pull if held is not None else self._info(line)["pull"]
         return None if code == AS_IS else code + model.PUD_OFF  # type: ignore[operator]
 
+    @_locked
     def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
         check_line(self, line)
         bits = check_edge(edge)
@@ -267,16 +296,22 @@ class CdevBackend(Backend):
         self._configure(line, held, model.IN, 0, pull, bits, filter_us)
         return held.fd
 
+    @_locked
     def unwatch(self, line: int) -> None:
         check_line(self, line)
         held = self._held.get(line)
         if held is not None and held.bits:
-            self._configure(line, held, model.IN, 0, held.pull, 0, 0)
+            try:
+                self._configure(line, held, model.IN, 0, held.pull, 0, 0)
+            except errors.LineGoneError:
+                return
             while _gpio.events_read(held.fd):
                 pass  # what waits is dropped
 
+    @_locked
     def release(self, line: int) -> None:
         check_line(self, line)
+        self._latch.pop(line, None)  # others may set the line now
         held = self._held.pop(line, None)
         if held is not None:
             os.close(held.fd)
@@ -304,6 +339,7 @@ class CdevBackend(Backend):
         return False
 
     def after_fork(self) -> None:
+        self._lock = RLock()  # another thread may have held it
         for line in list(self._held):
             self.release(line)  # this process's copy of the descriptor: the parent's request lives on
         if self._gone_fd is not None:

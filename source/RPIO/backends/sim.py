@@ -36,7 +36,7 @@ RP1_FUNCTIONS = BCM_FUNCTIONS - {model.ALT5} | {model.ALT6, model.ALT7, model.AL
 class _Watch:
     """The pipe of a watched line."""
 
-    __slots__ = ("bits", "filter_ns", "pending", "reader", "seq", "waiting", "writer")
+    __slots__ = ("bits", "filter_ns", "pending", "reader", "seq", "writer")
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -44,7 +44,6 @@ class _Watch:
         self.filter_ns = 0
         self.seq = 0
         self.pending: object = None
-        self.waiting = 0
 
     def close(self) -> None:
         os.close(self.reader)

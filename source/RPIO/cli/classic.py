@@ -212,6 +212,7 @@ def write(text: str) -> None:
     function = facade.gpio_function(line)
     if function == model.OUT:
         facade.forceoutput(line, bit)
+        say_if_released(gpio)
     else:
         print(
             f"Cannot output to GPIO {gpio}, because it is setup as {model.FUNCTION_NAMES.get(function, '-')}. "

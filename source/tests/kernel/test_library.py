@@ -326,6 +326,10 @@ def test_a_chip_that_goes_away_is_said_and_does_not_spin(caplog):
     with pytest.raises(errors.LineGoneError, match="GPIO 2: its chip has been removed"):
         board.output(2, 1)
     assert board.dispatcher.step(0) == 0
+    with pytest.raises(errors.LineGoneError):
+        board.cleanup(None)
+    board.setwarnings(False)
+    board.cleanup(None)  # nothing is left to be done
     board.close()
 
 
@@ -389,6 +393,55 @@ def test_exit_closes_everything_and_sets_no_line(chip):
     board = Board(f"cdev:{chip.path}")
     assert board.backend.consumer(4) == board.backend.consumer(5) == ""
     board.close()
+
+
+def test_threads_do_not_take_each_others_requests(board):
+    """Reading a free line requests it for a moment; a setup() of another thread must not be given back with it."""
+    trouble = []
+
+    def read_on():
+        for _ in range(400):
+            try:
+                board.force_input(5)
+            except OSError as e:
+                trouble.append(e)
+
+    readers = [threading.Thread(target=read_on) for _ in range(2)]
+    for thread in readers:
+        thread.start()
+    board.setwarnings(False)
+    for _ in range(150):
+        board.setup(5, OUT, PUD_OFF, 1)
+        assert board.backend.consumer(5) == "RPIO"
+        assert board.input(5) == 1
+        board.cleanup(5)
+    for thread in readers:
+        thread.join()
+    assert trouble == []
+
+
+def test_an_output_is_taken_over_at_the_level_that_it_has(board, chip):
+    board.setup(3, OUT, PUD_OFF, 1)
+    board.cleanup(3)
+    other = Board(f"cdev:{chip.path}")
+    other.setup(3, OUT, PUD_OFF, 0)
+    other.close()
+    board.setup(3, OUT, PUD_OFF, None)
+    assert chip.level(3) == 0
+
+
+def test_another_chip_of_a_pi_has_line_numbers_and_no_header(pi_chip, chip):
+    expander = Board(f"cdev:{chip.path}")
+    expander.setup(4, IN, PUD_OFF, None)
+    with pytest.raises(RuntimeError, match="BOARD numbering needs a Raspberry Pi's header"):
+        expander.setmode(10)
+    with pytest.raises(ValueError):
+        expander.setup(17, IN, PUD_OFF, None)
+    expander.close()
+    header = Board(f"cdev:{pi_chip.path}")
+    header.setmode(10)
+    assert header.line_of(11) == 17
+    header.close()
 
 
 # -- the command line ---------------------------------------------------------------------------------------
