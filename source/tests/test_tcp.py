@@ -453,14 +453,15 @@ def test_what_was_sent_before_a_close_arrives_whole(serve, connect, board):
     sent = []
 
     def answer(client, message):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         sent.append(sum(client.send(b"z" * 65536) for _ in range(15)))
+        assert len(client._unsent) > 500_000
         board.close_tcp_client(client.fileno())
         with pytest.raises(OSError, match="closed"):
             client.send(b"more")
 
     server = serve(answer)
     connection = connect(server)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
     connection.sendall(b"?")
     assert wait_until(lambda: sent)
     assert len(receive(connection, 10**9)) == sent[0]
@@ -482,21 +483,21 @@ def test_sending_on_a_closed_connection_is_an_error(serve, connect):
 def test_nobody_is_left_when_a_port_closes_while_clients_come(sim):
     from RPIO.board import Board
 
-    for _ in range(30):
+    for _ in range(10):
         board = Board()
         board.use(sim, sim.hardware)
         server = board.add_tcp(0, echo, False, "127.0.0.1")
         board.wait(True)
-        stop = threading.Event()
+        stop, came = threading.Event(), threading.Event()
 
-        def visit(port=server.port, stop=stop):
+        def visit(port=server.port, stop=stop, came=came):
             while not stop.is_set():
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    pass
+                    came.set()
 
         visitor = threading.Thread(target=visit)
         visitor.start()
-        assert wait_until(lambda server=server: server.clients)
+        assert came.wait(5)
         board.cleanup_interrupts()
         assert server.clients == {}
         stop.set()
