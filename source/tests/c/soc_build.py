@@ -15,6 +15,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -33,39 +34,22 @@ CACHE = PROJECT / ".cache" / "c"
 
 SOC_SOURCES = (HERE / "soc.c",)
 
-SOC_CDEF = """
-struct soc;
-struct soc *soc_new(const char *compatible);
-void soc_free(struct soc *soc);
-uint32_t soc_read(struct soc *soc, uint32_t offset);
-void soc_write(struct soc *soc, uint32_t offset, uint32_t value);
-void soc_wait_ns(struct soc *soc, uint64_t ns);
-void soc_drive(struct soc *soc, unsigned line, int level);
-int soc_level(const struct soc *soc, unsigned line);
-int soc_is_driving(const struct soc *soc, unsigned line);
-int soc_pull(const struct soc *soc, unsigned line);
-unsigned soc_violations(const struct soc *soc);
-const char *soc_violation(const struct soc *soc);
-unsigned soc_log_count(const struct soc *soc);
-int soc_log_entry(const struct soc *soc, unsigned index, uint32_t *offset, uint32_t *value, int *is_write);
-void soc_log_clear(struct soc *soc);
-"""
 
-# What files that add a part to the model need, on top of SOC_CDEF.
-SOC_PART_CDEF = """
-struct soc_part {
-    void *state;
-    uint64_t (*next)(const void *state);
-    void (*run)(void *state, struct soc *soc);
-    int (*drives)(const void *state, unsigned line, unsigned code, int *level);
-    void (*release)(void *state);
-};
-int soc_attach(struct soc *soc, const struct soc_part *part);
-uint64_t soc_now_ns(const struct soc *soc);
-uint32_t soc_bus_read(struct soc *soc, uint32_t offset);
-void soc_bus_write(struct soc *soc, uint32_t offset, uint32_t value);
-void soc_settle(struct soc *soc);
-"""
+def declarations(header: Path) -> str:
+    """Return what a header declares, in the form that cffi reads: no comments, constants spelled out.
+
+    So header and tests cannot drift apart.
+    """
+    text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
+    constants = dict(re.findall(r"^#define (\w+) (\d+)u?\s*$", text, re.MULTILINE))
+    text = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"__attribute__\(\(.*?\)\)\)", "", text)
+    for name, value in constants.items():
+        text = re.sub(rf"\b{name}\b", value, text)
+    return text + "".join(f"\n#define {name} {value}" for name, value in constants.items())
+
+
+SOC_CDEF = declarations(HERE / "soc.h")
 
 FLAGS = ("-std=c11", "-O1", "-g", "-fPIC", "-Wall")
 SANITIZER_FLAGS = (
@@ -136,7 +120,7 @@ def build(
 
 def build_soc(*, sanitize: bool = False) -> ModuleType:
     """Return the model alone, with the functions that parts use."""
-    return build("soc_model", SOC_SOURCES, SOC_CDEF + SOC_PART_CDEF, sanitize=sanitize)
+    return build("soc_model", SOC_SOURCES, SOC_CDEF, sanitize=sanitize)
 
 
 def _key(name: str, paths: Sequence[Path], cdef: str, flags: Sequence[str]) -> str:
