@@ -39,7 +39,9 @@ Without hardware, RPIO_BACKEND=sim or RPIO.use("sim") gives a simulated board, a
 the board is found when the first line is touched.
 """
 
+from . import Exceptions as Exceptions
 from . import facade as _facade
+from . import sim as sim
 from .boards import (
     GPIO_LIST_R1,
     GPIO_LIST_R2,
@@ -125,16 +127,14 @@ from .model import (
 
 __version__ = VERSION
 
-_SUBMODULES = ("Exceptions", "sim")
 
-
-def __getattr__(name: str) -> object:  # called for what is not here yet
+def __getattr__(name: str) -> object:  # until the machine is known: see facade.LAZY
     if name in _facade.LAZY:
-        return _facade.LAZY[name]()
-    if name in _SUBMODULES:
-        return __import__(f"{__name__}.{name}", fromlist=["*"])
+        return _facade.LAZY[name](_facade.board.hardware)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
+_lazy = __getattr__
 
 __all__ = [
     "ALT0",

@@ -25,6 +25,7 @@ from .interrupts import Subscription, WatchedLine
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import ModuleType
 
     from ._gpio import EdgeEvent
     from .arguments import Channels
@@ -47,9 +48,23 @@ class Board:
 
     *spec* names the backend: "auto", "regs", "cdev", "sim", with an argument behind a colon ("sim:3B+",
     "cdev:/dev/gpiochip1"). *default_mode* is the numbering before setmode(): BCM, or None to require it.
+    *fast* is the C module whose output() and input() serve the channels of this board that are granted to them;
+    there is one such table, so only one Board can have it. *on_hardware* is called with what the machine is when
+    the board has been opened, and with None when it has been closed.
     """
 
-    def __init__(self, spec: str | None = None, default_mode: int | None = model.BCM) -> None:
+    def __init__(
+        self,
+        spec: str | None = None,
+        default_mode: int | None = model.BCM,
+        fast: ModuleType | None = None,
+        on_hardware: Callable[[Hardware | None], object] | None = None,
+    ) -> None:
+        self._fast = fast
+        self._on_hardware = on_hardware
+        if fast is not None:
+            fast.revoke_all()
+            fast.on_miss(self.output, self.input)
         self._spec = spec
         self._default_mode = default_mode
         self._explicit_mode: int | None = None
@@ -86,6 +101,7 @@ class Board:
             else:
                 self._backend, self._hardware = spec, hardware or opening.unknown(spec)
                 self._register_hooks()
+                self._tell(self._hardware)
 
     @property
     def backend(self) -> backends.Backend:
@@ -110,6 +126,11 @@ class Board:
     def _open(self) -> None:
         self._backend, self._hardware = opening.open_board(self._spec)
         self._register_hooks()
+        self._tell(self._hardware)
+
+    def _tell(self, hardware: Hardware | None) -> None:
+        if self._on_hardware is not None:
+            self._on_hardware(hardware)
 
     def _register_hooks(self) -> None:
         """Close at exit, and drop in the child of a fork what the parent goes on using. Once."""
@@ -145,6 +166,7 @@ class Board:
             self._backend.after_fork()
             if self._backend.holds_lines:
                 self._directions.clear()
+                self._grant_all()
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
@@ -155,9 +177,11 @@ class Board:
             dispatcher, self._dispatcher = self._dispatcher, None
             backend, self._backend = self._backend, None
             self._directions.clear()
+            self._grant_all()
             self._owned.clear()
             self._taken.clear()
             self._hardware = None
+            self._tell(None)
         if dispatcher is not None:
             dispatcher.close()
         deadline_s = monotonic() + JOIN_TIMEOUT_S
@@ -192,6 +216,7 @@ class Board:
                 hint=f"{self.hardware.name} has no header whose pins are known: use BCM numbering (line numbers)",
             )
         self._explicit_mode = mode
+        self._grant_all()
 
     def line_of(self, channel: int) -> int:
         """Return the line of a channel under the numbering mode.
@@ -276,10 +301,35 @@ class Board:
         else:
             self._suspend_watch(line)
             self.backend.set_output(line, None if value is None else int(value))
-        self._directions[line] = direction
+        self._set_direction(line, direction)
         self._owned.add(line)
         if direction == model.IN:
             self._resume_watch(line)
+
+    def _set_direction(self, line: int, direction: int | None) -> None:
+        """Remember what a line is set up as, None for not at all; grant it to the C functions accordingly."""
+        if direction is None:
+            self._directions.pop(line, None)
+        else:
+            self._directions[line] = direction
+        self._grant(line)
+
+    def _grant(self, line: int) -> None:
+        if self._fast is None:
+            return
+        channel, direction = self.channel_of(line), self._directions.get(line)
+        block = getattr(self.backend, "block", None) if direction is not None else None
+        if block is None:
+            self._fast.revoke(channel)
+        else:
+            self._fast.grant(channel, block, line, direction == model.OUT)
+
+    def _grant_all(self) -> None:
+        """After a change of what channels mean, or of what is set up."""
+        if self._fast is not None:
+            self._fast.revoke_all()
+            for line in self._directions:
+                self._grant(line)
 
     def _warn_of_use(self, line: int, pull: int | None) -> None:
         function = self.backend.function(line)
@@ -290,25 +340,20 @@ class Board:
         if pull in (model.PUD_DOWN, model.PUD_UP) and line in self.hardware.fixed_pull_ups:
             self._warn(FIXED_PULL_WARNING)
 
-    def output(self, channels: Channels, values: int | Sequence[int]) -> None:
+    def output(self, channel: Channels, value: int | Sequence[int]) -> None:
         """Set outputs. See RPIO.output()."""
-        many = arguments.channel_list(channels)
-        levels = arguments.value_list(values)
-        if isinstance(values, (list, tuple)) != isinstance(channels, (list, tuple)) and isinstance(
-            values, (list, tuple)
-        ):
+        channels = arguments.channel_list(channel)
+        values = arguments.value_list(value)
+        several = isinstance(value, (list, tuple))
+        if several and (len(values) != len(channels) or not isinstance(channel, (list, tuple))):
             raise RuntimeError("Number of channels != number of values")
-        if isinstance(values, (list, tuple)) and len(levels) != len(many):
-            raise RuntimeError("Number of channels != number of values")
-        for position, channel in enumerate(many):
-            value = levels[position if isinstance(values, (list, tuple)) else 0]
-            level = arguments.level_in_list(value)
-            line = self.line_of(arguments.channel_in_list(channel))
+        for position, one in enumerate(channels):
+            level = arguments.level_in_list(values[position if several else 0])
+            line = self.line_of(arguments.channel_in_list(one))
             with self._lock:
                 if self._directions.get(line) != model.OUT:
                     raise errors.WrongDirectionException(
-                        "The GPIO channel has not been set up as an OUTPUT",
-                        hint=f"setup({channel}, OUT) first",
+                        "The GPIO channel has not been set up as an OUTPUT", hint=f"setup({one}, OUT) first"
                     )
                 self.backend.write(line, level)
 
@@ -418,7 +463,7 @@ class Board:
             self._warn_of_use(line, pull)
         log.debug("- changing gpio function of GPIO %s to INPUT", line)
         self.backend.set_input(line, pull)
-        self._directions[line] = model.IN
+        self._set_direction(line, model.IN)
         self._owned.add(line)
 
     def _arm(self, line: int, edge: int, filter_us: int) -> int:
@@ -561,6 +606,7 @@ class Board:
             with self._lock:
                 self._close_interrupts()
                 self._explicit_mode = None
+                self._grant_all()
                 found = self._release_all(list(self._directions))
                 taken, self._taken = self._taken, set()
                 for line in taken:
@@ -592,10 +638,10 @@ class Board:
         if line in self._watched:
             self._drop_watch(line)
         if line not in self._owned:
-            self._directions.pop(line, None)
+            self._set_direction(line, None)
             return False
         self._owned.discard(line)
-        self._directions.pop(line, None)
+        self._set_direction(line, None)
         try:
             self.backend.set_input(line, model.PUD_OFF)
         finally:

@@ -1,23 +1,55 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The functions of ``import RPIO``: each is one call of the one default Board."""
+"""The functions of ``import RPIO``: each is one call of the one default Board.
+
+output() and input() are C functions, which ask Board only for what it has not granted them.
+"""
 
 from __future__ import annotations
 
+import sys
+
+from . import _gpio
 from .board import Board
 from .model import PUD_OFF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from .arguments import Channels
     from .backends import Backend
+    from .boards import Hardware
 
 VERSION = "1.0.0.dev0"
 VERSION_GPIO = "1.0.0.dev0/0.7.1"
 """Of the C core, and of the RPi.GPIO whose interface it has."""
 
-board = Board()
+
+LAZY: dict[str, Callable[[Hardware], object]] = {
+    "RPI_REVISION": lambda hardware: hardware.p1_revision,
+    "RPI_REVISION_HEX": lambda hardware: hardware.revision_hex,
+    "RPI_INFO": lambda hardware: hardware.rpi_info,
+}
+"""Names that need a look at the machine, which an import does not take."""
+
+
+def _publish(hardware: Hardware | None) -> None:
+    """Make the lazy names plain ones of the module RPIO once the machine is known, lazy again when it is closed.
+
+    A module with a ``__getattr__`` cannot have its attributes cached by the interpreter: ``RPIO.output`` alone
+    would cost 10 ns more, nearly as much as the call.
+    """
+    names = vars(sys.modules[__package__])
+    if hardware is None:
+        for name in LAZY:
+            names.pop(name, None)
+        names["__getattr__"] = names["_lazy"]
+    else:
+        names.update({name: value(hardware) for name, value in LAZY.items()})
+        names.pop("__getattr__", None)
+
+
+board = Board(fast=_gpio, on_hardware=_publish)
 
 
 def use(backend: str | Backend) -> None:
@@ -78,26 +110,8 @@ def setup(channel: Channels, direction: int, pull_up_down: int = PUD_OFF, initia
     board.setup(channel, direction, pull_up_down, initial)
 
 
-def output(channel: Channels, value: int | Sequence[int]) -> None:
-    """Set an output to 0 or 1 (any value but 0 is high), or several: to one value, or to a list of values.
-
-    Levels change in the order of the list.
-
-    Raises:
-        WrongDirectionException: not set up as OUT (a RuntimeError); those before it are written.
-        ValueError: no such channel, or no such value.
-    """
-    board.output(channel, value)
-
-
-def input(channel: int) -> int:
-    """Return the level of a channel that has been set up, 0 or 1.
-
-    Raises:
-        WrongDirectionException: it has not been set up (a RuntimeError).
-        InvalidChannelException: no such channel (a ValueError).
-    """
-    return board.input(channel)
+output = _gpio.output
+input = _gpio.input
 
 
 def forceoutput(gpio_id: int, value: int) -> None:
@@ -244,11 +258,3 @@ def sysinfo() -> tuple[str, str, str, int, str]:
 def version() -> tuple[str, str]:
     """Return (version of RPIO, version of its GPIO library)."""
     return VERSION, VERSION_GPIO
-
-
-LAZY: dict[str, Callable[[], object]] = {
-    "RPI_REVISION": lambda: board.hardware.p1_revision,
-    "RPI_REVISION_HEX": lambda: board.hardware.revision_hex,
-    "RPI_INFO": lambda: board.hardware.rpi_info,
-}
-"""Names that need a look at the machine, which an import does not take."""

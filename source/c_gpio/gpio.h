@@ -84,6 +84,13 @@ int rpio_regs_pull(const struct rpio_regs *regs, unsigned line);
 /* Sets the pull: RPIO_PULL_OFF, _DOWN or _UP. Takes 10 us or more on BCM2835 to 2837. */
 int rpio_regs_set_pull(struct rpio_regs *regs, unsigned line, int pull);
 
+/* Where a line's level is: byte offsets into the block, and the line's bit in each of these registers. For a
+ * caller that touches one line often and has looked at everything else before. */
+struct rpio_ports {
+    uint32_t set, clear, level, bit;
+};
+int rpio_regs_ports(const struct rpio_regs *regs, unsigned line, struct rpio_ports *ports);
+
 /* ---- the gpiochip character device, version 2 (cdev.c) -------------------------------------------- */
 
 struct rpio_chip_info {

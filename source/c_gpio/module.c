@@ -2,7 +2,7 @@
 /*
  * module.c - RPIO._gpio: the core as Python sees it. The only file that knows Python.
  *
- * Three parts, top to bottom: Registers (a mapped block), the gpiochip calls (descriptors are plain ints, their
+ * Four parts, top to bottom: Registers (a mapped block), output() and input(), the gpiochip calls (descriptors are plain ints, their
  * owner is the backend), and Poller (the wait of the loop, with the interpreter's lock released; it is taken once
  * for everything that a wait has brought).
  */
@@ -15,12 +15,24 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "gpio.h"
+#include "regs.h"
+
+/* What Board has granted for a channel: see "the hot path". */
+struct grant {
+    PyObject *registers; /* NULL: nothing */
+    struct rpio_ports ports;
+    int may_write;
+};
+
+enum { GRANT_MAX = 64 };
 
 struct state {
     PyTypeObject *edge_event;
     PyTypeObject *registers;
     PyTypeObject *poller;
+    struct grant grants[GRANT_MAX]; /* by channel */
+    PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
+    PyObject *bit[2];                   /* the ints 0 and 1 */
 };
 
 static PyObject *raise_errno(int error, const char *path)
@@ -188,6 +200,154 @@ static PyObject *regs_chip(PyObject *module, PyObject *compatible)
         return NULL;
     const char *chip = rpio_regs_chip(text);
     return chip ? PyUnicode_FromString(chip) : Py_NewRef(Py_None);
+}
+
+/* ---- the hot path --------------------------------------------------------------------------------- */
+
+/*
+ * RPIO.output and RPIO.input are the two functions here. Board grants a channel when it has been set up on
+ * registers, and takes the grant back when that changes; then a call is a look into the table and one store, or
+ * load. Everything else is a miss: a channel without a grant, another backend, other types than int, bool, list
+ * and tuple. A miss goes to Board, which has the rules: it does what was asked, or raises the precise error.
+ * A list with a miss in it goes there whole, before anything has been written.
+ */
+
+/* The value of a small int, looked up in the object itself; SIZE_MAX for everything else. */
+static inline size_t small_int(PyObject *object)
+{
+    if (!PyLong_CheckExact(object))
+        return SIZE_MAX;
+#if PY_VERSION_HEX >= 0x030C0000
+    PyLongObject *number = (PyLongObject *)object;
+    return PyUnstable_Long_IsCompact(number) ? (size_t)PyUnstable_Long_CompactValue(number) : SIZE_MAX;
+#else
+    Py_ssize_t digits = Py_SIZE(object); /* negative for a negative number */
+    return digits == 0 ? 0 : digits == 1 ? ((PyLongObject *)object)->ob_digit[0] : SIZE_MAX;
+#endif
+}
+
+static inline const struct grant *find_grant(const struct state *state, PyObject *channel)
+{
+    size_t number = small_int(channel);
+    return number < GRANT_MAX && state->grants[number].registers ? &state->grants[number] : NULL;
+}
+
+/* 0 or 1 for an int or bool; -1 for anything else. */
+static inline int level_of(PyObject *value)
+{
+    if (PyLong_CheckExact(value)) /* a subclass may run code of its own */
+        return small_int(value) != 0;
+    return value == Py_True ? 1 : value == Py_False ? 0 : -1;
+}
+
+static inline int write_one(const struct state *state, PyObject *channel, int level, int dry)
+{
+    const struct grant *grant = find_grant(state, channel);
+    if (!grant || !grant->may_write || level < 0)
+        return -1;
+    if (!dry)
+        reg_write(&((Registers *)grant->registers)->regs, level ? grant->ports.set : grant->ports.clear, grant->ports.bit);
+    return 0;
+}
+
+static int is_sequence(PyObject *object)
+{
+    return PyList_CheckExact(object) || PyTuple_CheckExact(object);
+}
+
+/* Channels and values as lists or tuples; one value for all, or as many as there are channels. */
+static int write_many(const struct state *state, PyObject *channels, PyObject *values)
+{
+    Py_ssize_t count = PySequence_Fast_GET_SIZE(channels);
+    int each = is_sequence(values), level = each ? 0 : level_of(values);
+    if (each && PySequence_Fast_GET_SIZE(values) != count)
+        return -1;
+    for (int dry = 1; dry >= 0; dry--)
+        for (Py_ssize_t i = 0; i < count; i++) {
+            if (each)
+                level = level_of(PySequence_Fast_GET_ITEM(values, i));
+            if (write_one(state, PySequence_Fast_GET_ITEM(channels, i), level, dry) < 0)
+                return -1;
+        }
+    return level < 0 ? -1 : 0;
+}
+
+static PyObject *miss(PyObject *handler, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    if (!handler) {
+        PyErr_SetString(PyExc_RuntimeError, "no board answers for this channel");
+        return NULL;
+    }
+    return PyObject_Vectorcall(handler, args, (size_t)count, names);
+}
+
+static PyObject *hot_output(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    const struct state *state = PyModule_GetState(module);
+    if (count == 2 && !names) {
+        int done = is_sequence(args[0]) ? write_many(state, args[0], args[1])
+                                        : write_one(state, args[0], level_of(args[1]), 0);
+        if (done == 0)
+            Py_RETURN_NONE;
+    }
+    return miss(state->output_miss, args, count, names);
+}
+
+static PyObject *hot_input(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    const struct state *state = PyModule_GetState(module);
+    const struct grant *grant = count == 1 && !names ? find_grant(state, args[0]) : NULL;
+    if (grant) { /* set up, so RP1's input buffer is on */
+        uint32_t levels = reg_read(&((Registers *)grant->registers)->regs, grant->ports.level);
+        return Py_NewRef(state->bit[(levels & grant->ports.bit) != 0]);
+    }
+    return miss(state->input_miss, args, count, names);
+}
+
+static PyObject *grant_channel(PyObject *module, PyObject *args)
+{
+    struct state *state = PyModule_GetState(module);
+    PyObject *registers;
+    unsigned channel, line;
+    int may_write, error;
+    if (!PyArg_ParseTuple(args, "IO!Ip:grant", &channel, state->registers, &registers, &line, &may_write))
+        return NULL;
+    if (channel >= GRANT_MAX)
+        Py_RETURN_NONE; /* Board serves it */
+    struct grant *grant = &state->grants[channel];
+    if ((error = rpio_regs_ports(&((Registers *)registers)->regs, line, &grant->ports)) < 0)
+        return raise_errno(error, NULL);
+    grant->may_write = may_write;
+    Py_XSETREF(grant->registers, Py_NewRef(registers));
+    Py_RETURN_NONE;
+}
+
+static PyObject *revoke_channel(PyObject *module, PyObject *channel)
+{
+    const struct grant *grant = find_grant(PyModule_GetState(module), channel);
+    if (grant)
+        Py_CLEAR(((struct grant *)(uintptr_t)grant)->registers);
+    Py_RETURN_NONE;
+}
+
+static PyObject *revoke_all(PyObject *module, PyObject *unused)
+{
+    struct state *state = PyModule_GetState(module);
+    (void)unused;
+    for (int i = 0; i < GRANT_MAX; i++)
+        Py_CLEAR(state->grants[i].registers);
+    Py_RETURN_NONE;
+}
+
+static PyObject *on_miss(PyObject *module, PyObject *args)
+{
+    struct state *state = PyModule_GetState(module);
+    PyObject *output, *input;
+    if (!PyArg_ParseTuple(args, "OO:on_miss", &output, &input))
+        return NULL;
+    Py_XSETREF(state->output_miss, Py_NewRef(output));
+    Py_XSETREF(state->input_miss, Py_NewRef(input));
+    Py_RETURN_NONE;
 }
 
 /* ---- the gpiochip character device ---------------------------------------------------------------- */
@@ -570,6 +730,25 @@ static PyType_Spec poller_spec = {
 /* ---- the module ----------------------------------------------------------------------------------- */
 
 static PyMethodDef module_methods[] = {
+    {"output", (PyCFunction)(void (*)(void))hot_output, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("output($module, channel, value)\n--\n\n"
+               "Set an output to 0 or 1 (any value but 0 is high), or several: to one value, or to a list of values.\n\n"
+               "Levels change in the order of the list.\n\n"
+               "Raises:\n"
+               "    WrongDirectionException: not set up as OUT (a RuntimeError); those before it are written.\n"
+               "    ValueError: no such channel, or no such value.\n")},
+    {"input", (PyCFunction)(void (*)(void))hot_input, METH_FASTCALL | METH_KEYWORDS,
+     PyDoc_STR("input($module, channel)\n--\n\n"
+               "Return the level of a channel that has been set up, 0 or 1.\n\n"
+               "Raises:\n"
+               "    WrongDirectionException: it has not been set up (a RuntimeError).\n"
+               "    InvalidChannelException: no such channel (a ValueError).\n")},
+    {"grant", grant_channel, METH_VARARGS,
+     PyDoc_STR("grant(channel, registers, line, may_write, /)\n--\n\nLet output() and input() serve a channel.")},
+    {"revoke", revoke_channel, METH_O, PyDoc_STR("revoke(channel, /)\n--\n\nTake a grant back.")},
+    {"revoke_all", revoke_all, METH_NOARGS, PyDoc_STR("revoke_all()\n--\n\nTake all grants back.")},
+    {"on_miss", on_miss, METH_VARARGS,
+     PyDoc_STR("on_miss(output, input, /)\n--\n\nWho does what output() and input() cannot.")},
     {"regs_chip", regs_chip, METH_O,
      PyDoc_STR("regs_chip(compatible, /)\n--\n\nRegister block of a device-tree compatible, or None.")},
     {"chip_open", chip_open, METH_O, PyDoc_STR("chip_open(path, /)\n--\n\nDescriptor of a gpiochip.")},
@@ -610,6 +789,9 @@ static int module_exec(PyObject *module)
     state->edge_event = PyStructSequence_NewType(&edge_event_desc);
     if (!state->edge_event || PyModule_AddObjectRef(module, "EdgeEvent", (PyObject *)state->edge_event) < 0)
         return -1;
+    for (int i = 0; i < 2; i++)
+        if (!(state->bit[i] = PyLong_FromLong(i)))
+            return -1;
     state->registers = add_type(module, &registers_spec);
     state->poller = state->registers ? add_type(module, &poller_spec) : NULL;
     return state->poller ? 0 : -1;
@@ -621,6 +803,12 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->edge_event);
     Py_VISIT(state->registers);
     Py_VISIT(state->poller);
+    Py_VISIT(state->output_miss);
+    Py_VISIT(state->input_miss);
+    Py_VISIT(state->bit[0]);
+    Py_VISIT(state->bit[1]);
+    for (int i = 0; i < GRANT_MAX; i++)
+        Py_VISIT(state->grants[i].registers);
     return 0;
 }
 
@@ -630,6 +818,12 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->edge_event);
     Py_CLEAR(state->registers);
     Py_CLEAR(state->poller);
+    Py_CLEAR(state->output_miss);
+    Py_CLEAR(state->input_miss);
+    Py_CLEAR(state->bit[0]);
+    Py_CLEAR(state->bit[1]);
+    for (int i = 0; i < GRANT_MAX; i++)
+        Py_CLEAR(state->grants[i].registers);
     return 0;
 }
 

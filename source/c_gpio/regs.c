@@ -119,3 +119,11 @@ int rpio_regs_set_pull(struct rpio_regs *regs, unsigned line, int pull)
         return -EINVAL;
     return regs->ops->set_pull(regs, line, pull);
 }
+
+int rpio_regs_ports(const struct rpio_regs *regs, unsigned line, struct rpio_ports *ports)
+{
+    if (line >= regs->line_count)
+        return -EINVAL;
+    *ports = regs->ops->ports(line);
+    return 0;
+}

@@ -19,6 +19,7 @@ struct rpio_regs_ops {
     int (*write)(const struct rpio_regs *regs, unsigned line, int value);
     int (*pull)(const struct rpio_regs *regs, unsigned line);
     int (*set_pull)(const struct rpio_regs *regs, unsigned line, int pull);
+    struct rpio_ports (*ports)(unsigned line);
 };
 
 extern const struct rpio_regs_ops rpio_bcm2835_ops, rpio_bcm2711_ops, rpio_rp1_ops;

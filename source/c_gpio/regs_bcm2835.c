@@ -54,6 +54,12 @@ static int bcm_write(const struct rpio_regs *regs, unsigned line, int value)
     return 0;
 }
 
+static struct rpio_ports bcm_ports(unsigned line)
+{
+    return (struct rpio_ports){
+        .set = GPSET + bank(line), .clear = GPCLR + bank(line), .level = GPLEV + bank(line), .bit = bit(line)};
+}
+
 static int bcm2835_pull(const struct rpio_regs *regs, unsigned line)
 {
     (void)regs;
@@ -105,6 +111,7 @@ const struct rpio_regs_ops rpio_bcm2835_ops = {
     .write = bcm_write,
     .pull = bcm2835_pull,
     .set_pull = bcm2835_set_pull,
+    .ports = bcm_ports,
 };
 
 const struct rpio_regs_ops rpio_bcm2711_ops = {
@@ -117,4 +124,5 @@ const struct rpio_regs_ops rpio_bcm2711_ops = {
     .write = bcm_write,
     .pull = bcm2711_pull,
     .set_pull = bcm2711_set_pull,
+    .ports = bcm_ports,
 };

@@ -122,6 +122,15 @@ static int rp1_write(const struct rpio_regs *regs, unsigned line, int value)
     return 0;
 }
 
+static struct rpio_ports rp1_ports(unsigned line)
+{
+    struct place at = find(line);
+    return (struct rpio_ports){.set = at.rio + RIO_OUT + ALIAS_SET,
+                               .clear = at.rio + RIO_OUT + ALIAS_CLR,
+                               .level = at.rio + RIO_SYNC_IN,
+                               .bit = at.bit};
+}
+
 static const uint32_t pad_bits[] = {
     [RPIO_PULL_OFF] = 0,
     [RPIO_PULL_DOWN] = PAD_PULL_DOWN,
@@ -154,4 +163,5 @@ const struct rpio_regs_ops rpio_rp1_ops = {
     .write = rp1_write,
     .pull = rp1_pull,
     .set_pull = rp1_set_pull,
+    .ports = rp1_ports,
 };

@@ -28,6 +28,7 @@ class JoinedBackend(Backend):
         self.read = levels.read  # type: ignore[method-assign]
         self.write = levels.write  # type: ignore[method-assign]
         self.set_pull = levels.set_pull  # type: ignore[method-assign]
+        self.block = getattr(levels, "block", None)  # registers that Board may grant to the C functions
         self.pull = levels.pull  # type: ignore[method-assign]
 
     def describe(self) -> str:

@@ -54,7 +54,7 @@ class RegsBackend(Backend):
     features = frozenset({"functions"})
 
     def __init__(self, block: _gpio.Registers, chip: str, path: str) -> None:
-        self._block, self._chip, self._path = block, chip, path
+        self.block, self._chip, self._path = block, chip, path
         self.line_count = block.line_count
 
     def describe(self) -> str:
@@ -62,12 +62,12 @@ class RegsBackend(Backend):
 
     def function(self, line: int) -> int:
         check_line(self, line)
-        return self._block.function(line)
+        return self.block.function(line)
 
     def set_function(self, line: int, function: int) -> None:
         check_line(self, line)
         try:
-            self._block.set_function(line, function)
+            self.block.set_function(line, function)
         except OSError:
             raise ValueError(f"{self._chip} has no function {function} for a line") from None
 
@@ -75,19 +75,19 @@ class RegsBackend(Backend):
         check_line(self, line)
         if pull is not None:
             self.set_pull(line, pull)
-        self._block.set_function(line, model.IN)
+        self.block.set_function(line, model.IN)
 
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
         if value is not None:
-            self._block.write(line, value)
-        self._block.set_pull(line, 0)
-        self._block.set_function(line, model.OUT)
+            self.block.write(line, value)
+        self.block.set_pull(line, 0)
+        self.block.set_function(line, model.OUT)
 
     def read(self, line: int) -> int:
         check_line(self, line)
         try:
-            return self._block.read(line)
+            return self.block.read(line)
         except OSError as e:
             if e.errno != errno.ENODATA:
                 raise
@@ -98,17 +98,17 @@ class RegsBackend(Backend):
 
     def write(self, line: int, value: int) -> None:
         check_line(self, line)
-        self._block.write(line, 1 if value else 0)
+        self.block.write(line, 1 if value else 0)
 
     def set_pull(self, line: int, pull: int) -> None:
         check_line(self, line)
         check_pull(pull)
-        self._block.set_pull(line, pull - model.PUD_OFF)
+        self.block.set_pull(line, pull - model.PUD_OFF)
 
     def pull(self, line: int) -> int | None:
         check_line(self, line)
         try:
-            return self._block.pull(line) + model.PUD_OFF
+            return self.block.pull(line) + model.PUD_OFF
         except OSError as e:
             if e.errno == errno.ENOTSUP:
                 return None
