@@ -240,13 +240,24 @@ static inline int level_of(PyObject *value)
     return value == Py_True ? 1 : value == Py_False ? 0 : -1;
 }
 
-static inline int write_one(const struct state *state, PyObject *channel, int level, int dry)
+/* The grant to write the channel, or NULL: a miss. */
+static inline const struct grant *find_output(const struct state *state, PyObject *channel, int level)
 {
     const struct grant *grant = find_grant(state, channel);
-    if (!grant || !grant->may_write || level < 0)
+    return grant && grant->may_write && level >= 0 ? grant : NULL;
+}
+
+static inline uint32_t port_of(const struct grant *grant, int level)
+{
+    return level ? grant->ports.set : grant->ports.clear;
+}
+
+static inline int write_one(const struct state *state, PyObject *channel, int level)
+{
+    const struct grant *grant = find_output(state, channel, level);
+    if (!grant)
         return -1;
-    if (!dry)
-        reg_write(&((Registers *)grant->registers)->regs, level ? grant->ports.set : grant->ports.clear, grant->ports.bit);
+    reg_write(&((Registers *)grant->registers)->regs, port_of(grant, level), grant->ports.bit);
     return 0;
 }
 
@@ -255,21 +266,48 @@ static int is_sequence(PyObject *object)
     return PyList_CheckExact(object) || PyTuple_CheckExact(object);
 }
 
+/* Lines that one store can set: a run of equal values in one register. */
+struct run {
+    PyObject *registers;
+    uint32_t port, bits;
+};
+
+static void flush(struct run *run)
+{
+    if (run->bits)
+        reg_write(&((Registers *)run->registers)->regs, run->port, run->bits);
+    run->bits = 0;
+}
+
+/* Break before make stays so: another value, another register and a line that comes again each end the run. */
+static void join_run(struct run *run, const struct grant *grant, int level)
+{
+    uint32_t port = port_of(grant, level);
+    if (run->registers != grant->registers || run->port != port || run->bits & grant->ports.bit)
+        flush(run);
+    *run = (struct run){.registers = grant->registers, .port = port, .bits = run->bits | grant->ports.bit};
+}
+
 /* Channels and values as lists or tuples; one value for all, or as many as there are channels. */
 static int write_many(const struct state *state, PyObject *channels, PyObject *values)
 {
     Py_ssize_t count = PySequence_Fast_GET_SIZE(channels);
     int each = is_sequence(values), level = each ? 0 : level_of(values);
-    if (each && PySequence_Fast_GET_SIZE(values) != count)
+    if (level < 0 || (each && PySequence_Fast_GET_SIZE(values) != count))
         return -1;
-    for (int dry = 1; dry >= 0; dry--)
+    struct run run = {0};
+    for (int store = 0; store <= 1; store++) /* first look at everything, then write */
         for (Py_ssize_t i = 0; i < count; i++) {
             if (each)
                 level = level_of(PySequence_Fast_GET_ITEM(values, i));
-            if (write_one(state, PySequence_Fast_GET_ITEM(channels, i), level, dry) < 0)
+            const struct grant *grant = find_output(state, PySequence_Fast_GET_ITEM(channels, i), level);
+            if (!grant)
                 return -1;
+            if (store)
+                join_run(&run, grant, level);
         }
-    return level < 0 ? -1 : 0;
+    flush(&run);
+    return 0;
 }
 
 static PyObject *miss(PyObject *handler, PyObject *const *args, Py_ssize_t count, PyObject *names)
@@ -286,7 +324,7 @@ static PyObject *hot_output(PyObject *module, PyObject *const *args, Py_ssize_t 
     const struct state *state = PyModule_GetState(module);
     if (count == 2 && !names) {
         int done = is_sequence(args[0]) ? write_many(state, args[0], args[1])
-                                        : write_one(state, args[0], level_of(args[1]), 0);
+                                        : write_one(state, args[0], level_of(args[1]));
         if (done == 0)
             Py_RETURN_NONE;
     }

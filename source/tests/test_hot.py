@@ -4,6 +4,8 @@
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import RPIO
 from RPIO import _gpio, errors
@@ -73,7 +75,13 @@ def test_a_granted_output_is_one_store_and_never_asks_board(registers, misses):
     r.module.output([17, 18], (0, 1))
     assert (r.word(r.clear), r.word(r.set)) == (1 << 17, 1 << 18)
     r.module.output((18, 17), 1)
-    assert r.word(r.set) == 1 << 17  # the last store of the list
+    assert r.word(r.set) == 1 << 17 | 1 << 18  # equal values are one store
+    r.module.output([17, 18, 17], 1)
+    assert r.word(r.set) == 1 << 17  # a line that comes again is a store of its own
+    r.module.output([17, 18, 18], [1, 1, 0])
+    assert (r.word(r.set), r.word(r.clear)) == (1 << 17 | 1 << 18, 1 << 18)
+    r.module.output([], 1)
+    r.module.output((), [])
     assert misses == []
 
 
@@ -188,3 +196,32 @@ def test_lazy_names_are_plain_once_the_board_is_open(rpio):
     assert "RPI_REVISION" not in vars(RPIO)
     rpio.use("sim:B")
     assert RPIO.RPI_REVISION == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([4, 17, 18, 27]), st.sampled_from([0, 1])), max_size=10))
+def test_lists_on_a_modelled_soc_change_levels_in_their_order(pairs):
+    """Break before make: the stores, as the SoC saw them, do to the pads what one store per item would do."""
+    from contract import rigs
+
+    rig = rigs.open_rig("regs-bcm2835")
+    variant, backend = rigs.modelled_core()[0], rig.backend
+    for line in (4, 17, 18, 27):
+        backend.set_output(line, 0)
+        variant.grant(line, backend.block, line, True)
+    variant.on_miss(pytest.fail, pytest.fail)
+    before = rig.writes()
+    variant.output([line for line, _ in pairs], [value for _, value in pairs])
+    stores, seen = rig.writes() - before, {}
+    for line, value in pairs:
+        seen[line] = value
+    assert {line: rig.level(line) for line in seen} == seen
+    runs = 0
+    last, lines = None, set()
+    for line, value in pairs:
+        if value != last or line in lines:
+            runs, lines = runs + 1, set()
+        last, lines = value, lines | {line}
+    assert stores == runs
+    variant.revoke_all()
+    rig.close()
