@@ -21,8 +21,7 @@ MOMENT_S = 0.05
 
 def fresh_board():
     """End what the page before left running; the next line that is touched is one of a new 4B."""
-    RPIO.facade.board.close()
-    RPIO.facade.board.__init__(fast=RPIO._gpio, on_hardware=RPIO.facade._publish)
+    RPIO.facade.new_board()
     RPIO.setwarnings(False)
     os.environ["RPIO_BACKEND"] = "sim:4B"
     tcp.TcpServer._listen = staticmethod(_listen_anywhere)

@@ -28,15 +28,18 @@ The functions, each with help of its own, such as help(RPIO.setup):
   levels      setup  input  output  forceinput  forceoutput  set_pullupdn  gpio_function  cleanup
   numbering   setmode  getmode  channel_to_gpio
   interrupts  add_interrupt_callback  del_interrupt_callback  events_lost  cleanup_interrupts
+  edges       add_event_detect  add_event_callback  remove_event_detect  event_detected  wait_for_edge
+  PWM         PWM(channel, frequency): start  ChangeDutyCycle  ChangeFrequency  stop
   TCP         add_tcp_callback  close_tcp_client
   the loop    wait_for_interrupts  stop_waiting_for_interrupts
-  the board   sysinfo  version  describe  use  setwarnings  (constants: RPI_REVISION, RPI_REVISION_HEX, RPI_INFO)
+  the board   sysinfo  version  describe  use  setwarnings  install_as_rpi_gpio
+              (constants: RPI_REVISION, RPI_REVISION_HEX, RPI_INFO)
 
 Errors are GPIOErrors and the builtins that RPi.GPIO raises as well; their ``hint`` says what to do.
 
 Without hardware, RPIO_BACKEND=sim or RPIO.use("sim") gives a simulated board, and RPIO.sim moves its lines.
-``import RPIO as GPIO`` serves programs that set up, read and write as RPi.GPIO does. Importing opens nothing:
-the board is found when the first line is touched.
+``import RPIO as GPIO`` serves programs written for RPi.GPIO; ``rpio run SCRIPT`` those that must not be changed.
+Importing opens nothing: the board is found when the first line is touched.
 """
 
 from . import Exceptions as Exceptions
@@ -52,6 +55,7 @@ from .boards import (
 )
 from .errors import (
     AlreadyRunningError,
+    EdgeDetectionError,
     GPIOError,
     InvalidCallbackException,
     InvalidChannelException,
@@ -66,11 +70,14 @@ from .errors import (
     NoBackendError,
     NotSupportedError,
     NotWatchedError,
+    PWMExistsError,
     WrongDirectionException,
 )
 from .facade import (
     VERSION,
     VERSION_GPIO,
+    add_event_callback,
+    add_event_detect,
     add_interrupt_callback,
     add_tcp_callback,
     channel_to_gpio,
@@ -79,13 +86,16 @@ from .facade import (
     close_tcp_client,
     del_interrupt_callback,
     describe,
+    event_detected,
     events_lost,
     forceinput,
     forceoutput,
     getmode,
     gpio_function,
     input,
+    install_as_rpi_gpio,
     output,
+    remove_event_detect,
     set_pullupdn,
     setmode,
     setup,
@@ -94,6 +104,7 @@ from .facade import (
     sysinfo,
     use,
     version,
+    wait_for_edge,
     wait_for_interrupts,
 )
 from .model import (
@@ -125,16 +136,16 @@ from .model import (
     UNKNOWN,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .PWM import PWM as PWM
+else:
+    from . import PWM as PWM  # the module is its class
+
 __version__ = VERSION
 
 
-def __getattr__(name: str) -> object:  # until the machine is known: see facade.LAZY
-    if name in _facade.LAZY:
-        return _facade.LAZY[name](_facade.board.hardware)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-_lazy = __getattr__
+_facade.have_lazy_names(globals())
 
 __all__ = [
     "ALT0",
@@ -165,6 +176,7 @@ __all__ = [
     "PUD_DOWN",
     "PUD_OFF",
     "PUD_UP",
+    "PWM",
     "RISING",
     "RPI_INFO",
     "RPI_REVISION",
@@ -175,6 +187,7 @@ __all__ = [
     "VERSION",
     "VERSION_GPIO",
     "AlreadyRunningError",
+    "EdgeDetectionError",
     "GPIOError",
     "InvalidCallbackException",
     "InvalidChannelException",
@@ -189,7 +202,10 @@ __all__ = [
     "NoBackendError",
     "NotSupportedError",
     "NotWatchedError",
+    "PWMExistsError",
     "WrongDirectionException",
+    "add_event_callback",
+    "add_event_detect",
     "add_interrupt_callback",
     "add_tcp_callback",
     "channel_to_gpio",
@@ -198,13 +214,16 @@ __all__ = [
     "close_tcp_client",
     "del_interrupt_callback",
     "describe",
+    "event_detected",
     "events_lost",
     "forceinput",
     "forceoutput",
     "getmode",
     "gpio_function",
     "input",
+    "install_as_rpi_gpio",
     "output",
+    "remove_event_detect",
     "set_pullupdn",
     "setmode",
     "setup",
@@ -213,5 +232,6 @@ __all__ = [
     "sysinfo",
     "use",
     "version",
+    "wait_for_edge",
     "wait_for_interrupts",
 ]

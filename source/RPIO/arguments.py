@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     Channels = int | list[int] | tuple[int, ...]
 
 EDGE_NAMES = {"none": 0, "rising": 1, "falling": 2, "both": 3}
-PULLS = {0: model.PUD_OFF, 1: model.PUD_DOWN, 2: model.PUD_UP} | {pull: pull for pull in model.PULL_NAMES}
+PULLS = {0: model.PUD_OFF, 1: model.PUD_DOWN, 2: model.PUD_UP} | model.PULLS
 """Every spelling of a pull, the original RPIO's 0, 1 and 2 too."""
 HOLDOFF_MAX_MS = 86_400_000
 FILTER_MAX_US = 10_000_000
+PERIOD_MIN_NS, PERIOD_MAX_NS = 1_000, 1_000_000_000_000
+"""The C core's bounds for a period of software PWM: 1 us to 1000 s."""
 
 
 def channel_list(channels: Channels) -> Sequence[int]:
@@ -56,9 +58,10 @@ def level_in_list(value: object) -> int:
     return 1 if index(value) else 0
 
 
-def pull_of(pull_up_down: object) -> int:
-    """Return PUD_OFF, PUD_DOWN or PUD_UP."""
-    pull = PULLS.get(pull_up_down) if hasattr(pull_up_down, "__index__") else None  # type: ignore[call-overload]
+def pull_of(pull_up_down: object, historic: bool = True) -> int:
+    """Return PUD_OFF, PUD_DOWN or PUD_UP. *historic*: take the original RPIO's 0, 1 and 2 for them as well."""
+    known = PULLS if historic else model.PULLS
+    pull = known.get(pull_up_down) if hasattr(pull_up_down, "__index__") else None  # type: ignore[call-overload]
     if pull is None:
         raise errors.InvalidPullException(
             "Invalid value for pull_up_down - should be either PUD_OFF, PUD_UP or PUD_DOWN"
@@ -95,6 +98,69 @@ def holdoff_ns_of(holdoff_ms: float | None) -> int:
     if not 0 <= holdoff_ms <= HOLDOFF_MAX_MS:
         raise ValueError(f"debounce_timeout_ms must be from 0 to {HOLDOFF_MAX_MS} (a day), not {holdoff_ms}")
     return int(holdoff_ms * 1_000_000)
+
+
+def check_channel_callback(callback: object) -> None:
+    """Raise InvalidCallbackException (a TypeError) for what cannot be called."""
+    if not callable(callback):
+        raise errors.InvalidCallbackException("Parameter must be callable", hint="a function of (channel)")
+
+
+def detection_edge(edge: int) -> int:
+    """Return the C core's bits of an edge for RPi.GPIO's functions."""
+    bits = model.EDGE_BITS.get(edge)
+    if bits is None:
+        raise errors.InvalidEdgeException("The edge must be set to RISING, FALLING or BOTH")
+    return bits
+
+
+def ms_or_none(ms: int | None, absent: int) -> int | None:
+    """Return milliseconds; None where *absent*, RPi.GPIO's default for it, stands there."""
+    return None if ms is None or index(ms) == absent else index(ms)
+
+
+def bouncetime_ns(bouncetime_ms: int | None) -> int:
+    """Return a bouncetime in nanoseconds; 0 for none."""
+    if bouncetime_ms is None:
+        return 0
+    if bouncetime_ms <= 0:
+        raise ValueError("Bouncetime must be greater than 0")
+    return bouncetime_ms * 1_000_000
+
+
+def timeout_s(timeout_ms: int | None) -> float | None:
+    """Return a timeout in seconds; None for none."""
+    if timeout_ms is None:
+        return None
+    if timeout_ms <= 0:
+        raise ValueError("Timeout must be greater than 0")
+    return timeout_ms / 1000
+
+
+def period_ns_of(frequency_hz: float) -> int:
+    """Return the period of a PWM frequency in nanoseconds."""
+    if not real(frequency_hz) > 0.0:
+        raise ValueError("frequency must be greater than 0.0")
+    period_ns = 1e9 / frequency_hz
+    if not PERIOD_MIN_NS <= period_ns <= PERIOD_MAX_NS:
+        raise ValueError(
+            f"software PWM goes from {1e9 / PERIOD_MAX_NS:g} to {1e9 / PERIOD_MIN_NS:g} Hz, not {frequency_hz:g}"
+        )
+    return round(period_ns)
+
+
+def duty_of(duty_percent: float) -> float:
+    """Return a duty cycle, 0.0 to 1.0, from RPi.GPIO's 0.0 to 100.0."""
+    if not 0.0 <= real(duty_percent) <= 100.0:
+        raise ValueError("dutycycle must have a value from 0.0 to 100.0")
+    return duty_percent / 100.0
+
+
+def real(number: object) -> float:
+    """Return a number as a float; a string is a TypeError, as in C."""
+    if not hasattr(number, "__float__") and not hasattr(number, "__index__"):
+        raise TypeError(f"must be real number, not {type(number).__name__}")
+    return float(number)  # type: ignore[arg-type]
 
 
 def filter_us_of(filter_us: int) -> int:

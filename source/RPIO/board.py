@@ -20,17 +20,16 @@ from time import monotonic
 
 from . import arguments, backends, errors, log, model, opening
 from .dispatcher import JOIN_TIMEOUT_S, Dispatcher, Worker
-from .interrupts import Subscription, WatchedLine
+from .interrupts import Detection, Subscription, Wait, WatchedLines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import ModuleType
 
-    from ._gpio import EdgeEvent
     from .arguments import Channels
     from .boards import Hardware
-    from .interrupts import EdgeCallback
+    from .interrupts import ChannelCallback, EdgeCallback
     from .tcp import TcpServer
 
 IN_USE_WARNING = (
@@ -68,6 +67,7 @@ class Board:
         self._spec = spec
         self._default_mode = default_mode
         self._explicit_mode: int | None = None
+        self._strict = False
         self._warnings = True
         self._lock = RLock()
         self._backend: backends.Backend | None = None
@@ -76,8 +76,11 @@ class Board:
         self._directions: dict[int, int] = {}
         self._owned: set[int] = set()
         self._taken: set[int] = set()  # used without setup(): cleanup() changes nothing there but lets go
-        self._watched: dict[int, WatchedLine] = {}
-        self._lost_before: dict[int, int] = {}
+        self._pwm_owners: dict[int, int] = {}  # line -> id() of the PWM object that has it
+        self._watched = WatchedLines(self._arm, self._disarm, lambda: self.dispatcher)
+        self._last_wait_ns: dict[
+            int, int
+        ] = {}  # of each line: bouncetime counts from one wait_for_edge() to the next
         self._servers: list[TcpServer] = []
         self._hooked = False
 
@@ -157,11 +160,10 @@ class Board:
         for server in self._servers:
             server.abandon()
         self._servers.clear()
-        for watched in self._watched.values():
-            watched.subscriptions = ()  # the callback that forked may not have been the edge's last
-        self._watched.clear()
+        self._watched.forget()
         self._owned.clear()
         self._taken.clear()
+        self._pwm_owners.clear()
         if self._backend is not None:
             self._backend.after_fork()
             if self._backend.holds_lines:
@@ -171,7 +173,7 @@ class Board:
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
         with self._lock:
-            workers = [s.worker for line in self._watched.values() for s in line.subscriptions if s.worker]
+            workers = self._watched.workers()
             workers += [server.worker for server in self._servers if server.worker]
             self._close_interrupts()
             dispatcher, self._dispatcher = self._dispatcher, None
@@ -180,6 +182,7 @@ class Board:
             self._grant_all()
             self._owned.clear()
             self._taken.clear()
+            self._pwm_owners.clear()
             self._hardware = None
             self._tell(None)
         if dispatcher is not None:
@@ -189,6 +192,11 @@ class Board:
             worker.join(max(0.0, deadline_s - monotonic()))
         if backend is not None:
             backend.close()
+
+    def be_strict(self) -> None:
+        """Follow RPi.GPIO where the original RPIO differs: setmode() required, pulls on inputs only."""
+        self._default_mode, self._strict = None, True
+        self._grant_all()
 
     # -- numbering -------------------------------------------------------------------------------
 
@@ -279,15 +287,19 @@ class Board:
     def setup(self, channels: Channels, direction: int, pull_up_down: int, initial: int | None) -> None:
         """Set channels up. See RPIO.setup()."""
         direction = index(direction)
+        if self._strict:
+            pull_up_down = index(pull_up_down)
         initial = None if initial is None else index(initial)
         many = arguments.channel_list(channels)
         if direction not in (model.IN, model.OUT):
             raise errors.InvalidDirectionException(
                 "An invalid direction was passed to setup()", hint="use IN or OUT"
             )
+        if self._strict and direction == model.OUT and pull_up_down != model.PUD_OFF:
+            raise ValueError("pull_up_down parameter is not valid for outputs")
         if direction == model.IN and initial is not None and initial != -1:
             raise ValueError("initial parameter is not valid for inputs")
-        pull = arguments.pull_of(pull_up_down)
+        pull = arguments.pull_of(pull_up_down, historic=not self._strict)
         value = initial if initial in (0, 1) else None  # as RPi.GPIO, which ignores other integers
         for channel in many:
             with self._lock:
@@ -299,12 +311,12 @@ class Board:
         if direction == model.IN:
             self.backend.set_input(line, pull)
         else:
-            self._suspend_watch(line)
+            self._watched.suspend(line)
             self.backend.set_output(line, None if value is None else int(value))
         self._set_direction(line, direction)
         self._owned.add(line)
         if direction == model.IN:
-            self._resume_watch(line)
+            self._watched.resume(line)
 
     def _set_direction(self, line: int, direction: int | None) -> None:
         """Remember what a line is set up as, None for not at all; grant it to the C functions accordingly."""
@@ -404,7 +416,7 @@ class Board:
             if self._dispatcher is None:
                 from . import _gpio
 
-                self._dispatcher = Dispatcher(_gpio.Poller(), self._on_edge)
+                self._dispatcher = Dispatcher(_gpio.Poller(), self._watched.dispatch)
                 self._register_hooks()
             return self._dispatcher
 
@@ -430,26 +442,12 @@ class Board:
         holdoff_ns = arguments.holdoff_ns_of(holdoff_ms)
         filter_us = arguments.filter_us_of(filter_us)
         with self._lock:
-            watched = self._watched.get(line)
-            if watched is not None and filter_us != watched.filter_us:
-                raise ValueError(
-                    f"GPIO {line} is watched with filter_us={watched.filter_us}: the kernel has one filter per line"
-                )
+            self._watched.check_filter(line, filter_us)
             if bits and "edges" not in self.backend.features:
                 self._arm(line, model.BOTH, filter_us)  # says why not, before the line is touched
             self._make_input(line, pull)
             worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
-            if watched is None:
-                watched = self._watched[line] = WatchedLine(filter_us)
-            before = watched.subscriptions
-            watched.subscriptions = (*before, Subscription(bits, callback, holdoff_ns, worker))
-            try:
-                self._resume_watch(line)
-            except BaseException:
-                watched.subscriptions = before
-                if not before:
-                    del self._watched[line]
-                raise
+            self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
 
     def _make_input(self, line: int, pull: int | None) -> None:
         """As the original: an input gets its pull changed, anything else becomes an input."""
@@ -467,85 +465,199 @@ class Board:
         self._owned.add(line)
 
     def _arm(self, line: int, edge: int, filter_us: int) -> int:
-        """Arm the backend; a file that may not be opened is explained."""
+        """Ask the backend for edges, and to notice that the chip has gone."""
         try:
-            return self.backend.watch(line, edge, filter_us)
+            fd = self.backend.watch(line, edge, filter_us)
         except PermissionError as e:
             raise opening.no_access(e) from None
-
-    def _resume_watch(self, line: int) -> None:
-        """Arm the backend with what the callbacks of the line need."""
-        watched = self._watched.get(line)
-        if watched is None or watched.edge is None:
-            return
-        fd = self._arm(line, watched.edge, watched.filter_us)
-        if watched.fd is None:
-            self._notice_removal()
-            watched.fd, watched.seq = fd, 0
-            watched.token = self.dispatcher.add_edges(fd, lambda events: self._on_edge_error(line))
-
-    def _suspend_watch(self, line: int) -> None:
-        """Disarm, and keep the callbacks: the line becomes an output, or goes."""
-        watched = self._watched.get(line)
-        if watched is not None and watched.fd is not None:
-            self.dispatcher.remove(watched.fd)
-            watched.fd = None
-            self.backend.unwatch(line)
-
-    def _notice_removal(self) -> None:
         gone_fd = self.backend.gone_fd()
         if gone_fd is not None and not self.dispatcher.has(gone_fd):
             self.dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
+        return fd
+
+    def _disarm(self, line: int) -> None:
+        self.backend.unwatch(line)
 
     def _look_whether_gone(self) -> None:
         """The chip's device file has changed; the kernel does not wake those who wait for edges of a lost chip."""
         if self.backend.is_gone():
-            for line in list(self._watched):
-                self._on_edge_error(line)
-
-    def _on_edge_error(self, line: int) -> None:
-        with self._lock:
-            watched = self._watched.get(line)
-            if watched is not None and watched.fd is not None:
-                log.warning("GPIO %s: its chip has gone, no more edges", line)
-                self.dispatcher.remove(watched.fd)
-                watched.fd = None
-
-    def _on_edge(self, event: EdgeEvent) -> None:
-        """Hand an edge to its callbacks. The loop's thread."""
-        watched = self._watched.get(event.line)
-        if watched is None or event.token != watched.token:
-            return  # it was read for a watch that has ended since
-        watched.count_missing(event)
-        for subscription in watched.subscriptions:
-            # an earlier callback of this very event may have removed it
-            if subscription in watched.subscriptions and subscription.accepts(event):
-                subscription.deliver(event, watched)
+            with self._lock:
+                for line in self._watched:
+                    self._watched.lose(line)
 
     def events_lost(self, channel: int | None = None) -> int:
         """How many edges were lost, on one channel or on all, since the callbacks were first added."""
         with self._lock:
-            counts = dict(self._lost_before)
-            for line, watched in self._watched.items():
-                counts[line] = counts.get(line, 0) + watched.lost
+            counts = self._watched.lost()
         return sum(counts.values()) if channel is None else counts.get(self.line_of(channel), 0)
 
     def del_interrupt(self, channel: int) -> None:
-        """Remove all callbacks of a channel."""
+        """Remove all callbacks of add_interrupt() from a channel."""
         line = self.line_of(channel)
         with self._lock:
-            if line not in self._watched:
+            if not self._watched.remove(line, Subscription):
                 raise errors.NotWatchedError(
                     f"there is no callback on GPIO {line}", hint="add one with add_interrupt_callback()"
                 )
-            self._drop_watch(line)
 
-    def _drop_watch(self, line: int) -> None:
-        log.debug("- removing interrupts on gpio %s", line)
-        self._suspend_watch(line)
-        watched = self._watched.pop(line)
-        self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
-        watched.close()
+    # -- RPi.GPIO's event detection --------------------------------------------------------------
+
+    def _input_line(self, channel: int) -> int:
+        """The line of a channel that has been set up as an input."""
+        line = self.line_of(channel)
+        if self._directions.get(line) != model.IN:
+            raise errors.WrongDirectionException(
+                "You must setup() the GPIO channel as an input first", hint=f"setup({channel}, IN) first"
+            )
+        return line
+
+    def _detection(self, line: int) -> Detection | None:
+        found = self._watched.of_kind(line, Detection)
+        return found[0] if found else None  # type: ignore[return-value]
+
+    def add_detection(
+        self, channel: int, edge: int, callback: ChannelCallback | None, bouncetime_ms: int | None
+    ) -> None:
+        """Switch event detection on. See RPIO.add_event_detect()."""
+        channel, edge, bouncetime_ms = index(channel), index(edge), arguments.ms_or_none(bouncetime_ms, -666)
+        if callback is not None:
+            arguments.check_channel_callback(callback)
+        line = self._input_line(channel)
+        bits = arguments.detection_edge(edge)
+        holdoff_ns = arguments.bouncetime_ns(bouncetime_ms)
+        with self._lock:
+            if self._detection(line) is not None:
+                raise errors.EdgeDetectionError(
+                    "Conflicting edge detection already enabled for this GPIO channel",
+                    hint=f"remove_event_detect({channel}) first; add_event_callback() adds a callback",
+                )
+            detection = Detection(bits, holdoff_ns, self.channel_of)
+            if callback is not None:
+                detection.callbacks = (callback,)
+            self._subscribe(line, detection, "Failed to add edge detection")
+
+    def _subscribe(self, line: int, subscription: Subscription, complaint: str) -> None:
+        """Add, and have the loop run; a system error becomes the RuntimeError that RPi.GPIO has for it."""
+        try:
+            self._watched.add(line, subscription)
+            self.dispatcher.run_in_background()
+        except errors.GPIOError as e:
+            if isinstance(e, RuntimeError):
+                raise
+            raise errors.EdgeDetectionError(complaint, hint=f"{e}. {e.hint}") from e
+        except OSError as e:
+            raise errors.EdgeDetectionError(complaint, hint=str(e)) from e
+
+    def add_detection_callback(self, channel: int, callback: ChannelCallback) -> None:
+        """Add a callback to a channel whose event detection is on. See RPIO.add_event_callback()."""
+        channel = index(channel)
+        arguments.check_channel_callback(callback)
+        line = self._input_line(channel)
+        with self._lock:
+            detection = self._detection(line)
+            if detection is None:
+                raise errors.EdgeDetectionError(
+                    "Add event detection using add_event_detect first before adding a callback"
+                )
+            detection.callbacks = (*detection.callbacks, callback)
+
+    def remove_detection(self, channel: int) -> None:
+        """Switch event detection off; nothing where it is off."""
+        line = self.line_of(channel)
+        with self._lock:
+            self._watched.remove(line, Detection)
+
+    def detected(self, channel: int) -> bool:
+        """Whether there was an edge since the last call; forgets it."""
+        detection = self._detection(self.line_of(channel))
+        if detection is None or not detection.detected:
+            return False
+        detection.detected = False
+        return True
+
+    def wait_for_edge(
+        self, channel: int, edge: int, bouncetime_ms: int | None, timeout_ms: int | None
+    ) -> int | None:
+        """Block until an edge. See RPIO.wait_for_edge()."""
+        channel, edge = index(channel), index(edge)
+        bouncetime_ms = arguments.ms_or_none(bouncetime_ms, -666)
+        timeout_ms = arguments.ms_or_none(timeout_ms, -1)
+        line = self._input_line(channel)
+        bits = arguments.detection_edge(edge)
+        holdoff_ns = arguments.bouncetime_ns(bouncetime_ms)
+        timeout_s = arguments.timeout_s(timeout_ms)
+        with self._lock:
+            detection = self._detection(line)
+            if detection is not None and (
+                detection.callbacks
+                or (detection.bits == bits and detection.holdoff_ns and detection.holdoff_ns != holdoff_ns)
+            ):
+                raise errors.EdgeDetectionError(
+                    "Conflicting edge detection events already exist for this GPIO channel",
+                    hint=f"remove_event_detect({channel}) first, or use its callback",
+                )
+            wait = Wait(bits, holdoff_ns, self._last_wait_ns.get(line))
+            self._subscribe(line, wait, "Error waiting for edge")
+        try:
+            if self.dispatcher.in_loop:
+                self._watched.wait_in_loop(line, wait, timeout_s)
+            else:
+                wait.block(timeout_s)
+        finally:
+            with self._lock:
+                ended = line not in self._watched
+                self._watched.discard(line, wait)
+        if wait.event is not None:
+            self._last_wait_ns[line] = wait.event.timestamp_ns
+            return channel
+        if ended:
+            raise errors.EdgeDetectionError("Error waiting for edge", hint="the channel has been cleaned up")
+        return None
+
+    # -- software PWM ----------------------------------------------------------------------------
+
+    def claim_pwm(self, channel: int, owner: object) -> int:
+        """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
+        line = self.line_of(channel)
+        self._check_pwm_owner(line, owner)
+        self._check_pwm_output(line)
+        self._pwm_owners[line] = id(owner)
+        return line
+
+    def _check_pwm_owner(self, line: int, owner: object) -> None:
+        if self._pwm_owners.get(line, id(owner)) != id(owner):
+            raise errors.PWMExistsError(
+                "A PWM object already exists for this GPIO channel",
+                hint="stop() the other one, or use it: ChangeDutyCycle(), ChangeFrequency()",
+            )
+
+    def _check_pwm_output(self, line: int) -> None:
+        if self._directions.get(line) != model.OUT:
+            raise errors.WrongDirectionException(
+                "You must setup() the GPIO channel as an output first",
+                hint=f"setup({self.channel_of(line)}, OUT) first",
+            )
+
+    def start_pwm(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
+        """Drive an output with pulses; with others from its next period on where it has some already."""
+        with self._lock:
+            self._check_pwm_owner(line, owner)
+            self._check_pwm_output(line)
+            self.backend.pwm(line, period_ns, high_ns)
+            self._pwm_owners[line] = id(owner)
+
+    def change_pwm(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
+        """As start_pwm(); nothing where the line is no output of this owner any more, as after cleanup()."""
+        with self._lock:
+            if self._pwm_owners.get(line) == id(owner) and self._directions.get(line) == model.OUT:
+                self.backend.pwm(line, period_ns, high_ns)
+
+    def end_pwm(self, line: int, owner: object) -> None:
+        """End the pulses of this owner, low. Nothing where it has none; takes no lock: see PWM.__del__()."""
+        if self._pwm_owners.get(line) == id(owner):
+            del self._pwm_owners[line]
+            if self._backend is not None:
+                self._backend.end_pwm(line)
 
     # -- TCP -------------------------------------------------------------------------------------
 
@@ -587,18 +699,23 @@ class Board:
 
     # -- cleanup ---------------------------------------------------------------------------------
 
-    def _close_interrupts(self) -> None:
-        log.debug("Cleaning up interfaces...")
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-        for line in list(self._watched):
-            self._drop_watch(line)
-
     def cleanup_interrupts(self) -> None:
-        """Close all TCP ports and connections and remove all interrupt callbacks."""
+        """Close all TCP ports and connections and remove the callbacks of add_interrupt()."""
+        log.debug("Cleaning up interfaces...")
         with self._lock:
-            self._close_interrupts()
+            for server in self._servers:
+                server.close()
+            self._servers.clear()
+            for line in self._watched:
+                self._watched.remove(line, Subscription)
+
+    def _close_interrupts(self) -> None:
+        self.cleanup_interrupts()
+        for line in self._watched:
+            self._watched.drop(line)
+        self._last_wait_ns.clear()
+        if self._dispatcher is not None:
+            self._dispatcher.end_background()
 
     def cleanup(self, channels: Channels | None) -> None:
         """Make channels of this process inputs without pull; all of them, and forget the mode, for None."""
@@ -636,7 +753,7 @@ class Board:
     def _release(self, line: int) -> bool:
         """Undo setup() of a line; False where this process did not set it up."""
         if line in self._watched:
-            self._drop_watch(line)
+            self._watched.drop(line)
         if line not in self._owned:
             self._set_direction(line, None)
             return False

@@ -152,6 +152,9 @@ class Dispatcher:
         self._owner: int | None = None
         self._running = False
         self._thread: Thread | None = None
+        self._claimers = 0  # threads that wait for their turn
+        self._background_wanted = False
+        self._background_running = False
 
     def fileno(self) -> int:
         """The epoll descriptor; readable when step(0) has something to do. For nesting in another loop."""
@@ -245,24 +248,48 @@ class Dispatcher:
 
     @property
     def running(self) -> bool:
-        """Whether a loop runs and has not been asked to stop."""
+        """Whether a loop other than the background one runs and has not been asked to stop."""
         return self._running
 
-    def _claim(self) -> None:
-        """Become the thread that runs the loop; wait for a loop that has been told to stop.
+    @property
+    def in_loop(self) -> bool:
+        """Whether the caller runs in the thread that runs the loop: in a callback."""
+        return self._owner == get_ident()
 
-        A stop() in the meantime is for this loop.
+    def claim(self) -> None:
+        """Become the thread that runs the loop, with step(), until release().
+
+        A background loop makes way after its callback; one that has been told to stop is waited for. A stop() in
+        the meantime is for this loop.
+
+        Raises:
+            AlreadyRunningError: it runs already, in this thread or another.
         """
         stops = self._stops
-        while not self._turn.acquire(timeout=0.05):
-            if self._running or self._owner == get_ident():
-                raise errors.AlreadyRunningError(
-                    "wait_for_interrupts() is running already",
-                    hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
-                )
-        self._running = True
-        if self._stops != stops:
-            self._running = False
+        with self._lock:
+            self._claimers += 1
+        try:
+            self._end_background_loop()
+            while not self._turn.acquire(timeout=0.05):
+                if self._running or self.in_loop:
+                    raise errors.AlreadyRunningError(
+                        "wait_for_interrupts() is running already",
+                        hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
+                    )
+                self._end_background_loop()
+        finally:
+            with self._lock:
+                self._claimers -= 1
+        self._owner = get_ident()
+        self._running = self._stops == stops
+
+    def release(self) -> None:
+        """Let others run the loop; the background one goes on where it is wanted."""
+        self._running = False
+        self._owner = None
+        self._turn.release()
+        if self._background_wanted:
+            self.run_in_background()
 
     def _loop(self) -> None:
         self._owner = get_ident()
@@ -270,9 +297,7 @@ class Dispatcher:
             while self._running:
                 self.step(None)
         finally:
-            self._running = False
-            self._owner = None
-            self._turn.release()
+            self.release()
 
     def run(self) -> None:
         """Dispatch until stop(). Blocks; without anything to do it sleeps in the kernel.
@@ -280,36 +305,80 @@ class Dispatcher:
         Raises:
             AlreadyRunningError: it runs already, in this thread or another.
         """
-        self._claim()
+        self.claim()
         self._loop()
 
     def start_thread(self) -> None:
         """Run the loop in a daemon thread of its own; stop() works as soon as this has returned."""
+        self.claim()
+        self._owner = None  # the new thread's
+        try:
+            self._start(self._loop)
+        except BaseException:
+            self.release()
+            raise
+
+    def _start(self, target: Callable[[], object]) -> None:
         from threading import Thread
 
-        self._claim()
-        self._thread = Thread(target=self._loop, name="RPIO loop", daemon=True)
-        try:
-            self._thread.start()
-        except BaseException:
-            self._running = False
-            self._turn.release()
-            raise
+        self._thread = Thread(target=target, name="RPIO loop", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """End the loop after the callbacks of the edge that is handled now. From any thread or signal handler.
 
-        Takes no lock, and does nothing where no loop runs.
+        Takes no lock, and does nothing where no loop runs. The background loop goes on.
         """
         self._stops += 1
         self._running = False
+        self._wake()
+
+    def _wake(self) -> None:
         if self._poller.fileno() >= 0:
             self._poller.wake()
 
+    # -- the background loop ---------------------------------------------------------------------
+
+    def run_in_background(self) -> None:
+        """Have a daemon thread run the loop whenever nobody else does, until end_background(). Twice is fine."""
+        self._background_wanted = True
+        if not self._turn.acquire(blocking=False):
+            return  # whoever runs the loop now starts the thread when he leaves
+        self._background_running = True
+        try:
+            self._start(self._background_loop)
+        except BaseException:
+            self._background_running = False
+            self._turn.release()
+            raise
+
+    def _background_loop(self) -> None:
+        self._owner = get_ident()
+        try:
+            while self._background_running:
+                self.step(None)
+        finally:
+            self._background_running = False
+            self._owner = None
+            self._turn.release()
+        if self._background_wanted and not self._claimers:
+            self.run_in_background()  # wanted again while this one was on its way out
+
+    def _end_background_loop(self) -> None:
+        if self._background_running:
+            self._background_running = False
+            self._wake()
+
+    def end_background(self) -> None:
+        """End the background loop after its callback, and do not begin it again. Does not wait."""
+        self._background_wanted = False
+        self._end_background_loop()
+
     def close(self) -> None:
         """Stop, wait for the loop's thread (JOIN_TIMEOUT_S at most), close the epoll descriptor. Twice is fine."""
+        self.end_background()
         self.stop()
-        if self._owner != get_ident() and self._turn.acquire(timeout=JOIN_TIMEOUT_S):
+        if not self.in_loop and self._turn.acquire(timeout=JOIN_TIMEOUT_S):
             self._turn.release()
             if self._thread is not None:
                 self._thread.join(JOIN_TIMEOUT_S)
@@ -319,5 +388,5 @@ class Dispatcher:
         """Close the descriptors without a word to epoll: for the child of a fork, which shares it."""
         self._handlers.clear()
         self._tokens.clear()
-        self._running = False
+        self._running = self._background_running = self._background_wanted = False
         self._poller.close()

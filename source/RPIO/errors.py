@@ -8,6 +8,8 @@
      +- ModeNotSetException        RuntimeError                 no numbering mode has been chosen
      +- AlreadyRunningError        RuntimeError                 the loop runs in another thread
      +- NotSupportedError          NotImplementedError          this board, chip or kernel cannot do it
+     +- EdgeDetectionError         RuntimeError                 on already, or the kernel cannot switch it on
+     +- PWMExistsError             RuntimeError                 another PWM object drives the channel
      +- InvalidModeException       ValueError
      +- InvalidChannelException    ValueError
      +- InvalidDirectionException  ValueError
@@ -52,6 +54,14 @@ class AlreadyRunningError(GPIOError, RuntimeError):
 
 class NotSupportedError(GPIOError, NotImplementedError):
     """This board, chip or kernel cannot do what was asked."""
+
+
+class EdgeDetectionError(GPIOError, RuntimeError):
+    """Edge detection is on already for this channel, or it cannot be switched on."""
+
+
+class PWMExistsError(GPIOError, RuntimeError):
+    """Another PWM object drives this channel."""
 
 
 class InvalidModeException(GPIOError, ValueError):

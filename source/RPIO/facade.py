@@ -6,8 +6,6 @@ output() and input() are C functions, which ask Board only for what it has not g
 
 from __future__ import annotations
 
-import sys
-
 from . import _gpio
 from .board import Board
 from .model import PUD_OFF
@@ -15,10 +13,13 @@ from .model import PUD_OFF
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TypeVar
 
     from .arguments import Channels
     from .backends import Backend
     from .boards import Hardware
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 VERSION = "1.0.0.dev0"
 VERSION_GPIO = "1.0.0.dev0/0.7.1"
@@ -33,23 +34,64 @@ LAZY: dict[str, Callable[[Hardware], object]] = {
 """Names that need a look at the machine, which an import does not take."""
 
 
-def _publish(hardware: Hardware | None) -> None:
-    """Make the lazy names plain ones of the module RPIO once the machine is known, lazy again when it is closed.
+_lazy_modules: list[dict[str, object]] = []
+"""The names of the modules that have the lazy ones."""
+
+
+def lazy(name: str) -> object:
+    """The ``__getattr__`` of a module that has the lazy names."""
+    if name in LAZY:
+        return LAZY[name](board.hardware)
+    raise AttributeError(f"module 'RPIO' has no attribute {name!r}")
+
+
+def have_lazy_names(names: dict[str, object]) -> None:
+    """Give a module, by its vars(), the lazy names."""
+    _lazy_modules.append(names)
+    names["__getattr__"] = lazy
+
+
+def publish(hardware: Hardware | None) -> None:
+    """Make the lazy names plain ones once the machine is known, lazy again when it is closed.
 
     A module with a ``__getattr__`` cannot have its attributes cached by the interpreter: ``RPIO.output`` alone
     would cost 10 ns more, nearly as much as the call.
     """
-    names = vars(sys.modules[__package__])
-    if hardware is None:
-        for name in LAZY:
-            names.pop(name, None)
-        names["__getattr__"] = names["_lazy"]
-    else:
-        names.update({name: value(hardware) for name, value in LAZY.items()})
-        names.pop("__getattr__", None)
+    for names in _lazy_modules:
+        if hardware is None:
+            for name in LAZY:
+                names.pop(name, None)
+            names["__getattr__"] = lazy
+        else:
+            names.update({name: value(hardware) for name, value in LAZY.items()})
+            names.pop("__getattr__", None)
 
 
-board = Board(fast=_gpio, on_hardware=_publish)
+def new_board() -> None:
+    """Begin afresh: close the board, and forget what it was told. For tests; a program needs one board."""
+    board.close()
+    board.__init__(fast=_gpio, on_hardware=publish)  # type: ignore[misc]
+
+
+board = Board(fast=_gpio, on_hardware=publish)
+
+
+def also_called(**other_names: str) -> Callable[[F], F]:
+    """Let keyword arguments have another name too: RPi.GPIO says ``gpio`` here and ``channel`` there."""
+
+    def decorate(function: F) -> F:
+        def call(*args: object, **keywords: object) -> object:
+            for other, name in other_names.items():
+                if other in keywords and name not in keywords:
+                    keywords[name] = keywords.pop(other)
+            return function(*args, **keywords)
+
+        call.__name__ = call.__qualname__ = function.__name__
+        call.__module__, call.__doc__ = function.__module__, function.__doc__
+        call.__wrapped__ = function  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
 
 
 def use(backend: str | Backend) -> None:
@@ -90,7 +132,7 @@ def getmode() -> int | None:
     return board.mode
 
 
-def setwarnings(enabled: bool = True) -> None:
+def setwarnings(enabled: int = True) -> None:
     """Switch RPIO's warnings on or off: a channel in use, a fixed pull-up, nothing to clean up."""
     board.setwarnings(enabled)
 
@@ -182,12 +224,69 @@ def add_interrupt_callback(
 
 
 def del_interrupt_callback(gpio_id: int) -> None:
-    """Remove all callbacks of a channel.
+    """Remove all callbacks of add_interrupt_callback() from a channel.
 
     Raises:
         NotWatchedError: it has none. (A KeyError.)
     """
     board.del_interrupt(gpio_id)
+
+
+@also_called(gpio="channel")
+def add_event_detect(
+    channel: int, edge: int, callback: Callable[[int], object] | None = None, bouncetime: int | None = None
+) -> None:
+    """Detect the edges of an input in the background: event_detected() tells, and callback(channel) is called.
+
+    *edge* is RISING, FALLING or BOTH. After an accepted edge further ones are ignored for *bouncetime* milliseconds.
+    Callbacks run one after the other in one thread, which starts by itself and makes way for wait_for_interrupts();
+    they get the channel in the numbering mode of the moment. An exception in one prints its traceback.
+    While the channel is an output, nothing is detected; as an input again, it goes on.
+
+    Raises:
+        WrongDirectionException: setup(channel, IN) first. (A RuntimeError.)
+        EdgeDetectionError: it is on already, or the kernel refuses. (A RuntimeError.)
+        ValueError: no such edge, no such channel, a bouncetime that is not positive. TypeError.
+    """
+    board.add_detection(channel, edge, callback, bouncetime)
+
+
+@also_called(gpio="channel")
+def add_event_callback(channel: int, callback: Callable[[int], object]) -> None:
+    """Add a callback to a channel whose event detection is on; they run in the order in which they were added.
+
+    Raises:
+        EdgeDetectionError: add_event_detect() first. (A RuntimeError.) TypeError: it cannot be called.
+    """
+    board.add_detection_callback(channel, callback)
+
+
+@also_called(gpio="channel")
+def remove_event_detect(channel: int) -> None:
+    """Switch event detection off, with its callbacks. Nothing happens where it is off."""
+    board.remove_detection(channel)
+
+
+@also_called(gpio="channel")
+def event_detected(channel: int) -> bool:
+    """Return whether there was an edge since the last call, or since add_event_detect()."""
+    return board.detected(channel)
+
+
+@also_called(gpio="channel")
+def wait_for_edge(
+    channel: int, edge: int, bouncetime: int | None = None, timeout: int | None = None
+) -> int | None:
+    """Block until an edge of an input; return the channel, or None after *timeout* milliseconds.
+
+    *edge* is RISING, FALLING or BOTH. With *bouncetime*, edges that come sooner than so many milliseconds after the
+    one that ended the last wait are ignored. Ctrl+C ends it.
+
+    Raises:
+        EdgeDetectionError: event detection with callbacks is on, or the kernel refuses. (A RuntimeError.)
+        WrongDirectionException: setup(channel, IN) first. (A RuntimeError.) ValueError, TypeError.
+    """
+    return board.wait_for_edge(channel, edge, bouncetime, timeout)
 
 
 def events_lost(gpio_id: int | None = None) -> int:
@@ -241,12 +340,15 @@ def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> Non
 
 
 def stop_waiting_for_interrupts() -> None:
-    """End wait_for_interrupts() at once: from a callback, another thread or a signal handler."""
+    """End wait_for_interrupts() at once: from a callback, another thread or a signal handler.
+
+    The event detection of add_event_detect() goes on.
+    """
     board.stop()
 
 
 def cleanup_interrupts() -> None:
-    """Close all TCP ports and connections and remove all interrupt callbacks."""
+    """Close all TCP ports and connections and remove all callbacks of add_interrupt_callback()."""
     board.cleanup_interrupts()
 
 
@@ -258,3 +360,17 @@ def sysinfo() -> tuple[str, str, str, int, str]:
 def version() -> tuple[str, str]:
     """Return (version of RPIO, version of its GPIO library)."""
     return VERSION, VERSION_GPIO
+
+
+def install_as_rpi_gpio() -> None:
+    """Make ``import RPi.GPIO`` mean RPIO in this process, with RPi.GPIO's rules to the letter.
+
+    getmode() is None until setmode(), pulls on outputs are refused, gpio_function() answers RPi.GPIO's codes. These
+    rules are for the whole process. ``rpio run SCRIPT`` does the same for a program that is not to be changed.
+
+    Raises:
+        RuntimeError: another RPi.GPIO has been imported already.
+    """
+    from .shims import install
+
+    install("RPi")

@@ -1,26 +1,37 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The callbacks of a watched line: which edges each gets, when it holds off, and what was lost."""
+"""The callbacks of watched lines: which edges each gets, when it holds off, and what was lost.
+
+A line has any number of *subscriptions*, each with its own edge and hold-off; the kernel is armed with the union.
+``Subscription`` is one callback of add_interrupt_callback(), ``Detection`` RPi.GPIO's event detection with its
+latch and callbacks, ``Wait`` a wait_for_edge() that lasts.
+"""
 
 from __future__ import annotations
+
+from time import monotonic_ns
 
 from . import log, model
 from .dispatcher import Worker, run_callback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ._gpio import EdgeEvent
+    from .dispatcher import Dispatcher
 
     EdgeCallback = Callable[[int, int], object]
+    ChannelCallback = Callable[[int], object]
 
 
 class Subscription:
-    """One callback on one line."""
+    """One callback on one line; with a *worker* it runs in a thread of its own."""
 
     __slots__ = ("bits", "callback", "holdoff_ns", "last_ns", "worker")
 
-    def __init__(self, bits: int, callback: EdgeCallback, holdoff_ns: int, worker: Worker | None) -> None:
+    def __init__(
+        self, bits: int, callback: EdgeCallback | None, holdoff_ns: int, worker: Worker | None = None
+    ) -> None:
         self.bits = bits
         self.callback = callback
         self.holdoff_ns = holdoff_ns
@@ -39,14 +50,72 @@ class Subscription:
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         """Run the callback, here or in its own thread."""
-        if self.worker is None:
+        if self.worker is not None:
+            if not self.worker.put(event.line, event.value):
+                watched.count_lost(event.line, 1, "the threaded callback is too slow")
+        elif self.callback is not None:
             run_callback(self.callback, event.line, event.value)
-        elif not self.worker.put(event.line, event.value):
-            watched.count_lost(event.line, 1, "the threaded callback is too slow")
+
+    def close(self) -> None:
+        """End the callback's thread; what is queued for it is dropped."""
+        if self.worker is not None:
+            self.worker.close()
+
+
+class Detection(Subscription):
+    """RPi.GPIO's event detection of a line: a latch, and callbacks of the channel, in order of registration."""
+
+    __slots__ = ("_channel_of", "callbacks", "detected")
+
+    def __init__(self, bits: int, holdoff_ns: int, channel_of: Callable[[int], int]) -> None:
+        super().__init__(bits, None, holdoff_ns)
+        self._channel_of = channel_of
+        self.callbacks: tuple[ChannelCallback, ...] = ()
+        self.detected = False
+
+    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
+        self.detected = True
+        channel = self._channel_of(event.line)
+        for callback in self.callbacks:
+            if self in watched.subscriptions:  # an earlier one may have removed it
+                run_callback(callback, channel)
+
+
+class Wait(Subscription):
+    """A wait_for_edge(): the first accepted edge ends it."""
+
+    __slots__ = ("_over", "event")
+
+    def __init__(self, bits: int, holdoff_ns: int, last_ns: int | None) -> None:
+        super().__init__(bits, None, holdoff_ns)
+        from threading import Event
+
+        self.last_ns = last_ns
+        self.event: EdgeEvent | None = None
+        self._over = Event()
+
+    def accepts(self, event: EdgeEvent) -> bool:
+        return self.event is None and super().accepts(event)
+
+    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
+        self.event = event
+        self._over.set()
+
+    def close(self) -> None:
+        self._over.set()
+
+    @property
+    def over(self) -> bool:
+        """Whether there was an edge, or somebody has ended the watch."""
+        return self._over.is_set()
+
+    def block(self, timeout_s: float | None) -> None:
+        """Sleep until it is over, or the timeout."""
+        self._over.wait(timeout_s)
 
 
 class WatchedLine:
-    """The callbacks of a line, and what the kernel was asked for on their behalf."""
+    """The subscriptions of a line, and what the kernel was asked for on their behalf."""
 
     __slots__ = ("fd", "filter_us", "lost", "seq", "subscriptions", "token")
 
@@ -60,16 +129,24 @@ class WatchedLine:
 
     @property
     def edge(self) -> int | None:
-        """The union of the edges of all callbacks."""
+        """The union of the edges of all subscriptions."""
         bits = 0
         for subscription in self.subscriptions:
             bits |= subscription.bits
         return {1: model.RISING, 2: model.FALLING, 3: model.BOTH}.get(bits)
 
+    def dispatch(self, event: EdgeEvent) -> None:
+        """Hand an edge to those who want it."""
+        self.count_missing(event)
+        for subscription in self.subscriptions:
+            # an earlier callback of this very event may have removed it
+            if subscription in self.subscriptions and subscription.accepts(event):
+                subscription.deliver(event, self)
+
     def count_missing(self, event: EdgeEvent) -> None:
         """Count what the numbers of the events say is missing before this one."""
         missing = event.seq - self.seq - 1
-        self.seq = event.seq
+        self.seq = max(self.seq, event.seq)  # a wait in a callback reads ahead
         if missing > 0:
             self.count_lost(event.line, missing, "the kernel's buffer was full")
 
@@ -80,9 +157,166 @@ class WatchedLine:
         if first:
             log.warning("GPIO %s: %s edges lost, %s (RPIO.events_lost() counts on)", line, count, why)
 
-    def close(self) -> None:
-        """End the callbacks' threads; what is queued for them is dropped."""
-        subscriptions, self.subscriptions = self.subscriptions, ()
+
+class WatchedLines:
+    """All watched lines of a board.
+
+    *arm* asks the backend for the edges of a line and returns a descriptor; *disarm* ends that; *loop* returns the
+    Dispatcher. Not locked: the Board calls all but dispatch() with its lock held.
+    """
+
+    def __init__(
+        self,
+        arm: Callable[[int, int, int], int],
+        disarm: Callable[[int], None],
+        loop: Callable[[], Dispatcher],
+    ) -> None:
+        self._arm, self._disarm, self._loop = arm, disarm, loop
+        self._watched: dict[int, WatchedLine] = {}
+        self._lost_before: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def __contains__(self, line: int) -> bool:
+        return line in self._watched
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(list(self._watched))
+
+    def get(self, line: int) -> WatchedLine | None:
+        """What is known of a watched line."""
+        return self._watched.get(line)
+
+    def of_kind(self, line: int, kind: type[Subscription]) -> list[Subscription]:
+        """The subscriptions of a line that are of exactly this class."""
+        watched = self._watched.get(line)
+        return [s for s in watched.subscriptions if type(s) is kind] if watched is not None else []
+
+    def add(self, line: int, subscription: Subscription, filter_us: int | None = None) -> None:
+        """Subscribe, and arm; undone where that fails. *filter_us* None takes the filter that the line has.
+
+        Raises:
+            ValueError: the line has another filter. What the backend raises.
+        """
+        self.check_filter(line, filter_us)
+        watched = self._watched.get(line)
+        if watched is None:
+            watched = self._watched[line] = WatchedLine(filter_us or 0)
+        before = watched.subscriptions
+        watched.subscriptions = (*before, subscription)
+        try:
+            self.resume(line)
+        except BaseException:
+            watched.subscriptions = before
+            if not before:
+                del self._watched[line]
+            raise
+
+    def check_filter(self, line: int, filter_us: int | None) -> None:
+        """Raise ValueError where the line is watched with another filter."""
+        watched = self._watched.get(line)
+        if watched is not None and filter_us is not None and filter_us != watched.filter_us:
+            raise ValueError(
+                f"GPIO {line} is watched with filter_us={watched.filter_us}: the kernel has one filter per line"
+            )
+
+    def remove(self, line: int, kind: type[Subscription]) -> bool:
+        """End the subscriptions of this class, and the watch where none is left; False where there were none."""
+        gone = self.of_kind(line, kind)
+        for subscription in gone:
+            self.discard(line, subscription)
+        return bool(gone)
+
+    def discard(self, line: int, subscription: Subscription) -> None:
+        """End one subscription, and the watch with the last; nothing where it has ended already."""
+        watched = self._watched.get(line)
+        if watched is None or subscription not in watched.subscriptions:
+            return
+        if len(watched.subscriptions) == 1:
+            self.drop(line)
+        else:
+            watched.subscriptions = tuple(s for s in watched.subscriptions if s is not subscription)
+            subscription.close()
+            self.resume(line)
+
+    def resume(self, line: int) -> None:
+        """Arm the backend with what the subscriptions of the line need."""
+        watched = self._watched.get(line)
+        if watched is None or watched.edge is None:
+            return
+        fd = self._arm(line, watched.edge, watched.filter_us)
+        if watched.fd is None:
+            watched.fd, watched.seq = fd, 0
+            watched.token = self._loop().add_edges(fd, lambda events: self.lose(line))
+
+    def suspend(self, line: int) -> None:
+        """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
+        watched = self._watched.get(line)
+        if watched is not None and watched.fd is not None:
+            self._loop().remove(watched.fd)
+            watched.fd = None
+            self._disarm(line)
+
+    def drop(self, line: int) -> None:
+        """End all subscriptions of a line."""
+        log.debug("- removing interrupts on gpio %s", line)
+        self.suspend(line)
+        watched = self._watched.pop(line)
+        self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
+        subscriptions, watched.subscriptions = watched.subscriptions, ()
         for subscription in subscriptions:
-            if subscription.worker is not None:
-                subscription.worker.close()
+            subscription.close()
+
+    def lose(self, line: int) -> None:
+        """The chip of a line has gone: stop listening, before epoll reports it for ever."""
+        watched = self._watched.get(line)
+        if watched is not None and watched.fd is not None:
+            log.warning("GPIO %s: its chip has gone, no more edges", line)
+            self._loop().remove(watched.fd)
+            watched.fd = None
+
+    def forget(self) -> None:
+        """In the child of a fork, which has none of it; the callback that forked may not have been its edge's last."""
+        for watched in self._watched.values():
+            watched.subscriptions = ()
+        self._watched.clear()
+
+    def dispatch(self, event: EdgeEvent) -> None:
+        """Hand an edge to its subscriptions. The loop's thread."""
+        watched = self._watched.get(event.line)
+        if (
+            watched is not None and event.token == watched.token
+        ):  # else it was read for a watch that has ended
+            watched.dispatch(event)
+
+    def lost(self) -> dict[int, int]:
+        """How many edges each line has lost since its callbacks were first added."""
+        counts = dict(self._lost_before)
+        for line, watched in self._watched.items():
+            counts[line] = counts.get(line, 0) + watched.lost
+        return counts
+
+    def workers(self) -> list[Worker]:
+        """The threads of threaded callbacks."""
+        return [s.worker for watched in self._watched.values() for s in watched.subscriptions if s.worker]
+
+    def wait_in_loop(self, line: int, wait: Wait, timeout_s: float | None) -> None:
+        """Wait inside a callback, where the loop does not run: read this line's edges here, and no other's."""
+        import select
+
+        from . import _gpio
+
+        poll = select.poll()
+        end_ns = monotonic_ns() + int((timeout_s or 0) * 1e9)
+        while not wait.over:
+            watched = self._watched.get(line)
+            if watched is None or watched.fd is None:
+                return
+            poll.register(watched.fd, select.POLLIN)
+            left_ms = None if timeout_s is None else max(0.0, (end_ns - monotonic_ns()) / 1e6)
+            if not poll.poll(left_ms):
+                return
+            poll.unregister(watched.fd)
+            for event in _gpio.events_read(watched.fd):
+                watched.dispatch(event)

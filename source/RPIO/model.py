@@ -40,6 +40,7 @@ FUNCTION_NAMES = {
 }
 
 PULL_NAMES = {PUD_OFF: "off", PUD_DOWN: "down", PUD_UP: "up"}
+PULLS = {pull: pull for pull in PULL_NAMES}
 
 EVENT_BUFFER_SIZE = 1024
 """Edges that a watched line holds until they are read; the kernel's own cap for one request."""

@@ -39,8 +39,6 @@ def board(sim):
 def rpio(monkeypatch):
     """The module RPIO on a fresh simulated 4B with real time; everything is closed afterwards."""
     monkeypatch.setenv("RPIO_BACKEND", "sim:4B")
-    RPIO.facade.board.close()
-    RPIO.facade.board.__init__(fast=RPIO._gpio, on_hardware=RPIO.facade._publish)
+    RPIO.facade.new_board()
     yield RPIO
-    RPIO.facade.board.close()
-    RPIO.facade.board.__init__(fast=RPIO._gpio, on_hardware=RPIO.facade._publish)
+    RPIO.facade.new_board()

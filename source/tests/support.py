@@ -31,8 +31,10 @@ def drain(board):
 
 
 def wait_until(done, timeout_s=5.0):
-    """Wait for another thread; returns whether done() came true in time."""
+    """Wait for another thread; returns whether done() came true in time. It is not asked again after that."""
     end = time.monotonic() + timeout_s
-    while not done() and time.monotonic() < end:
+    while not done():
+        if time.monotonic() > end:
+            return False
         select.select([], [], [], 0.005)
-    return done()
+    return True

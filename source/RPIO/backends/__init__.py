@@ -129,6 +129,14 @@ class Backend:
         """
         check_line(self, line)
 
+    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        """Drive an output with pulses (feature "pwm"). [missing_feature_is_refused]"""
+        raise errors.NotSupportedError(f"{self.name} has no software PWM")
+
+    def end_pwm(self, line: int) -> None:
+        """End the pulses, low (feature "pwm"). [missing_feature_is_refused]"""
+        check_line(self, line)
+
     def release(self, line: int) -> None:
         """Give the line back: others may take it. [release_frees]
 

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RPi.GPIO, played by RPIO: the names, values, rules and texts of RPi.GPIO 0.7.1, and nothing else.
+
+What differs is in RPIO's documentation, "Differences".
+"""
+
+from __future__ import annotations
+
+import RPIO as _RPIO
+from RPIO import (
+    BCM,
+    BOARD,
+    BOTH,
+    FALLING,
+    HARD_PWM,
+    HIGH,
+    I2C,
+    IN,
+    LOW,
+    OUT,
+    PUD_DOWN,
+    PUD_OFF,
+    PUD_UP,
+    RISING,
+    SERIAL,
+    SPI,
+    UNKNOWN,
+    add_event_callback,
+    add_event_detect,
+    cleanup,
+    event_detected,
+    getmode,
+    input,
+    output,
+    remove_event_detect,
+    setmode,
+    setup,
+    wait_for_edge,
+)
+from RPIO import facade as _facade
+
+VERSION = "0.7.1"
+
+
+class PWM(_RPIO.PWM):
+    """Software PWM on an output: PWM(channel, frequency in Hz). See RPIO.PWM."""
+
+    __slots__ = ()
+
+
+_PURPOSES = {
+    _RPIO.ALT0: {
+        **dict.fromkeys((0, 1, 2, 3, 28, 29), I2C),
+        **dict.fromkeys(range(7, 12), SPI),
+        **dict.fromkeys((12, 13), HARD_PWM),
+        **dict.fromkeys((14, 15), SERIAL),
+    },
+    _RPIO.ALT4: dict.fromkeys(range(16, 22), SPI),
+    _RPIO.ALT5: dict.fromkeys((18, 19), HARD_PWM),
+}
+"""Alternate function -> line -> what RPi.GPIO calls it. Its table is the BCM2835's."""
+
+
+@_facade.also_called(gpio="channel")
+def gpio_function(channel: int) -> int:
+    """Return what a channel is now: IN, OUT, SPI, I2C, HARD_PWM, SERIAL or UNKNOWN. Needs no setup()."""
+    function = _RPIO.gpio_function(channel)
+    if function in (IN, OUT):
+        return function
+    return _PURPOSES.get(function, {}).get(_RPIO.channel_to_gpio(channel), UNKNOWN)
+
+
+def setwarnings(state: int) -> None:
+    """Switch warnings on or off."""
+    _RPIO.setwarnings(state)
+
+
+_facade.board.be_strict()
+_facade.have_lazy_names(globals())
+
+__all__ = [
+    "BCM",
+    "BOARD",
+    "BOTH",
+    "FALLING",
+    "HARD_PWM",
+    "HIGH",
+    "I2C",
+    "IN",
+    "LOW",
+    "OUT",
+    "PUD_DOWN",
+    "PUD_OFF",
+    "PUD_UP",
+    "PWM",
+    "RISING",
+    "RPI_INFO",
+    "RPI_REVISION",
+    "SERIAL",
+    "SPI",
+    "UNKNOWN",
+    "VERSION",
+    "add_event_callback",
+    "add_event_detect",
+    "cleanup",
+    "event_detected",
+    "getmode",
+    "gpio_function",
+    "input",
+    "output",
+    "remove_event_detect",
+    "setmode",
+    "setup",
+    "setwarnings",
+    "wait_for_edge",
+]
