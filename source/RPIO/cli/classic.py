@@ -23,6 +23,10 @@ examples:
   rpio --setinput 7    also 7:pullup, 7:pulldown, 7:pulloff
   rpio --setoutput 8   also 8:1, 8:0
 
+verbs, each with a --help of its own:
+  rpio run blink.py    run a program written for RPi.GPIO, unchanged
+  rpio doctor          what this machine can do, and what stands in the way
+
 GPIOs are BCM numbers. RPIO_BACKEND=sim tries it all on a simulated board.
 """
 

@@ -104,3 +104,22 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it(sdist, tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0].lower() for name in names} == {"rpio"}
     assert not [name for name in names if "tests" in name or name.endswith(".c")]
+
+
+def test_the_second_distribution_brings_rpi_and_the_first_does_not(sdist, tmp_path):
+    """``pip install ./rpi``: import RPi.GPIO means RPIO everywhere in that environment; uninstalling leaves RPIO."""
+    venv = tmp_path / "venv"
+    python = venv / "bin" / "python"
+    run(sys.executable, "-m", "venv", venv)
+    run(python, "-m", "pip", "-q", "install", sdist)
+    ask = "import importlib.util as u; print(u.find_spec('RPi') is not None)"
+    assert run(python, "-c", ask, cwd="/") == "False\n"
+    shutil.copytree(
+        ROOT / "rpi", tmp_path / "p" / "rpi", ignore=shutil.ignore_patterns("RPi", "build", "*.egg-info")
+    )
+    shutil.copytree(ROOT / "source" / "RPIO" / "shims", tmp_path / "p" / "source" / "RPIO" / "shims")
+    run(python, "-m", "pip", "-q", "install", "--no-deps", tmp_path / "p" / "rpi")
+    code = "import RPi.GPIO as G; G.setmode(G.BCM); G.setup(17, G.IN, G.PUD_UP); print(G.input(17), 11, G.VERSION)"
+    assert run(python, "-W", "error", "-c", code, cwd="/", RPIO_BACKEND="sim") == "1 11 0.7.1\n"
+    run(python, "-m", "pip", "-q", "uninstall", "-y", "RPIO-RPi")
+    assert run(python, "-c", ask + "; import RPIO", cwd="/") == "False\n"

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio doctor``: what this machine can do, what stands in the way, and what to type about it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from .. import detect, errors, facade
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Finding = tuple[str, str, str]
+    """A mark ("ok", "!!" for what needs doing, "--" for what is only good to know), a sentence, what to do."""
+
+OK, BAD, NOTE = "ok", "!!", "--"
+PERSIST = "/sys/module/pinctrl_bcm2835/parameters/persist_gpio_outputs"
+"""Whether outputs stay driven when their program ends. Source: Raspberry Pi kernel, pinctrl-bcm2835.c."""
+
+
+def run(argv: list[str]) -> int:
+    """Print the findings; 1 where something needs doing."""
+    argparse.ArgumentParser(
+        prog="rpio doctor",
+        description="Say what machine this is, what drives its lines, and what is wrong. Changes no line.",
+    ).parse_args(argv)
+    bad = False
+    for mark, text, advice in findings():
+        print(f"{mark} {text}")
+        if advice:
+            print(f"   {advice}")
+        bad = bad or mark == BAD
+    return 1 if bad else 0
+
+
+def findings() -> Iterator[Finding]:
+    """Look at everything, one finding after the other."""
+    try:
+        hardware = facade.board.hardware
+        yield OK, f"this is a {hardware.name}" if hardware.is_pi else f"no Raspberry Pi: {hardware.name}", ""
+        backend = facade.board.backend
+    except (errors.GPIOError, OSError) as e:
+        yield BAD, f"no line can be driven: {e}", getattr(e, "hint", "")
+        return
+    yield OK, f"lines are driven by {backend.describe()}", ""
+    yield from _edges()
+    yield from _when_killed()
+    yield from _holders()
+    yield from _rpi_packages()
+
+
+def _edges() -> Iterator[Finding]:
+    if "edges" in facade.board.backend.features:
+        yield OK, "edges are reported", ""
+    else:
+        chips = sorted(f"/dev/{name}" for name in os.listdir("/dev") if name.startswith("gpiochip"))
+        advice = detect.access_hint(chips[0]) if chips else "edges need a gpiochip of Linux 5.10 or later"
+        yield BAD, "no edges: callbacks and wait_for_edge() do not work", advice
+
+
+def _when_killed() -> Iterator[Finding]:
+    """What becomes of outputs when a program ends without cleanup(), by SIGKILL say."""
+    yield (
+        NOTE,
+        f"outputs of a program that is killed: {when_killed(facade.board.backend.name, _persists())}",
+        "",
+    )
+
+
+def _persists() -> bool | None:
+    try:
+        with open(PERSIST) as file:
+            return file.read().strip() in ("Y", "1")
+    except OSError:
+        return None
+
+
+def when_killed(backend: str, persists: bool | None) -> str:
+    """The sentence for a backend; *persists* is the kernel's parameter, None where it has none."""
+    if backend == "cdev":
+        if persists:
+            return "the kernel leaves them as they are (persist_gpio_outputs=Y)"
+        if persists is False:
+            return "the kernel makes them inputs (persist_gpio_outputs=N)"
+        return "the kernel takes them back, and its driver decides: many leave the level, some make an input of it"
+    return {
+        "regs": "stay as they are, driven; the next start can take them over",
+        "sysfs": "stay as they are, driven and exported; the next start can take them over",
+        "sim": "end with the program that simulates them",
+    }.get(backend, "as that backend says")
+
+
+def _holders() -> Iterator[Finding]:
+    """Lines of the header that programs or drivers hold."""
+    backend, hardware = facade.board.backend, facade.board.hardware
+    held = []
+    for line in hardware.header_lines or range(backend.line_count):
+        holder = backend.consumer(line)
+        if holder:
+            held.append(f"GPIO {line} ({holder})")
+    if held:
+        yield (
+            NOTE,
+            f"in use: {', '.join(held)}",
+            "a dtparam or dtoverlay line in config.txt switches a driver off",
+        )
+
+
+def _rpi_packages() -> Iterator[Finding]:
+    """Who answers to ``import RPi.GPIO`` outside of ``rpio run``."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("RPi.GPIO", "rpi-lgpio", "RPIO-RPi"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    if len(found) > 1:
+        yield (
+            BAD,
+            f"several packages bring RPi.GPIO, and overwrite each other: {', '.join(found)}",
+            "pip uninstall all but one, then reinstall that one",
+        )
+    elif found:
+        yield NOTE, f"import RPi.GPIO is {found[0]}; rpio run SCRIPT uses RPIO all the same", ""
+    else:
+        yield NOTE, "RPi.GPIO is not installed; rpio run SCRIPT makes RPIO answer to its name", ""
