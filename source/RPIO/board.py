@@ -441,13 +441,25 @@ class Board:
             )
         holdoff_ns = arguments.holdoff_ns_of(holdoff_ms)
         filter_us = arguments.filter_us_of(filter_us)
+        worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
         with self._lock:
             self._watched.check_filter(line, filter_us)
             if bits and "edges" not in self.backend.features:
                 self._arm(line, model.BOTH, filter_us)  # says why not, before the line is touched
             self._make_input(line, pull)
-            worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
             self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
+
+    def subscribe(self, channel: int, subscription: Subscription, filter_us: int) -> int:
+        """Add a subscription of the caller's own making to an input; return its line."""
+        line = self._input_line(channel)
+        with self._lock:
+            self._watched.add(line, subscription, arguments.filter_us_of(filter_us))
+        return line
+
+    def unsubscribe(self, line: int, subscription: Subscription) -> None:
+        """End it; nothing where it has ended already."""
+        with self._lock:
+            self._watched.discard(line, subscription)
 
     def _make_input(self, line: int, pull: int | None) -> None:
         """As the original: an input gets its pull changed, anything else becomes an input."""

@@ -153,6 +153,8 @@ class Dispatcher:
         self._running = False
         self._thread: Thread | None = None
         self._claimers = 0  # threads that wait for their turn
+        self._nested = False  # another event loop calls step() when fileno() is readable
+        self.nested_in: object = None  # whatever it keeps here about that
         self._background_wanted = False
         self._background_running = False
 
@@ -271,7 +273,7 @@ class Dispatcher:
         try:
             self._end_background_loop()
             while not self._turn.acquire(timeout=0.05):
-                if self._running or self.in_loop:
+                if self._running or self._nested or self.in_loop:
                     raise errors.AlreadyRunningError(
                         "wait_for_interrupts() is running already",
                         hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
@@ -283,9 +285,20 @@ class Dispatcher:
         self._owner = get_ident()
         self._running = self._stops == stops
 
+    def nest(self) -> bool:
+        """Claim the loop for the event loop of this thread, which calls step(0) whenever fileno() is readable.
+
+        False, without waiting, where somebody else runs it. stop() does not end it, release() does.
+        """
+        if not self._turn.acquire(blocking=False):
+            return False
+        self._nested = True
+        self._owner = get_ident()
+        return True
+
     def release(self) -> None:
         """Let others run the loop; the background one goes on where it is wanted."""
-        self._running = False
+        self._running = self._nested = False
         self._owner = None
         self._turn.release()
         if self._background_wanted:

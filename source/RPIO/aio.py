@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Edges for asyncio: iterate over them, await one, or have coroutines called.
+
+::
+
+    import asyncio
+    import RPIO
+    from RPIO import aio
+
+    async def main():
+        RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+        if await aio.wait_for_edge(17, RPIO.FALLING, timeout=1) is None:
+            print("nobody pressed it")
+        async for event in aio.edges(17):
+            print(event.value, event.timestamp_ns)
+
+    asyncio.run(main())
+
+The loop of RPIO is nested in that of asyncio: no further thread, and every other callback of the program runs there
+too. Where RPIO's loop runs already, in a thread or in wait_for_interrupts(), it stays there and hands the edges over.
+Channels follow the numbering mode and must be set up as inputs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from inspect import isawaitable
+
+from . import arguments, facade, log, model
+from .interrupts import Subscription
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from ._gpio import EdgeEvent
+    from .dispatcher import Dispatcher
+    from .interrupts import WatchedLine
+
+QUEUE_SIZE = 1024
+"""Edges that wait for one iteration; more are dropped and counted by events_lost()."""
+
+
+async def edges(
+    channel: int, edge: int = model.BOTH, *, bouncetime: int | None = None, filter_us: int = 0
+) -> AsyncIterator[EdgeEvent]:
+    """Yield the edges of an input, from the first ``async for`` on, until the iteration ends or is cancelled.
+
+    *edge* is RISING, FALLING or BOTH; *bouncetime* in milliseconds ignores what follows an accepted edge, *filter_us*
+    has the kernel report only levels that last so long. Each event has line, value (the level after the edge),
+    timestamp_ns (the kernel's CLOCK_MONOTONIC) and seq (a gap is what was lost).
+
+    Raises:
+        WrongDirectionException: setup(channel, IN) first. (A RuntimeError.) EdgeDetectionError: it was cleaned up.
+        ValueError: no such edge, channel, bouncetime or filter. What the kernel says.
+    """
+    bits = arguments.detection_edge(edge)
+    queue = _Queue(bits, arguments.bouncetime_ns(bouncetime), asyncio.get_running_loop())
+    board = facade.board
+    line = board.subscribe(channel, queue, filter_us)
+    nest = _enter(board.dispatcher, queue.loop)
+    try:
+        while True:
+            yield await queue.get()
+    finally:
+        board.unsubscribe(line, queue)
+        nest.leave()
+
+
+async def wait_for_edge(
+    channel: int, edge: int, *, bouncetime: int | None = None, timeout: float | None = None
+) -> EdgeEvent | None:
+    """Wait for one edge of an input; return it, or None after *timeout* seconds. Arguments and errors as edges()."""
+    events = edges(channel, edge, bouncetime=bouncetime)
+    try:
+        return await asyncio.wait_for(anext(events), timeout)
+    except asyncio.TimeoutError:
+        return None
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+
+
+def on_edge(
+    channel: int,
+    callback: Callable[[EdgeEvent], Awaitable[object] | object],
+    edge: int = model.BOTH,
+    *,
+    bouncetime: int | None = None,
+    filter_us: int = 0,
+) -> asyncio.Task[None]:
+    """Call callback(event), and await it, for each edge, one at a time and in order; cancel() of the task ends it.
+
+    An exception in the callback prints its traceback, and the next edge is served. Arguments and errors as edges();
+    errors of the channel are the task's.
+    """
+
+    async def serve() -> None:
+        async for event in edges(channel, edge, bouncetime=bouncetime, filter_us=filter_us):
+            try:
+                result = callback(event)
+                if isawaitable(result):
+                    await result
+            except Exception:
+                log.callback_failed(callback)
+
+    arguments.check_channel_callback(callback)
+    return asyncio.get_running_loop().create_task(serve(), name=f"RPIO channel {channel}")
+
+
+class _Queue(Subscription):
+    """A subscription that keeps its events for a coroutine."""
+
+    __slots__ = ("_ended", "_events", "_waiter", "loop")
+
+    def __init__(self, bits: int, holdoff_ns: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(bits, None, holdoff_ns)
+        self.loop = loop
+        self._events: deque[EdgeEvent] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+
+    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
+        if len(self._events) >= QUEUE_SIZE:
+            watched.count_lost(event.line, 1, "the coroutine is too slow")
+            return
+        self._events.append(event)
+        self._call_wake()
+
+    def close(self) -> None:
+        self._ended = True
+        self._call_wake()
+
+    def _call_wake(self) -> None:
+        try:
+            self.loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:
+            return  # that event loop has been closed: nobody waits any more
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def get(self) -> EdgeEvent:
+        """Return the next event; wait for it."""
+        while not self._events:
+            if self._ended:
+                from .errors import EdgeDetectionError
+
+                raise EdgeDetectionError("Error waiting for edge", hint="the channel has been cleaned up")
+            self._waiter = self.loop.create_future()
+            await self._waiter
+        return self._events.popleft()
+
+
+class _Nest:
+    """RPIO's loop within one of asyncio, for as long as somebody uses it."""
+
+    def __init__(self, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> None:
+        self._dispatcher, self._loop = dispatcher, loop
+        self._users = 0
+        self._nested = dispatcher.nest()
+        if self._nested:
+            dispatcher.nested_in = self
+            self._fd = dispatcher.fileno()
+            loop.add_reader(self._fd, dispatcher.step, 0)
+            loop.call_soon(dispatcher.step, 0)  # what a stopped loop has left behind
+        else:
+            dispatcher.run_in_background()  # so that somebody runs it when the present one stops
+
+    def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether it is in that one."""
+        return self._loop is loop
+
+    def enter(self) -> _Nest:
+        """Use it."""
+        self._users += 1
+        return self
+
+    def leave(self) -> None:
+        """Use it no longer; the last one gives the loop back."""
+        self._users -= 1
+        if self._users == 0 and self._nested:
+            self._dispatcher.nested_in = None
+            self._loop.remove_reader(self._fd)
+            self._dispatcher.release()
+
+
+def _enter(dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> _Nest:
+    nest = dispatcher.nested_in
+    if not isinstance(nest, _Nest) or not nest.is_in(loop):
+        nest = _Nest(dispatcher, loop)
+    return nest.enter()
