@@ -126,6 +126,10 @@ class Worker:
             with self._ready:
                 self._ready.notify_all()
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
     def join(self, timeout_s: float) -> None:
         """Wait until the thread has ended, at most so long; returns at once when called from that thread."""
         if self._thread is not None and self._thread.ident != get_ident():

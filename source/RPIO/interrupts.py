@@ -174,6 +174,7 @@ class WatchedLines:
         self._arm, self._disarm, self._loop = arm, disarm, loop
         self._watched: dict[int, WatchedLine] = {}
         self._lost_before: dict[int, int] = {}
+        self._retired: list[Worker] = []  # closed, and perhaps still in their last callback
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -237,7 +238,7 @@ class WatchedLines:
             self.drop(line)
         else:
             watched.subscriptions = tuple(s for s in watched.subscriptions if s is not subscription)
-            subscription.close()
+            self._close(subscription)
             self.resume(line)
 
     def resume(self, line: int) -> None:
@@ -266,7 +267,13 @@ class WatchedLines:
         self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
         subscriptions, watched.subscriptions = watched.subscriptions, ()
         for subscription in subscriptions:
-            subscription.close()
+            self._close(subscription)
+
+    def _close(self, subscription: Subscription) -> None:
+        subscription.close()
+        self._retired = [worker for worker in self._retired if worker.is_alive()]
+        if subscription.worker is not None:
+            self._retired.append(subscription.worker)
 
     def lose(self, line: int) -> None:
         """The chip of a line has gone: stop listening, before epoll reports it for ever."""
@@ -281,6 +288,7 @@ class WatchedLines:
         for watched in self._watched.values():
             watched.subscriptions = ()
         self._watched.clear()
+        self._retired.clear()
 
     def dispatch(self, event: EdgeEvent) -> None:
         """Hand an edge to its subscriptions. The loop's thread."""
@@ -298,8 +306,10 @@ class WatchedLines:
         return counts
 
     def workers(self) -> list[Worker]:
-        """The threads of threaded callbacks."""
-        return [s.worker for watched in self._watched.values() for s in watched.subscriptions if s.worker]
+        """The threads of threaded callbacks, those that are on their way out too."""
+        return self._retired + [
+            s.worker for watched in self._watched.values() for s in watched.subscriptions if s.worker
+        ]
 
     def wait_in_loop(self, line: int, wait: Wait, timeout_s: float | None) -> None:
         """Wait inside a callback, where the loop does not run: read this line's edges here, and no other's."""

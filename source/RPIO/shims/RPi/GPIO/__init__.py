@@ -70,9 +70,9 @@ def gpio_function(channel: int) -> int:
     return _PURPOSES.get(function, {}).get(_RPIO.channel_to_gpio(channel), UNKNOWN)
 
 
-def setwarnings(state: int) -> None:
+def setwarnings(gpio_warnings: int) -> None:
     """Switch warnings on or off."""
-    _RPIO.setwarnings(state)
+    _RPIO.setwarnings(gpio_warnings)
 
 
 _facade.board.be_strict()

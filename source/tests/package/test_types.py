@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The stand-in RPi.GPIO against typeshed's stubs for RPi.GPIO, by mypy.stubtest."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import RPIO
+
+KEYWORDS = 'should be positional or keyword (remove "/")'
+"""Arguments that RPi.GPIO takes by position alone have a keyword here too: it breaks nothing."""
+
+NONE = "has a default value of"
+"""What RPi.GPIO spells -666 or -1 is None here; -666 and -1 still mean it."""
+
+EXPLAINED = {
+    "__all__": "is not present in stub",
+    "PWM.__init__": KEYWORDS,
+    "PWM.start": KEYWORDS,
+    "PWM.ChangeDutyCycle": KEYWORDS,
+    "PWM.ChangeFrequency": KEYWORDS,
+    "event_detected": KEYWORDS,
+    "gpio_function": KEYWORDS,
+    "input": KEYWORDS,
+    "output": KEYWORDS,
+    "remove_event_detect": KEYWORDS,
+    "setmode": KEYWORDS,
+    "setwarnings": KEYWORDS,
+    "add_event_detect": NONE,
+    "cleanup": NONE,
+    "wait_for_edge": NONE,
+}
+"""Name -> the one thing that stubtest may say of it."""
+
+
+def stubtest(tmp_path):
+    """Run it on the newest stubs; return the lines of its complaints."""
+    stubs = tmp_path / "stubs"
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--no-deps", "--target", stubs, "types-RPi.GPIO"], check=True)
+    (stubs / "RPi-stubs").rename(stubs / "RPi")  # on MYPYPATH mypy wants the package's own name
+    shutil.copytree(Path(RPIO.__file__).parent / "shims" / "RPi", tmp_path / "at" / "RPi")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "--concise", "RPi.GPIO"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tmp_path / "at"),
+            "MYPYPATH": str(stubs),
+            "RPIO_BACKEND": "sim",
+        },
+        check=False,
+    )
+    assert "failed" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_every_complaint_of_stubtest_is_an_explained_one(tmp_path):
+    complaints = stubtest(tmp_path)
+    assert complaints, "stubtest has compared nothing"
+    unexplained = [line for line in complaints if not is_explained(line)]
+    assert unexplained == []
+    named = {line.split()[0].removeprefix("RPi.GPIO.") for line in complaints}
+    assert named == set(EXPLAINED), "an explanation that is not needed any more"
+
+
+def is_explained(line):
+    name, _, text = line.removeprefix("RPi.GPIO.").partition(" ")
+    return name in EXPLAINED and EXPLAINED[name] in text
+
+
+def test_a_complaint_that_nobody_has_explained_is_noticed():
+    assert not is_explained("RPi.GPIO.setup is not present at runtime")
+    assert not is_explained('RPi.GPIO.input is inconsistent, runtime argument "x" is not in stub')
