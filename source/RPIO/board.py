@@ -49,7 +49,8 @@ class Board:
     "cdev:/dev/gpiochip1"). *default_mode* is the numbering before setmode(): BCM, or None to require it.
     *fast* is the C module whose output() and input() serve the channels of this board that are granted to them;
     there is one such table, so only one Board can have it. *on_hardware* is called with what the machine is when
-    the board has been opened, and with None when it has been closed.
+    the board has been opened, and with None when it has been closed. *make_dispatcher* is for loops of another kind,
+    such as that of tests with a clock of their own.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class Board:
         default_mode: int | None = model.BCM,
         fast: ModuleType | None = None,
         on_hardware: Callable[[Hardware | None], object] | None = None,
+        make_dispatcher: Callable[..., Dispatcher] = Dispatcher,
     ) -> None:
+        self._make_dispatcher = make_dispatcher
         self._fast = fast
         self._on_hardware = on_hardware
         if fast is not None:
@@ -416,7 +419,7 @@ class Board:
             if self._dispatcher is None:
                 from . import _gpio
 
-                self._dispatcher = Dispatcher(_gpio.Poller(), self._watched.dispatch)
+                self._dispatcher = self._make_dispatcher(_gpio.Poller(), self._watched.dispatch)
                 self._register_hooks()
             return self._dispatcher
 

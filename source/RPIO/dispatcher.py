@@ -12,6 +12,7 @@ by the next within the same batch; the token of the closed one is then unknown a
 from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
+from time import monotonic_ns
 
 from . import errors, log
 
@@ -70,6 +71,7 @@ class Worker:
         self._callback = callback
         self._name = name
         self._on_room = on_room
+        self._busy = False
         self.full = False
         self._thread: Thread | None = None
         self._queue: deque[tuple[object, ...]] | None = None
@@ -112,12 +114,14 @@ class Worker:
                     ready.wait()
                 if self._closed:
                     return
+                self._busy = True
                 args = queue.popleft()
                 room = self.full and len(queue) <= WORKER_QUEUE_SIZE // 2
                 self.full = self.full and not room
             if room and self._on_room is not None:
                 self._on_room()
             run_callback(self._callback, *args)
+            self._busy = False
 
     def close(self) -> None:
         """Drop what is queued and end the thread after the call that runs now. Does not wait for it."""
@@ -125,6 +129,10 @@ class Worker:
         if self._ready is not None:
             with self._ready:
                 self._ready.notify_all()
+
+    def is_busy(self) -> bool:
+        """Whether a call is queued or runs."""
+        return self._busy or bool(self._queue)
 
     def is_alive(self) -> bool:
         """Whether its thread runs."""
@@ -215,6 +223,17 @@ class Dispatcher:
         """Forget *fd*. After this its handler is not called and nothing reads it, so it may be closed."""
         self._forget(fd)
         self._poller.remove(fd)
+
+    now_ns = staticmethod(monotonic_ns)
+    """The clock of timeouts."""
+
+    def wait_readable(self, fd: int, timeout_s: float | None) -> bool:
+        """Block within a callback, where the loop does not run, until *fd* is readable; False after the timeout."""
+        import select
+
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
     # -- the loop --------------------------------------------------------------------------------
 

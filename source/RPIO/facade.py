@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import _gpio
 from .board import Board
+from .dispatcher import Dispatcher
 from .model import PUD_OFF
 
 TYPE_CHECKING = False
@@ -67,10 +68,10 @@ def publish(hardware: Hardware | None) -> None:
             names.pop("__getattr__", None)
 
 
-def new_board() -> None:
+def new_board(make_dispatcher: Callable[..., Dispatcher] = Dispatcher) -> None:
     """Begin afresh: close the board, and forget what it was told. For tests; a program needs one board."""
     board.close()
-    board.__init__(fast=_gpio, on_hardware=publish)  # type: ignore[misc]
+    board.__init__(fast=_gpio, on_hardware=publish, make_dispatcher=make_dispatcher)  # type: ignore[misc]
 
 
 board = Board(fast=_gpio, on_hardware=publish)

@@ -8,8 +8,6 @@ latch and callbacks, ``Wait`` a wait_for_edge() that lasts.
 
 from __future__ import annotations
 
-from time import monotonic_ns
-
 from . import log, model
 from .dispatcher import Worker, run_callback
 
@@ -313,20 +311,14 @@ class WatchedLines:
 
     def wait_in_loop(self, line: int, wait: Wait, timeout_s: float | None) -> None:
         """Wait inside a callback, where the loop does not run: read this line's edges here, and no other's."""
-        import select
-
         from . import _gpio
 
-        poll = select.poll()
-        end_ns = monotonic_ns() + int((timeout_s or 0) * 1e9)
+        now_ns = self._loop().now_ns
+        end_ns = now_ns() + int((timeout_s or 0) * 1e9)
         while not wait.over:
             watched = self._watched.get(line)
-            if watched is None or watched.fd is None:
+            left_s = None if timeout_s is None else max(0.0, (end_ns - now_ns()) / 1e9)
+            if watched is None or watched.fd is None or not self._loop().wait_readable(watched.fd, left_s):
                 return
-            poll.register(watched.fd, select.POLLIN)
-            left_ms = None if timeout_s is None else max(0.0, (end_ns - monotonic_ns()) / 1e6)
-            if not poll.poll(left_ms):
-                return
-            poll.unregister(watched.fd)
             for event in _gpio.events_read(watched.fd):
                 watched.dispatch(event)

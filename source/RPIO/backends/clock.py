@@ -44,6 +44,11 @@ class ManualClock:
             action()
         self._now_ns = end_ns
 
+    @property
+    def next_due_ns(self) -> int | None:
+        """When the next thing happens; None for never."""
+        return self._due[0][0] if self._due else None
+
     def after_fork(self) -> None:
         """Forget what is due: the parent does it."""
         self._due.clear()

@@ -20,6 +20,8 @@ from .clock import ManualClock, RealClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..boards import Hardware
 
 RECORD_BYTES = 48
@@ -81,6 +83,8 @@ class SimBackend(Backend):
         )
         self._lock = RLock()
         self.short_circuits = 0
+        self.observer: Callable[[int, int, int], object] | None = None
+        """Called as observer(line, level, now_ns) at each change of a level."""
 
     def describe(self) -> str:
         return f"simulated {self.hardware.name} ({self.line_count} lines)"
@@ -132,6 +136,8 @@ class SimBackend(Backend):
             line = self._lines[number]
             if line.level != level:
                 line.level = level
+                if self.observer is not None:
+                    self.observer(number, level, self.clock.now_ns())
                 if line.watch is not None:
                     self._edge(number, line, line.watch)
                 else:

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A pytest plugin: programs that use GPIO, tested on a simulated board whose time the test moves.
+
+::
+
+    def test_the_button_toggles_the_lamp(rpio_board):
+        import lamp                          # says import RPIO as GPIO, adds its callbacks
+        lamp.start()
+        rpio_board.press(17, ms=50)
+        rpio_board.press(17, ms=50)
+        rpio_board.assert_wave(18, "_-_")
+
+Every test gets a fresh board. Callbacks run in the test's thread, at the moment of their edge, before the call that
+caused it returns: no test needs to sleep. ``@pytest.mark.rpio("3B+")`` chooses another model than the 4B.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from importlib import import_module
+
+import pytest
+
+from . import errors, facade
+from .backends.clock import ManualClock
+from .backends.sim import SimBackend
+from .boards import by_name
+from .dispatcher import Dispatcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from ._gpio import EdgeEvent, Poller
+
+NS_PER_MS = 1_000_000
+LOW, HIGH = "_", "-"
+PICTURE = {LOW: "▁▁", HIGH: "▔▔"}
+SETTLE_TIMEOUT_S = 5.0
+
+
+class SimulatedBoard:
+    """A simulated board, its clock, and what its lines have done. Lines are BCM numbers, times milliseconds."""
+
+    def __init__(self, model: str) -> None:
+        self.clock = _Clock(self._settle)
+        self.sim = SimBackend(by_name(model), self.clock)
+        self.sim.observer = self._note
+        self._waves: dict[int, list[tuple[int, int]]] = {}
+        self._start = {line: self.sim.read(line) for line in range(self.sim.line_count)}
+        self._start_ns = self.clock.now_ns()
+        self._settling = False
+        self.board = facade.board
+
+    def _note(self, line: int, level: int, now_ns: int) -> None:
+        self._waves.setdefault(line, []).append((now_ns, level))
+
+    # -- the outside world -----------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> float:
+        """The time since the board was made."""
+        return (self.clock.now_ns() - self._start_ns) / NS_PER_MS
+
+    def drive(self, line: int, value: int | None) -> None:
+        """Drive a line from outside to 0 or 1, or let go of it with None; its callbacks run before this returns."""
+        self.sim.drive(line, value)
+        self._settle()
+
+    def press(self, line: int, ms: float = 50, value: int = 0, bounces: int = 0) -> None:
+        """Press a button for so long: drive the line to *value*, then let go. *bounces*: 0.5 ms apart at the start."""
+        for _ in range(bounces):
+            self.drive(line, value)
+            self.advance(0.5)
+            self.drive(line, None)
+            self.advance(0.5)
+        self.drive(line, value)
+        self.advance(ms)
+        self.drive(line, None)
+
+    def wire(self, a: int, b: int) -> None:
+        """Join two lines with a wire."""
+        self.sim.wire(a, b)
+        self._settle()
+
+    def level(self, line: int) -> int:
+        """What a voltmeter on the line would show, 0 or 1."""
+        return self.sim.read(line)
+
+    def advance(self, ms: float) -> None:
+        """Let time go by; what happens on the way happens at its time, callbacks included."""
+        self.clock.advance(round(ms * NS_PER_MS))
+
+    def after(self, ms: float, action: Callable[[], object]) -> None:
+        """Call action() when the clock gets there, for a program that waits in the test's thread."""
+        self.clock.call_at(self.clock.now_ns() + round(ms * NS_PER_MS), action)
+
+    # -- callbacks -------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Run the callbacks of all edges so far, here, and wait for threaded ones."""
+        dispatcher = self.board._dispatcher
+        if dispatcher is None or self._settling:
+            return
+        if threading.get_ident() != dispatcher._owner:
+            dispatcher._poller.wake()
+            return  # the test's thread does it the next time it moves something
+        self._settling = True
+        try:
+            while dispatcher.step(0) or self._workers_are_busy():
+                pass
+        finally:
+            self._settling = False
+
+    def _workers_are_busy(self) -> bool:
+        """Wait until the threaded callbacks have done what they have; whether there was anything to wait for."""
+        end_s = time.monotonic() + SETTLE_TIMEOUT_S
+        waited = False
+        for worker in self.board._watched.workers():
+            while worker.is_busy() and time.monotonic() < end_s:
+                waited = True
+                time.sleep(0.0005)
+        return waited
+
+    # -- waves -----------------------------------------------------------------------------------
+
+    def wave(self, line: int, step_ms: float | None = None) -> str:
+        """What a line has done so far: "_" for low, "-" for high.
+
+        One character for each level it has had, in order; with *step_ms*, one for each step of time, as it was in
+        the middle of the step.
+        """
+        changes = self._waves.get(line, [])
+        if step_ms is None:
+            return "".join((LOW, HIGH)[level] for level in (self._start[line], *(v for _, v in changes)))
+        step_ns, wave, level, at = round(step_ms * NS_PER_MS), "", self._start[line], 0
+        middle_ns = self._start_ns + step_ns // 2
+        while middle_ns <= self.clock.now_ns():
+            while at < len(changes) and changes[at][0] <= middle_ns:
+                level, at = changes[at][1], at + 1
+            wave += (LOW, HIGH)[level]
+            middle_ns += step_ns
+        return wave
+
+    def assert_wave(self, line: int, wave: str, step_ms: float | None = None) -> None:
+        """Fail, with a picture of both, where the line has done something else. See wave(); spaces are ignored."""
+        __tracebackhide__ = True
+        wanted = wave.replace(" ", "")
+        if set(wanted) - {LOW, HIGH}:
+            raise ValueError(f"a wave is made of {LOW} (low) and {HIGH} (high), not {wave!r}")
+        found = self.wave(line, step_ms)
+        if found != wanted:
+            pytest.fail(self._picture(line, wanted, found, step_ms), pytrace=True)
+
+    def _picture(self, line: int, wanted: str, found: str, step_ms: float | None) -> str:
+        same = next(
+            (i for i, (a, b) in enumerate(zip(wanted, found, strict=False)) if a != b),
+            min(len(wanted), len(found)),
+        )
+        each = "" if step_ms is None else f", {step_ms:g} ms each"
+        rows = [
+            f"GPIO {line} has another wave{each}:",
+            f"  expected  {_draw(wanted)}  {wanted}",
+            f"  found     {_draw(found)}  {found}",
+            f"            {'  ' * same}^^ from here on",
+        ]
+        changes = self._waves.get(line, [])
+        times = ", ".join(
+            f"{level} at {(ns - self._start_ns) / NS_PER_MS:g} ms" for ns, level in changes[:20]
+        )
+        more = f" and {len(changes) - 20} more" if len(changes) > 20 else ""
+        rows.append(f"  {self._start[line]} at first{', ' if times else ''}{times}{more}")
+        return "\n".join(rows)
+
+
+def _draw(wave: str) -> str:
+    return "".join(PICTURE[level] for level in wave)
+
+
+class _Clock(ManualClock):
+    """Callbacks run between one thing that is due and the next."""
+
+    def __init__(self, settle: Callable[[], object]) -> None:
+        super().__init__()
+        self._settle = settle
+
+    def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
+        def act() -> None:
+            action()
+            self._settle()
+
+        super().call_at(when_ns, act)
+
+
+class _SteppedDispatcher(Dispatcher):
+    """A loop that runs when something has happened on the board, in the test's thread."""
+
+    def __init__(self, world: SimulatedBoard, poller: Poller, on_edge: Callable[[EdgeEvent], object]) -> None:
+        super().__init__(poller, on_edge)
+        self._world = world
+        self.now_ns = world.clock.now_ns
+        self._stopped = threading.Event()
+        self.nest()
+
+    def run_in_background(self) -> None:
+        return
+
+    def start_thread(self) -> None:
+        self._running = True
+
+    def run(self) -> None:
+        """Until stop(): in the test's thread time goes on as far as anything is due; in another, the test moves it."""
+        self._running = True
+        self._stopped.clear()
+        try:
+            if not self.in_loop:
+                self._stopped.wait()
+            while self._running and self.in_loop:
+                self._go_on("wait_for_interrupts()")
+        finally:
+            self._running = False
+
+    def stop(self) -> None:
+        super().stop()
+        self._stopped.set()
+
+    def wait_readable(self, fd: int, timeout_s: float | None) -> bool:
+        clock = self._world.clock
+        end_ns = None if timeout_s is None else clock.now_ns() + int(timeout_s * 1e9)
+        if super().wait_readable(fd, 0):
+            return True
+        due_ns = clock.next_due_ns
+        if end_ns is not None and (due_ns is None or due_ns > end_ns):
+            clock.sleep_until(end_ns)
+            return False
+        self._go_on("wait_for_edge()")
+        return True  # perhaps: what was due may have been the edge
+
+    def _go_on(self, who: str) -> None:
+        """Move the clock to the next thing that is due."""
+        due_ns = self._world.clock.next_due_ns
+        if due_ns is None:
+            raise errors.GPIOError(
+                f"{who} waits, and nothing is due on the simulated board",
+                hint="say what is to happen before: rpio_board.after(100, lambda: rpio_board.drive(17, 0))",
+            )
+        self._world.clock.sleep_until(due_ns)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", 'rpio(model): the board that rpio_board simulates, "4B" without it')
+
+
+@pytest.fixture
+def rpio_board(request: pytest.FixtureRequest) -> Iterator[SimulatedBoard]:
+    """A fresh simulated board for ``import RPIO``, whose time the test moves: see RPIO.pytest_plugin."""
+    marker = request.node.get_closest_marker("rpio")
+    world = SimulatedBoard(marker.args[0] if marker else "4B")
+    facade.new_board(lambda *arguments: _SteppedDispatcher(world, *arguments))
+    facade.board.use(world.sim, world.sim.hardware)
+    _ = facade.board.dispatcher  # made here, it is this thread's
+    yield world
+    facade.new_board()
+
+
+@pytest.fixture
+def rpi_gpio(rpio_board: SimulatedBoard) -> Iterator[ModuleType]:
+    """``RPi.GPIO``, played by RPIO on rpio_board, for programs that import it; gone after the test."""
+    before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "RPi"}
+    facade.install_as_rpi_gpio()
+    try:
+        yield import_module("RPi.GPIO")
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "RPi"]:
+            del sys.modules[name]
+        sys.modules.update(before)
