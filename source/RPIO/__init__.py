@@ -42,71 +42,7 @@ Without hardware, RPIO_BACKEND=sim or RPIO.use("sim") gives a simulated board, a
 Importing opens nothing: the board is found when the first line is touched.
 """
 
-from . import Exceptions as Exceptions
-from . import facade as _facade
-from . import sim as sim
-from .boards import (
-    GPIO_LIST_R1,
-    GPIO_LIST_R2,
-    GPIO_LIST_R3,
-    HEADER_P5,
-    MODEL_DATA,
-    PIN_LIST,
-)
-from .errors import (
-    AlreadyRunningError,
-    EdgeDetectionError,
-    GPIOError,
-    InvalidCallbackException,
-    InvalidChannelException,
-    InvalidDirectionException,
-    InvalidEdgeException,
-    InvalidModeException,
-    InvalidPullException,
-    LineBusyError,
-    LineGoneError,
-    ModeNotSetException,
-    NoAccessError,
-    NoBackendError,
-    NotSupportedError,
-    NotWatchedError,
-    PWMExistsError,
-    WrongDirectionException,
-)
-from .facade import (
-    VERSION,
-    VERSION_GPIO,
-    add_event_callback,
-    add_event_detect,
-    add_interrupt_callback,
-    add_tcp_callback,
-    channel_to_gpio,
-    cleanup,
-    cleanup_interrupts,
-    close_tcp_client,
-    del_interrupt_callback,
-    describe,
-    event_detected,
-    events_lost,
-    forceinput,
-    forceoutput,
-    getmode,
-    gpio_function,
-    input,
-    install_as_rpi_gpio,
-    output,
-    remove_event_detect,
-    set_pullupdn,
-    setmode,
-    setup,
-    setwarnings,
-    stop_waiting_for_interrupts,
-    sysinfo,
-    use,
-    version,
-    wait_for_edge,
-    wait_for_interrupts,
-)
+from ._gpio import input, output
 from .model import (
     ALT0,
     ALT1,
@@ -134,18 +70,76 @@ from .model import (
     SERIAL,
     SPI,
     UNKNOWN,
+    VERSION,
+    VERSION_GPIO,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import Exceptions as Exceptions
+    from . import facade as facade
+    from . import sim as sim
+    from .boards import (
+        GPIO_LIST_R1,
+        GPIO_LIST_R2,
+        GPIO_LIST_R3,
+        HEADER_P5,
+        MODEL_DATA,
+        PIN_LIST,
+    )
+    from .errors import (
+        AlreadyRunningError,
+        EdgeDetectionError,
+        GPIOError,
+        InvalidCallbackException,
+        InvalidChannelException,
+        InvalidDirectionException,
+        InvalidEdgeException,
+        InvalidModeException,
+        InvalidPullException,
+        LineBusyError,
+        LineGoneError,
+        ModeNotSetException,
+        NoAccessError,
+        NoBackendError,
+        NotSupportedError,
+        NotWatchedError,
+        PWMExistsError,
+        WrongDirectionException,
+    )
+    from .facade import (
+        add_event_callback,
+        add_event_detect,
+        add_interrupt_callback,
+        add_tcp_callback,
+        channel_to_gpio,
+        cleanup,
+        cleanup_interrupts,
+        close_tcp_client,
+        del_interrupt_callback,
+        describe,
+        event_detected,
+        events_lost,
+        forceinput,
+        forceoutput,
+        getmode,
+        gpio_function,
+        install_as_rpi_gpio,
+        remove_event_detect,
+        set_pullupdn,
+        setmode,
+        setup,
+        setwarnings,
+        stop_waiting_for_interrupts,
+        sysinfo,
+        use,
+        version,
+        wait_for_edge,
+        wait_for_interrupts,
+    )
     from .PWM import PWM as PWM
-else:
-    from . import PWM as PWM  # the module is its class
 
 __version__ = VERSION
-
-
-_facade.have_lazy_names(globals())
 
 __all__ = [
     "ALT0",
@@ -235,3 +229,17 @@ __all__ = [
     "wait_for_edge",
     "wait_for_interrupts",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load the rest with the first name that is asked for: an import alone costs what RPi.GPIO's does."""
+    if name not in __all__ and name not in ("Exceptions", "facade", "sim"):
+        raise AttributeError(f"module 'RPIO' has no attribute {name!r}")
+    from .facade import complete, lazy
+
+    complete(globals())
+    return globals()[name] if name in globals() else lazy(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

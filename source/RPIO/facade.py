@@ -6,10 +6,10 @@ output() and input() are C functions, which ask Board only for what it has not g
 
 from __future__ import annotations
 
-from . import _gpio
+from . import _gpio, boards, errors
 from .board import Board
 from .dispatcher import Dispatcher
-from .model import PUD_OFF
+from .model import PUD_OFF, VERSION, VERSION_GPIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from .boards import Hardware
 
     F = TypeVar("F", bound=Callable[..., Any])
-
-VERSION = "1.0.0.dev0"
-VERSION_GPIO = "1.0.0.dev0/0.7.1"
-"""Of the C core, and of the RPi.GPIO whose interface it has."""
-
 
 LAZY: dict[str, Callable[[Hardware], object]] = {
     "RPI_REVISION": lambda hardware: hardware.p1_revision,
@@ -48,8 +43,20 @@ def lazy(name: str) -> object:
 
 def have_lazy_names(names: dict[str, object]) -> None:
     """Give a module, by its vars(), the lazy names."""
-    _lazy_modules.append(names)
-    names["__getattr__"] = lazy
+    if not any(names is known for known in _lazy_modules):
+        _lazy_modules.append(names)
+    publish(board._hardware if board._backend is not None else None)
+
+
+def complete(names: dict[str, object]) -> None:
+    """Give the module RPIO, by its vars(), all that it exports. Twice is fine."""
+    for submodule in ("sim", "Exceptions", "PWM"):
+        __import__(f"RPIO.{submodule}")  # the import puts it among the names
+    for name in names["__all__"]:  # type: ignore[attr-defined]
+        for source in (globals(), vars(boards), vars(errors)):
+            if name in source and name not in names:
+                names[name] = source[name]
+    have_lazy_names(names)
 
 
 def publish(hardware: Hardware | None) -> None:

@@ -9,6 +9,10 @@ Peripherals, 6.1, "GPIO Function Select Registers"); ``IN`` and ``OUT`` are, as 
 of the register. RP1 has functions beyond ALT5; they follow on.
 """
 
+VERSION = "1.0.0.dev0"
+VERSION_GPIO = "1.0.0.dev0/0.7.1"
+"""Of the C core, and of the RPi.GPIO whose interface it has."""
+
 LOW, HIGH = 0, 1
 OUT, IN = 0, 1
 BOARD, BCM = 10, 11

@@ -310,36 +310,43 @@ static int write_many(const struct state *state, PyObject *channels, PyObject *v
     return 0;
 }
 
-static PyObject *miss(PyObject *handler, PyObject *const *args, Py_ssize_t count, PyObject *names)
+/* `import RPIO` does not load the board: the first miss does, where nothing else has. */
+static PyObject *miss(PyObject **handler, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    if (!handler) {
+    if (!*handler) {
+        PyObject *facade = PyImport_ImportModule("RPIO.facade");
+        if (!facade)
+            return NULL;
+        Py_DECREF(facade);
+    }
+    if (!*handler) {
         PyErr_SetString(PyExc_RuntimeError, "no board answers for this channel");
         return NULL;
     }
-    return PyObject_Vectorcall(handler, args, (size_t)count, names);
+    return PyObject_Vectorcall(*handler, args, (size_t)count, names);
 }
 
 static PyObject *hot_output(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const struct state *state = PyModule_GetState(module);
+    struct state *state = PyModule_GetState(module);
     if (count == 2 && !names) {
         int done = is_sequence(args[0]) ? write_many(state, args[0], args[1])
                                         : write_one(state, args[0], level_of(args[1]));
         if (done == 0)
             Py_RETURN_NONE;
     }
-    return miss(state->output_miss, args, count, names);
+    return miss(&state->output_miss, args, count, names);
 }
 
 static PyObject *hot_input(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    const struct state *state = PyModule_GetState(module);
+    struct state *state = PyModule_GetState(module);
     const struct grant *grant = count == 1 && !names ? find_grant(state, args[0]) : NULL;
     if (grant) { /* set up, so RP1's input buffer is on */
         uint32_t levels = reg_read(&((Registers *)grant->registers)->regs, grant->ports.level);
         return Py_NewRef(state->bit[(levels & grant->ports.bit) != 0]);
     }
-    return miss(state->input_miss, args, count, names);
+    return miss(&state->input_miss, args, count, names);
 }
 
 static PyObject *grant_channel(PyObject *module, PyObject *args)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """``import RPIO``: the functions of the documentation, and its programs as they stand."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from RPIO import errors
@@ -129,3 +133,46 @@ def test_errors_show_their_advice(rpio):
         rpio.input(17)
     assert e.value.hint in "".join(getattr(e.value, "__notes__", [e.value.hint]))
     assert "forceinput(17)" in e.value.hint
+
+
+# -- an import loads little, the first name the rest --------------------------------------------------------
+
+
+def program(code):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "RPIO_BACKEND": "sim"},
+        check=True,
+    )
+    return done.stdout
+
+
+def test_an_import_loads_the_constants_and_the_c_module_alone():
+    code = "import RPIO, sys; print(RPIO.OUT, sorted(m for m in sys.modules if m.startswith('RPIO')))"
+    assert program(code) == "0 ['RPIO', 'RPIO._gpio', 'RPIO.model']\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "out"),
+    [
+        ("import RPIO; RPIO.setup(17, RPIO.OUT, initial=1); print(RPIO.input(17))", "1\n"),
+        (
+            "import RPIO\ntry: RPIO.output(17, 1)\nexcept RuntimeError as e: print(type(e).__name__)",
+            "WrongDirectionException\n",
+        ),
+        ("from RPIO import *; setup(17, OUT, initial=1); print(input(17), RPI_REVISION)", "1 3\n"),
+        ("import RPIO.sim; RPIO.setup(17, RPIO.IN); RPIO.sim.drive(17, 1); print(RPIO.input(17))", "1\n"),
+        ("from RPIO import sim; import RPIO; RPIO.setup(4, 1); sim.drive(4, 1); print(RPIO.input(4))", "1\n"),
+        ("import RPIO.PWM; RPIO.setup(18, 0); print(RPIO.PWM(18, 50).__class__.__name__)", "PWM\n"),
+        ("from RPIO import PWM; import RPIO; RPIO.setup(18, 0); PWM(18, 50); print('ok')", "ok\n"),
+        ("from RPIO import Exceptions as E; print(E.ModeNotSetException.__name__)", "ModeNotSetException\n"),
+        ("import RPIO; print(set(RPIO.__all__) <= set(dir(RPIO)))", "True\n"),
+        ("import RPIO; print(RPIO.RPI_REVISION, RPIO.RPI_INFO['TYPE'])", "3 Pi 4 Model B\n"),
+        ("import RPIO; print(hasattr(RPIO, 'setpu'), hasattr(RPIO, 'errors'))", "False False\n"),
+    ],
+)
+def test_any_first_use_works(code, out):
+    assert program(code) == out
