@@ -3,7 +3,7 @@
 
 from setuptools import Extension, setup
 
-CORE = ["regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "poll.c"]
+CORE = ["regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "poll.c", "pwm_plan.c", "pwm_soft.c"]
 
 setup(
     license="LGPL-3.0-or-later",  # here, because pyproject.toml spells it in two ways that exclude each other
@@ -12,8 +12,10 @@ setup(
             "RPIO._gpio",
             sources=[f"source/c_gpio/{name}" for name in [*CORE, "module.c"]],
             depends=["source/c_gpio/gpio.h", "source/c_gpio/regs.h"],
+            extra_link_args=["-pthread"],
             extra_compile_args=[
                 "-std=c11",
+                "-pthread",
                 "-D_GNU_SOURCE",
                 "-O2",
                 "-Wall",

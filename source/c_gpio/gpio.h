@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * gpio.h - the C core of RPIO: registers, the gpiochip character device, edge events.
+ * gpio.h - the C core of RPIO: registers, the gpiochip character device, edge events, PWM by software.
  *
  * Plain C11 without Python, without globals and without text: every function returns a value >= 0, or
  * -errno. Nothing here prints, exits, forks or installs a signal handler. All file descriptors are made
@@ -199,5 +199,93 @@ int rpio_poll_wake(struct rpio_poll *poll);           /* ends the wait; safe in 
 
 /* Waits at most `timeout_ms` (-1: for ever). 0, or -EINTR with an empty batch, or what epoll_wait(2) says. */
 int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch);
+
+/* ---- the plan of PWM (pwm_plan.c) ----------------------------------------------------------------- */
+
+/* Which line changes when. It has no clock, no thread and no hardware: its caller says what time it is, in
+ * nanoseconds, and does what it answers. "Lines" are numbers that the caller chooses.
+ *
+ *   A period begins with the pulse: high for high_ns, then low. high_ns 0 and high_ns == period_ns are steady
+ *   levels, which have no edges and need no time.
+ *   A change counts from the line's next period on. The running pulse is completed, and every pulse is as wide as
+ *   it was asked for before or after the change. From a steady level the next period begins as at a start.
+ *   A start is at once; but where a line with the same period runs, and that is RPIO_PWM_JOIN_MAX_NS or less, the
+ *   line waits low, or at its steady level, for that line's next period. So their edges are one wake-up.
+ *   Behind schedule whole periods are left out, and the grid of periods stays. A pulse that begins late, by more
+ *   than an eighth of its width, keeps its width where its period has room for it, and is left out otherwise. */
+struct rpio_plan;
+
+#define RPIO_PWM_LINES 64u                       /* that run at the same time */
+#define RPIO_PWM_PERIOD_MIN_NS 1000u             /* 1 MHz */
+#define RPIO_PWM_PERIOD_MAX_NS 1000000000000000u /* eleven days */
+#define RPIO_PWM_JOIN_MAX_NS 20000000u           /* the period of a servo */
+
+struct rpio_plan_edge {
+    uint32_t line, value;
+};
+
+struct rpio_pwm_info {
+    uint64_t period_ns, high_ns; /* as asked for last */
+    uint64_t periods;            /* that have begun with a pulse */
+    int error;                   /* 0, or the -errno that ended it */
+};
+
+int rpio_plan_new(struct rpio_plan **plan);
+void rpio_plan_free(struct rpio_plan *plan);
+void rpio_plan_clear(struct rpio_plan *plan); /* no line runs */
+
+/* Starts the line, or changes it. -EINVAL for a period out of bounds or shorter than its pulse, -ENOSPC for a line
+ * too many. Then ask for what is due: at the earliest that is now. */
+int rpio_plan_set(struct rpio_plan *plan, uint32_t line, uint64_t period_ns, uint64_t high_ns, uint64_t now_ns);
+
+/* Forgets the line, whose level is the caller's from here on; -ENOENT where it does not run. */
+int rpio_plan_end(struct rpio_plan *plan, uint32_t line);
+
+int rpio_plan_info(const struct rpio_plan *plan, uint32_t line, struct rpio_pwm_info *info); /* or -ENOENT */
+
+/* When something is due next, which may be past; UINT64_MAX: nothing is. */
+uint64_t rpio_plan_next(const struct rpio_plan *plan);
+
+/* Moves to that time and returns the number of edges to carry out now: falling ones first, each line once. */
+int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge out[RPIO_PWM_LINES]);
+
+/* ---- PWM by software (pwm_soft.c) ----------------------------------------------------------------- */
+
+/* Carries the plan out: one thread for all lines, on CLOCK_MONOTONIC, which lives while a line runs. Any thread
+ * may call; the first edge of a line that starts has been written when its start returns. */
+struct rpio_pwm;
+
+int rpio_pwm_new(struct rpio_pwm **pwm);
+
+/* The same without a thread: time stands still but for rpio_pwm_step(). For a test over a modelled SoC. */
+int rpio_pwm_new_stepped(struct rpio_pwm **pwm);
+
+/* Moves to `now_ns`, carries out what is due, and tells when something is next (UINT64_MAX: never).
+ * -EINVAL where a thread does that. */
+int rpio_pwm_step(struct rpio_pwm *pwm, uint64_t now_ns, uint64_t *next_ns);
+
+/* Ends the thread. Writes nothing, so descriptors may be closed already. */
+void rpio_pwm_free(struct rpio_pwm *pwm);
+
+/* Starts a line of these registers, or of this line's descriptor; they must live until rpio_pwm_stop() or
+ * rpio_pwm_free() returns. -EBUSY where it runs already, or what rpio_plan_set(), the descriptor or
+ * pthread_create(3) says; then it does not run. */
+int rpio_pwm_start_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint32_t line, uint64_t period_ns,
+                        uint64_t high_ns);
+int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t period_ns, uint64_t high_ns);
+
+/* From the next period on; -ENOENT where the line does not run, or the error that has ended it. */
+int rpio_pwm_change(struct rpio_pwm *pwm, uint32_t line, uint64_t period_ns, uint64_t high_ns);
+
+/* Ends the line and drives it to `value`; nothing writes to it once this returns. -ENOENT where it does not run, or
+ * what the descriptor says to the write; ended it is in any case. */
+int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value);
+
+/* How the line runs; -ENOENT where it does not. A descriptor that fails ends its line, whose error this tells until
+ * the line is stopped or started again. */
+int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *info);
+
+/* In the child of a fork, which has no thread: forgets all lines without a write. Usable again afterwards. */
+void rpio_pwm_abandon(struct rpio_pwm *pwm);
 
 #endif

@@ -7,7 +7,8 @@ from types import ModuleType
 from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
-CORE = [SOURCE / name for name in ("regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "poll.c")]
+PARTS = ("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "poll", "pwm_plan", "pwm_soft")
+CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"
 
 

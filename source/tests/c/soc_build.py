@@ -51,7 +51,7 @@ def declarations(header: Path) -> str:
 
 SOC_CDEF = declarations(HERE / "soc.h")
 
-FLAGS = ("-std=c11", "-O1", "-g", "-fPIC", "-Wall")
+FLAGS = ("-std=c11", "-O1", "-g", "-fPIC", "-Wall", "-pthread")
 SANITIZER_FLAGS = (
     "-fsanitize=address,undefined",
     "-fno-omit-frame-pointer",

@@ -29,6 +29,7 @@ from typing import Any
 import cffi
 
 from c import soc_build
+from c.core import PARTS
 from RPIO import _gpio, boards, errors, model
 from RPIO.backends import Backend
 from RPIO.backends.cdev import CdevBackend
@@ -195,14 +196,18 @@ class SimRig(Rig):
 # -- registers over a modelled SoC ----------------------------------------------------------------------
 
 CORE = soc_build.PROJECT / "source" / "c_gpio"
-CORE_SOURCES = [
-    *(
-        CORE / name
-        for name in ("regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "poll.c", "module.c")
-    ),
-    soc_build.HERE / "soc.c",
-]
-CORE_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-DRPIO_MODELLED_SOC", "-O1", "-g", "-fPIC", "-Wall", "-shared")
+CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, "module")), soc_build.HERE / "soc.c"]
+CORE_FLAGS = (
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    "-DRPIO_MODELLED_SOC",
+    "-O1",
+    "-g",
+    "-fPIC",
+    "-Wall",
+    "-pthread",
+    "-shared",
+)
 
 
 @cache

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * pwm_soft.c - PWM by software: one thread that carries out the plan of all lines.
+ *
+ * Everything is under one mutex, which the thread holds but while it waits. It waits on a condition variable also for
+ * a deadline that is near: a plain sleep would cost the same, but a start or a change could not end it, and the first
+ * pulse of a fast line would last until a slow one wakes up.
+ *
+ * A wait ends late, by what the machine needs to get back to the thread. So it is asked to end a little before the
+ * deadline, and the rest is looked at the clock: SPIN_NS is the most that this may take.
+ *
+ * A thread that is always behind schedule would take its mutex again before anybody else gets it. So callers are
+ * counted before they wait, and the thread steps back while there are any.
+ */
+#include "regs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NEVER UINT64_MAX
+#define NS_PER_S 1000000000u
+
+#ifndef SPIN_NS
+#define SPIN_NS 10000u
+#endif
+
+enum use { FREE, ON_REGS, ON_FD };
+
+/* Where a line is written. Its place in the table is its number in the plan. */
+struct output {
+    enum use use;
+    uint32_t line;
+    const struct rpio_regs *regs;
+    struct rpio_ports ports;
+    int fd;
+    int error; /* that has ended it */
+};
+
+/* Edges that are one write to a register. */
+struct store {
+    const struct rpio_regs *regs;
+    uint32_t port, bits;
+};
+
+enum life { NO_THREAD, ALIVE, ENDED };
+
+struct rpio_pwm {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* for the thread: look again */
+    atomic_uint callers;    /* that want the mutex */
+    struct rpio_plan *plan;
+    struct output outputs[RPIO_PWM_LINES];
+    unsigned used;
+    int is_stepped, is_closing;
+    uint64_t stepped_ns;
+    enum life life;
+    pthread_t thread;
+    pid_t owner; /* the process that has the thread */
+};
+
+static uint64_t now_ns(const struct rpio_pwm *pwm)
+{
+    struct timespec now;
+    if (pwm->is_stepped)
+        return pwm->stepped_ns;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* ---- writing -------------------------------------------------------------------------------------- */
+
+static uint32_t port_of(const struct output *output, uint32_t value)
+{
+    return value ? output->ports.set : output->ports.clear;
+}
+
+static int write_level(const struct output *output, uint32_t value)
+{
+    if (output->use == ON_FD)
+        return rpio_cdev_write(output->fd, (int)value);
+    reg_write(output->regs, port_of(output, value), output->ports.bit);
+    return 0;
+}
+
+static size_t add_store(struct store *stores, size_t count, const struct output *output, uint32_t value)
+{
+    uint32_t port = port_of(output, value);
+    size_t place = 0;
+    while (place < count && (stores[place].regs != output->regs || stores[place].port != port))
+        place++;
+    if (place == count)
+        stores[count++] = (struct store){.regs = output->regs, .port = port};
+    stores[place].bits |= output->ports.bit;
+    return count;
+}
+
+/* Does what is due. A descriptor that fails ends its line. */
+static void carry_out(struct rpio_pwm *pwm, uint64_t now)
+{
+    struct rpio_plan_edge edges[RPIO_PWM_LINES];
+    struct store stores[RPIO_PWM_LINES];
+    int edge_count = rpio_plan_advance(pwm->plan, now, edges);
+    size_t store_count = 0;
+    for (int i = 0; i < edge_count; i++) {
+        struct output *output = &pwm->outputs[edges[i].line];
+        if (output->use == ON_REGS)
+            store_count = add_store(stores, store_count, output, edges[i].value);
+        else if ((output->error = write_level(output, edges[i].value)) < 0)
+            (void)rpio_plan_end(pwm->plan, edges[i].line);
+    }
+    for (size_t i = 0; i < store_count; i++)
+        reg_write(stores[i].regs, stores[i].port, stores[i].bits);
+}
+
+/* ---- the thread ----------------------------------------------------------------------------------- */
+
+static void wait_until(struct rpio_pwm *pwm, uint64_t when)
+{
+    struct timespec until = {.tv_sec = (time_t)(when / NS_PER_S), .tv_nsec = (long)(when % NS_PER_S)};
+    if (when == NEVER)
+        (void)pthread_cond_wait(&pwm->changed, &pwm->mutex);
+    else
+        (void)pthread_cond_timedwait(&pwm->changed, &pwm->mutex, &until);
+}
+
+/* One look at the plan: does what is due, or waits. */
+static void work(struct rpio_pwm *pwm)
+{
+    if (atomic_load(&pwm->callers)) { /* the last of them wakes us */
+        wait_until(pwm, NEVER);
+        return;
+    }
+    uint64_t now = now_ns(pwm), due = rpio_plan_next(pwm->plan);
+    if (due == NEVER || (due > now && due - now > SPIN_NS)) {
+        wait_until(pwm, due == NEVER ? NEVER : due - SPIN_NS);
+        return;
+    }
+    while (now < due && !atomic_load(&pwm->callers))
+        now = now_ns(pwm);
+    carry_out(pwm, now);
+}
+
+static void *run(void *argument)
+{
+    struct rpio_pwm *pwm = argument;
+    (void)prctl(PR_SET_NAME, "rpio-pwm");
+    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* else every wait may take 50 us more */
+    (void)pthread_mutex_lock(&pwm->mutex);
+    while (pwm->used && !pwm->is_closing)
+        work(pwm);
+    pwm->life = ENDED;
+    (void)pthread_mutex_unlock(&pwm->mutex);
+    return NULL;
+}
+
+/* Under the mutex: a thread that has ended has given it back, and does nothing more. */
+static int need_thread(struct rpio_pwm *pwm)
+{
+    if (pwm->is_stepped || pwm->life == ALIVE)
+        return 0;
+    if (pwm->life == ENDED)
+        (void)pthread_join(pwm->thread, NULL);
+    pwm->life = NO_THREAD;
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* a signal is for the program's own threads */
+    int error = pthread_create(&pwm->thread, NULL, run, pwm);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        return -error;
+    pwm->life = ALIVE;
+    pwm->owner = getpid();
+    return 0;
+}
+
+static void enter(struct rpio_pwm *pwm)
+{
+    (void)atomic_fetch_add(&pwm->callers, 1u);
+    (void)pthread_mutex_lock(&pwm->mutex);
+    (void)atomic_fetch_sub(&pwm->callers, 1u);
+}
+
+static int leave(struct rpio_pwm *pwm, int result)
+{
+    (void)pthread_cond_signal(&pwm->changed);
+    (void)pthread_mutex_unlock(&pwm->mutex);
+    return result;
+}
+
+/* ---- making and ending ---------------------------------------------------------------------------- */
+
+static void make_locks(struct rpio_pwm *pwm)
+{
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&pwm->mutex, NULL);
+    (void)pthread_cond_init(&pwm->changed, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+    atomic_init(&pwm->callers, 0u);
+}
+
+int rpio_pwm_new(struct rpio_pwm **out)
+{
+    struct rpio_pwm *pwm = *out = calloc(1, sizeof *pwm);
+    if (!pwm)
+        return -ENOMEM;
+    int error = rpio_plan_new(&pwm->plan);
+    if (error < 0) {
+        free(pwm);
+        *out = NULL;
+        return error;
+    }
+    make_locks(pwm);
+    return 0;
+}
+
+int rpio_pwm_new_stepped(struct rpio_pwm **out)
+{
+    int error = rpio_pwm_new(out);
+    if (error == 0)
+        (*out)->is_stepped = 1;
+    return error;
+}
+
+void rpio_pwm_abandon(struct rpio_pwm *pwm)
+{
+    make_locks(pwm); /* the parent's thread may have held them */
+    rpio_plan_clear(pwm->plan);
+    for (size_t i = 0; i < RPIO_PWM_LINES; i++)
+        pwm->outputs[i].use = FREE;
+    pwm->used = 0;
+    pwm->life = NO_THREAD;
+}
+
+void rpio_pwm_free(struct rpio_pwm *pwm)
+{
+    if (!pwm)
+        return;
+    if (pwm->life != NO_THREAD && pwm->owner != getpid())
+        rpio_pwm_abandon(pwm);
+    enter(pwm);
+    pwm->is_closing = 1;
+    enum life life = pwm->life;
+    (void)leave(pwm, 0);
+    if (life != NO_THREAD)
+        (void)pthread_join(pwm->thread, NULL);
+    (void)pthread_cond_destroy(&pwm->changed);
+    (void)pthread_mutex_destroy(&pwm->mutex);
+    rpio_plan_free(pwm->plan);
+    free(pwm);
+}
+
+/* ---- lines ---------------------------------------------------------------------------------------- */
+
+/* The place of the line, or RPIO_PWM_LINES. */
+static uint32_t find(const struct rpio_pwm *pwm, uint32_t line)
+{
+    uint32_t place = 0;
+    while (place < RPIO_PWM_LINES && (pwm->outputs[place].use == FREE || pwm->outputs[place].line != line))
+        place++;
+    return place;
+}
+
+static uint32_t find_free(const struct rpio_pwm *pwm)
+{
+    uint32_t place = 0;
+    while (place < RPIO_PWM_LINES && pwm->outputs[place].use != FREE)
+        place++;
+    return place;
+}
+
+static void forget(struct rpio_pwm *pwm, uint32_t place)
+{
+    (void)rpio_plan_end(pwm->plan, place); /* -ENOENT where an error has ended it */
+    pwm->outputs[place].use = FREE;
+    pwm->used--;
+}
+
+/* The first edge is written here, so that an error has somebody to hear of it. */
+static int start_at(struct rpio_pwm *pwm, uint32_t place, uint64_t period_ns, uint64_t high_ns)
+{
+    uint64_t now = now_ns(pwm);
+    int error = need_thread(pwm);
+    if (error == 0)
+        error = rpio_plan_set(pwm->plan, place, period_ns, high_ns, now);
+    if (error < 0)
+        return error;
+    carry_out(pwm, now);
+    return pwm->outputs[place].error;
+}
+
+static int start(struct rpio_pwm *pwm, const struct output *output, uint64_t period_ns, uint64_t high_ns)
+{
+    enter(pwm);
+    uint32_t place = find(pwm, output->line);
+    if (place < RPIO_PWM_LINES && pwm->outputs[place].error == 0)
+        return leave(pwm, -EBUSY);
+    if (place < RPIO_PWM_LINES)
+        forget(pwm, place);
+    place = find_free(pwm);
+    if (place == RPIO_PWM_LINES)
+        return leave(pwm, -ENOSPC);
+    pwm->outputs[place] = *output;
+    pwm->used++;
+    int error = start_at(pwm, place, period_ns, high_ns);
+    if (error < 0)
+        forget(pwm, place);
+    return leave(pwm, error);
+}
+
+int rpio_pwm_start_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint32_t line, uint64_t period_ns,
+                        uint64_t high_ns)
+{
+    struct output output = {.use = ON_REGS, .line = line, .regs = regs};
+    int error = rpio_regs_ports(regs, line, &output.ports);
+    return error < 0 ? error : start(pwm, &output, period_ns, high_ns);
+}
+
+int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t period_ns, uint64_t high_ns)
+{
+    struct output output = {.use = ON_FD, .line = line, .fd = line_fd};
+    return start(pwm, &output, period_ns, high_ns);
+}
+
+int rpio_pwm_change(struct rpio_pwm *pwm, uint32_t line, uint64_t period_ns, uint64_t high_ns)
+{
+    enter(pwm);
+    uint32_t place = find(pwm, line);
+    if (place == RPIO_PWM_LINES)
+        return leave(pwm, -ENOENT);
+    int error = pwm->outputs[place].error;
+    if (error == 0)
+        error = rpio_plan_set(pwm->plan, place, period_ns, high_ns, now_ns(pwm));
+    return leave(pwm, error);
+}
+
+int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value)
+{
+    enter(pwm);
+    uint32_t place = find(pwm, line);
+    if (place == RPIO_PWM_LINES)
+        return leave(pwm, -ENOENT);
+    struct output output = pwm->outputs[place];
+    forget(pwm, place);
+    return leave(pwm, write_level(&output, value != 0));
+}
+
+int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *info)
+{
+    enter(pwm);
+    uint32_t place = find(pwm, line);
+    if (place == RPIO_PWM_LINES)
+        return leave(pwm, -ENOENT);
+    int error = pwm->outputs[place].error;
+    *info = (struct rpio_pwm_info){0};
+    if (error == 0)
+        (void)rpio_plan_info(pwm->plan, place, info);
+    info->error = error;
+    return leave(pwm, 0);
+}
+
+int rpio_pwm_step(struct rpio_pwm *pwm, uint64_t step_ns, uint64_t *next_ns)
+{
+    if (!pwm->is_stepped)
+        return -EINVAL;
+    enter(pwm);
+    pwm->stepped_ns = step_ns > pwm->stepped_ns ? step_ns : pwm->stepped_ns;
+    carry_out(pwm, pwm->stepped_ns);
+    *next_ns = rpio_plan_next(pwm->plan);
+    return leave(pwm, 0);
+}

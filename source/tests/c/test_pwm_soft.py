@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""PWM by software on a modelled SoC: what is written is in the model's log.
+
+The model knows no threads. While the engine's thread runs only that touches it; a test looks before and after.
+"""
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from c.core import core
+from support import wait_until
+
+US, MS, S = 1_000, 1_000_000, 1_000_000_000
+NEVER = (1 << 64) - 1
+OUT = 0
+GPSET0, GPSET1, GPCLR0, GPCLR1 = 0x1C, 0x20, 0x28, 0x2C
+"""BCM2835 ARM Peripherals, 6.1, register view."""
+
+
+class Bench:
+    """An engine and a modelled BCM2835."""
+
+    def __init__(self, stepped):
+        self.lib, self.ffi = core().lib, core().ffi
+        self.soc = self.ffi.gc(self.lib.soc_new(b"brcm,bcm2835-gpio"), self.lib.soc_free)
+        self.regs = self.ffi.new("struct rpio_regs *")
+        assert self.lib.rpio_regs_attach(self.regs, b"brcm,bcm2835-gpio", self.soc) == 0
+        for line in range(54):
+            assert self.lib.rpio_regs_set_function(self.regs, line, OUT) == 0
+        self.lib.soc_log_clear(self.soc)
+        out = self.ffi.new("struct rpio_pwm **")
+        assert (self.lib.rpio_pwm_new_stepped if stepped else self.lib.rpio_pwm_new)(out) == 0
+        self.pwm = out[0]
+
+    def start(self, line, period, high):
+        return self.lib.rpio_pwm_start_regs(self.pwm, self.regs, line, period, high)
+
+    def change(self, line, period, high):
+        return self.lib.rpio_pwm_change(self.pwm, line, period, high)
+
+    def stop(self, line, value=0):
+        return self.lib.rpio_pwm_stop(self.pwm, line, value)
+
+    def query(self, line):
+        info = self.ffi.new("struct rpio_pwm_info *")
+        error = self.lib.rpio_pwm_query(self.pwm, line, info)
+        return info if error == 0 else error
+
+    def has_begun(self, line, periods):
+        return wait_until(lambda: self.query(line).periods >= periods)
+
+    def step(self, now):
+        due = self.ffi.new("uint64_t *")
+        assert self.lib.rpio_pwm_step(self.pwm, now, due) == 0
+        return due[0]
+
+    def writes(self):
+        """What has been written, as (register, bits)."""
+        offset, value, is_write = (self.ffi.new(t) for t in ("uint32_t *", "uint32_t *", "int *"))
+        found = []
+        for index in range(self.lib.soc_log_count(self.soc)):
+            assert self.lib.soc_log_entry(self.soc, index, offset, value, is_write) == 0
+            assert is_write[0]
+            found.append((offset[0], value[0]))
+        return found
+
+    def level(self, line):
+        return self.lib.soc_level(self.soc, line)
+
+    def close(self):
+        self.lib.rpio_pwm_free(self.pwm)
+        self.pwm = self.ffi.NULL
+
+
+@pytest.fixture
+def stepped():
+    bench = Bench(True)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def threaded():
+    bench = Bench(False)
+    yield bench
+    bench.close()
+
+
+def threads():
+    """The engine's threads in this process."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            if (task / "comm").read_text().strip() == "rpio-pwm":
+                found.append(task)
+        except OSError:
+            continue  # it has ended since
+    return found
+
+
+# -- what is written, in steps --------------------------------------------------------------------------
+
+
+def test_the_first_edge_is_written_at_once(stepped):
+    assert stepped.start(17, MS, 400 * US) == 0
+    assert stepped.writes() == [(GPSET0, 1 << 17)]
+    assert stepped.step(0) == 400 * US
+    assert stepped.step(400 * US) == MS
+    assert stepped.writes()[1:] == [(GPCLR0, 1 << 17)]
+
+
+def test_edges_of_one_register_and_time_are_one_write(stepped):
+    lines = (4, 40, 5, 41, 6)
+    for line in lines:
+        assert stepped.start(line, MS, 400 * US) == 0
+    stepped.step(400 * US)
+    assert stepped.writes()[len(lines) :] == [(GPCLR0, 0b111 << 4), (GPCLR1, 0b11 << 8)]
+    stepped.step(MS)
+    assert stepped.writes()[len(lines) + 2 :] == [(GPSET0, 0b111 << 4), (GPSET1, 0b11 << 8)]
+
+
+def test_falling_edges_are_written_first(stepped):
+    stepped.start(4, 2 * MS, MS)
+    stepped.start(5, MS, 400 * US)
+    stepped.step(400 * US)
+    stepped.lib.soc_log_clear(stepped.soc)
+    stepped.step(MS)
+    assert stepped.writes() == [(GPCLR0, 1 << 4), (GPSET0, 1 << 5)]
+
+
+@pytest.mark.parametrize("value", [0, 1, 7])
+@pytest.mark.parametrize("at", [0, 400 * US])
+def test_stop_leaves_the_line_at_the_level_and_writes_no_more(stepped, value, at):
+    stepped.start(17, MS, 400 * US)
+    stepped.step(at)
+    assert stepped.stop(17, value) == 0
+    assert stepped.level(17) == (value > 0)
+    written = stepped.writes()
+    assert stepped.step(10 * MS) == NEVER
+    assert stepped.writes() == written
+    assert stepped.stop(17) == -errno.ENOENT
+    assert stepped.change(17, MS, 0) == -errno.ENOENT
+    assert stepped.query(17) == -errno.ENOENT
+
+
+def test_a_line_runs_once(stepped):
+    assert stepped.start(17, MS, 400 * US) == 0
+    assert stepped.start(17, MS, 500 * US) == -errno.EBUSY
+    assert stepped.change(17, 2 * MS, 500 * US) == 0
+    info = stepped.query(17)
+    assert (info.period_ns, info.high_ns, info.periods, info.error) == (2 * MS, 500 * US, 1, 0)
+
+
+def test_wrong_arguments_start_nothing(stepped):
+    assert stepped.start(54, MS, 400 * US) == -errno.EINVAL
+    assert stepped.start(17, 999, 1) == -errno.EINVAL
+    assert stepped.start(17, MS, MS + 1) == -errno.EINVAL
+    assert stepped.query(17) == -errno.ENOENT
+    assert stepped.writes() == []
+    stepped.start(17, MS, 400 * US)
+    assert stepped.change(17, MS, MS + 1) == -errno.EINVAL
+    assert stepped.query(17).high_ns == 400 * US
+
+
+def test_a_descriptor_that_fails_starts_nothing(stepped):
+    reader, writer = os.pipe()
+    assert stepped.lib.rpio_pwm_start_fd(stepped.pwm, reader, 17, MS, 1) == -errno.ENOTTY
+    assert stepped.query(17) == -errno.ENOENT
+    assert stepped.step(MS) == NEVER
+    os.close(reader)
+    os.close(writer)
+
+
+def test_time_does_not_go_back(stepped):
+    stepped.step(5 * MS)
+    stepped.start(17, MS, 400 * US)
+    assert stepped.step(0) == 5 * MS + 400 * US
+
+
+# -- the thread -----------------------------------------------------------------------------------------
+
+
+def test_the_thread_writes_the_wave(threaded):
+    assert threaded.start(17, MS, 400 * US) == 0
+    assert threaded.has_begun(17, 20)
+    assert threaded.stop(17) == 0
+    writes = threaded.writes()
+    assert writes[:40] == [(GPSET0, 1 << 17), (GPCLR0, 1 << 17)] * 20
+    assert writes[-1] == (GPCLR0, 1 << 17)
+    assert threaded.level(17) == 0
+
+
+def test_a_fast_line_does_not_wait_for_a_slow_one(threaded):
+    """The thread sleeps for an hour when the second line starts, and again when it changes."""
+    hour = 3600 * S
+    assert threaded.start(17, hour, hour // 2) == 0
+    assert threaded.start(18, MS, 400 * US) == 0
+    assert threaded.has_begun(18, 3)
+    assert threaded.change(18, MS, 0) == 0
+    assert threaded.has_begun(18, 3)
+    assert threaded.change(18, 2 * MS, MS) == 0
+    assert threaded.has_begun(18, 6)
+    assert threaded.query(17).periods == 1
+
+
+def test_the_thread_lives_while_a_line_runs(threaded):
+    assert threads() == []
+    for _ in range(3):
+        threaded.start(17, MS, 0)
+        threaded.start(18, MS, 400 * US)
+        assert wait_until(lambda: len(threads()) == 1)
+        threaded.stop(17)
+        assert len(threads()) == 1
+        threaded.stop(18)
+        assert wait_until(lambda: threads() == [])
+
+
+def test_free_ends_the_thread_and_writes_nothing():
+    bench = Bench(False)
+    bench.start(17, 3600 * S, 1800 * S)
+    bench.close()
+    assert threads() == []
+    assert bench.writes() == [(GPSET0, 1 << 17)]
+
+
+def test_the_thread_takes_no_signals(threaded):
+    threaded.start(17, MS, 400 * US)
+    assert wait_until(lambda: len(threads()) == 1)
+    status = dict(line.split(":", 1) for line in (threads()[0] / "status").read_text().splitlines())
+    blocked = int(status["SigBlk"], 16)
+    for number in (1, 2, 10, 12, 14, 15, 17, 34, 64):
+        assert blocked >> (number - 1) & 1
+
+
+def test_a_thread_that_is_always_behind_does_not_keep_others_out(threaded):
+    for line in range(8):
+        assert threaded.start(line, 1000 + line, 500) == 0
+    for line in range(8):
+        for _ in range(50):
+            assert threaded.change(line, 1100, 300) == 0
+    for line in range(8):
+        assert threaded.stop(line) == 0
+
+
+def test_many_threads_may_call(threaded):
+    def work(line):
+        for n in range(100):
+            assert threaded.start(line, MS + line, n * US) == 0
+            assert threaded.change(line, MS + line, 0) == 0
+            assert threaded.query(line).error == 0
+            assert threaded.stop(line) == 0
+
+    workers = [threading.Thread(target=work, args=(line,)) for line in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert {threaded.level(line) for line in range(4)} == {0}
+    assert wait_until(lambda: threads() == [])
+
+
+def test_step_is_refused_where_a_thread_runs(threaded):
+    due = threaded.ffi.new("uint64_t *")
+    assert threaded.lib.rpio_pwm_step(threaded.pwm, 0, due) == -errno.EINVAL
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("then", ["abandon", "free"])
+def test_the_child_of_a_fork_has_an_engine_that_does_nothing(threaded, then):
+    threaded.start(17, MS, 400 * US)
+    assert threaded.has_begun(17, 2)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if then == "abandon":
+                threaded.lib.rpio_pwm_abandon(threaded.pwm)
+                assert threaded.query(17) == -errno.ENOENT
+                assert threaded.start(18, MS, 400 * US) == 0
+                assert threaded.has_begun(18, 3)
+            threaded.close()
+            assert threads() == []
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    begun = threaded.query(17).periods
+    assert threaded.has_begun(17, begun + 2)
