@@ -264,11 +264,13 @@ int rpio_pwm_new_stepped(struct rpio_pwm **pwm);
  * -EINVAL where a thread does that. */
 int rpio_pwm_step(struct rpio_pwm *pwm, uint64_t now_ns, uint64_t *next_ns);
 
-/* Ends the thread. Writes nothing, so descriptors may be closed already. */
-void rpio_pwm_free(struct rpio_pwm *pwm);
+/* Ends all lines and the thread. Writes nothing, so descriptors may be closed already. Twice is fine, also while
+ * another thread calls; after it a start is -EBADF. */
+void rpio_pwm_close(struct rpio_pwm *pwm);
+void rpio_pwm_free(struct rpio_pwm *pwm); /* closes first */
 
 /* Starts a line of these registers, or of this line's descriptor; they must live until rpio_pwm_stop() or
- * rpio_pwm_free() returns. -EBUSY where it runs already, or what rpio_plan_set(), the descriptor or
+ * rpio_pwm_close() returns. -EBUSY where it runs already, or what rpio_plan_set(), the descriptor or
  * pthread_create(3) says; then it does not run. */
 int rpio_pwm_start_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint32_t line, uint64_t period_ns,
                         uint64_t high_ns);

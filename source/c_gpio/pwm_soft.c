@@ -48,8 +48,6 @@ struct store {
     uint32_t port, bits;
 };
 
-enum life { NO_THREAD, ALIVE, ENDED };
-
 struct rpio_pwm {
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* for the thread: look again */
@@ -57,11 +55,11 @@ struct rpio_pwm {
     struct rpio_plan *plan;
     struct output outputs[RPIO_PWM_LINES];
     unsigned used;
-    int is_stepped, is_closing;
+    int is_stepped, is_closed;
     uint64_t stepped_ns;
-    enum life life;
+    int has_thread, is_done; /* to be joined; it has given up the mutex for the last time */
     pthread_t thread;
-    pid_t owner; /* the process that has the thread */
+    pid_t owner; /* the process that may have the thread */
 };
 
 static uint64_t now_ns(const struct rpio_pwm *pwm)
@@ -152,21 +150,21 @@ static void *run(void *argument)
     (void)prctl(PR_SET_NAME, "rpio-pwm");
     (void)prctl(PR_SET_TIMERSLACK, 1UL); /* else every wait may take 50 us more */
     (void)pthread_mutex_lock(&pwm->mutex);
-    while (pwm->used && !pwm->is_closing)
+    while (pwm->used)
         work(pwm);
-    pwm->life = ENDED;
+    pwm->is_done = 1;
     (void)pthread_mutex_unlock(&pwm->mutex);
     return NULL;
 }
 
-/* Under the mutex: a thread that has ended has given it back, and does nothing more. */
+/* To be called under the mutex, which a thread that is done needs no more. */
 static int need_thread(struct rpio_pwm *pwm)
 {
-    if (pwm->is_stepped || pwm->life == ALIVE)
+    if (pwm->is_stepped || (pwm->has_thread && !pwm->is_done))
         return 0;
-    if (pwm->life == ENDED)
+    if (pwm->has_thread)
         (void)pthread_join(pwm->thread, NULL);
-    pwm->life = NO_THREAD;
+    pwm->has_thread = pwm->is_done = 0;
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* a signal is for the program's own threads */
@@ -174,8 +172,7 @@ static int need_thread(struct rpio_pwm *pwm)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error)
         return -error;
-    pwm->life = ALIVE;
-    pwm->owner = getpid();
+    pwm->has_thread = 1;
     return 0;
 }
 
@@ -195,6 +192,7 @@ static int leave(struct rpio_pwm *pwm, int result)
 
 /* ---- making and ending ---------------------------------------------------------------------------- */
 
+/* For this process. */
 static void make_locks(struct rpio_pwm *pwm)
 {
     pthread_condattr_t monotonic;
@@ -204,6 +202,7 @@ static void make_locks(struct rpio_pwm *pwm)
     (void)pthread_cond_init(&pwm->changed, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     atomic_init(&pwm->callers, 0u);
+    pwm->owner = getpid();
 }
 
 int rpio_pwm_new(struct rpio_pwm **out)
@@ -229,28 +228,40 @@ int rpio_pwm_new_stepped(struct rpio_pwm **out)
     return error;
 }
 
-void rpio_pwm_abandon(struct rpio_pwm *pwm)
+static void forget_all(struct rpio_pwm *pwm)
 {
-    make_locks(pwm); /* the parent's thread may have held them */
     rpio_plan_clear(pwm->plan);
     for (size_t i = 0; i < RPIO_PWM_LINES; i++)
         pwm->outputs[i].use = FREE;
     pwm->used = 0;
-    pwm->life = NO_THREAD;
+}
+
+void rpio_pwm_abandon(struct rpio_pwm *pwm)
+{
+    make_locks(pwm); /* the parent's thread may have held them */
+    forget_all(pwm);
+    pwm->has_thread = 0;
+}
+
+void rpio_pwm_close(struct rpio_pwm *pwm)
+{
+    if (pwm->owner != getpid())
+        rpio_pwm_abandon(pwm);
+    enter(pwm);
+    int has_thread = pwm->has_thread;
+    forget_all(pwm);
+    pwm->is_closed = 1;
+    pwm->has_thread = 0;
+    (void)leave(pwm, 0);
+    if (has_thread)
+        (void)pthread_join(pwm->thread, NULL);
 }
 
 void rpio_pwm_free(struct rpio_pwm *pwm)
 {
     if (!pwm)
         return;
-    if (pwm->life != NO_THREAD && pwm->owner != getpid())
-        rpio_pwm_abandon(pwm);
-    enter(pwm);
-    pwm->is_closing = 1;
-    enum life life = pwm->life;
-    (void)leave(pwm, 0);
-    if (life != NO_THREAD)
-        (void)pthread_join(pwm->thread, NULL);
+    rpio_pwm_close(pwm);
     (void)pthread_cond_destroy(&pwm->changed);
     (void)pthread_mutex_destroy(&pwm->mutex);
     rpio_plan_free(pwm->plan);
@@ -299,6 +310,8 @@ static int start_at(struct rpio_pwm *pwm, uint32_t place, uint64_t period_ns, ui
 static int start(struct rpio_pwm *pwm, const struct output *output, uint64_t period_ns, uint64_t high_ns)
 {
     enter(pwm);
+    if (pwm->is_closed)
+        return leave(pwm, -EBADF);
     uint32_t place = find(pwm, output->line);
     if (place < RPIO_PWM_LINES && pwm->outputs[place].error == 0)
         return leave(pwm, -EBUSY);
