@@ -270,14 +270,11 @@ void rpio_pwm_close(struct rpio_pwm *pwm);
 void rpio_pwm_free(struct rpio_pwm *pwm); /* closes first */
 
 /* Starts a line of these registers, or of this line's descriptor; they must live until rpio_pwm_stop() or
- * rpio_pwm_close() returns. -EBUSY where it runs already, or what rpio_plan_set(), the descriptor or
- * pthread_create(3) says; then it does not run. */
+ * rpio_pwm_close() returns. A line that runs is changed, from its next period on. Returns 0 or what rpio_plan_set(),
+ * the descriptor or pthread_create(3) says; a line that has not been started does not run then. */
 int rpio_pwm_start_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint32_t line, uint64_t period_ns,
                         uint64_t high_ns);
 int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t period_ns, uint64_t high_ns);
-
-/* From the next period on; -ENOENT where the line does not run, or the error that has ended it. */
-int rpio_pwm_change(struct rpio_pwm *pwm, uint32_t line, uint64_t period_ns, uint64_t high_ns);
 
 /* Ends the line and drives it to `value`; nothing writes to it once this returns. -ENOENT where it does not run, or
  * what the descriptor says to the write; ended it is in any case. */
@@ -287,7 +284,8 @@ int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value);
  * the line is stopped or started again. */
 int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *info);
 
-/* In the child of a fork, which has no thread: forgets all lines without a write. Usable again afterwards. */
+/* In the child of a fork, which has no thread: forgets all lines without a write. Usable again afterwards. Every
+ * other call there does it first. */
 void rpio_pwm_abandon(struct rpio_pwm *pwm);
 
 #endif

@@ -844,20 +844,6 @@ static PyObject *soft_pwm_start_fd(PyObject *self, PyObject *args)
     return none_or_errno(error);
 }
 
-static PyObject *soft_pwm_change(PyObject *self, PyObject *args)
-{
-    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
-    unsigned line;
-    unsigned long long period_ns, high_ns;
-    int error;
-    if (!PyArg_ParseTuple(args, "IKK:change", &line, &period_ns, &high_ns))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = rpio_pwm_change(pwm, line, period_ns, high_ns);
-    Py_END_ALLOW_THREADS
-    return none_or_errno(error);
-}
-
 static PyObject *soft_pwm_stop(PyObject *self, PyObject *args)
 {
     struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
@@ -868,7 +854,7 @@ static PyObject *soft_pwm_stop(PyObject *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS
     error = rpio_pwm_stop(pwm, line, value);
     Py_END_ALLOW_THREADS
-    return none_or_errno(error);
+    return error < 0 && error != -ENOENT ? raise_errno(error, NULL) : PyBool_FromLong(error == 0);
 }
 
 static PyObject *soft_pwm_query(PyObject *self, PyObject *args)
@@ -924,15 +910,13 @@ static PyObject *soft_pwm_close(PyObject *object, PyObject *unused)
 static PyMethodDef soft_pwm_methods[] = {
     {"start_regs", soft_pwm_start_regs, METH_VARARGS,
      PyDoc_STR("start_regs($self, registers, line, period_ns, high_ns, /)\n--\n\n"
-               "Start a line of registers, which are kept alive until close().")},
+               "Start a line of registers, which are kept alive until close(); change a line that runs.")},
     {"start_fd", soft_pwm_start_fd, METH_VARARGS,
      PyDoc_STR("start_fd($self, fd, line, period_ns, high_ns, /)\n--\n\n"
-               "Start a requested line; its descriptor must stay open until stop() has returned.")},
-    {"change", soft_pwm_change, METH_VARARGS,
-     PyDoc_STR("change($self, line, period_ns, high_ns, /)\n--\n\nFrom the line's next period on.")},
+               "Start a requested line, or change it; its descriptor must stay open until stop() has returned.")},
     {"stop", soft_pwm_stop, METH_VARARGS,
      PyDoc_STR("stop($self, line, value=0, /)\n--\n\n"
-               "End the line and drive it to value; nothing writes to it afterwards.")},
+               "End the line and drive it to value; nothing writes to it afterwards. Whether it ran.")},
     {"query", soft_pwm_query, METH_VARARGS,
      PyDoc_STR("query($self, line, /)\n--\n\n"
                "(period_ns, high_ns, periods, errno that has ended it or 0), or None for a line that does not run.")},

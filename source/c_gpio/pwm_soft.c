@@ -176,20 +176,6 @@ static int need_thread(struct rpio_pwm *pwm)
     return 0;
 }
 
-static void enter(struct rpio_pwm *pwm)
-{
-    (void)atomic_fetch_add(&pwm->callers, 1u);
-    (void)pthread_mutex_lock(&pwm->mutex);
-    (void)atomic_fetch_sub(&pwm->callers, 1u);
-}
-
-static int leave(struct rpio_pwm *pwm, int result)
-{
-    (void)pthread_cond_signal(&pwm->changed);
-    (void)pthread_mutex_unlock(&pwm->mutex);
-    return result;
-}
-
 /* ---- making and ending ---------------------------------------------------------------------------- */
 
 /* For this process. */
@@ -243,10 +229,24 @@ void rpio_pwm_abandon(struct rpio_pwm *pwm)
     pwm->has_thread = 0;
 }
 
+static void enter(struct rpio_pwm *pwm)
+{
+    if (pwm->owner != getpid()) /* the child of a fork */
+        rpio_pwm_abandon(pwm);
+    (void)atomic_fetch_add(&pwm->callers, 1u);
+    (void)pthread_mutex_lock(&pwm->mutex);
+    (void)atomic_fetch_sub(&pwm->callers, 1u);
+}
+
+static int leave(struct rpio_pwm *pwm, int result)
+{
+    (void)pthread_cond_signal(&pwm->changed);
+    (void)pthread_mutex_unlock(&pwm->mutex);
+    return result;
+}
+
 void rpio_pwm_close(struct rpio_pwm *pwm)
 {
-    if (pwm->owner != getpid())
-        rpio_pwm_abandon(pwm);
     enter(pwm);
     int has_thread = pwm->has_thread;
     forget_all(pwm);
@@ -314,7 +314,7 @@ static int start(struct rpio_pwm *pwm, const struct output *output, uint64_t per
         return leave(pwm, -EBADF);
     uint32_t place = find(pwm, output->line);
     if (place < RPIO_PWM_LINES && pwm->outputs[place].error == 0)
-        return leave(pwm, -EBUSY);
+        return leave(pwm, rpio_plan_set(pwm->plan, place, period_ns, high_ns, now_ns(pwm)));
     if (place < RPIO_PWM_LINES)
         forget(pwm, place);
     place = find_free(pwm);
@@ -340,18 +340,6 @@ int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t
 {
     struct output output = {.use = ON_FD, .line = line, .fd = line_fd};
     return start(pwm, &output, period_ns, high_ns);
-}
-
-int rpio_pwm_change(struct rpio_pwm *pwm, uint32_t line, uint64_t period_ns, uint64_t high_ns)
-{
-    enter(pwm);
-    uint32_t place = find(pwm, line);
-    if (place == RPIO_PWM_LINES)
-        return leave(pwm, -ENOENT);
-    int error = pwm->outputs[place].error;
-    if (error == 0)
-        error = rpio_plan_set(pwm->plan, place, period_ns, high_ns, now_ns(pwm));
-    return leave(pwm, error);
 }
 
 int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value)

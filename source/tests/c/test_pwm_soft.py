@@ -39,9 +39,6 @@ class Bench:
     def start(self, line, period, high):
         return self.lib.rpio_pwm_start_regs(self.pwm, self.regs, line, period, high)
 
-    def change(self, line, period, high):
-        return self.lib.rpio_pwm_change(self.pwm, line, period, high)
-
     def stop(self, line, value=0):
         return self.lib.rpio_pwm_stop(self.pwm, line, value)
 
@@ -143,14 +140,12 @@ def test_stop_leaves_the_line_at_the_level_and_writes_no_more(stepped, value, at
     assert stepped.step(10 * MS) == NEVER
     assert stepped.writes() == written
     assert stepped.stop(17) == -errno.ENOENT
-    assert stepped.change(17, MS, 0) == -errno.ENOENT
     assert stepped.query(17) == -errno.ENOENT
 
 
-def test_a_line_runs_once(stepped):
+def test_starting_a_line_that_runs_changes_it(stepped):
     assert stepped.start(17, MS, 400 * US) == 0
-    assert stepped.start(17, MS, 500 * US) == -errno.EBUSY
-    assert stepped.change(17, 2 * MS, 500 * US) == 0
+    assert stepped.start(17, 2 * MS, 500 * US) == 0
     info = stepped.query(17)
     assert (info.period_ns, info.high_ns, info.periods, info.error) == (2 * MS, 500 * US, 1, 0)
 
@@ -162,7 +157,7 @@ def test_wrong_arguments_start_nothing(stepped):
     assert stepped.query(17) == -errno.ENOENT
     assert stepped.writes() == []
     stepped.start(17, MS, 400 * US)
-    assert stepped.change(17, MS, MS + 1) == -errno.EINVAL
+    assert stepped.start(17, MS, MS + 1) == -errno.EINVAL
     assert stepped.query(17).high_ns == 400 * US
 
 
@@ -200,9 +195,9 @@ def test_a_fast_line_does_not_wait_for_a_slow_one(threaded):
     assert threaded.start(17, hour, hour // 2) == 0
     assert threaded.start(18, MS, 400 * US) == 0
     assert threaded.has_begun(18, 3)
-    assert threaded.change(18, MS, 0) == 0
+    assert threaded.start(18, MS, 0) == 0
     assert threaded.has_begun(18, 3)
-    assert threaded.change(18, 2 * MS, MS) == 0
+    assert threaded.start(18, 2 * MS, MS) == 0
     assert threaded.has_begun(18, 6)
     assert threaded.query(17).periods == 1
 
@@ -241,7 +236,7 @@ def test_a_thread_that_is_always_behind_does_not_keep_others_out(threaded):
         assert threaded.start(line, 1000 + line, 500) == 0
     for line in range(8):
         for _ in range(50):
-            assert threaded.change(line, 1100, 300) == 0
+            assert threaded.start(line, 1100, 300) == 0
     for line in range(8):
         assert threaded.stop(line) == 0
 
@@ -250,7 +245,7 @@ def test_many_threads_may_call(threaded):
     def work(line):
         for n in range(100):
             assert threaded.start(line, MS + line, n * US) == 0
-            assert threaded.change(line, MS + line, 0) == 0
+            assert threaded.start(line, MS + line, 0) == 0
             assert threaded.query(line).error == 0
             assert threaded.stop(line) == 0
 
