@@ -294,13 +294,11 @@ static void forget(struct rpio_pwm *pwm, uint32_t place)
     pwm->used--;
 }
 
-/* The first edge is written here, so that an error has somebody to hear of it. */
-static int start_at(struct rpio_pwm *pwm, uint32_t place, uint64_t period_ns, uint64_t high_ns)
+/* A first edge is written here, so that an error has somebody to hear of it. */
+static int set(struct rpio_pwm *pwm, uint32_t place, uint64_t period_ns, uint64_t high_ns)
 {
     uint64_t now = now_ns(pwm);
-    int error = need_thread(pwm);
-    if (error == 0)
-        error = rpio_plan_set(pwm->plan, place, period_ns, high_ns, now);
+    int error = rpio_plan_set(pwm->plan, place, period_ns, high_ns, now);
     if (error < 0)
         return error;
     carry_out(pwm, now);
@@ -314,7 +312,7 @@ static int start(struct rpio_pwm *pwm, const struct output *output, uint64_t per
         return leave(pwm, -EBADF);
     uint32_t place = find(pwm, output->line);
     if (place < RPIO_PWM_LINES && pwm->outputs[place].error == 0)
-        return leave(pwm, rpio_plan_set(pwm->plan, place, period_ns, high_ns, now_ns(pwm)));
+        return leave(pwm, set(pwm, place, period_ns, high_ns));
     if (place < RPIO_PWM_LINES)
         forget(pwm, place);
     place = find_free(pwm);
@@ -322,7 +320,9 @@ static int start(struct rpio_pwm *pwm, const struct output *output, uint64_t per
         return leave(pwm, -ENOSPC);
     pwm->outputs[place] = *output;
     pwm->used++;
-    int error = start_at(pwm, place, period_ns, high_ns);
+    int error = need_thread(pwm);
+    if (error == 0)
+        error = set(pwm, place, period_ns, high_ns);
     if (error < 0)
         forget(pwm, place);
     return leave(pwm, error);

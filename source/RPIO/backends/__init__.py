@@ -146,6 +146,29 @@ class Backend:
         """
         check_line(self, line)
 
+    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        """Begin PWM on an output: in each period it is high for high_ns, then low (feature "pwm"). [pwm_wave]
+
+        It begins at once, or with the next period of a line that has the same one. [pwm_begins, pwm_shares]
+        On a line that has PWM it is a change, which counts from the next period on. [pwm_changes]
+        No pulse is neither as wide as before nor as after. [pwm_changes]
+        A high_ns of 0 and of period_ns are steady levels, and after them the next period begins at once. [pwm_steady]
+        What write() writes shows until the next edge, and the PWM goes on. [pwm_write]
+        A line that is no output raises WrongDirectionException. [pwm_needs_output]
+        A period outside of PWM_PERIODS_NS, or a high_ns outside of the period, raises ValueError. [pwm_bounds]
+        """
+        raise errors.NotSupportedError(f"{self.name} cannot do PWM")
+
+    def end_pwm(self, line: int) -> None:
+        """End the line's PWM and drive it low; nothing is written to it afterwards. [pwm_end]
+
+        It stays an output. [pwm_end]
+        A line without PWM is left alone. [pwm_end_without]
+        set_input(), set_function() and release() end it too, and so does close() for all lines. [pwm_ends_otherwise]
+        set_output() ends it with its own level, which is low where it is None. [pwm_ends_with_output]
+        """
+        check_line(self, line)
+
     def consumer(self, line: int) -> str:
         """Return the name of the program or driver that holds the line, "" for none. [consumer_of_free_line]
 
@@ -164,7 +187,7 @@ class Backend:
         return False
 
     def close(self) -> None:
-        """Close every descriptor, and change no line. [close_closes, close_keeps_levels]
+        """Close every descriptor, and change no line that has no PWM. [close_closes, close_keeps_levels]
 
         Twice is fine. [close_twice]
         """
@@ -173,10 +196,13 @@ class Backend:
         """Close, in the child of a fork, the descriptors of lines that the parent goes on using. [fork_drops_lines]
 
         No line changes, and the backend goes on working. [fork_keeps_levels, fork_works_on]
+        PWM goes on in the parent, and not in the child. [pwm_after_fork]
         """
 
 
-FEATURES = frozenset({"edges", "functions", "filter", "consumers"})
+FEATURES = frozenset({"edges", "functions", "filter", "consumers", "pwm"})
+PWM_PERIODS_NS = (1_000, 1_000_000_000_000_000)
+"""The shortest and the longest period of PWM: a megahertz and eleven days. The bounds of the C core."""
 
 
 def check_line(backend: Backend, line: int) -> None:
@@ -199,6 +225,18 @@ def check_edge(edge: int) -> int:
     if bits is None:
         raise errors.InvalidEdgeException(f"{edge!r} is no edge", hint="use RISING, FALLING or BOTH")
     return bits
+
+
+def check_pwm(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
+    """Raise for a line that cannot have this PWM: what Backend.pwm() says."""
+    check_line(backend, line)
+    shortest, longest = PWM_PERIODS_NS
+    if not shortest <= period_ns <= longest:
+        raise ValueError(f"a period of PWM is {shortest} to {longest} ns, not {period_ns}")
+    if not 0 <= high_ns <= period_ns:
+        raise ValueError(f"a pulse in a period of {period_ns} ns is 0 to {period_ns} ns, not {high_ns}")
+    if backend.function(line) != model.OUT:
+        raise errors.WrongDirectionException(f"GPIO {line} is no output", hint=f"setup({line}, OUT) first")
 
 
 # -- the registry ---------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import os
 from _thread import RLock
 
 from .. import _gpio, errors, model
-from . import Backend, check_edge, check_line, check_pull
+from . import Backend, check_edge, check_line, check_pull, check_pwm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class CdevBackend(Backend):
     """The lines of the gpiochip at *path*."""
 
     name = "cdev"
-    features = frozenset({"edges", "filter", "consumers"})
+    features = frozenset({"edges", "filter", "consumers", "pwm"})
     holds_lines = True
 
     def __init__(self, path: str) -> None:
@@ -127,6 +127,7 @@ class CdevBackend(Backend):
         self._lock = RLock()
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
+        self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
         self._chip_fd = _open_chip(path)
         self._gone_fd: int | None = None
         self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
@@ -206,14 +207,17 @@ class CdevBackend(Backend):
         check_line(self, line)
         if pull is None:
             held = self._held.get(line)
-            self._take(line, model.IN, 0, held.pull if held else AS_IS)
+            code = held.pull if held else AS_IS
         else:
             check_pull(pull)
-            self._take(line, model.IN, 0, pull - model.PUD_OFF)
+            code = pull - model.PUD_OFF
+        self._end_pwm(line, 0)
+        self._take(line, model.IN, 0, code)
 
     @_locked
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
+        self._end_pwm(line, value or 0)
         held = self._held.get(line)
         if value is None:
             if held is not None and held.direction == model.OUT:
@@ -311,10 +315,35 @@ class CdevBackend(Backend):
     @_locked
     def release(self, line: int) -> None:
         check_line(self, line)
+        self._end_pwm(line, 0)
         self._latch.pop(line, None)  # others may set the line now
         held = self._held.pop(line, None)
         if held is not None:
             os.close(held.fd)
+
+    @_locked
+    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        check_pwm(self, line, period_ns, high_ns)
+        if self._soft_pwm is None:
+            self._soft_pwm = _gpio.SoftPwm()
+        held = self._held.get(line) or self._request(line, model.OUT, 0, AS_IS)
+        try:
+            self._soft_pwm.start_fd(held.fd, line, period_ns, high_ns)
+        except OSError as e:
+            raise self._explain(e, line) from None
+
+    @_locked
+    def end_pwm(self, line: int) -> None:
+        check_line(self, line)
+        self._end_pwm(line, 0)
+
+    def _end_pwm(self, line: int, value: int) -> None:
+        """End the line's PWM with this level; what a chip that has gone says to it is of no use."""
+        try:
+            if self._soft_pwm is not None and self._soft_pwm.stop(line, value):
+                self._latch[line] = 1 if value else 0
+        except OSError:
+            self._latch[line] = 0
 
     def consumer(self, line: int) -> str:
         check_line(self, line)
@@ -340,6 +369,8 @@ class CdevBackend(Backend):
 
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
+        if self._soft_pwm is not None:
+            self._soft_pwm.abandon()
         for line in list(self._held):
             self.release(line)  # this process's copy of the descriptor: the parent's request lives on
         if self._gone_fd is not None:
@@ -349,6 +380,8 @@ class CdevBackend(Backend):
     def close(self) -> None:
         for line in list(self._held):
             self.release(line)
+        if self._soft_pwm is not None:
+            self._soft_pwm.close()
         for fd in (self._chip_fd, self._gone_fd):
             if fd is not None and fd >= 0:
                 os.close(fd)

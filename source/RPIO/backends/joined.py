@@ -30,6 +30,8 @@ class JoinedBackend(Backend):
         self.set_pull = levels.set_pull  # type: ignore[method-assign]
         self.block = getattr(levels, "block", None)  # registers that Board may grant to the C functions
         self.pull = levels.pull  # type: ignore[method-assign]
+        self.pwm = levels.pwm  # type: ignore[method-assign]
+        self.end_pwm = levels.end_pwm  # type: ignore[method-assign]
 
     def describe(self) -> str:
         edges = f"edges: {self._edges.describe()}" if self._edges else f"no edges: {self._why_not}"
@@ -70,6 +72,7 @@ class JoinedBackend(Backend):
 
     def release(self, line: int) -> None:
         self.unwatch(line)
+        self._levels.release(line)
 
     def consumer(self, line: int) -> str:
         check_line(self, line)

@@ -7,7 +7,7 @@ import errno
 import os
 
 from .. import _gpio, errors, model
-from . import Backend, check_line, check_pull
+from . import Backend, check_line, check_pull, check_pwm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,14 +48,17 @@ def map_block(hardware: Hardware, path: str = "") -> tuple[_gpio.Registers, str]
 
 
 class RegsBackend(Backend):
-    """A mapped register *block*; *chip* and *path* name it for people."""
+    """A mapped register *block*; *chip* and *path* name it for people. *soft_pwm* is made when PWM needs it."""
 
     name = "regs"
-    features = frozenset({"functions"})
+    features = frozenset({"functions", "pwm"})
 
-    def __init__(self, block: _gpio.Registers, chip: str, path: str) -> None:
+    def __init__(
+        self, block: _gpio.Registers, chip: str, path: str, soft_pwm: _gpio.SoftPwm | None = None
+    ) -> None:
         self.block, self._chip, self._path = block, chip, path
         self.line_count = block.line_count
+        self._soft_pwm = soft_pwm
 
     def describe(self) -> str:
         return f"registers of {self._chip} through {self._path}"
@@ -70,15 +73,18 @@ class RegsBackend(Backend):
             self.block.set_function(line, function)
         except OSError:
             raise ValueError(f"{self._chip} has no function {function} for a line") from None
+        self._end_pwm(line, 0)
 
     def set_input(self, line: int, pull: int | None) -> None:
         check_line(self, line)
         if pull is not None:
             self.set_pull(line, pull)
+        self._end_pwm(line, 0)
         self.block.set_function(line, model.IN)
 
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
+        self._end_pwm(line, value or 0)
         if value is not None:
             self.block.write(line, value)
         self.block.set_pull(line, 0)
@@ -113,3 +119,30 @@ class RegsBackend(Backend):
             if e.errno == errno.ENOTSUP:
                 return None
             raise
+
+    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        check_pwm(self, line, period_ns, high_ns)
+        if self._soft_pwm is None:
+            self._soft_pwm = _gpio.SoftPwm()
+        self._soft_pwm.start_regs(self.block, line, period_ns, high_ns)
+
+    def end_pwm(self, line: int) -> None:
+        check_line(self, line)
+        self._end_pwm(line, 0)
+
+    def _end_pwm(self, line: int, value: int) -> None:
+        if self._soft_pwm is not None:
+            self._soft_pwm.stop(line, value)
+
+    def release(self, line: int) -> None:
+        self.end_pwm(line)
+
+    def after_fork(self) -> None:
+        if self._soft_pwm is not None:
+            self._soft_pwm.abandon()
+
+    def close(self) -> None:
+        if self._soft_pwm is not None:
+            for line in range(self.line_count):
+                self._soft_pwm.stop(line)
+            self._soft_pwm.close()

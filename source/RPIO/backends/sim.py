@@ -15,7 +15,7 @@ import os
 from _thread import RLock
 
 from .. import _gpio, errors, log, model
-from . import Backend, check_edge, check_line, check_pull
+from . import Backend, check_edge, check_line, check_pull, check_pwm
 from .clock import ManualClock, RealClock
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ class SimBackend(Backend):
     """A board of the given hardware that exists only here. *clock*: a RealClock or a ManualClock."""
 
     name = "sim"
-    features = frozenset({"edges", "functions", "filter"})
+    features = frozenset({"edges", "functions", "filter", "pwm"})
 
     def __init__(self, hardware: Hardware, clock: RealClock | ManualClock | None = None) -> None:
         self.hardware = hardware
@@ -82,6 +82,8 @@ class SimBackend(Backend):
             RP1_FUNCTIONS if hardware.gpio_compatible == "raspberrypi,rp1-gpio" else BCM_FUNCTIONS
         )
         self._lock = RLock()
+        self._plan = _gpio.PwmPlan()
+        self._plan_due_ns: int | None = None  # when the clock will ask the plan
         self.short_circuits = 0
         self.observer: Callable[[int, int, int], object] | None = None
         """Called as observer(line, level, now_ns) at each change of a level."""
@@ -218,6 +220,8 @@ class SimBackend(Backend):
             state = self._line(line)
             if function not in self._functions:
                 raise ValueError(f"{self.hardware.soc} has no function {function} for a line")
+            if self._plan.end(line):
+                state.latch = 0
             state.function = function
             self._settle(state.net)
 
@@ -227,6 +231,8 @@ class SimBackend(Backend):
             if pull is not None:
                 check_pull(pull)
                 state.pull = pull
+            if self._plan.end(line):
+                state.latch = 0
             state.function = model.IN
             self._settle(state.net)
 
@@ -234,6 +240,8 @@ class SimBackend(Backend):
         with self._lock:
             state = self._line(line)
             self.unwatch(line)
+            if self._plan.end(line) and value is None:
+                value = 0
             if value is not None:
                 state.latch = 1 if value else 0
             state.pull = model.PUD_OFF
@@ -284,6 +292,37 @@ class SimBackend(Backend):
 
     def release(self, line: int) -> None:
         self.unwatch(line)
+        self.end_pwm(line)
+
+    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        with self._lock:
+            check_pwm(self, line, period_ns, high_ns)
+            self._plan.set(line, period_ns, high_ns, self.clock.now_ns())
+            self._carry_out_plan()
+
+    def _carry_out_plan(self) -> None:
+        """Do what is due now, and come back when something is due next. The wave is that of the C core."""
+        for line, value in self._plan.advance(self.clock.now_ns()):
+            self.write(line, value)
+        due_ns = self._plan.next()
+        if due_ns is None or due_ns == self._plan_due_ns:
+            return
+        self._plan_due_ns = due_ns
+
+        def come_back() -> None:
+            """Go on, unless the plan has changed since."""
+            with self._lock:
+                if self._plan_due_ns == due_ns:
+                    self._plan_due_ns = None
+                    self._carry_out_plan()
+
+        self.clock.call_at(due_ns, come_back)
+
+    def end_pwm(self, line: int) -> None:
+        with self._lock:
+            self._line(line)
+            if self._plan.end(line):
+                self.write(line, 0)
 
     def consumer(self, line: int) -> str:
         check_line(self, line)
@@ -291,13 +330,14 @@ class SimBackend(Backend):
 
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
+        self._plan, self._plan_due_ns = _gpio.PwmPlan(), None
         self.clock.after_fork()
         for number in range(self.line_count):
             self.unwatch(number)
 
     def close(self) -> None:
         for number in range(self.line_count):
-            self.unwatch(number)
+            self.release(number)
         self.clock.close()
 
 

@@ -59,6 +59,8 @@ ALTERNATES = (
 
 Shown = tuple[int, "bool | None"]
 """What a line shows: its level, and whether its output driver is on (None: cannot tell)."""
+Wave = list[tuple[int, int]]
+"""What a line shows in time: (nanoseconds since the start, level), the first level and every other one."""
 
 
 class Rig:
@@ -66,7 +68,8 @@ class Rig:
 
     `alternates` are the functions that the chip has. `unset_function` is whether its lines wake up with no function
     and their input off. `tells_pull` is whether its pulls can be read back at all.
-    `shared` is whether `reopen` gives a second backend on the *same* lines. `falls_back` is whether an output that
+    `exact` is whether PWM runs in the test's time, to the nanosecond; else `blind_ns` is how long a wave was not looked
+    at. `shared` is whether `reopen` gives a second backend on the *same* lines. `falls_back` is whether an output that
     nobody holds any more shows the outside's level. `quiet_ms` is how long an edge may take to arrive.
     """
 
@@ -75,6 +78,8 @@ class Rig:
     tells_pull = True
     shared = True
     falls_back = False
+    exact = True
+    blind_ns = 0
     quiet_ms = 0
     backend: Backend
 
@@ -120,6 +125,10 @@ class Rig:
         assert after is not None
         return [(before, None), (after, self.driving(line))]
 
+    def wave_during(self, line: int, action: Callable[[], object]) -> Wave:
+        """What the line shows while the action runs. Of several levels at one time it has the last."""
+        raise NotImplementedError
+
     def writes(self) -> int | None:
         """How often the backend has changed a register so far; None: cannot tell."""
         return None
@@ -135,6 +144,19 @@ class Rig:
     def close(self) -> None:
         """End, and check that no rule of the hardware was broken."""
         self.backend.close()
+
+
+class _Wave:
+    """A wave that is being recorded."""
+
+    def __init__(self, level: int) -> None:
+        self.levels: Wave = [(0, level)]
+
+    def add(self, at_ns: int, level: int) -> None:
+        if self.levels[-1][0] == at_ns:
+            self.levels.pop()
+        if not self.levels or self.levels[-1][1] != level:
+            self.levels.append((at_ns, level))
 
 
 # -- the simulated board --------------------------------------------------------------------------------
@@ -182,6 +204,20 @@ class SimRig(Rig):
         self.backend.unwatch(self.PROBE)
         self.backend.unwire(self.PROBE)
         return [(level, None) for level in levels]
+
+    def wave_during(self, line: int, action: Callable[[], object]) -> Wave:
+        """As shows_during(), with the times of the recorder."""
+        self.backend.set_input(self.PROBE, model.PUD_OFF)
+        self.backend.wire(line, self.PROBE)
+        recorder = self.backend.watch(self.PROBE, model.BOTH)
+        start_ns, wave = self.now_ns(), _Wave(self.level(self.PROBE))
+        action()
+        while events := _gpio.events_read(recorder):
+            for event in events:
+                wave.add(event.timestamp_ns - start_ns, event.value)
+        self.backend.unwatch(self.PROBE)
+        self.backend.unwire(self.PROBE)
+        return wave.levels
 
     def reopen(self) -> Backend:
         return SimBackend(boards.by_name("4B"), ManualClock())
@@ -255,7 +291,10 @@ def _build_core(library: Path) -> None:
 
 
 class RegsRig(Rig):
-    """The registers of a modelled SoC. An output wins over the outside world."""
+    """The registers of a modelled SoC. An output wins over the outside world.
+
+    PWM goes in steps: the model is no place for a thread, and so a wave is exact.
+    """
 
     def __init__(self, compatible: str, alternates: frozenset[int], tells_pull: bool) -> None:
         self.core, self.soc, self.ffi = modelled_core()
@@ -263,12 +302,36 @@ class RegsRig(Rig):
         self.pointer = self.soc.soc_new(compatible.encode())
         assert self.pointer != self.ffi.NULL
         self._driven: list[tuple[int, int, int]] = []  # when (accesses before it), line, level
+        self._pwm_ns = 0  # the time of PWM
+        self._engines: list[Any] = []
+        self._look: Callable[[], object] = lambda: None
         self.backend = self.reopen()
 
     def reopen(self) -> Backend:
         address = int(self.ffi.cast("uintptr_t", self.pointer))
         block = self.core.Registers(self.compatible, "modelled", address)
-        return RegsBackend(block, self.compatible, "modelled")
+        engine = self.core.SoftPwm(stepped=True)
+        engine.step(self._pwm_ns)
+        self._engines.append(engine)
+        return RegsBackend(block, self.compatible, "modelled", engine)
+
+    def pass_us(self, microseconds: int) -> None:
+        end_ns = self._pwm_ns + microseconds * 1000
+        while self._pwm_ns < end_ns:
+            due = [engine.step(self._pwm_ns) for engine in self._engines]
+            self._look()
+            self._pwm_ns = min([end_ns, *(when for when in due if when is not None)])
+        for engine in self._engines:
+            engine.step(end_ns)
+        self._look()
+
+    def wave_during(self, line: int, action: Callable[[], object]) -> Wave:
+        start_ns, wave = self._pwm_ns, _Wave(self.level(line))
+        self._look = lambda: wave.add(self._pwm_ns - start_ns, self.level(line))
+        action()
+        self._look()
+        self._look = lambda: None
+        return wave.levels
 
     def drive(self, line: int, value: int | None) -> None:
         level = -1 if value is None else value
@@ -397,9 +460,13 @@ class CdevRig(_SimulatedChip):
     """
 
     falls_back = True
+    exact = False
+    BLIND_NS = 1_000_000
+    """As far apart may two looks at a level be; the machine may be busy with other things."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._look: Callable[[], object] | None = None
         self.backend = self.reopen()
 
     def reopen(self) -> Backend:
@@ -411,6 +478,33 @@ class CdevRig(_SimulatedChip):
 
     def level(self, line: int) -> int:
         return self.chip.level(line)
+
+    def pass_us(self, microseconds: int) -> None:
+        """While a wave is recorded nobody sleeps: looking takes the time."""
+        end_ns = self.now_ns() + microseconds * 1000
+        while self._look is not None and self.now_ns() < end_ns:
+            self._look()
+        if self._look is None:
+            super().pass_us(microseconds)
+
+    def wave_during(self, line: int, action: Callable[[], object]) -> Wave:
+        start_ns = seen_ns = self.now_ns()
+        wave = _Wave(self.level(line))
+        self.blind_ns = 0
+
+        def look() -> None:
+            nonlocal seen_ns
+            level, now_ns = self.level(line), self.now_ns()
+            if now_ns - seen_ns > self.BLIND_NS:
+                self.blind_ns += now_ns - seen_ns
+            seen_ns = now_ns
+            wave.add(now_ns - start_ns, level)
+
+        self._look = look
+        action()
+        look()
+        self._look = None
+        return wave.levels
 
 
 @contextmanager
@@ -446,6 +540,11 @@ class JoinedRig(_SimulatedChip, RegsRig):
         super().drive(line, value)
         if value is not None:
             self.chip.drive(line, value)
+
+    def pass_us(self, microseconds: int) -> None:
+        """For the registers and for the kernel."""
+        RegsRig.pass_us(self, microseconds)
+        Rig.pass_us(self, microseconds)
 
 
 # -- which there are ------------------------------------------------------------------------------------

@@ -12,16 +12,18 @@ import os
 import select
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from contract import rigs
 from contract.rigs import ALTERNATES, Rig
 from RPIO import _gpio, errors, model
-from RPIO.backends import FEATURES, REGISTRY, Backend
+from RPIO.backends import FEATURES, PWM_PERIODS_NS, REGISTRY, Backend
 from RPIO.model import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP, RISING
 
 PULLS = (PUD_OFF, PUD_DOWN, PUD_UP)
+MS = 1_000_000
 FEW = 4
 """As many lines get a test that is not about places in registers."""
 
@@ -179,6 +181,12 @@ def is_open(fd: int) -> bool:
     return True
 
 
+def thread_names() -> list[str]:
+    """The names of this process's threads."""
+    tasks = Path("/proc/self/task").iterdir()
+    return [(task / "comm").read_text().strip() for task in tasks]
+
+
 def in_child(checks: Callable[[], object]) -> None:
     """Fork, and run the checks in the child; what fails there fails here."""
     reader, writer = os.pipe()
@@ -214,8 +222,10 @@ CALLS: dict[str, Callable[[Backend, int], object]] = {
     "unwatch": lambda backend, line: backend.unwatch(line),
     "release": lambda backend, line: backend.release(line),
     "consumer": lambda backend, line: backend.consumer(line),
+    "pwm": lambda backend, line: backend.pwm(line, MS, MS // 4),
+    "end_pwm": lambda backend, line: backend.end_pwm(line),
 }
-NEEDS = {"set_function": "functions", "watch": "edges"}
+NEEDS = {"set_function": "functions", "watch": "edges", "pwm": "pwm"}
 every_call = pytest.mark.parametrize("call", CALLS)
 
 
@@ -239,6 +249,8 @@ def test_line_count_bounds(rig: Rig, call: str) -> None:
     assert backend.line_count > 0
     for line in (0, backend.line_count - 1):
         backend.set_input(line, PUD_OFF)
+        if call == "pwm":
+            backend.set_output(line, 0)
         if call not in NEEDS or NEEDS[call] in backend.features:
             CALLS[call](backend, line)
     with pytest.raises(wrong_or_missing(backend, call, errors.InvalidChannelException)):
@@ -248,7 +260,7 @@ def test_line_count_bounds(rig: Rig, call: str) -> None:
 def test_features_are_known(rig: Rig) -> None:
     assert isinstance(rig.backend.features, frozenset)
     assert rig.backend.features <= FEATURES
-    assert {"edges", "functions", "filter", "consumers"} == FEATURES
+    assert {"edges", "functions", "filter", "consumers", "pwm"} == FEATURES
 
 
 @every_call
@@ -269,15 +281,18 @@ def test_line_negative(rig: Rig, call: str) -> None:
     assert outside_state(rig) == before
 
 
-@pytest.mark.parametrize("feature", ["edges", "filter", "functions"])
+@pytest.mark.parametrize("feature", ["edges", "filter", "functions", "pwm"])
 def test_missing_feature_is_refused(rig: Rig, a_line: int, feature: str) -> None:
     """ "consumers" has nothing to refuse: consumer() answers "" without it."""
     actions: dict[str, Callable[[], object]] = {
         "edges": lambda: rig.backend.watch(a_line, BOTH),
         "filter": lambda: rig.backend.watch(a_line, BOTH, 1000),
         "functions": lambda: rig.backend.set_function(a_line, model.ALT0),
+        "pwm": lambda: rig.backend.pwm(a_line, MS, MS // 4),
     }
     rig.backend.set_input(a_line, PUD_UP)
+    if feature == "pwm" and feature in rig.backend.features:
+        rig.backend.set_output(a_line, 0)
     if not refused(rig, feature, actions[feature]):
         actions[feature]()
         return
@@ -1227,6 +1242,298 @@ def test_line_is_busy(rig: Rig, a_line: int, call: str, name: str) -> None:
     assert rig.backend.consumer(a_line) == ""
     rig.backend.set_input(a_line, PUD_UP)
     expect_pull(rig, a_line, PUD_UP)
+
+
+# -- PWM ------------------------------------------------------------------------------------------------
+
+LONG = 1000 * MS * 1000
+"""A period that outlives every test."""
+
+Script = tuple[tuple[int, int, int], ...]
+"""Calls of pwm() on one line: (after so many microseconds, period_ns, high_ns)."""
+
+SCRIPTS: dict[str, Script] = {
+    "steady-wave": ((0, 20 * MS, 5 * MS),),
+    "odd": ((0, 17 * MS + 1, 13 * MS + 7),),
+    "change-in-pulse": ((0, 20 * MS, 10 * MS), (45_000, 30 * MS, 20 * MS)),
+    "change-after-pulse": ((0, 20 * MS, 10 * MS), (55_000, 10 * MS, 8 * MS)),
+    "through-0": ((0, 20 * MS, 10 * MS), (30_000, 20 * MS, 0), (40_000, 20 * MS, 15 * MS)),
+    "through-100": ((0, 20 * MS, 10 * MS), (30_000, 20 * MS, 20 * MS), (40_000, 20 * MS, 15 * MS)),
+    "slow-to-fast": ((0, 60 * MS, 20 * MS), (1_000, 4 * MS, 1 * MS)),
+}
+AFTERWARDS_US = 100_000
+
+
+def play(rig: Rig, line: int, script: Script) -> None:
+    for pause_us, period_ns, high_ns in script:
+        rig.pass_us(pause_us)
+        rig.backend.pwm(line, period_ns, high_ns)
+    rig.pass_us(AFTERWARDS_US)
+
+
+def planned(script: Script) -> rigs.Wave:
+    """The wave that the C planner has for the script."""
+    plan, now, wave = _gpio.PwmPlan(), 0, [(0, 0)]
+
+    def run_until(end: int) -> None:
+        nonlocal now
+        while True:
+            for _, level in plan.advance(now):
+                if wave[-1][0] == now:
+                    wave.pop()
+                wave.append((now, level))
+            due = plan.next()
+            if now == end:
+                return
+            now = end if due is None else min(due, end)
+
+    for pause_us, period_ns, high_ns in script:
+        run_until(now + pause_us * 1000)
+        plan.set(17, period_ns, high_ns, now)
+    run_until(now + AFTERWARDS_US * 1000)
+    return wave
+
+
+def high_share(wave: rigs.Wave, end: int) -> float:
+    ends = [at for at, _ in wave[1:]] + [end]
+    return sum(until - at for (at, level), until in zip(wave, ends, strict=True) if level) / end
+
+
+def expect_wave(rig: Rig, wave: rigs.Wave, expected: rigs.Wave, end: int) -> None:
+    """The wave is the expected one; where time is the machine's own, as nearly as it has been looked at."""
+    if rig.exact:
+        assert wave == expected
+        return
+    pulses = [[level for _, level in one].count(1) for one in (wave, expected)]
+    assert 1 <= pulses[0] <= pulses[1] + 1
+    tolerance = 0.2 + rig.blind_ns / end
+    assert abs(high_share(wave, end) - high_share(expected, end)) < tolerance
+
+
+def expect_steady(rig: Rig, line: int, value: int) -> None:
+    """The line has that level, now and while time passes."""
+    for _ in range(7):
+        assert rig.level(line) == value
+        rig.pass_us(1300)
+    assert rig.level(line) == value
+
+
+def pwm_runs(rig: Rig, line: int, period_ns: int, high_ns: int) -> bool:
+    """Make the line an output with PWM, which the outside would have low; whether the backend can."""
+    if rig.falls_back:
+        rig.drive(line, 0)
+    rig.backend.set_output(line, 0)
+    if refused(rig, "pwm", lambda: rig.backend.pwm(line, period_ns, high_ns)):
+        return False
+    rig.backend.pwm(line, period_ns, high_ns)
+    return True
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_pwm_wave(rig: Rig, a_line: int, script: str) -> None:
+    """The wave of every backend is that of the C planner."""
+    rig.backend.set_output(a_line, 0)
+    if refused(rig, "pwm", lambda: rig.backend.pwm(a_line, MS, MS // 4)):
+        return
+    calls = SCRIPTS[script]
+    wave = rig.wave_during(a_line, lambda: play(rig, a_line, calls))
+    end = sum(pause_us for pause_us, _, _ in calls) * 1000 + AFTERWARDS_US * 1000
+    expect_wave(rig, wave, planned(calls), end)
+    rig.backend.end_pwm(a_line)
+    assert rig.level(a_line) == 0
+
+
+def test_pwm_begins(rig: Rig, line: int) -> None:
+    if pwm_runs(rig, line, LONG, LONG // 2):
+        expect_steady(rig, line, 1)
+        assert rig.backend.function(line) == OUT
+        assert {rig.level(other) for other in rig.lines if other != line and rig.driving(other)} <= {0}
+
+
+def test_pwm_shares(rig: Rig) -> None:
+    first, second = some(rig, 2)
+    if not pwm_runs(rig, first, 20 * MS, 5 * MS):
+        return
+    rig.backend.set_output(second, 0)
+    rig.pass_us(7_000)
+    wave = rig.wave_during(second, lambda: play(rig, second, ((0, 20 * MS, 6 * MS),)))
+    expected = [(0, 0)] + [
+        edge for n in range(5) for edge in ((13 * MS + n * 20 * MS, 1), (19 * MS + n * 20 * MS, 0))
+    ]
+    expect_wave(rig, wave, [edge for edge in expected if edge[0] <= 100 * MS], 100 * MS)
+
+
+@pytest.mark.parametrize("high_us", [0, 1_000, 19_000, 20_000])
+def test_pwm_changes(rig: Rig, a_line: int, high_us: int) -> None:
+    if not pwm_runs(rig, a_line, 20 * MS, 10 * MS):
+        return
+    script = ((3_000, 20 * MS, 15 * MS), (1_000, 20 * MS, high_us * 1000))
+    wave = rig.wave_during(a_line, lambda: play(rig, a_line, script))
+    if rig.exact:
+        assert wave[:2] == [(0, 1), (10 * MS, 0)]
+        expected = [(0, 1), (10 * MS, 0)] + [
+            (20 * MS * n + at, level)
+            for n in range(1, 6)
+            for at, level in ((0, 1), (high_us * 1000, 0))
+            if high_us not in (0, 20_000)
+        ]
+        if high_us == 20_000:
+            expected.append((20 * MS, 1))
+        assert wave == [edge for edge in expected if edge[0] <= 104 * MS]
+    if high_us in (0, 20_000):
+        expect_steady(rig, a_line, high_us // 20_000)
+
+
+@both_levels
+def test_pwm_steady(rig: Rig, a_line: int, value: int) -> None:
+    if pwm_runs(rig, a_line, 20 * MS, 20 * MS * value):
+        expect_steady(rig, a_line, value)
+        rig.backend.pwm(a_line, LONG, LONG // 2)
+        expect_steady(rig, a_line, 1)
+
+
+def test_pwm_write(rig: Rig, a_line: int) -> None:
+    if not pwm_runs(rig, a_line, LONG, LONG // 2):
+        return
+    for value in (0, 1, 0):
+        rig.backend.write(a_line, value)
+        expect_steady(rig, a_line, value)
+    rig.backend.end_pwm(a_line)
+    rig.backend.pwm(a_line, 10 * MS, 5 * MS)
+    rig.backend.write(a_line, 0)
+    wave = rig.wave_during(a_line, lambda: rig.pass_us(100_000))
+    assert [level for _, level in wave].count(1) >= (9 if rig.exact else 1)
+
+
+@pytest.mark.parametrize("kind", ["input", "alternate"])
+def test_pwm_needs_output(rig: Rig, a_line: int, kind: str) -> None:
+    rig.backend.set_input(a_line, PUD_UP)
+    if kind == "alternate" and "functions" in rig.backend.features:
+        rig.backend.set_function(a_line, model.ALT0)
+    before, writes = state(rig), rig.writes()
+    if refused(rig, "pwm", lambda: rig.backend.pwm(a_line, MS, MS // 4)):
+        return
+    with pytest.raises(errors.WrongDirectionException):
+        rig.backend.pwm(a_line, MS, MS // 4)
+    assert state(rig) == before
+    assert rig.writes() == writes
+
+
+WRONG_WAVES = (
+    (PWM_PERIODS_NS[0] - 1, 0),
+    (PWM_PERIODS_NS[1] + 1, 0),
+    (0, 0),
+    (-MS, 0),
+    ((1 << 64) + MS, MS),
+    (MS, -1),
+    (MS, MS + 1),
+    (MS, 1 << 64),
+)
+
+
+def test_pwm_bounds(rig: Rig) -> None:
+    line = rig.lines[0]
+    rig.backend.set_output(line, 1)
+    if refused(rig, "pwm", lambda: rig.backend.pwm(line, MS, MS // 4)):
+        return
+    for period_ns, high_ns in WRONG_WAVES:
+        with pytest.raises(ValueError, match=r"\S"):
+            rig.backend.pwm(line, period_ns, high_ns)
+    expect_output(rig, line, 1)
+    for period_ns in PWM_PERIODS_NS:
+        rig.backend.pwm(line, period_ns, period_ns)
+        rig.backend.pwm(line, period_ns, 0)
+
+
+@pytest.mark.parametrize("high_ns", [0, 5 * MS, LONG // 2, LONG])
+def test_pwm_end(rig: Rig, a_line: int, high_ns: int) -> None:
+    period_ns = 10 * MS if high_ns == 5 * MS else LONG
+    for pause_us in (0, 3_000, 8_000):
+        if not pwm_runs(rig, a_line, period_ns, high_ns):
+            return
+        rig.pass_us(pause_us)
+        rig.backend.end_pwm(a_line)
+        expect_steady(rig, a_line, 0)
+        expect_output(rig, a_line, 0)
+    rig.backend.set_output(a_line, None)
+    expect_output(rig, a_line, 0)
+    rig.backend.write(a_line, 1)
+    expect_steady(rig, a_line, 1)
+
+
+@pytest.mark.parametrize("kind", ["untouched", "input", "output", "ended"])
+def test_pwm_end_without(rig: Rig, a_line: int, kind: str) -> None:
+    if kind == "input":
+        rig.backend.set_input(a_line, PUD_UP)
+    elif kind == "output":
+        rig.backend.set_output(a_line, 1)
+    elif kind == "ended" and pwm_runs(rig, a_line, MS, MS // 4):
+        rig.backend.end_pwm(a_line)
+        rig.backend.write(a_line, 1)
+    before, writes = state(rig), rig.writes()
+    rig.backend.end_pwm(a_line)
+    assert state(rig) == before
+    assert rig.writes() == writes
+
+
+@pytest.mark.parametrize("how", ["set_input", "set_function", "release", "close"])
+def test_pwm_ends_otherwise(rig: Rig, a_line: int, how: str) -> None:
+    """A gpio-sim chip gives a line that nobody holds the outside's level, which is low here."""
+    if not pwm_runs(rig, a_line, 10 * MS, 9 * MS):
+        return
+    backend = rig.backend
+    if how == "set_input":
+        backend.set_input(a_line, PUD_DOWN)
+    elif how == "set_function" and "functions" in backend.features:
+        backend.set_function(a_line, model.ALT0)
+    elif how == "close":
+        backend.close()
+    else:
+        backend.release(a_line)
+    before, writes = rig.level(a_line), rig.writes()
+    assert before == 0 or how == "set_function"  # whose line may float
+    expect_steady(rig, a_line, before)
+    assert rig.writes() == writes
+    if how == "close":
+        return
+    backend.set_output(a_line, None)
+    expect_steady(rig, a_line, 0)
+
+
+@pytest.mark.parametrize("value", [0, 1, None])
+@pytest.mark.parametrize("high_ns", [0, LONG // 2])
+def test_pwm_ends_with_output(rig: Rig, a_line: int, value: int | None, high_ns: int) -> None:
+    if not pwm_runs(rig, a_line, LONG, high_ns):
+        return
+    shows = rig.shows_during(a_line, lambda: rig.backend.set_output(a_line, value))
+    before = int(high_ns > 0)
+    assert [level for level, _ in shows] == sorted(
+        (level for level, _ in shows), reverse=before > (value or 0)
+    )
+    expect_steady(rig, a_line, value or 0)
+    expect_output(rig, a_line, value or 0)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_pwm_after_fork(rig: Rig, a_line: int) -> None:
+    """Where the child has hardware of its own, the line stands still there; a kernel's goes on, by the parent."""
+    if not pwm_runs(rig, a_line, 10 * MS, 5 * MS):
+        return
+
+    def child() -> None:
+        rig.backend.after_fork()
+        assert "rpio-pwm" not in thread_names()
+        if rig.exact:
+            expect_steady(rig, a_line, rig.level(a_line))
+        other = rig.lines[0]
+        rig.backend.set_output(other, 0)
+        rig.backend.pwm(other, LONG, LONG // 2)
+        expect_steady(rig, other, 1)
+        rig.backend.close()
+
+    in_child(child)
+    wave = rig.wave_during(a_line, lambda: rig.pass_us(100_000))
+    assert [level for _, level in wave].count(1) >= (9 if rig.exact else 1)
 
 
 # -- when the chip goes -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 
 from kernel.gpiosim import Chip
 from RPIO import errors
+from RPIO.backends.cdev import CdevBackend
 from RPIO.board import Board
 from RPIO.model import EVENT_BUFFER_SIZE, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
 from support import drain, pump, wait_until
@@ -334,6 +335,28 @@ def test_a_chip_that_goes_away_is_said_and_does_not_spin(caplog):
 
 
 test_a_chip_that_goes_away_is_said_and_does_not_spin.spoils_the_kernel = True
+
+
+def test_a_chip_that_goes_away_ends_its_pwm():
+    chip = Chip(num_lines=4)
+    backend = CdevBackend(chip.path)
+    backend.set_output(1, 0)
+    backend.pwm(1, 2_000_000, 1_000_000)
+    chip.remove()
+    assert wait_until(lambda: backend._soft_pwm.query(1)[3] == errno.ENODEV)
+    with pytest.raises(errors.LineGoneError, match="GPIO 1: its chip has been removed"):
+        backend.pwm(1, 2_000_000, 1_000_000)
+    backend.end_pwm(1)
+    backend.close()
+    backend.close()
+
+
+def test_pwm_on_a_line_of_somebody_else_names_the_holder():
+    with Chip(num_lines=4, hogs={2: ("heater", "output-high")}) as other:
+        backend = CdevBackend(other.path)
+        with pytest.raises(errors.LineBusyError, match="heater"):
+            backend.pwm(2, 2_000_000, 1_000_000)
+        backend.close()
 
 
 def test_a_killed_program_leaves_its_line_to_the_kernel_and_the_next_start_works(chip):
