@@ -22,8 +22,6 @@ PULLS = {0: model.PUD_OFF, 1: model.PUD_DOWN, 2: model.PUD_UP} | model.PULLS
 """Every spelling of a pull, the original RPIO's 0, 1 and 2 too."""
 HOLDOFF_MAX_MS = 86_400_000
 FILTER_MAX_US = 10_000_000
-PERIOD_MIN_NS, PERIOD_MAX_NS = 1_000, 1_000_000_000_000
-"""The C core's bounds for a period of software PWM: 1 us to 1000 s."""
 
 
 def channel_list(channels: Channels) -> Sequence[int]:
@@ -142,9 +140,10 @@ def period_ns_of(frequency_hz: float) -> int:
     if not real(frequency_hz) > 0.0:
         raise ValueError("frequency must be greater than 0.0")
     period_ns = 1e9 / frequency_hz
-    if not PERIOD_MIN_NS <= period_ns <= PERIOD_MAX_NS:
+    shortest, longest = model.PWM_PERIODS_NS
+    if not shortest <= period_ns <= longest:
         raise ValueError(
-            f"software PWM goes from {1e9 / PERIOD_MAX_NS:g} to {1e9 / PERIOD_MIN_NS:g} Hz, not {frequency_hz:g}"
+            f"software PWM goes from {1e9 / longest:g} to {1e9 / shortest:g} Hz, not {frequency_hz:g}"
         )
     return round(period_ns)
 

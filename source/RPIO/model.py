@@ -48,3 +48,6 @@ PULLS = {pull: pull for pull in PULL_NAMES}
 
 EVENT_BUFFER_SIZE = 1024
 """Edges that a watched line holds until they are read; the kernel's own cap for one request."""
+
+PWM_PERIODS_NS = (1_000, 1_000_000_000_000_000)
+"""The shortest and the longest period of software PWM: a megahertz and eleven days. The bounds of the C core."""

@@ -129,14 +129,6 @@ class Backend:
         """
         check_line(self, line)
 
-    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
-        """Drive an output with pulses (feature "pwm"). [missing_feature_is_refused]"""
-        raise errors.NotSupportedError(f"{self.name} has no software PWM")
-
-    def end_pwm(self, line: int) -> None:
-        """End the pulses, low (feature "pwm"). [missing_feature_is_refused]"""
-        check_line(self, line)
-
     def release(self, line: int) -> None:
         """Give the line back: others may take it. [release_frees]
 
@@ -155,7 +147,7 @@ class Backend:
         A high_ns of 0 and of period_ns are steady levels, and after them the next period begins at once. [pwm_steady]
         What write() writes shows until the next edge, and the PWM goes on. [pwm_write]
         A line that is no output raises WrongDirectionException. [pwm_needs_output]
-        A period outside of PWM_PERIODS_NS, or a high_ns outside of the period, raises ValueError. [pwm_bounds]
+        A period outside of model.PWM_PERIODS_NS, or a high_ns outside of the period, raises ValueError. [pwm_bounds]
         """
         raise errors.NotSupportedError(f"{self.name} cannot do PWM")
 
@@ -201,8 +193,6 @@ class Backend:
 
 
 FEATURES = frozenset({"edges", "functions", "filter", "consumers", "pwm"})
-PWM_PERIODS_NS = (1_000, 1_000_000_000_000_000)
-"""The shortest and the longest period of PWM: a megahertz and eleven days. The bounds of the C core."""
 
 
 def check_line(backend: Backend, line: int) -> None:
@@ -230,7 +220,7 @@ def check_edge(edge: int) -> int:
 def check_pwm(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
     """Raise for a line that cannot have this PWM: what Backend.pwm() says."""
     check_line(backend, line)
-    shortest, longest = PWM_PERIODS_NS
+    shortest, longest = model.PWM_PERIODS_NS
     if not shortest <= period_ns <= longest:
         raise ValueError(f"a period of PWM is {shortest} to {longest} ns, not {period_ns}")
     if not 0 <= high_ns <= period_ns:

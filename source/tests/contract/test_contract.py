@@ -19,7 +19,7 @@ import pytest
 from contract import rigs
 from contract.rigs import ALTERNATES, Rig
 from RPIO import _gpio, errors, model
-from RPIO.backends import FEATURES, PWM_PERIODS_NS, REGISTRY, Backend
+from RPIO.backends import FEATURES, REGISTRY, Backend
 from RPIO.model import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP, RISING
 
 PULLS = (PUD_OFF, PUD_DOWN, PUD_UP)
@@ -1420,8 +1420,8 @@ def test_pwm_needs_output(rig: Rig, a_line: int, kind: str) -> None:
 
 
 WRONG_WAVES = (
-    (PWM_PERIODS_NS[0] - 1, 0),
-    (PWM_PERIODS_NS[1] + 1, 0),
+    (model.PWM_PERIODS_NS[0] - 1, 0),
+    (model.PWM_PERIODS_NS[1] + 1, 0),
     (0, 0),
     (-MS, 0),
     ((1 << 64) + MS, MS),
@@ -1440,7 +1440,7 @@ def test_pwm_bounds(rig: Rig) -> None:
         with pytest.raises(ValueError, match=r"\S"):
             rig.backend.pwm(line, period_ns, high_ns)
     expect_output(rig, line, 1)
-    for period_ns in PWM_PERIODS_NS:
+    for period_ns in model.PWM_PERIODS_NS:
         rig.backend.pwm(line, period_ns, period_ns)
         rig.backend.pwm(line, period_ns, 0)
 

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RPIO.PWM: RPi.GPIO's class, its errors in their order, and what it drives. Waves are held by the contract tests."""
+
+import gc
+import importlib
+
+import pytest
+
+import RPIO
+from RPIO import errors
+from RPIO.model import BOARD, IN, OUT
+from support import raises
+
+
+@pytest.fixture
+def out(rpio_board):
+    """The simulated board with GPIO 18 an output, and time that the test moves."""
+    RPIO.setup(18, OUT, initial=0)
+    return rpio_board
+
+
+def test_nothing_is_driven_before_start(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.ChangeDutyCycle(50)
+    out.advance(100)
+    assert out.wave(18) == "_"
+
+
+def test_a_quarter_of_each_period_is_high(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(25)
+    out.advance(40)
+    out.assert_wave(18, "-___ -___ -___ -___", step_ms=2.5)
+
+
+def test_changes_count_from_the_next_period_on(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(50)
+    out.advance(12)
+    pwm.ChangeDutyCycle(20)
+    out.advance(8)
+    pwm.ChangeFrequency(200)
+    out.advance(20)
+    out.assert_wave(18, "-----_____ -----_____ --________ -____-____", step_ms=1)
+
+
+def test_stop_drives_low_and_start_goes_on_with_the_same_frequency(out):
+    # RPi.GPIO forgets the frequency and goes on with 1 kHz: doc/differences
+    pwm = RPIO.PWM(18, 50)
+    pwm.start(50)
+    out.advance(5)
+    pwm.stop()
+    assert out.level(18) == 0
+    out.advance(35)
+    pwm.start(50)
+    out.advance(40)
+    out.assert_wave(18, "-___ ____ --__ --__", step_ms=5)
+
+
+@pytest.mark.parametrize(("duty", "level"), [(0, 0), (0.0, 0), (100, 1), (100.0, 1)])
+def test_the_ends_of_the_range_are_steady_levels(out, duty, level):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(duty)
+    before = out.wave(18)
+    out.advance(100)
+    assert out.level(18) == level and out.wave(18) == before
+
+
+def test_stopping_twice_and_before_start_is_fine(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.stop()
+    pwm.start(100)
+    pwm.stop()
+    pwm.stop()
+    assert out.level(18) == 0
+
+
+def test_an_object_that_is_let_go_of_stops(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(100)
+    assert out.level(18) == 1
+    del pwm
+    gc.collect()
+    assert out.level(18) == 0
+    RPIO.PWM(18, 100).start(50)
+
+
+def test_a_second_object_on_a_channel_is_an_error_until_the_first_has_stopped(out):
+    first = RPIO.PWM(18, 100)
+    with raises(errors.PWMExistsError, "A PWM object already exists for this GPIO channel") as caught:
+        RPIO.PWM(18, 50)
+    assert isinstance(caught.value, RuntimeError)
+    first.stop()
+    second = RPIO.PWM(18, 50)
+    with raises(RuntimeError, "A PWM object already exists for this GPIO channel"):
+        first.start(50)
+    second.start(100)
+    first.stop()
+    first.ChangeDutyCycle(0)
+    assert out.level(18) == 1
+
+
+def test_a_failed_object_leaves_the_channel_free(out):
+    with raises(ValueError, "frequency must be greater than 0.0"):
+        RPIO.PWM(18, 0)
+    RPIO.PWM(18, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        (("18", 100), TypeError, "'str' object cannot be interpreted as an integer"),
+        ((18, "100"), TypeError, "must be real number, not str"),
+        ((18, None), TypeError, "must be real number, not NoneType"),
+        ((99, 0), ValueError, "The channel sent is invalid on a Raspberry Pi"),
+        ((4, 0), RuntimeError, "You must setup() the GPIO channel as an output first"),
+        ((18, 0), ValueError, "frequency must be greater than 0.0"),
+        ((18, -1.5), ValueError, "frequency must be greater than 0.0"),
+        ((18, float("nan")), ValueError, "frequency must be greater than 0.0"),
+        ((18, 2e6), ValueError, "software PWM goes from 1e-06 to 1e+06 Hz, not 2e+06"),
+        ((18, float("inf")), ValueError, "software PWM goes from 1e-06 to 1e+06 Hz, not inf"),
+    ],
+)
+def test_an_object_is_checked_in_this_order(out, arguments, error, text):
+    RPIO.setup(4, IN)
+    with raises(error, text):
+        RPIO.PWM(*arguments)
+
+
+@pytest.mark.parametrize("duty", [-0.1, 100.1, float("nan"), 1e9])
+def test_a_duty_cycle_is_from_0_to_100(out, duty):
+    pwm = RPIO.PWM(18, 100)
+    for call in (pwm.start, pwm.ChangeDutyCycle):
+        with raises(ValueError, "dutycycle must have a value from 0.0 to 100.0"):
+            call(duty)
+        with raises(TypeError, "must be real number, not str"):
+            call("50")
+
+
+def test_a_bad_change_leaves_the_wave_as_it_is(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(50)
+    for call, value in ((pwm.ChangeDutyCycle, 101), (pwm.ChangeFrequency, 0), (pwm.start, -1)):
+        with pytest.raises(ValueError, match="must"):
+            call(value)
+    out.advance(20)
+    out.assert_wave(18, "-_-_", step_ms=5)
+
+
+def test_setup_as_an_input_ends_it_and_start_asks_for_an_output(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(50)
+    RPIO.setup(18, IN)
+    out.advance(100)
+    wave = out.wave(18)
+    pwm.ChangeDutyCycle(70)
+    pwm.ChangeFrequency(20)
+    out.advance(100)
+    assert out.wave(18) == wave
+    with raises(RuntimeError, "You must setup() the GPIO channel as an output first"):
+        pwm.start(50)
+
+
+def test_cleanup_ends_it_and_the_object_can_still_be_stopped(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(100)
+    RPIO.cleanup()
+    pwm.ChangeDutyCycle(10)
+    pwm.stop()
+    del pwm
+    assert RPIO.gpio_function(18) == IN
+
+
+def test_the_channel_is_the_numbering_modes_and_stays_on_its_line(out):
+    RPIO.setmode(BOARD)
+    pwm = RPIO.PWM(12, 100)
+    pwm.start(100)
+    assert out.level(18) == 1
+
+
+def test_setting_attributes_fails_and_subclassing_works(out):
+    class Fade(RPIO.PWM):
+        pass
+
+    with pytest.raises(AttributeError):
+        RPIO.PWM(18, 100).frequency = 5
+    Fade(18, 100).start(50)
+
+
+def test_pwm_needs_a_backend_that_has_it(out, monkeypatch):
+    from RPIO.backends import Backend
+
+    monkeypatch.setattr(out.sim, "pwm", lambda *arguments: Backend.pwm(out.sim, *arguments))
+    with raises(NotImplementedError, "sim cannot do PWM"):
+        RPIO.PWM(18, 100).start(50)
+
+
+def test_the_module_is_its_class():
+    assert importlib.import_module("RPIO.PWM") is RPIO.PWM
+    assert RPIO.PWM.__spec__.name == "RPIO.PWM"
+    assert isinstance(RPIO.PWM, type)
