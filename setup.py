@@ -3,7 +3,17 @@
 
 from setuptools import Extension, setup
 
-CORE = ["regs.c", "regs_bcm2835.c", "regs_rp1.c", "cdev.c", "event.c", "poll.c", "pwm_plan.c", "pwm_soft.c"]
+CORE = [
+    "regs.c",
+    "regs_bcm2835.c",
+    "regs_rp1.c",
+    "cdev.c",
+    "event.c",
+    "poll.c",
+    "pwm_plan.c",
+    "pwm_soft.c",
+    "sysfs.c",
+]
 
 setup(
     license="LGPL-3.0-or-later",  # here, because pyproject.toml spells it in two ways that exclude each other

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * cdev.c - the gpiochip character device, version 2 of its interface (Linux 5.10 and later).
+ * cdev.c - the gpiochip character device, version 2 of its interface (Linux 5.10 and later); of version 1 only what
+ * tells about a line without touching it.
  *
  * Every conversion between the kernel's structs and ours is in this file, once in each direction.
  *
@@ -20,6 +21,7 @@ _Static_assert(sizeof(struct gpiochip_info) == 68, "the kernel's gpiochip_info")
 _Static_assert(sizeof(struct gpio_v2_line_info) == 256, "the kernel's gpio_v2_line_info");
 _Static_assert(sizeof(struct gpio_v2_line_config) == 272, "the kernel's gpio_v2_line_config");
 _Static_assert(sizeof(struct gpio_v2_line_request) == 592, "the kernel's gpio_v2_line_request");
+_Static_assert(sizeof(struct gpioline_info) == 72, "the kernel's gpioline_info");
 _Static_assert(GPIO_MAX_NAME_SIZE == 32, "names in rpio_chip_info and rpio_line_info");
 
 static int call(int fd, unsigned long request, void *argument)
@@ -91,6 +93,23 @@ int rpio_cdev_line_info(int chip_fd, uint32_t line, struct rpio_line_info *info)
     for (uint32_t i = 0; i < kernel.num_attrs && i < GPIO_V2_LINE_NUM_ATTRS_MAX; i++)
         if (kernel.attrs[i].id == GPIO_V2_LINE_ATTR_ID_DEBOUNCE)
             info->debounce_us = kernel.attrs[i].debounce_period_us;
+    return 0;
+}
+
+int rpio_cdev_line_info_v1(int chip_fd, uint32_t line, struct rpio_line_info *info)
+{
+    struct gpioline_info kernel = {.line_offset = line};
+    int error = call(chip_fd, GPIO_GET_LINEINFO_IOCTL, &kernel);
+    if (error < 0)
+        return error;
+    *info = (struct rpio_line_info){
+        .used = (kernel.flags & GPIOLINE_FLAG_KERNEL) != 0,
+        .is_output = (kernel.flags & GPIOLINE_FLAG_IS_OUT) != 0,
+        .active_low = (kernel.flags & GPIOLINE_FLAG_ACTIVE_LOW) != 0,
+        .pull = RPIO_PULL_AS_IS, /* known from Linux 5.5 on, and not set by what uses this */
+    };
+    copy_name(info->name, kernel.name);
+    copy_name(info->consumer, kernel.consumer);
     return 0;
 }
 

@@ -123,6 +123,9 @@ struct rpio_line_config {
 int rpio_cdev_open(const char *path);
 int rpio_cdev_chip_info(int chip_fd, struct rpio_chip_info *info);
 int rpio_cdev_line_info(int chip_fd, uint32_t line, struct rpio_line_info *info);
+/* The same through version 1 of the interface (Linux 4.8 and later), which knows less. -EINVAL or -ENOTTY from
+ * either where the kernel does not have that version. */
+int rpio_cdev_line_info_v1(int chip_fd, uint32_t line, struct rpio_line_info *info);
 
 /* Requests one line for `consumer` and returns its descriptor, non-blocking. -EBUSY where it is held,
  * -ENXIO where the chip has no interrupt for an edge. `event_buffer_size` is capped by the kernel at 1024. */
@@ -149,6 +152,7 @@ struct rpio_event {
 
 #define RPIO_EVENT_BYTES 48u /* sizeof(struct gpio_v2_line_event) */
 #define RPIO_EVENT_BATCH 64u /* records that one read takes at most */
+#define RPIO_EVENT_QUEUE 1024 /* records that wait for one line at most: the kernel's cap */
 
 /* Decodes the records at `bytes` into at most `max` events and returns their count. Pure. -EBADMSG for a
  * length that is no multiple of a record, -EPROTO for a record that is no edge. */
@@ -159,6 +163,27 @@ void rpio_event_encode(const struct rpio_event *event, void *bytes);
 
 /* Reads what waits in the (non-blocking) `fd`, at most RPIO_EVENT_BATCH events; 0 where nothing waits. */
 int rpio_event_read(int fd, struct rpio_event out[RPIO_EVENT_BATCH]);
+
+/* ---- edges of lines in /sys/class/gpio (sysfs.c) ---------------------------------------------------- */
+
+/* One thread that waits for the edges of any number of lines and writes records into a pipe for each. It sleeps
+ * while there are none. What it can and cannot see stands at the top of sysfs.c. Calls come from one thread at a time. */
+struct rpio_pump;
+
+int rpio_pump_new(struct rpio_pump **pump);
+/* Ends the thread, and every watch. In the child of a fork it only gives back what the child has of it. */
+void rpio_pump_free(struct rpio_pump *pump);
+
+/* Watches a line for these edges and returns the end of its pipe that can be read: the pump's own, non-blocking, with
+ * up to RPIO_EVENT_QUEUE records, of which the oldest give way. A second time it changes the edges in place and returns
+ * the same; records that wait stay. `value_fd` and `edge_fd` are the line's files of these names; the first has to
+ * stay open while it is watched. A line that is lost has its pipe hung up. */
+int rpio_pump_watch(struct rpio_pump *pump, uint32_t line, int value_fd, int edge_fd, int edges);
+/* When it returns nothing reads value_fd any more, and the pipe is closed. Returns how many lines are still watched,
+ * -ENOENT for a line that was not. The kernel's `edge` stays as it is. */
+int rpio_pump_unwatch(struct rpio_pump *pump, uint32_t line);
+/* How many records there have been on the line, lost ones included; -ENOENT where it is not watched. */
+int64_t rpio_pump_seq(struct rpio_pump *pump, uint32_t line);
 
 /* ---- the wait (poll.c) ---------------------------------------------------------------------------- */
 

@@ -2,9 +2,9 @@
 /*
  * module.c - RPIO._gpio: the core as Python sees it. The only file that knows Python.
  *
- * Five parts, top to bottom: Registers (a mapped block), output() and input(), the gpiochip calls (descriptors are
+ * Six parts, top to bottom: Registers (a mapped block), output() and input(), the gpiochip calls (descriptors are
  * plain ints, their owner is the backend), Poller (the wait of the loop, with the interpreter's lock released; it is
- * taken once for everything that a wait has brought), and SoftPwm and PwmPlan (PWM by software).
+ * taken once for everything that a wait has brought), SoftPwm and PwmPlan (PWM by software), and Pump (sysfs's edges).
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -32,6 +32,7 @@ struct state {
     PyTypeObject *poller;
     PyTypeObject *soft_pwm;
     PyTypeObject *pwm_plan;
+    PyTypeObject *pump;
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
     PyObject *bit[2];                   /* the ints 0 and 1 */
@@ -436,19 +437,32 @@ static PyObject *chip_info(PyObject *module, PyObject *chip_fd)
     return Py_BuildValue("(NNI)", name_text(info.name), name_text(info.label), (unsigned)info.line_count);
 }
 
-static PyObject *line_info(PyObject *module, PyObject *const *args, Py_ssize_t count)
+/* line_info(chip_fd, line) and line_info_v1(chip_fd, line). */
+static PyObject *line_info_by(PyObject *const *args, Py_ssize_t count,
+                              int (*ask)(int, uint32_t, struct rpio_line_info *))
 {
-    (void)module;
     struct rpio_line_info info;
     int n[2], error;
     if (as_ints(args, count, n, 2) < 0)
         return NULL;
-    if ((error = rpio_cdev_line_info(n[0], (uint32_t)n[1], &info)) < 0)
+    if ((error = ask(n[0], (uint32_t)n[1], &info)) < 0)
         return raise_errno(error, NULL);
     return Py_BuildValue("{sNsNsOsOsOsisisI}", "name", name_text(info.name), "consumer", name_text(info.consumer),
                          "used", info.used ? Py_True : Py_False, "is_output", info.is_output ? Py_True : Py_False,
                          "active_low", info.active_low ? Py_True : Py_False, "pull", info.pull, "edges",
                          info.edges, "debounce_us", (unsigned)info.debounce_us);
+}
+
+static PyObject *line_info(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    return line_info_by(args, count, rpio_cdev_line_info);
+}
+
+static PyObject *line_info_v1(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    (void)module;
+    return line_info_by(args, count, rpio_cdev_line_info_v1);
 }
 
 /* direction, value, pull, edges, debounce_us: the last five arguments of both calls that configure a line. */
@@ -1036,6 +1050,119 @@ static PyType_Spec pwm_plan_spec = {
     .slots = pwm_plan_slots,
 };
 
+/* ---- Pump ----------------------------------------------------------------------------------------- */
+
+/* The pump's thread never wants the interpreter, but its mutex is held while a slow chip is read. */
+
+typedef struct {
+    PyObject_HEAD
+    struct rpio_pump *pump; /* NULL: closed */
+} Pump;
+
+static PyObject *pump_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    Pump *self = (Pump *)PyType_GenericNew(type, args, kwargs);
+    if (!self)
+        return NULL;
+    int error = rpio_pump_new(&self->pump);
+    if (error < 0) {
+        Py_DECREF(self);
+        return raise_errno(error, NULL);
+    }
+    return (PyObject *)self;
+}
+
+static PyObject *pump_close(PyObject *object, PyObject *unused)
+{
+    Pump *self = (Pump *)object;
+    struct rpio_pump *pump = self->pump;
+    (void)unused;
+    self->pump = NULL;
+    Py_BEGIN_ALLOW_THREADS
+    rpio_pump_free(pump);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static void pump_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    rpio_pump_free(((Pump *)object)->pump);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static struct rpio_pump *open_pump(PyObject *object)
+{
+    struct rpio_pump *pump = ((Pump *)object)->pump;
+    if (!pump)
+        PyErr_SetString(PyExc_ValueError, "the pump is closed");
+    return pump;
+}
+
+static PyObject *pump_watch(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    struct rpio_pump *pump = open_pump(self);
+    int n[4], result;
+    if (!pump || as_ints(args, count, n, 4) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    result = rpio_pump_watch(pump, (uint32_t)n[0], n[1], n[2], n[3]);
+    Py_END_ALLOW_THREADS
+    return result_or_errno(result);
+}
+
+static PyObject *pump_unwatch(PyObject *self, PyObject *line)
+{
+    struct rpio_pump *pump = open_pump(self);
+    int n, left;
+    if (!pump || as_int(line, &n) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    left = rpio_pump_unwatch(pump, (uint32_t)n);
+    Py_END_ALLOW_THREADS
+    return result_or_errno(left);
+}
+
+static PyObject *pump_seq(PyObject *self, PyObject *line)
+{
+    struct rpio_pump *pump = open_pump(self);
+    int64_t seq;
+    int n;
+    if (!pump || as_int(line, &n) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    seq = rpio_pump_seq(pump, (uint32_t)n);
+    Py_END_ALLOW_THREADS
+    return seq < 0 ? raise_errno((int)seq, NULL) : PyLong_FromLongLong(seq);
+}
+
+static PyMethodDef pump_methods[] = {
+    {"watch", (PyCFunction)(void (*)(void))pump_watch, METH_FASTCALL,
+     PyDoc_STR("watch($self, line, value_fd, edge_fd, edges, /)\n--\n\n"
+               "Watch a line, or change its edges; returns the descriptor of its records.")},
+    {"unwatch", pump_unwatch, METH_O,
+     PyDoc_STR("unwatch($self, line, /)\n--\n\nClose that descriptor; returns how many lines are still watched.")},
+    {"seq", pump_seq, METH_O, PyDoc_STR("seq($self, line, /)\n--\n\nNumber of the line's last record.")},
+    {"close", pump_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nEnd the thread. Twice is fine.")},
+    {0},
+};
+
+static PyType_Slot pump_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Pump()\n--\n\nA thread that makes records of edges in /sys/class/gpio.")},
+    {Py_tp_new, pump_new},
+    {Py_tp_dealloc, pump_dealloc},
+    {Py_tp_methods, pump_methods},
+    {0},
+};
+
+static PyType_Spec pump_spec = {
+    .name = "RPIO._gpio.Pump",
+    .basicsize = sizeof(Pump),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = pump_slots,
+};
+
 /* ---- the module ----------------------------------------------------------------------------------- */
 
 static PyMethodDef module_methods[] = {
@@ -1067,6 +1194,8 @@ static PyMethodDef module_methods[] = {
     {"line_info", (PyCFunction)(void (*)(void))line_info, METH_FASTCALL,
      PyDoc_STR("line_info(chip_fd, line, /)\n--\n\nDict: name, consumer, used, is_output, active_low, pull (-1: "
                "unknown), edges, debounce_us.")},
+    {"line_info_v1", (PyCFunction)(void (*)(void))line_info_v1, METH_FASTCALL,
+     PyDoc_STR("line_info_v1(chip_fd, line, /)\n--\n\nThe same on a kernel before 5.10; the pull is unknown.")},
     {"line_request", (PyCFunction)(void (*)(void))line_request, METH_FASTCALL,
      PyDoc_STR("line_request(chip_fd, line, event_buffer_size, direction, value, pull, edges, debounce_us, consumer, "
                "/)\n--\n\nDescriptor of the requested line.")},
@@ -1105,7 +1234,8 @@ static int module_exec(PyObject *module)
     state->poller = state->registers ? add_type(module, &poller_spec) : NULL;
     state->soft_pwm = state->poller ? add_type(module, &soft_pwm_spec) : NULL;
     state->pwm_plan = state->soft_pwm ? add_type(module, &pwm_plan_spec) : NULL;
-    return state->pwm_plan ? 0 : -1;
+    state->pump = state->pwm_plan ? add_type(module, &pump_spec) : NULL;
+    return state->pump ? 0 : -1;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -1116,6 +1246,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->poller);
     Py_VISIT(state->soft_pwm);
     Py_VISIT(state->pwm_plan);
+    Py_VISIT(state->pump);
     Py_VISIT(state->output_miss);
     Py_VISIT(state->input_miss);
     Py_VISIT(state->bit[0]);
@@ -1133,6 +1264,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->poller);
     Py_CLEAR(state->soft_pwm);
     Py_CLEAR(state->pwm_plan);
+    Py_CLEAR(state->pump);
     Py_CLEAR(state->output_miss);
     Py_CLEAR(state->input_miss);
     Py_CLEAR(state->bit[0]);
