@@ -28,7 +28,7 @@ def look(spec: str | None) -> Hardware | None:
     if name == "sim":
         return boards.by_name(argument or SIMULATED_MODEL)
     # A chip that is named may be another than the header's, an expander say: its label will tell.
-    return None if name == "cdev" and argument else detect.detect()
+    return None if name in ("cdev", "sysfs") and argument else detect.detect()
 
 
 def unknown(backend: backends.Backend) -> Hardware:

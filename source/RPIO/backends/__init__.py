@@ -41,6 +41,7 @@ class Backend:
         """Return the function of the line: IN, OUT, ALTn or NO_FUNCTION. [function_of_input, function_of_output]
 
         With the feature "functions" alternate functions are told apart. [function_of_alternate]
+        Where the kernel tells a line's direction to its holder alone it is UNKNOWN for the others. [function_untold]
         """
         raise errors.NotSupportedError("function")
 
@@ -56,6 +57,7 @@ class Backend:
         """Make the line an input with this pull: PUD_OFF, PUD_DOWN or PUD_UP. [input_with_pull, pull_shows]
 
         None leaves the pull as it is. [input_keeps_pull]
+        Without the feature "pulls" PUD_OFF does so too, the others raise NotSupportedError. [pull_is_refused]
         Twice is the same as once. [input_twice]
         An output becomes an input and stops driving. [input_after_output]
         A watched line stays watched. [input_while_watched]
@@ -92,6 +94,7 @@ class Backend:
     def set_pull(self, line: int, pull: int) -> None:
         """Set the pull of an input. [pull_shows, pull_changes]
 
+        Without the feature "pulls" it is as with set_input(). [pull_is_refused]
         The function and the other lines stay as they are. [pull_is_alone]
         A value that is no pull raises InvalidPullException. [pull_unknown]
         """
@@ -192,7 +195,7 @@ class Backend:
         """
 
 
-FEATURES = frozenset({"edges", "functions", "filter", "consumers", "pwm"})
+FEATURES = frozenset({"edges", "functions", "filter", "consumers", "pulls", "pwm"})
 
 
 def check_line(backend: Backend, line: int) -> None:
@@ -248,6 +251,23 @@ def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
     return CdevBackend(find_chip(argument, hardware.chip_label if hardware else None))
 
 
+def _open_sysfs(hardware: Hardware | None, argument: str) -> Backend:
+    from .sysfs import SysfsBackend, find_chip
+
+    return SysfsBackend(find_chip(argument, hardware.chip_label if hardware else None))
+
+
+def _open_edges(hardware: Hardware) -> Backend:
+    """Return who reports edges beside registers: the gpiochip, else sysfs. Raises what the gpiochip's error is."""
+    try:
+        return _open_cdev(hardware, "")
+    except errors.NoBackendError as e:
+        try:
+            return _open_sysfs(hardware, "")
+        except (OSError, errors.NoBackendError):
+            raise e from None
+
+
 def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
     from .joined import JoinedBackend
     from .regs import RegsBackend, map_block
@@ -260,7 +280,7 @@ def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
     block, path = map_block(hardware, argument)
     levels = RegsBackend(block, hardware.gpio_compatible, path)
     try:
-        return JoinedBackend(levels, _open_cdev(hardware, ""))
+        return JoinedBackend(levels, _open_edges(hardware))
     except (OSError, errors.NoBackendError) as e:
         return JoinedBackend(levels, None, e)
 
@@ -268,6 +288,7 @@ def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
 REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "regs": _open_regs,
     "cdev": _open_cdev,
+    "sysfs": _open_sysfs,
     "sim": _open_sim,
 }
 """Name -> how to open it, given the hardware and what stood behind the colon of the name."""
@@ -276,15 +297,16 @@ REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
 def choose(hardware: Hardware | None) -> str:
     """Return the name of the backend that "auto" means on this machine.
 
-    On a Raspberry Pi registers where they may be mapped, else the character device; never the simulation.
-    Elsewhere the character device, and the simulation on a machine without a gpiochip.
+    On a Raspberry Pi registers where they may be mapped, else what the kernel offers; never the simulation.
+    Elsewhere what the kernel offers, and the simulation where that is nothing. The kernel offers the character
+    device, or sysfs where that is missing or too old.
     """
-    from .cdev import chip_paths
-    from .regs import usable
+    from . import cdev, regs, sysfs
 
+    offered = "cdev" if cdev.usable() else "sysfs" if sysfs.usable() else None
     if hardware is None:
-        return "cdev" if chip_paths() else "sim"
-    return "regs" if usable(hardware) or not chip_paths() else "cdev"
+        return offered or "sim"
+    return offered if offered is not None and not regs.usable(hardware) else "regs"
 
 
 def check_name(name: str) -> None:

@@ -9,20 +9,12 @@ takes an output of somebody else just to read it.
 from __future__ import annotations
 
 import errno
-import functools
 import os
 from _thread import RLock
 
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull, check_pwm
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import ParamSpec, TypeVar
-
-    P = ParamSpec("P")
-    T = TypeVar("T")
+from .locked import locked
 
 CONSUMER = "RPIO"
 AS_IS = -1
@@ -39,6 +31,29 @@ def chip_paths(dev: str = "/dev") -> list[str]:
     )
     paths = [os.path.join(dev, name) for _, name in numbered]
     return [path for path in paths if not os.path.islink(path)]
+
+
+def usable() -> bool:
+    """Whether this kernel has gpiochips of version 2. One that may not be opened counts: its error says what to do."""
+    paths = chip_paths()
+    for path in paths:
+        try:
+            chip_fd = _gpio.chip_open(path)
+        except OSError:
+            continue
+        try:
+            return _speaks_v2(chip_fd)
+        finally:
+            os.close(chip_fd)
+    return bool(paths)
+
+
+def _speaks_v2(chip_fd: int) -> bool:
+    try:
+        _gpio.line_info(chip_fd, 0)
+    except OSError as e:
+        return e.errno not in (errno.EINVAL, errno.ENOTTY)
+    return True
 
 
 def find_chip(argument: str, label: str | None) -> str:
@@ -90,17 +105,6 @@ def _open_chip(path: str) -> int:
         raise
 
 
-def _locked(method: Callable[P, T]) -> Callable[P, T]:
-    """One thread at a time: a descriptor must not be closed, and its number used again, between look and use."""
-
-    @functools.wraps(method)
-    def call(*arguments: P.args, **keywords: P.kwargs) -> T:
-        with arguments[0]._lock:  # type: ignore[attr-defined]
-            return method(*arguments, **keywords)
-
-    return call
-
-
 class _Held:
     """A line that this process has requested."""
 
@@ -119,7 +123,7 @@ class CdevBackend(Backend):
     """The lines of the gpiochip at *path*."""
 
     name = "cdev"
-    features = frozenset({"edges", "filter", "consumers", "pwm"})
+    features = frozenset({"edges", "filter", "consumers", "pulls", "pwm"})
     holds_lines = True
 
     def __init__(self, path: str) -> None:
@@ -129,6 +133,12 @@ class CdevBackend(Backend):
         self._latch: dict[int, int] = {}
         self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
         self._chip_fd = _open_chip(path)
+        if not _speaks_v2(self._chip_fd):
+            os.close(self._chip_fd)
+            raise errors.NoBackendError(
+                f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
+                hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
+            )
         self._gone_fd: int | None = None
         self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
 
@@ -194,7 +204,7 @@ class CdevBackend(Backend):
 
     # -- the protocol ----------------------------------------------------------------------------
 
-    @_locked
+    @locked
     def function(self, line: int) -> int:
         check_line(self, line)
         held = self._held.get(line)
@@ -202,7 +212,7 @@ class CdevBackend(Backend):
             return held.direction
         return model.OUT if self._info(line)["is_output"] else model.IN
 
-    @_locked
+    @locked
     def set_input(self, line: int, pull: int | None) -> None:
         check_line(self, line)
         if pull is None:
@@ -214,7 +224,7 @@ class CdevBackend(Backend):
         self._end_pwm(line, 0)
         self._take(line, model.IN, 0, code)
 
-    @_locked
+    @locked
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
         self._end_pwm(line, value or 0)
@@ -234,7 +244,7 @@ class CdevBackend(Backend):
         held.direction = model.OUT
         return _gpio.line_read(held.fd)
 
-    @_locked
+    @locked
     def read(self, line: int) -> int:
         check_line(self, line)
         held = self._held.get(line)
@@ -254,7 +264,7 @@ class CdevBackend(Backend):
         finally:
             self.release(line)
 
-    @_locked
+    @locked
     def write(self, line: int, value: int) -> None:
         check_line(self, line)
         bit = 1 if value else 0
@@ -269,21 +279,21 @@ class CdevBackend(Backend):
                     raise self._explain(e, line) from None
         self._latch[line] = bit
 
-    @_locked
+    @locked
     def set_pull(self, line: int, pull: int) -> None:
         check_line(self, line)
         check_pull(pull)
         if self.function(line) != model.OUT:
             self._take(line, model.IN, 0, pull - model.PUD_OFF)
 
-    @_locked
+    @locked
     def pull(self, line: int) -> int | None:
         check_line(self, line)
         held = self._held.get(line)
         code = held.pull if held is not None else self._info(line)["pull"]
         return None if code == AS_IS else code + model.PUD_OFF  # type: ignore[operator]
 
-    @_locked
+    @locked
     def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
         check_line(self, line)
         bits = check_edge(edge)
@@ -300,7 +310,7 @@ class CdevBackend(Backend):
         self._configure(line, held, model.IN, 0, pull, bits, filter_us)
         return held.fd
 
-    @_locked
+    @locked
     def unwatch(self, line: int) -> None:
         check_line(self, line)
         held = self._held.get(line)
@@ -312,7 +322,7 @@ class CdevBackend(Backend):
             while _gpio.events_read(held.fd):
                 pass  # what waits is dropped
 
-    @_locked
+    @locked
     def release(self, line: int) -> None:
         check_line(self, line)
         self._end_pwm(line, 0)
@@ -321,7 +331,7 @@ class CdevBackend(Backend):
         if held is not None:
             os.close(held.fd)
 
-    @_locked
+    @locked
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
         check_pwm(self, line, period_ns, high_ns)
         if self._soft_pwm is None:
@@ -332,7 +342,7 @@ class CdevBackend(Backend):
         except OSError as e:
             raise self._explain(e, line) from None
 
-    @_locked
+    @locked
     def end_pwm(self, line: int) -> None:
         check_line(self, line)
         self._end_pwm(line, 0)

@@ -54,14 +54,16 @@ class JoinedBackend(Backend):
             )
         if self._levels.function(line) != model.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
-        if line not in self._watched:
+        fresh = line not in self._watched
+        if fresh:
             # The kernel's own idea of an unrequested line's direction may be older than our registers.
             self._edges.set_input(line, None)
             self._watched.add(line)
         try:
             return self._edges.watch(line, edge, filter_us)
-        except OSError:
-            self.unwatch(line)
+        except (OSError, errors.NotSupportedError):
+            if fresh:
+                self.unwatch(line)
             raise
 
     def unwatch(self, line: int) -> None:

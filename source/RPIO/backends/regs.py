@@ -51,7 +51,7 @@ class RegsBackend(Backend):
     """A mapped register *block*; *chip* and *path* name it for people. *soft_pwm* is made when PWM needs it."""
 
     name = "regs"
-    features = frozenset({"functions", "pwm"})
+    features = frozenset({"functions", "pulls", "pwm"})
 
     def __init__(
         self, block: _gpio.Registers, chip: str, path: str, soft_pwm: _gpio.SoftPwm | None = None

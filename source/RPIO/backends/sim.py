@@ -70,7 +70,7 @@ class SimBackend(Backend):
     """A board of the given hardware that exists only here. *clock*: a RealClock or a ManualClock."""
 
     name = "sim"
-    features = frozenset({"edges", "functions", "filter", "pwm"})
+    features = frozenset({"edges", "functions", "filter", "pulls", "pwm"})
 
     def __init__(self, hardware: Hardware, clock: RealClock | ManualClock | None = None) -> None:
         self.hardware = hardware

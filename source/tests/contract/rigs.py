@@ -37,6 +37,7 @@ from RPIO.backends.clock import ManualClock
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.regs import RegsBackend
 from RPIO.backends.sim import SimBackend
+from RPIO.backends.sysfs import SysfsBackend, find_chip
 
 BCM_ALTS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
 """BCM2835 ARM Peripherals, 6.1, GPFSELn; the BCM2711's table is the same."""
@@ -68,9 +69,13 @@ class Rig:
 
     `alternates` are the functions that the chip has. `unset_function` is whether its lines wake up with no function
     and their input off. `tells_pull` is whether its pulls can be read back at all.
-    `exact` is whether PWM runs in the test's time, to the nanosecond; else `blind_ns` is how long a wave was not looked
-    at. `shared` is whether `reopen` gives a second backend on the *same* lines. `falls_back` is whether an output that
-    nobody holds any more shows the outside's level. `quiet_ms` is how long an edge may take to arrive.
+    `shared` is whether `reopen` gives a second backend on the *same* lines. `falls_back` is whether an output that
+    nobody holds any more shows the outside's level. `stays_taken` is whether an output is still taken when its backend
+    has been closed. `tells_function` is whether a line that nobody has set up has a known direction, `tells_holder`
+    whether a holder's name is known, `tells_removal` whether there is a descriptor for a chip that goes.
+    `quiet_ms` is how long an edge may take to arrive.
+    `exact` is whether PWM runs in the test's time, to the nanosecond; else `blind_ns` is how long a wave was not
+    looked at.
     """
 
     alternates: frozenset[int] = frozenset()
@@ -80,6 +85,10 @@ class Rig:
     falls_back = False
     exact = True
     blind_ns = 0
+    stays_taken = False
+    tells_function = True
+    tells_holder = True
+    tells_removal = True
     quiet_ms = 0
     backend: Backend
 
@@ -547,6 +556,89 @@ class JoinedRig(_SimulatedChip, RegsRig):
         Rig.pass_us(self, microseconds)
 
 
+# -- sysfs over a simulated chip -------------------------------------------------------------------------
+
+
+class _Paced(_SimulatedChip):
+    """An outside that waits, when it has moved a line, until the pump has seen the edge: faster ones count once."""
+
+    WAIT_S = 5.0
+
+    device: str | None = ""
+
+    def open_sysfs(self) -> SysfsBackend:
+        return SysfsBackend(find_chip(self.chip.label, None), self.device)
+
+    def edges(self) -> SysfsBackend:
+        """The backend that watches this rig's lines."""
+        raise NotImplementedError
+
+    def move(self, line: int, value: int) -> None:
+        backend = self.edges()
+        held, pump = backend._held.get(line), backend._pump
+        reports = held is not None and held.bits & (1 if value else 2) and self.chip.level(line) != value
+        seen = pump.seq(line) if reports and pump else None
+        self.chip.drive(line, value)
+        end_s = time.monotonic() + self.WAIT_S
+        while seen is not None and pump is not None and pump.seq(line) == seen:
+            assert time.monotonic() < end_s, "the pump has not seen an edge"
+            os.sched_yield()
+
+
+class SysfsRig(_Paced):
+    """A chip of gpio-sim through /sys/class/gpio. Its outside is that of CdevRig."""
+
+    tells_pull = False
+    stays_taken = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backend: SysfsBackend = self.reopen()
+
+    def reopen(self) -> SysfsBackend:
+        return self.open_sysfs()
+
+    def edges(self) -> SysfsBackend:
+        return self.backend
+
+    def drive(self, line: int, value: int | None) -> None:
+        if value is not None:
+            self.move(line, value)
+
+    def level(self, line: int) -> int:
+        return self.chip.level(line)
+
+
+class HiddenSysfsRig(SysfsRig):
+    """The same where the chip's device file is not there to tell about lines, as in a container."""
+
+    device = None
+    tells_function = False
+    tells_removal = False
+    tells_holder = False
+
+
+class JoinedSysfsRig(_Paced, RegsRig):
+    """Modelled registers for the levels, /sys/class/gpio for the edges."""
+
+    def __init__(self) -> None:
+        _SimulatedChip.__init__(self)
+        RegsRig.__init__(self, "brcm,bcm2835-gpio", BCM_ALTS, False)
+
+    def reopen(self) -> Backend:
+        return JoinedBackend(RegsRig.reopen(self), self.open_sysfs())
+
+    def edges(self) -> SysfsBackend:
+        assert isinstance(self.backend, JoinedBackend)
+        assert isinstance(self.backend._edges, SysfsBackend)
+        return self.backend._edges
+
+    def drive(self, line: int, value: int | None) -> None:
+        super().drive(line, value)
+        if value is not None:
+            self.move(line, value)
+
+
 # -- which there are ------------------------------------------------------------------------------------
 
 BCM_LINES = (4, 9, 10, 17, 27, 31, 32, 53)
@@ -562,6 +654,9 @@ _HOST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
 _GUEST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
     "cdev": (CdevRig, BCM_LINES),
     "joined": (JoinedRig, BCM_LINES),
+    "sysfs": (SysfsRig, BCM_LINES),
+    "sysfs-hidden": (HiddenSysfsRig, BCM_LINES),
+    "joined-sysfs": (JoinedSysfsRig, BCM_LINES),
 }
 RIGS = _GUEST if os.environ.get("RPIO_RIG") == "1" else _HOST
 

@@ -1,0 +1,536 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Lines through /sys/class/gpio, for kernels before 5.10 and where the gpiochip's device file is not at hand.
+
+A line is *exported* to be used, and that outlives the program: what this process has exported it unexports when
+the line is given back, and what was exported before it came stays so. Kernels may switch a line to input
+when it is unexported (the Raspberry Pi's driver does unless it keeps outputs, gpio-sim drops the level), so at the end
+of the program outputs stay exported: they go on driving, as the protocol says.
+
+Numbers of lines start at a different base on each kernel; the chip is found by its label. Of a line that nobody
+has exported sysfs tells nothing, and to export it just to look may change it; the gpiochip's device file
+tells, where there is one, even on kernels whose version of it can do no more.
+
+Source: Documentation/admin-guide/gpio/sysfs.rst and drivers/gpio/gpiolib-sysfs.c of Linux 6.1.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from _thread import RLock
+
+from .. import _gpio, errors, model
+from . import Backend, check_edge, check_line, check_pull
+from .locked import locked
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = "/sys/class/gpio"
+DEVICES = "/sys/bus/gpio/devices"
+UDEV_S = 2.0
+"""How long udev may take to give the files of a new line to its group; RPi.GPIO 0.7.1 waits 1 s."""
+UDEV_STEP_S = 0.01
+
+
+def chips(root: str = ROOT) -> dict[str, str]:
+    """Return folder -> label of the chips, by the number of their first line."""
+    found = []
+    try:
+        names = os.listdir(root)
+    except OSError:
+        return {}
+    for name in names:
+        if name.startswith("gpiochip") and name[8:].isdecimal():
+            try:
+                found.append(
+                    (int(name[8:]), os.path.join(root, name), _text(os.path.join(root, name, "label")))
+                )
+            except OSError:
+                pass  # it has just gone
+    return {folder: label for _, folder, label in sorted(found)}
+
+
+def usable(root: str = ROOT) -> bool:
+    """Whether there are chips, and not just the read-only look at them that containers get."""
+    try:
+        return bool(chips(root)) and not os.statvfs(os.path.join(root, "export")).f_flag & os.ST_RDONLY
+    except OSError:
+        return False
+
+
+def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
+    """Return the folder of the chip that is meant: "gpiochip512", a label, or the board's own.
+
+    A Raspberry Pi's chip is known by its *label*: bases have changed between kernels. Other boards: the lowest base.
+
+    Raises:
+        NoBackendError: no such chip; the text lists those that are there.
+    """
+    there = chips(root)
+    wanted = argument or label
+    for folder, name in there.items():
+        if wanted is None or wanted in (name, os.path.basename(folder), folder):
+            return folder
+    listed = ", ".join(f"{os.path.basename(folder)} ({name})" for folder, name in there.items()) or "none"
+    raise errors.NoBackendError(
+        f"there is no chip {wanted!r} in {root}" if wanted else f"there is no chip in {root}",
+        hint=f"chips that this kernel shows there: {listed}",
+    )
+
+
+def find_device(folder: str) -> str | None:
+    """Return the device file of the same chip; None where it is not known for certain or may not be opened."""
+    label, count = _text(os.path.join(folder, "label")), int(_text(os.path.join(folder, "ngpio")))
+    parent = os.path.realpath(os.path.join(folder, "device"))
+    found = []
+    for name in os.listdir(DEVICES) if os.path.isdir(DEVICES) else []:
+        if parent in (where := os.path.realpath(os.path.join(DEVICES, name)), os.path.dirname(where)):
+            try:
+                chip_fd = _gpio.chip_open(f"/dev/{name}")
+            except OSError:
+                continue
+            if _gpio.chip_info(chip_fd)[1:] == (label, count):
+                found.append(f"/dev/{name}")
+            os.close(chip_fd)
+    return found[0] if len(found) == 1 else None  # chips of one device may share a label
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
+
+
+def _open(path: str, flags: int, until_s: float = 0.0) -> int:
+    """Open; where it may not be, try again until that time: udev gives a new line's files to their group late."""
+    while True:
+        try:
+            return os.open(path, flags | os.O_CLOEXEC)
+        except PermissionError:
+            if time.monotonic() >= until_s:
+                raise
+        time.sleep(UDEV_STEP_S)
+
+
+def _write(path: str, text: str, until_s: float = 0.0) -> None:
+    fd = _open(path, os.O_WRONLY, until_s)
+    try:
+        os.write(fd, text.encode())
+    except OSError as e:
+        e.filename = path
+        raise
+    finally:
+        os.close(fd)
+
+
+class _Held:
+    """A line that this process uses: its open `value`, and what it has been set to."""
+
+    __slots__ = ("bits", "direction", "fd", "mine", "until_s")
+
+    def __init__(self, fd: int, direction: int, mine: bool, until_s: float) -> None:
+        self.fd = fd
+        self.direction = direction
+        self.mine = mine  # exported by this process
+        self.until_s = until_s  # until when udev may be at work
+        self.bits = 0
+
+
+class SysfsBackend(Backend):
+    """The lines of the chip with that *folder*. *device* is its device file, which tells about free lines."""
+
+    name = "sysfs"
+    holds_lines = True
+
+    def __init__(self, folder: str, device: str | None = "") -> None:
+        self._folder = folder
+        self._root = os.path.dirname(folder)
+        os.close(_open(os.path.join(self._root, "export"), os.O_WRONLY))  # says now that it may not be
+        self._lock = RLock()
+        self._held: dict[int, _Held] = {}
+        self._latch: dict[int, int] = {}
+        self._pump: _gpio.Pump | None = None
+        self._gone_fd: int | None = None
+        self.label = _text(os.path.join(folder, "label"))
+        self.line_count = int(_text(os.path.join(folder, "ngpio")))
+        self._base = int(_text(os.path.join(folder, "base")))
+        self._label_fd = _open(os.path.join(folder, "label"), os.O_RDONLY)
+        self._device = find_device(folder) if device == "" else device
+        self._device_fd = _gpio.chip_open(self._device) if self._device else -1
+        self._line_info = self._find_line_info() if self._device else None
+        self.features = frozenset({"edges", "consumers"} if self._line_info else {"edges"})
+
+    def describe(self) -> str:
+        return f"{self._folder} ({self.label}, {self.line_count} lines)"
+
+    # -- what the kernel shows ------------------------------------------------------------------------
+
+    def _find_line_info(self) -> Callable[[int, int], dict[str, object]] | None:
+        for ask in (_gpio.line_info, _gpio.line_info_v1):
+            try:
+                ask(self._device_fd, 0)
+            except OSError:
+                continue
+            return ask
+        return None
+
+    def _info(self, line: int) -> dict[str, object]:
+        """What is known of a line without touching it: {} where that is nothing."""
+        if self._line_info is None:
+            return {}
+        try:
+            return self._line_info(self._device_fd, line)
+        except OSError as e:
+            raise self._explain(e, line) from None
+
+    def _path(self, line: int, name: str = "") -> str:
+        return os.path.join(self._root, f"gpio{self._base + line}", name)
+
+    def _is_exported(self, line: int) -> bool:
+        return os.path.isdir(self._path(line))
+
+    def _explain(self, error: OSError, line: int) -> OSError:
+        """The kernel's error with the line and what to do; a line that was lost may be set up again."""
+        path = error.filename or self._path(line)
+        if error.errno in (errno.ENODEV, errno.ENOENT, errno.EINVAL):
+            if self._chip_is_gone():
+                return errors.LineGoneError(
+                    errno.ENODEV, f"GPIO {line}: its chip has been removed", self._folder
+                )
+            if line in self._held and not self._is_exported(line):
+                self._forget(line)
+                return errors.LineGoneError(
+                    errno.ENODEV,
+                    f"GPIO {line}: another program has unexported it",
+                    path,
+                    hint=f"setup({line}, ...) takes it again",
+                )
+        if error.errno == errno.ENOENT and str(path).endswith("/edge"):
+            return OSError(errno.ENXIO, f"GPIO {line}: this chip has no interrupts, so no edges", path)
+        number = error.errno if error.errno is not None else errno.EIO
+        return OSError(number, f"GPIO {line}: {os.strerror(number)}", path)
+
+    # -- taking and giving back ------------------------------------------------------------------------
+
+    def _export(self, line: int) -> bool:
+        """Have the kernel show the line; return whether it did not before."""
+        if self._chip_is_gone():  # its numbers may be another chip's by now
+            raise errors.LineGoneError(errno.ENODEV, f"GPIO {line}: its chip has been removed", self._folder)
+        try:
+            _write(os.path.join(self._root, "export"), str(self._base + line))
+        except OSError as e:
+            if e.errno != errno.EBUSY:
+                raise self._explain(e, line) from None
+            if not self._is_exported(line):
+                raise self._busy(line) from None
+            return False
+        return True
+
+    def _busy(self, line: int) -> errors.LineBusyError:
+        holder = self.consumer(line)
+        by = f"by {holder!r}" if holder else "by a program or driver that is not named here"
+        return errors.LineBusyError(
+            errno.EBUSY,
+            f"GPIO {line} is in use {by}",
+            os.path.join(self._root, "export"),
+            hint="end that program, or switch the driver off (a dtparam or dtoverlay line in config.txt)",
+        )
+
+    def _unexport(self, line: int) -> None:
+        try:
+            _write(os.path.join(self._root, "unexport"), str(self._base + line))
+        except OSError as e:
+            if e.errno != errno.EINVAL:  # EINVAL: it is not exported; somebody else has done it
+                raise self._explain(e, line) from None
+
+    def _take(self, line: int) -> _Held:
+        """Hold the line, as it is."""
+        held = self._held.get(line)
+        if held is not None:
+            return held
+        mine = self._export(line)
+        until_s = time.monotonic() + UDEV_S if mine else 0.0
+        try:
+            if _text(self._path(line, "active_low")) != "0":
+                raise errors.LineBusyError(
+                    errno.EBUSY,
+                    f"GPIO {line} is exported upside down (active_low) by another program",
+                    self._path(line, "active_low"),
+                    hint=f"echo 0 > {self._path(line, 'active_low')}, or unexport it",
+                )
+            direction = self._shown_direction(line)
+            held = _Held(_open(self._path(line, "value"), os.O_RDWR, until_s), direction, mine, until_s)
+        except OSError as e:
+            if mine:
+                self._unexport(line)
+            raise (
+                e if isinstance(e, (PermissionError, errors.LineBusyError)) else self._explain(e, line)
+            ) from None
+        self._held[line] = held
+        return held
+
+    def _shown_direction(self, line: int) -> int:
+        return model.OUT if _text(self._path(line, "direction")) == "out" else model.IN
+
+    def _direct(self, line: int, word: str) -> None:
+        """Switch the line: "in", or "high" and "low", which are output and level in one."""
+        fresh = line not in self._held
+        held = self._take(line)
+        if fresh and not held.mine and word != "in":
+            self._disarm(
+                line
+            )  # kernels before 4.15 refuse to drive a line whose edges somebody has left armed
+        try:
+            _write(self._path(line, "direction"), word, held.until_s)
+        except OSError as e:
+            error = e if isinstance(e, PermissionError) else self._explain(e, line)
+            if fresh:
+                self._give_back(line)
+            raise error from None
+        held.direction = model.IN if word == "in" else model.OUT
+
+    def _forget(self, line: int) -> _Held | None:
+        """Close what is open of a line."""
+        held = self._held.pop(line, None)
+        if held is not None:
+            self._end_watch(line, held)
+            os.close(held.fd)
+        return held
+
+    def _give_back(self, line: int) -> None:
+        held = self._forget(line)
+        if held is not None and held.mine:
+            self._unexport(line)
+
+    def _end_watch(self, line: int, held: _Held) -> None:
+        if not held.bits or self._pump is None:
+            return
+        held.bits = 0
+        if self._pump.unwatch(line) == 0:
+            self._pump.close()  # no thread without work
+            self._pump = None
+        self._disarm(line)
+
+    def _disarm(self, line: int) -> None:
+        try:
+            _write(self._path(line, "edge"), "none")
+        except OSError:
+            pass  # it has gone, or is not ours any more
+
+    # -- the protocol ----------------------------------------------------------------------------------
+
+    @locked
+    def function(self, line: int) -> int:
+        check_line(self, line)
+        held = self._held.get(line)
+        if held is not None:
+            return held.direction
+        try:
+            return self._shown_direction(line)  # another program has exported it
+        except OSError:
+            info = self._info(line)
+        if not info:
+            return model.UNKNOWN
+        return model.OUT if info["is_output"] else model.IN
+
+    def _check_pull(self, pull: int) -> None:
+        check_pull(pull)
+        if pull != model.PUD_OFF:
+            raise errors.NotSupportedError(
+                f"sysfs cannot set pulls: PUD_{model.PULL_NAMES[pull].upper()} needs registers "
+                "(RPIO_BACKEND=regs) or a kernel from 5.10 on (RPIO_BACKEND=cdev)",
+                hint="with a resistor on the board PUD_OFF will do; it leaves the pull as it is",
+            )
+
+    @locked
+    def set_input(self, line: int, pull: int | None) -> None:
+        check_line(self, line)
+        if pull is not None:
+            self._check_pull(pull)
+        self._direct(line, "in")
+
+    @locked
+    def set_output(self, line: int, value: int | None) -> None:
+        check_line(self, line)
+        self.unwatch(line)
+        if value is None:
+            if line in self._latch:
+                value = self._latch[line]
+            elif self._take(line).direction == model.OUT:
+                return
+        if value is None or line not in self._held or self._held[line].direction != model.OUT:
+            self._direct(line, "high" if value else "low")
+        else:
+            self._set_level(line, self._held[line], value)
+        self._latch[line] = 1 if value else 0
+
+    def _level(self, line: int, held: _Held) -> int:
+        try:
+            return 1 if os.pread(held.fd, 1, 0) == b"1" else 0
+        except OSError as e:
+            raise self._explain(e, line) from None
+
+    def _set_level(self, line: int, held: _Held, value: int) -> None:
+        try:
+            os.pwrite(held.fd, b"1" if value else b"0", 0)
+        except OSError as e:
+            raise self._explain(e, line) from None
+
+    @locked
+    def read(self, line: int) -> int:
+        check_line(self, line)
+        held = self._held.get(line)
+        if held is not None:
+            return self._level(line, held)
+        info = self._info(line)
+        if info and info["is_output"] and not info["used"]:
+            raise errors.NotSupportedError(
+                f"GPIO {line} is an output that this program does not hold; the kernel gives its level only to "
+                "its holder",
+                hint=f"setup({line}, OUT) takes it over without a change of level",
+            )
+        held = self._take(line)
+        try:
+            return self._level(line, held)
+        finally:
+            self._stop_looking(line, held)
+
+    def _stop_looking(self, line: int, held: _Held) -> None:
+        """Give a line back that was taken to look at it; an output might change by that, and is kept."""
+        if held.direction != model.OUT or not held.mine:
+            self._give_back(line)
+
+    @locked
+    def write(self, line: int, value: int) -> None:
+        check_line(self, line)
+        held = self._held.get(line)
+        if held is not None:
+            if held.direction == model.OUT:
+                self._set_level(line, held, value)
+        elif self.function(line) != model.IN:  # an output, or one has to look
+            held = self._take(line)
+            if held.direction == model.OUT:
+                self._direct(line, "high" if value else "low")
+            else:
+                self._give_back(line)
+        self._latch[line] = 1 if value else 0
+
+    @locked
+    def set_pull(self, line: int, pull: int) -> None:
+        check_line(self, line)
+        self._check_pull(pull)
+
+    def pull(self, line: int) -> int | None:
+        check_line(self, line)
+        return None
+
+    @locked
+    def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
+        check_line(self, line)
+        bits = check_edge(edge)
+        if filter_us:
+            raise errors.NotSupportedError(
+                "sysfs has no filter: filter_us needs a gpiochip (/dev/gpiochip*) of Linux 5.10 or later",
+                hint="debounce_timeout_ms works here",
+            )
+        fresh = line not in self._held
+        held = self._take(line)
+        if held.direction != model.IN:
+            if fresh:
+                self._stop_looking(line, held)
+            raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
+        try:
+            return self._start_watch(line, held, bits)
+        except OSError as e:
+            error = e if isinstance(e, PermissionError) else self._explain(e, line)
+            if fresh:
+                self._give_back(line)
+            raise error from None
+
+    def _start_watch(self, line: int, held: _Held, bits: int) -> int:
+        edge_fd = _open(self._path(line, "edge"), os.O_WRONLY, held.until_s)
+        pump = self._pump or _gpio.Pump()
+        try:
+            reader = pump.watch(line, held.fd, edge_fd, bits)
+        except BaseException:
+            if self._pump is None:
+                pump.close()
+            raise
+        finally:
+            os.close(edge_fd)
+        self._pump, held.bits = pump, bits
+        return reader
+
+    @locked
+    def unwatch(self, line: int) -> None:
+        check_line(self, line)
+        held = self._held.get(line)
+        if held is not None:
+            self._end_watch(line, held)
+
+    @locked
+    def release(self, line: int) -> None:
+        check_line(self, line)
+        self._latch.pop(line, None)  # others may set the line now
+        self._give_back(line)
+
+    @locked
+    def consumer(self, line: int) -> str:
+        check_line(self, line)
+        if line in self._held:
+            return "RPIO"
+        info = self._info(line)
+        if info:
+            return str(info["consumer"] or "?") if info["used"] else ""
+        return "sysfs" if self._is_exported(line) else ""
+
+    def gone_fd(self) -> int | None:
+        if self._gone_fd is None and self._device is not None:
+            self._gone_fd = _gpio.file_watch(self._device)
+        return self._gone_fd
+
+    def is_gone(self) -> bool:
+        if self._gone_fd is not None:
+            try:
+                os.read(self._gone_fd, 4096)
+            except BlockingIOError:
+                pass  # nothing new; the chip is asked all the same
+        return self._chip_is_gone()
+
+    def _chip_is_gone(self) -> bool:
+        try:
+            os.pread(self._label_fd, 1, 0)
+        except OSError as e:
+            return e.errno == errno.ENODEV
+        return False
+
+    def after_fork(self) -> None:
+        self._lock = RLock()  # another thread may have held it
+        if self._pump is not None:
+            self._pump.close()  # the child has no such thread, only its descriptors
+            self._pump = None
+        for held in self._held.values():
+            os.close(held.fd)  # the parent has exported it, and goes on using it
+        self._held.clear()
+        self._latch.clear()
+        if self._gone_fd is not None:
+            os.close(self._gone_fd)
+            self._gone_fd = None
+
+    @locked
+    def close(self) -> None:
+        for line, held in list(self._held.items()):
+            try:
+                if held.direction == model.OUT:
+                    self._forget(line)  # it stays exported, and so its level stays
+                else:
+                    self._give_back(line)
+            except OSError:
+                pass  # the end of a program is no place for what can no longer be helped
+        self._latch.clear()
+        for fd in (self._label_fd, self._device_fd, self._gone_fd):
+            if fd is not None and fd >= 0:
+                os.close(fd)
+        self._label_fd, self._device_fd, self._gone_fd = -1, -1, None
