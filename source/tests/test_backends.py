@@ -7,7 +7,7 @@ import os
 import pytest
 
 from RPIO import backends, errors, model
-from RPIO.backends import cdev, regs
+from RPIO.backends import cdev, regs, sysfs
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.sim import SimBackend
@@ -18,21 +18,45 @@ PI4, PI5, CM4 = by_name("4B"), by_name("5B"), by_name("CM4")
 
 
 @pytest.mark.parametrize(
-    ("hardware", "registers", "chips", "choice"),
+    ("hardware", "registers", "devices", "in_sysfs", "choice"),
     [
-        (PI4, True, ["/dev/gpiochip0"], "regs"),
-        (PI4, True, [], "regs"),
-        (PI4, False, ["/dev/gpiochip0"], "cdev"),
-        (PI4, False, [], "regs"),  # never the simulation: the error of the register file is what people need
-        (PI5, True, ["/dev/gpiochip0"], "regs"),
-        (None, False, ["/dev/gpiochip0"], "cdev"),
-        (None, False, [], "sim"),
+        (PI4, True, True, True, "regs"),
+        (PI4, True, False, True, "regs"),
+        (PI4, True, False, False, "regs"),
+        (PI4, False, True, True, "cdev"),
+        (PI4, False, False, True, "sysfs"),
+        (PI4, False, False, False, "regs"),  # never the simulation: its error is what people need
+        (PI5, True, True, False, "regs"),
+        (None, False, True, True, "cdev"),
+        (None, False, False, True, "sysfs"),
+        (None, False, False, False, "sim"),
     ],
 )
-def test_auto_chooses_by_what_there_is(monkeypatch, hardware, registers, chips, choice):
+def test_auto_chooses_by_what_there_is(monkeypatch, hardware, registers, devices, in_sysfs, choice):
     monkeypatch.setattr(regs, "usable", lambda hardware: registers)
-    monkeypatch.setattr(cdev, "chip_paths", lambda: chips)
+    monkeypatch.setattr(cdev, "usable", lambda: devices)
+    monkeypatch.setattr(sysfs, "usable", lambda: in_sysfs)
     assert backends.choose(hardware) == choice
+
+
+@pytest.mark.parametrize(
+    ("answer", "usable"), [(None, True), (errno.EINVAL, False), (errno.ENOTTY, False), (errno.ENODEV, True)]
+)
+def test_a_gpiochip_counts_where_it_speaks_version_2(chips, monkeypatch, answer, usable):
+    chips |= {"/dev/gpiochip0": errno.EACCES, "/dev/gpiochip1": "soc"}
+
+    def line_info(fd, line):
+        if answer:
+            raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(cdev._gpio, "line_info", line_info)
+    assert cdev.usable() == usable
+
+
+def test_gpiochips_that_may_not_be_opened_count_because_their_error_says_what_to_do(chips):
+    assert not cdev.usable()
+    chips |= {"/dev/gpiochip0": errno.EACCES}
+    assert cdev.usable()
 
 
 @pytest.mark.parametrize(
@@ -172,6 +196,7 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
     monkeypatch.setenv("RPIO_BACKEND", "auto")
     monkeypatch.setattr("RPIO.detect.detect", lambda: None)
     monkeypatch.setattr(cdev, "chip_paths", lambda: [])
+    monkeypatch.setattr(sysfs, "usable", lambda: False)
     board = Board()
     board.setup(17, model.IN, model.PUD_OFF, None)
     board.setup(18, model.IN, model.PUD_OFF, None)
@@ -184,6 +209,7 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
 def test_on_a_pi_there_is_never_a_simulation(monkeypatch, tmp_path):
     monkeypatch.setattr("RPIO.detect.detect", lambda: PI5)
     monkeypatch.setattr(cdev, "chip_paths", lambda: [])
+    monkeypatch.setattr(sysfs, "usable", lambda: False)
     monkeypatch.setattr(regs, "candidates", lambda hardware: [(str(tmp_path / "gpiomem0"), 0)])
     board = Board("auto")
     with pytest.raises(errors.NoBackendError, match=r"No such file or directory: .*gpiomem0") as e:

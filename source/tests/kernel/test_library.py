@@ -3,11 +3,9 @@
 
 import errno
 import os
-import re
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kernel.gpiosim import Chip
+from kernel.programs import program, reader
 from RPIO import errors
 from RPIO.backends.cdev import CdevBackend
 from RPIO.board import Board
@@ -41,33 +40,6 @@ def pi(pi_chip):
 
 def watch(board, line, callback, edge="both", threaded=False, filter_us=0, pull=PUD_OFF):
     board.add_interrupt(line, callback, edge, pull, threaded, None, filter_us)
-
-
-def program(code, **env):
-    """A Python program in a process of its own, on whatever board it finds."""
-    clean = {k: v for k, v in os.environ.items() if k != "RPIO_BACKEND"}
-    return subprocess.Popen(
-        [sys.executable, "-u", "-c", textwrap.dedent(code)] if "\n" in code else [sys.executable, "-u", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=clean | {"PYTHONWARNINGS": "error"} | env,
-    )
-
-
-def reader(process):
-    """Collect the output of a process in a thread; returns a function that waits for a pattern in it."""
-    text = []
-
-    def collect():
-        with process.stdout:
-            text.extend(iter(process.stdout.readline, b""))
-
-    threading.Thread(target=collect, daemon=True).start()
-
-    def says(pattern):
-        return wait_until(lambda: re.search(pattern, b"".join(text).decode()) is not None, 20)
-
-    return says
 
 
 # -- finding the board --------------------------------------------------------------------------------------
