@@ -62,7 +62,7 @@ test-host: dev        ## what needs no kernel of our own
 
 test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux
 	@if $(RIG) check; then \
-	    $(RIG) build && $(RIG) run --timeout 300 --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider source/tests/kernel source/tests/contract; \
+	    $(RIG) build && $(RIG) run --timeout 600 --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider source/tests/kernel source/tests/contract; \
 	else s=$$?; [ $$s = 3 ] && echo "kernel tests skipped, as said above" || exit $$s; fi
 
 test-sanitized: dev   ## the C core under the address and undefined-behaviour sanitizers

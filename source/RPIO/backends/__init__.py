@@ -121,7 +121,7 @@ class Backend:
         """
         raise errors.NotSupportedError(
             f"{self.name} cannot report edges here",
-            hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later",
+            hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later, or /sys/class/gpio",
         )
 
     def unwatch(self, line: int) -> None:

@@ -50,7 +50,7 @@ class JoinedBackend(Backend):
                 raise self._why_not
             raise errors.NotSupportedError(
                 f"this board cannot report edges: {self._why_not}",
-                hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later",
+                hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later, or /sys/class/gpio",
             )
         if self._levels.function(line) != model.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
