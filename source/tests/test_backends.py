@@ -7,7 +7,7 @@ import os
 import pytest
 
 from RPIO import backends, errors, model
-from RPIO.backends import cdev, regs, sysfs
+from RPIO.backends import cdev, regs, sysfs_files
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.sim import SimBackend
@@ -35,7 +35,7 @@ PI4, PI5, CM4 = by_name("4B"), by_name("5B"), by_name("CM4")
 def test_auto_chooses_by_what_there_is(monkeypatch, hardware, registers, devices, in_sysfs, choice):
     monkeypatch.setattr(regs, "usable", lambda hardware: registers)
     monkeypatch.setattr(cdev, "usable", lambda: devices)
-    monkeypatch.setattr(sysfs, "usable", lambda: in_sysfs)
+    monkeypatch.setattr(sysfs_files, "usable", lambda: in_sysfs)
     assert backends.choose(hardware) == choice
 
 
@@ -196,7 +196,7 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
     monkeypatch.setenv("RPIO_BACKEND", "auto")
     monkeypatch.setattr("RPIO.detect.detect", lambda: None)
     monkeypatch.setattr(cdev, "chip_paths", lambda: [])
-    monkeypatch.setattr(sysfs, "usable", lambda: False)
+    monkeypatch.setattr(sysfs_files, "usable", lambda: False)
     board = Board()
     board.setup(17, model.IN, model.PUD_OFF, None)
     board.setup(18, model.IN, model.PUD_OFF, None)
@@ -209,7 +209,7 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
 def test_on_a_pi_there_is_never_a_simulation(monkeypatch, tmp_path):
     monkeypatch.setattr("RPIO.detect.detect", lambda: PI5)
     monkeypatch.setattr(cdev, "chip_paths", lambda: [])
-    monkeypatch.setattr(sysfs, "usable", lambda: False)
+    monkeypatch.setattr(sysfs_files, "usable", lambda: False)
     monkeypatch.setattr(regs, "candidates", lambda hardware: [(str(tmp_path / "gpiomem0"), 0)])
     board = Board("auto")
     with pytest.raises(errors.NoBackendError, match=r"No such file or directory: .*gpiomem0") as e:

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from RPIO import backends, errors
-from RPIO.backends import cdev, sysfs
+from RPIO.backends import cdev, sysfs_files
+from RPIO.backends.sysfs import SysfsBackend
 from RPIO.boards import by_name
 
 PI4 = by_name("4B")
@@ -33,12 +34,16 @@ def tree(tmp_path):
 
 
 def find(tree, argument, label):
-    return os.path.basename(sysfs.find_chip(argument, label, str(tree)))
+    return os.path.basename(sysfs_files.find_chip(argument, label, str(tree)))
 
 
 def test_chips_are_in_the_order_of_their_bases(tree):
-    assert list(sysfs.chips(str(tree)).values()) == ["pinctrl-bcm2711", "raspberrypi-exp-gpio", "expander"]
-    assert sysfs.chips(str(tree / "none")) == {}
+    assert list(sysfs_files.chips(str(tree)).values()) == [
+        "pinctrl-bcm2711",
+        "raspberrypi-exp-gpio",
+        "expander",
+    ]
+    assert sysfs_files.chips(str(tree / "none")) == {}
 
 
 def test_a_pi_is_found_by_its_label(tree):
@@ -64,19 +69,19 @@ def test_a_chip_that_is_not_there_lists_those_that_are(tree):
 
 
 def test_a_read_only_look_is_not_usable(tree, monkeypatch):
-    assert sysfs.usable(str(tree))
+    assert sysfs_files.usable(str(tree))
 
     class ReadOnly:
         f_flag = os.ST_RDONLY
 
     monkeypatch.setattr(os, "statvfs", lambda path: ReadOnly)
-    assert not sysfs.usable(str(tree))
+    assert not sysfs_files.usable(str(tree))
 
 
 def test_without_chips_or_without_export_it_is_not_usable(tree):
-    assert not sysfs.usable(str(tree / "none"))
+    assert not sysfs_files.usable(str(tree / "none"))
     (tree / "export").unlink()
-    assert not sysfs.usable(str(tree))
+    assert not sysfs_files.usable(str(tree))
 
 
 def test_opening_says_at_once_that_lines_may_not_be_exported(tree, monkeypatch):
@@ -85,12 +90,12 @@ def test_opening_says_at_once_that_lines_may_not_be_exported(tree, monkeypatch):
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError) as e:
-        sysfs.SysfsBackend(str(tree / "gpiochip512"))
+        SysfsBackend(str(tree / "gpiochip512"))
     assert e.value.filename == str(tree / "export")
 
 
 def test_opening_reads_the_chip_and_exports_nothing(tree):
-    backend = sysfs.SysfsBackend(str(tree / "gpiochip512"))
+    backend = SysfsBackend(str(tree / "gpiochip512"))
     assert backend.describe() == f"{tree}/gpiochip512 (pinctrl-bcm2711, 58 lines)"
     assert "consumers" not in backend.features  # no device file is known to be this chip's
     assert (tree / "export").read_text() == ""
@@ -124,13 +129,13 @@ class SlowUdev:
 )
 def test_files_that_may_not_be_opened_yet_are_tried_again_for_a_time(monkeypatch, late, until_s, tries):
     udev = SlowUdev(late)
-    monkeypatch.setattr(sysfs, "os", udev)
-    monkeypatch.setattr(sysfs, "time", udev)
+    monkeypatch.setattr(sysfs_files, "os", udev)
+    monkeypatch.setattr(sysfs_files, "time", udev)
     if late < tries:
-        assert sysfs._open("value", os.O_RDONLY, until_s) == 7
+        assert sysfs_files.open_file("value", os.O_RDONLY, until_s) == 7
     else:
         with pytest.raises(PermissionError):
-            sysfs._open("value", os.O_RDONLY, until_s)
+            sysfs_files.open_file("value", os.O_RDONLY, until_s)
     assert abs(udev.tries - tries) <= 1
 
 

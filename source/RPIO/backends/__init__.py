@@ -252,7 +252,8 @@ def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
 
 
 def _open_sysfs(hardware: Hardware | None, argument: str) -> Backend:
-    from .sysfs import SysfsBackend, find_chip
+    from .sysfs import SysfsBackend
+    from .sysfs_files import find_chip
 
     return SysfsBackend(find_chip(argument, hardware.chip_label if hardware else None))
 
@@ -301,9 +302,9 @@ def choose(hardware: Hardware | None) -> str:
     Elsewhere what the kernel offers, and the simulation where that is nothing. The kernel offers the character
     device, or sysfs where that is missing or too old.
     """
-    from . import cdev, regs, sysfs
+    from . import cdev, regs, sysfs_files
 
-    offered = "cdev" if cdev.usable() else "sysfs" if sysfs.usable() else None
+    offered = "cdev" if cdev.usable() else "sysfs" if sysfs_files.usable() else None
     if hardware is None:
         return offered or "sim"
     return offered if offered is not None and not regs.usable(hardware) else "regs"

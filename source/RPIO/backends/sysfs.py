@@ -23,106 +23,14 @@ from _thread import RLock
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull
 from .locked import locked
+from .sysfs_files import find_device, open_file, text_of, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = "/sys/class/gpio"
-DEVICES = "/sys/bus/gpio/devices"
 UDEV_S = 2.0
 """How long udev may take to give the files of a new line to its group; RPi.GPIO 0.7.1 waits 1 s."""
-UDEV_STEP_S = 0.01
-
-
-def chips(root: str = ROOT) -> dict[str, str]:
-    """Return folder -> label of the chips, by the number of their first line."""
-    found = []
-    try:
-        names = os.listdir(root)
-    except OSError:
-        return {}
-    for name in names:
-        if name.startswith("gpiochip") and name[8:].isdecimal():
-            try:
-                found.append(
-                    (int(name[8:]), os.path.join(root, name), _text(os.path.join(root, name, "label")))
-                )
-            except OSError:
-                pass  # it has just gone
-    return {folder: label for _, folder, label in sorted(found)}
-
-
-def usable(root: str = ROOT) -> bool:
-    """Whether there are chips, and not just the read-only look at them that containers get."""
-    try:
-        return bool(chips(root)) and not os.statvfs(os.path.join(root, "export")).f_flag & os.ST_RDONLY
-    except OSError:
-        return False
-
-
-def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
-    """Return the folder of the chip that is meant: "gpiochip512", a label, or the board's own.
-
-    A Raspberry Pi's chip is known by its *label*: bases have changed between kernels. Other boards: the lowest base.
-
-    Raises:
-        NoBackendError: no such chip; the text lists those that are there.
-    """
-    there = chips(root)
-    wanted = argument or label
-    for folder, name in there.items():
-        if wanted is None or wanted in (name, os.path.basename(folder), folder):
-            return folder
-    listed = ", ".join(f"{os.path.basename(folder)} ({name})" for folder, name in there.items()) or "none"
-    raise errors.NoBackendError(
-        f"there is no chip {wanted!r} in {root}" if wanted else f"there is no chip in {root}",
-        hint=f"chips that this kernel shows there: {listed}",
-    )
-
-
-def find_device(folder: str) -> str | None:
-    """Return the device file of the same chip; None where it is not known for certain or may not be opened."""
-    label, count = _text(os.path.join(folder, "label")), int(_text(os.path.join(folder, "ngpio")))
-    parent = os.path.realpath(os.path.join(folder, "device"))
-    found = []
-    for name in os.listdir(DEVICES) if os.path.isdir(DEVICES) else []:
-        if parent in (where := os.path.realpath(os.path.join(DEVICES, name)), os.path.dirname(where)):
-            try:
-                chip_fd = _gpio.chip_open(f"/dev/{name}")
-            except OSError:
-                continue
-            if _gpio.chip_info(chip_fd)[1:] == (label, count):
-                found.append(f"/dev/{name}")
-            os.close(chip_fd)
-    return found[0] if len(found) == 1 else None  # chips of one device may share a label
-
-
-def _text(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read().strip()
-
-
-def _open(path: str, flags: int, until_s: float = 0.0) -> int:
-    """Open; where it may not be, try again until that time: udev gives a new line's files to their group late."""
-    while True:
-        try:
-            return os.open(path, flags | os.O_CLOEXEC)
-        except PermissionError:
-            if time.monotonic() >= until_s:
-                raise
-        time.sleep(UDEV_STEP_S)
-
-
-def _write(path: str, text: str, until_s: float = 0.0) -> None:
-    fd = _open(path, os.O_WRONLY, until_s)
-    try:
-        os.write(fd, text.encode())
-    except OSError as e:
-        e.filename = path
-        raise
-    finally:
-        os.close(fd)
 
 
 class _Held:
@@ -139,7 +47,11 @@ class _Held:
 
 
 class SysfsBackend(Backend):
-    """The lines of the chip with that *folder*. *device* is its device file, which tells about free lines."""
+    """The lines of the chip with that *folder*.
+
+    *device* is the chip's device file, which tells about lines that are not exported: "" looks for it, None does
+    without.
+    """
 
     name = "sysfs"
     holds_lines = True
@@ -147,16 +59,16 @@ class SysfsBackend(Backend):
     def __init__(self, folder: str, device: str | None = "") -> None:
         self._folder = folder
         self._root = os.path.dirname(folder)
-        os.close(_open(os.path.join(self._root, "export"), os.O_WRONLY))  # says now that it may not be
+        os.close(open_file(os.path.join(self._root, "export"), os.O_WRONLY))  # says now that it may not be
         self._lock = RLock()
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
         self._pump: _gpio.Pump | None = None
         self._gone_fd: int | None = None
-        self.label = _text(os.path.join(folder, "label"))
-        self.line_count = int(_text(os.path.join(folder, "ngpio")))
-        self._base = int(_text(os.path.join(folder, "base")))
-        self._label_fd = _open(os.path.join(folder, "label"), os.O_RDONLY)
+        self.label = text_of(os.path.join(folder, "label"))
+        self.line_count = int(text_of(os.path.join(folder, "ngpio")))
+        self._base = int(text_of(os.path.join(folder, "base")))
+        self._label_fd = open_file(os.path.join(folder, "label"), os.O_RDONLY)
         self._device = find_device(folder) if device == "" else device
         self._device_fd = _gpio.chip_open(self._device) if self._device else -1
         self._line_info = self._find_line_info() if self._device else None
@@ -219,7 +131,7 @@ class SysfsBackend(Backend):
         if self._chip_is_gone():  # its numbers may be another chip's by now
             raise errors.LineGoneError(errno.ENODEV, f"GPIO {line}: its chip has been removed", self._folder)
         try:
-            _write(os.path.join(self._root, "export"), str(self._base + line))
+            write_file(os.path.join(self._root, "export"), str(self._base + line))
         except OSError as e:
             if e.errno != errno.EBUSY:
                 raise self._explain(e, line) from None
@@ -240,7 +152,7 @@ class SysfsBackend(Backend):
 
     def _unexport(self, line: int) -> None:
         try:
-            _write(os.path.join(self._root, "unexport"), str(self._base + line))
+            write_file(os.path.join(self._root, "unexport"), str(self._base + line))
         except OSError as e:
             if e.errno != errno.EINVAL:  # EINVAL: it is not exported; somebody else has done it
                 raise self._explain(e, line) from None
@@ -253,7 +165,7 @@ class SysfsBackend(Backend):
         mine = self._export(line)
         until_s = time.monotonic() + UDEV_S if mine else 0.0
         try:
-            if _text(self._path(line, "active_low")) != "0":
+            if text_of(self._path(line, "active_low")) != "0":
                 raise errors.LineBusyError(
                     errno.EBUSY,
                     f"GPIO {line} is exported upside down (active_low) by another program",
@@ -261,7 +173,7 @@ class SysfsBackend(Backend):
                     hint=f"echo 0 > {self._path(line, 'active_low')}, or unexport it",
                 )
             direction = self._shown_direction(line)
-            held = _Held(_open(self._path(line, "value"), os.O_RDWR, until_s), direction, mine, until_s)
+            held = _Held(open_file(self._path(line, "value"), os.O_RDWR, until_s), direction, mine, until_s)
         except OSError as e:
             if mine:
                 self._unexport(line)
@@ -272,18 +184,16 @@ class SysfsBackend(Backend):
         return held
 
     def _shown_direction(self, line: int) -> int:
-        return model.OUT if _text(self._path(line, "direction")) == "out" else model.IN
+        return model.OUT if text_of(self._path(line, "direction")) == "out" else model.IN
 
     def _direct(self, line: int, word: str) -> None:
         """Switch the line: "in", or "high" and "low", which are output and level in one."""
         fresh = line not in self._held
         held = self._take(line)
-        if fresh and not held.mine and word != "in":
-            self._disarm(
-                line
-            )  # kernels before 4.15 refuse to drive a line whose edges somebody has left armed
+        if word != "in" and held.direction == model.IN and not held.mine:
+            self._disarm(line)  # kernels before 4.15 do not drive a line whose edges somebody has left armed
         try:
-            _write(self._path(line, "direction"), word, held.until_s)
+            write_file(self._path(line, "direction"), word, held.until_s)
         except OSError as e:
             error = e if isinstance(e, PermissionError) else self._explain(e, line)
             if fresh:
@@ -315,7 +225,7 @@ class SysfsBackend(Backend):
 
     def _disarm(self, line: int) -> None:
         try:
-            _write(self._path(line, "edge"), "none")
+            write_file(self._path(line, "edge"), "none")
         except OSError:
             pass  # it has gone, or is not ours any more
 
@@ -450,7 +360,7 @@ class SysfsBackend(Backend):
             raise error from None
 
     def _start_watch(self, line: int, held: _Held, bits: int) -> int:
-        edge_fd = _open(self._path(line, "edge"), os.O_WRONLY, held.until_s)
+        edge_fd = open_file(self._path(line, "edge"), os.O_WRONLY, held.until_s)
         pump = self._pump or _gpio.Pump()
         try:
             reader = pump.watch(line, held.fd, edge_fd, bits)

@@ -37,7 +37,8 @@ from RPIO.backends.clock import ManualClock
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.regs import RegsBackend
 from RPIO.backends.sim import SimBackend
-from RPIO.backends.sysfs import SysfsBackend, find_chip
+from RPIO.backends.sysfs import SysfsBackend
+from RPIO.backends.sysfs_files import find_chip
 
 BCM_ALTS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
 """BCM2835 ARM Peripherals, 6.1, GPFSELn; the BCM2711's table is the same."""

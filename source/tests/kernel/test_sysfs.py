@@ -14,17 +14,17 @@ import pytest
 from kernel.gpiosim import Chip
 from kernel.programs import program, reader
 from RPIO import _gpio, errors, model
-from RPIO.backends import cdev, sysfs
+from RPIO.backends import cdev, sysfs, sysfs_files
 from RPIO.backends.joined import JoinedBackend
 from RPIO.board import Board
 from RPIO.model import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import pump, wait_until
 
-ROOT = Path(sysfs.ROOT)
+ROOT = Path(sysfs_files.ROOT)
 
 
 def folder_of(chip):
-    return sysfs.find_chip(chip.label, None)
+    return sysfs_files.find_chip(chip.label, None)
 
 
 def base_of(chip):
@@ -99,9 +99,9 @@ def test_the_pi_is_found_by_its_label(pi_chip):
 
 
 def test_the_device_file_of_the_same_chip_is_found(chip):
-    assert sysfs.find_device(folder_of(chip)) == chip.path
+    assert sysfs_files.find_device(folder_of(chip)) == chip.path
     with Chip(num_lines=chip.num_lines, label=chip.label + "x") as other:
-        assert sysfs.find_device(folder_of(other)) == other.path
+        assert sysfs_files.find_device(folder_of(other)) == other.path
 
 
 def test_auto_is_sysfs_where_the_device_files_are_hidden(pi_chip, no_devices):
@@ -257,12 +257,13 @@ def test_a_killed_program_leaves_its_output_and_the_next_start_takes_it_over(chi
     board.close()
 
 
-def test_a_killed_programs_edges_do_not_keep_a_line_from_being_an_output(chip, backend):
+@pytest.mark.parametrize("value", [1, None])
+def test_a_killed_programs_edges_do_not_keep_a_line_from_being_an_output(chip, backend, value):
     export(chip, 5)
     (files_of(chip, 5) / "edge").write_text("both")
-    backend.set_output(5, 1)
+    backend.set_output(5, value)
     assert (files_of(chip, 5) / "edge").read_text() == "none\n"
-    assert chip.level(5) == 1
+    assert chip.level(5) == (value or 0)
     export(chip, 5, "unexport")
 
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The files of /sys/class/gpio: which chips there are, which device file is the same chip, files that open late."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .. import _gpio, errors
+
+ROOT = "/sys/class/gpio"
+DEVICES = "/sys/bus/gpio/devices"
+UDEV_STEP_S = 0.01
+
+
+def chips(root: str = ROOT) -> dict[str, str]:
+    """Return folder -> label of the chips, by the number of their first line."""
+    found = []
+    try:
+        names = os.listdir(root)
+    except OSError:
+        return {}
+    for name in names:
+        if name.startswith("gpiochip") and name[8:].isdecimal():
+            try:
+                found.append(
+                    (int(name[8:]), os.path.join(root, name), text_of(os.path.join(root, name, "label")))
+                )
+            except OSError:
+                pass  # it has just gone
+    return {folder: label for _, folder, label in sorted(found)}
+
+
+def usable(root: str = ROOT) -> bool:
+    """Whether there are chips, and not just the read-only look at them that containers get."""
+    try:
+        return bool(chips(root)) and not os.statvfs(os.path.join(root, "export")).f_flag & os.ST_RDONLY
+    except OSError:
+        return False
+
+
+def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
+    """Return the folder of the chip that is meant: "gpiochip512", a label, or the board's own.
+
+    A Raspberry Pi's chip is known by its *label*: bases have changed between kernels. Other boards: the lowest base.
+
+    Raises:
+        NoBackendError: no such chip; the text lists those that are there.
+    """
+    there = chips(root)
+    wanted = argument or label
+    for folder, name in there.items():
+        if wanted is None or wanted in (name, os.path.basename(folder), folder):
+            return folder
+    listed = ", ".join(f"{os.path.basename(folder)} ({name})" for folder, name in there.items()) or "none"
+    raise errors.NoBackendError(
+        f"there is no chip {wanted!r} in {root}" if wanted else f"there is no chip in {root}",
+        hint=f"chips that this kernel shows there: {listed}",
+    )
+
+
+def find_device(folder: str) -> str | None:
+    """Return the device file of the same chip; None where it is not known for certain or may not be opened."""
+    label, count = text_of(os.path.join(folder, "label")), int(text_of(os.path.join(folder, "ngpio")))
+    parent = os.path.realpath(os.path.join(folder, "device"))
+    found = []
+    for name in os.listdir(DEVICES) if os.path.isdir(DEVICES) else []:
+        if parent in (where := os.path.realpath(os.path.join(DEVICES, name)), os.path.dirname(where)):
+            try:
+                chip_fd = _gpio.chip_open(f"/dev/{name}")
+            except OSError:
+                continue
+            if _gpio.chip_info(chip_fd)[1:] == (label, count):
+                found.append(f"/dev/{name}")
+            os.close(chip_fd)
+    return found[0] if len(found) == 1 else None  # chips of one device may share a label
+
+
+def text_of(path: str) -> str:
+    """Return what the file says, without white space around it."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
+
+
+def open_file(path: str, flags: int, until_s: float = 0.0) -> int:
+    """Open; where it may not be, try again until that time: udev gives a new line's files to their group late."""
+    while True:
+        try:
+            return os.open(path, flags | os.O_CLOEXEC)
+        except PermissionError:
+            if time.monotonic() >= until_s:
+                raise
+        time.sleep(UDEV_STEP_S)
+
+
+def write_file(path: str, text: str, until_s: float = 0.0) -> None:
+    """Write in one call; the error of a write has the path too."""
+    fd = open_file(path, os.O_WRONLY, until_s)
+    try:
+        os.write(fd, text.encode())
+    except OSError as e:
+        e.filename = path
+        raise
+    finally:
+        os.close(fd)
