@@ -334,10 +334,13 @@ class Board:
             return
         channel, direction = self.channel_of(line), self._directions.get(line)
         block = getattr(self.backend, "block", None) if direction is not None else None
-        if block is None:
-            self._fast.revoke(channel)
-        else:
+        line_fd = getattr(self.backend, "line_fd", None) if direction is not None else None
+        if block is not None:
             self._fast.grant(channel, block, line, direction == model.OUT)
+        elif line_fd is not None and (fd := line_fd(line)) is not None:
+            self._fast.grant_line(channel, fd, direction == model.OUT)
+        else:
+            self._fast.revoke(channel)
 
     def _grant_all(self) -> None:
         """After a change of what channels mean, or of what is set up."""
@@ -488,6 +491,7 @@ class Board:
         gone_fd = self.backend.gone_fd()
         if gone_fd is not None and not self.dispatcher.has(gone_fd):
             self.dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
+        self._grant(line)  # the descriptor may be another now
         return fd
 
     def _disarm(self, line: int) -> None:

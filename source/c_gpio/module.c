@@ -14,13 +14,15 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "regs.h"
 
 /* What Board has granted for a channel: see "the hot path". */
 struct grant {
-    PyObject *registers; /* NULL: nothing */
+    PyObject *registers; /* NULL: nothing; None: the requested line of fd */
     struct rpio_ports ports;
+    int fd; /* -1: registers */
     int may_write;
 };
 
@@ -209,10 +211,11 @@ static PyObject *regs_chip(PyObject *module, PyObject *compatible)
 
 /*
  * RPIO.output and RPIO.input are the two functions here. Board grants a channel when it has been set up on
- * registers, and takes the grant back when that changes; then a call is a look into the table and one store, or
- * load. Everything else is a miss: a channel without a grant, another backend, other types than int, bool, list
- * and tuple. A miss goes to Board, which has the rules: it does what was asked, or raises the precise error.
- * A list with a miss in it goes there whole, before anything has been written.
+ * registers or on the character device, and takes the grant back when that changes; then a call is a look into the
+ * table and one store or load, or one ioctl. Everything else is a miss: a channel without a grant, another backend,
+ * other types than int, bool, list and tuple, an ioctl that fails. A miss goes to Board, which has the rules: it does
+ * what was asked, or raises the precise error. A list with a miss in it goes there whole, before anything has been
+ * written. A descriptor is closed by line_close(), which revokes its grants under the same lock.
  */
 
 /* The value of a small int, looked up in the object itself; SIZE_MAX for everything else. */
@@ -260,6 +263,8 @@ static inline int write_one(const struct state *state, PyObject *channel, int le
     const struct grant *grant = find_output(state, channel, level);
     if (!grant)
         return -1;
+    if (grant->fd >= 0)
+        return rpio_cdev_write(grant->fd, level);
     reg_write(&((Registers *)grant->registers)->regs, port_of(grant, level), grant->ports.bit);
     return 0;
 }
@@ -306,8 +311,10 @@ static int write_many(const struct state *state, PyObject *channels, PyObject *v
             const struct grant *grant = find_output(state, PySequence_Fast_GET_ITEM(channels, i), level);
             if (!grant)
                 return -1;
-            if (store)
+            if (store && grant->fd < 0)
                 join_run(&run, grant, level);
+            else if (store && rpio_cdev_write(grant->fd, level) < 0)
+                return -1; /* all of these are of one backend: there is no run to flush */
         }
     flush(&run);
     return 0;
@@ -345,7 +352,11 @@ static PyObject *hot_input(PyObject *module, PyObject *const *args, Py_ssize_t c
 {
     struct state *state = PyModule_GetState(module);
     const struct grant *grant = count == 1 && !names ? find_grant(state, args[0]) : NULL;
-    if (grant) { /* set up, so RP1's input buffer is on */
+    if (grant && grant->fd >= 0) {
+        int level = rpio_cdev_read(grant->fd);
+        if (level >= 0)
+            return Py_NewRef(state->bit[level]);
+    } else if (grant) { /* set up, so RP1's input buffer is on */
         uint32_t levels = reg_read(&((Registers *)grant->registers)->regs, grant->ports.level);
         return Py_NewRef(state->bit[(levels & grant->ports.bit) != 0]);
     }
@@ -366,8 +377,37 @@ static PyObject *grant_channel(PyObject *module, PyObject *args)
     if ((error = rpio_regs_ports(&((Registers *)registers)->regs, line, &grant->ports)) < 0)
         return raise_errno(error, NULL);
     grant->may_write = may_write;
+    grant->fd = -1;
     Py_XSETREF(grant->registers, Py_NewRef(registers));
     Py_RETURN_NONE;
+}
+
+static PyObject *grant_line(PyObject *module, PyObject *args)
+{
+    struct state *state = PyModule_GetState(module);
+    unsigned channel;
+    int fd, may_write;
+    if (!PyArg_ParseTuple(args, "Iip:grant_line", &channel, &fd, &may_write))
+        return NULL;
+    if (channel >= GRANT_MAX || fd < 0)
+        Py_RETURN_NONE; /* Board serves it */
+    struct grant *grant = &state->grants[channel];
+    grant->may_write = may_write;
+    grant->fd = fd;
+    Py_XSETREF(grant->registers, Py_NewRef(Py_None));
+    Py_RETURN_NONE;
+}
+
+static PyObject *line_close(PyObject *module, PyObject *line_fd)
+{
+    struct state *state = PyModule_GetState(module);
+    int fd;
+    if (as_int(line_fd, &fd) < 0)
+        return NULL;
+    for (int i = 0; i < GRANT_MAX; i++)
+        if (state->grants[i].registers == Py_None && state->grants[i].fd == fd)
+            Py_CLEAR(state->grants[i].registers);
+    return close(fd) < 0 ? raise_errno(-errno, NULL) : Py_NewRef(Py_None);
 }
 
 static PyObject *revoke_channel(PyObject *module, PyObject *channel)
@@ -1181,6 +1221,10 @@ static PyMethodDef module_methods[] = {
                "    InvalidChannelException: no such channel (a ValueError).\n")},
     {"grant", grant_channel, METH_VARARGS,
      PyDoc_STR("grant(channel, registers, line, may_write, /)\n--\n\nLet output() and input() serve a channel.")},
+    {"grant_line", grant_line, METH_VARARGS,
+     PyDoc_STR("grant_line(channel, line_fd, may_write, /)\n--\n\nThe same for a line of the character device.")},
+    {"line_close", line_close, METH_O,
+     PyDoc_STR("line_close(line_fd, /)\n--\n\nClose a requested line, and take its grants back.")},
     {"revoke", revoke_channel, METH_O, PyDoc_STR("revoke(channel, /)\n--\n\nTake a grant back.")},
     {"revoke_all", revoke_all, METH_NOARGS, PyDoc_STR("revoke_all()\n--\n\nTake all grants back.")},
     {"on_miss", on_miss, METH_VARARGS,

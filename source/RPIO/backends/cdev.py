@@ -202,6 +202,12 @@ class CdevBackend(Backend):
         except OSError as e:
             raise self._explain(e, line) from None
 
+    @locked
+    def line_fd(self, line: int) -> int | None:
+        """The descriptor of a line that is held, which _gpio.line_close() will close. Board grants it to C."""
+        held = self._held.get(line)
+        return held.fd if held is not None else None
+
     # -- the protocol ----------------------------------------------------------------------------
 
     @locked
@@ -222,7 +228,17 @@ class CdevBackend(Backend):
             check_pull(pull)
             code = pull - model.PUD_OFF
         self._end_pwm(line, 0)
+        self._keep_latch(line)
         self._take(line, model.IN, 0, code)
+
+    def _keep_latch(self, line: int) -> None:
+        """Remember what an output drives: the C functions write to its descriptor without a word to us."""
+        held = self._held.get(line)
+        if held is not None and held.direction == model.OUT:
+            try:
+                self._latch[line] = _gpio.line_read(held.fd)
+            except OSError as e:
+                raise self._explain(e, line) from None
 
     @locked
     def set_output(self, line: int, value: int | None) -> None:
@@ -329,7 +345,7 @@ class CdevBackend(Backend):
         self._latch.pop(line, None)  # others may set the line now
         held = self._held.pop(line, None)
         if held is not None:
-            os.close(held.fd)
+            _gpio.line_close(held.fd)
 
     @locked
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""output() and input() on the character device: one ioctl each, and never to a line that is not ours any more."""
+
+import subprocess
+
+import pytest
+
+from kernel.conftest import HERE
+from kernel.programs import program
+
+LINE = 18
+
+
+@pytest.fixture(scope="module")
+def counter(tmp_path_factory):
+    """The library that counts ioctls."""
+    path = tmp_path_factory.mktemp("count") / "ioctl_count.so"
+    source = HERE / "ioctl_count.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", path, source], check=True)
+    return path
+
+
+def run(code, **env):
+    """Run a program on the Raspberry Pi's chip; return what it printed."""
+    process = program(code, **env)
+    out = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 0, out
+    return out
+
+
+def test_a_write_and_a_read_are_one_ioctl_each(pi_chip, counter):
+    out = run(
+        """
+        import ctypes, RPIO
+        calls = ctypes.CDLL(None).ioctl_calls
+        RPIO.use("cdev")
+        RPIO.setup([17, 18], RPIO.OUT)
+        RPIO.setup(4, RPIO.IN)
+        def cost(call, *arguments):
+            before = calls()
+            for _ in range(100):
+                call(*arguments)
+            return calls() - before
+        print(cost(RPIO.output, 18, 1), cost(RPIO.output, 18, True), cost(RPIO.output, [17, 18], 1),
+              cost(RPIO.output, (17, 18), (0, 1)), cost(RPIO.input, 4), cost(RPIO.input, 18))
+        """,
+        LD_PRELOAD=str(counter),
+    )
+    assert out == "100 100 200 200 100 100\n"
+
+
+def test_levels_arrive_in_the_order_of_the_list(pi_chip):
+    out = run(
+        """
+        import RPIO
+        RPIO.use("cdev")
+        RPIO.setup([17, 18], RPIO.OUT)
+        for levels in ([0, 0], [1, 0], [0, 1], [1, 1]):
+            RPIO.output([17, 18], levels)
+            print(RPIO.input(17), RPIO.input(18), end=" ")
+        """
+    )
+    assert out == "0 0 1 0 0 1 1 1 "
+
+
+def test_after_cleanup_and_close_nothing_is_written(pi_chip):
+    out = run(
+        """
+        import os, RPIO
+        RPIO.use("cdev")
+        RPIO.setup(18, RPIO.OUT, initial=1)
+        fd = RPIO.facade.board.backend.line_fd(18)
+        RPIO.cleanup()
+        trap = os.open("/dev/null", os.O_RDWR)   # takes the descriptor's number
+        assert trap == fd, (trap, fd)
+        for call in (lambda: RPIO.output(18, 1), lambda: RPIO.input(18)):
+            try:
+                call()
+            except RPIO.WrongDirectionException as e:
+                print(e)
+        """
+    )
+    assert out == (
+        "The GPIO channel has not been set up as an OUTPUT\nYou must setup() the GPIO channel first\n"
+    )
+
+
+def test_an_output_that_was_an_input_meanwhile_drives_what_was_last_written(pi_chip):
+    out = run(
+        """
+        import RPIO
+        RPIO.use("cdev")
+        RPIO.setup(18, RPIO.OUT, initial=0)
+        RPIO.output(18, 1)
+        RPIO.setup(18, RPIO.IN, pull_up_down=RPIO.PUD_DOWN)
+        print(RPIO.input(18), end=" ")
+        RPIO.setup(18, RPIO.OUT)
+        print(RPIO.input(18))
+        """
+    )
+    assert out == "0 1\n"
+
+
+def test_a_watched_line_is_read_and_its_new_descriptor_too(pi_chip):
+    out = run(
+        """
+        import RPIO
+        RPIO.use("cdev")
+        RPIO.setup(4, RPIO.IN)
+        for _ in range(3):
+            RPIO.add_event_detect(4, RPIO.BOTH)
+            print(RPIO.input(4), end=" ")
+            RPIO.remove_event_detect(4)
+            print(RPIO.input(4), end=" ")
+        """
+    )
+    assert out == "0 0 0 0 0 0 "
+
+
+def test_the_child_of_a_fork_has_no_grant(pi_chip):
+    out = run(
+        """
+        import os, RPIO
+        RPIO.use("cdev")
+        RPIO.setup(18, RPIO.OUT, initial=1)
+        if os.fork() == 0:
+            try:
+                RPIO.output(18, 0)
+            except RPIO.WrongDirectionException:
+                os._exit(7)
+            os._exit(1)
+        print(os.waitstatus_to_exitcode(os.wait()[1]), RPIO.input(18))
+        """
+    )
+    assert out == "7 1\n"
