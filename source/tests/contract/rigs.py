@@ -639,6 +639,11 @@ class JoinedSysfsRig(_Paced, RegsRig):
         if value is not None:
             self.move(line, value)
 
+    def pass_us(self, microseconds: int) -> None:
+        """For the registers and for the kernel."""
+        RegsRig.pass_us(self, microseconds)
+        Rig.pass_us(self, microseconds)
+
 
 # -- which there are ------------------------------------------------------------------------------------
 

@@ -1478,7 +1478,7 @@ def test_pwm_write(rig: Rig, a_line: int) -> None:
 
 @pytest.mark.parametrize("kind", ["input", "alternate"])
 def test_pwm_needs_output(rig: Rig, a_line: int, kind: str) -> None:
-    rig.backend.set_input(a_line, PUD_UP)
+    pulled(rig, a_line, PUD_UP)
     if kind == "alternate" and "functions" in rig.backend.features:
         rig.backend.set_function(a_line, model.ALT0)
     before, writes = state(rig), rig.writes()
@@ -1535,7 +1535,7 @@ def test_pwm_end(rig: Rig, a_line: int, high_ns: int) -> None:
 @pytest.mark.parametrize("kind", ["untouched", "input", "output", "ended"])
 def test_pwm_end_without(rig: Rig, a_line: int, kind: str) -> None:
     if kind == "input":
-        rig.backend.set_input(a_line, PUD_UP)
+        pulled(rig, a_line, PUD_UP)
     elif kind == "output":
         rig.backend.set_output(a_line, 1)
     elif kind == "ended" and pwm_runs(rig, a_line, MS, MS // 4):

@@ -149,6 +149,63 @@ def test_a_burst_on_eight_lines_comes_in_the_order_of_time(board, chip):
     assert got == [n % 8 for n in range(160)]
 
 
+def test_a_burst_of_ten_thousand_edges_on_eight_lines_is_delivered_or_counted(board, chip):
+    """The loop starts when all have been sent, so that most are lost: the count says how many, line by line."""
+    lines, each = range(8), 1250
+    got = {line: [] for line in lines}
+    for line in lines:
+        watch(board, line, lambda gpio_id, value: got[gpio_id].append(value))
+    for n in range(each):
+        for line in lines:
+            chip.drive(line, (n + 1) % 2)
+    drain(board)
+    for line in lines:
+        assert len(got[line]) == EVENT_BUFFER_SIZE
+        assert len(got[line]) + board.events_lost(line) == each
+    assert sum(map(len, got.values())) + board.events_lost() == 10_000
+
+
+def test_the_same_burst_with_the_loop_running(board, chip):
+    lines, each = range(8), 1250
+    got = dict.fromkeys(lines, 0)
+
+    def count(gpio_id, value):
+        got[gpio_id] += 1
+
+    for line in lines:
+        watch(board, line, count)
+    board.wait(True)
+    for n in range(each):
+        for line in lines:
+            chip.drive(line, (n + 1) % 2)
+    assert wait_until(lambda: sum(got.values()) + board.events_lost() == 10_000, 20)
+    assert all(got[line] + board.events_lost(line) == each for line in lines)
+    board.stop()
+
+
+def test_a_slow_threaded_callback_on_one_line_delays_no_other(board, chip):
+    late_s, slow = [], []
+    sent_s = [0.0]
+
+    def sleep(gpio_id, value):
+        time.sleep(0.1)
+        slow.append(value)
+
+    board.add_interrupt(0, sleep, "both", PUD_OFF, True, None, 0)
+    for line in range(1, 8):
+        watch(board, line, lambda gpio_id, value: late_s.append(time.monotonic() - sent_s[0]))
+    board.wait(True)
+    for n in range(7):
+        chip.drive(0, (n + 1) % 2)
+        for line in range(1, 8):
+            sent_s[0] = time.monotonic()
+            chip.drive(line, (n + 1) % 2)
+            assert wait_until(lambda: len(late_s) == n * 7 + line)  # noqa: B023 - it is called here
+    assert max(late_s) < 0.05 and len(slow) < 7
+    assert wait_until(lambda: slow == [1, 0, 1, 0, 1, 0, 1])
+    board.stop()
+
+
 def test_an_edge_source_shared_by_callbacks_is_armed_with_the_union(board, chip):
     rising, both = [], []
     watch(board, 2, lambda *a: rising.append(a), "rising")
