@@ -41,7 +41,7 @@ class PWM:
         self._duty = 0.0
         channel = index(channel)
         arguments.real(frequency)  # types come first, values after the channel
-        self._line = facade.board.claim_pwm(channel, self)
+        self._line = facade.board.pulses.claim(channel, self)
         try:
             self._period_ns = arguments.period_ns_of(frequency)
         except ValueError:
@@ -55,27 +55,27 @@ class PWM:
             WrongDirectionException: the channel is no output any more. PWMExistsError. ValueError.
         """
         self._duty = arguments.duty_of(dutycycle)
-        facade.board.start_pwm(self._line, self, *self._times_ns)
+        facade.board.pulses.start(self._line, self, *self._times_ns)
         self._running = True
 
     def ChangeDutyCycle(self, dutycycle: float) -> None:
         """Have *dutycycle* percent of each period high: 0.0 to 100.0. Before start() it is only checked."""
         self._duty = arguments.duty_of(dutycycle)
         if self._running:
-            facade.board.change_pwm(self._line, self, *self._times_ns)
+            facade.board.pulses.change(self._line, self, *self._times_ns)
 
     def ChangeFrequency(self, frequency: float) -> None:
         """Change the frequency, in Hz. Before start() it is the one to start with."""
         self._period_ns = arguments.period_ns_of(frequency)
         if self._running:
-            facade.board.change_pwm(self._line, self, *self._times_ns)
+            facade.board.pulses.change(self._line, self, *self._times_ns)
 
     def stop(self) -> None:
         """End with the output low; start() begins again with the same frequency. Twice is fine."""
         self._running = False
         line = getattr(self, "_line", None)
         if line is not None:
-            facade.board.end_pwm(line, self)
+            facade.board.pulses.end(line, self)
 
     @property
     def _times_ns(self) -> tuple[int, int]:

@@ -19,8 +19,11 @@ from _weakref import ref
 from time import monotonic
 
 from . import arguments, backends, errors, log, model, opening
+from .detection import Detections
 from .dispatcher import JOIN_TIMEOUT_S, Dispatcher, Worker
-from .interrupts import Detection, Subscription, Wait, WatchedLines
+from .interrupts import Subscription, WatchedLines
+from .numbering import Numbering
+from .pulses import Pulses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from .arguments import Channels
     from .boards import Hardware
-    from .interrupts import ChannelCallback, EdgeCallback
+    from .interrupts import EdgeCallback
     from .tcp import TcpServer
 
 IN_USE_WARNING = (
@@ -68,8 +71,6 @@ class Board:
             fast.revoke_all()
             fast.on_miss(self.output, self.input)
         self._spec = spec
-        self._default_mode = default_mode
-        self._explicit_mode: int | None = None
         self._strict = False
         self._warnings = True
         self._lock = RLock()
@@ -79,11 +80,13 @@ class Board:
         self._directions: dict[int, int] = {}
         self._owned: set[int] = set()
         self._taken: set[int] = set()  # used without setup(): cleanup() changes nothing there but lets go
-        self._pwm_owners: dict[int, int] = {}  # line -> id() of the PWM object that has it
+        self._numbering = numbering = Numbering(lambda: self.hardware, default_mode)
+        self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
         self._watched = WatchedLines(self._arm, self._disarm, lambda: self.dispatcher)
-        self._last_wait_ns: dict[
-            int, int
-        ] = {}  # of each line: bouncetime counts from one wait_for_edge() to the next
+        self.detections = Detections(
+            self._watched, numbering, self._input_line, lambda: self.dispatcher, self._lock
+        )
+        self.pulses = Pulses(numbering, self._is_output, lambda: self._backend, self._lock)
         self._servers: list[TcpServer] = []
         self._hooked = False
 
@@ -156,7 +159,7 @@ class Board:
         atexit.register(_close_board, me)
 
     def _after_fork(self) -> None:
-        self._lock = RLock()
+        self._lock._at_fork_reinit()  # type: ignore[attr-defined] # another thread may have held it
         if self._dispatcher is not None:
             self._dispatcher.abandon()
             self._dispatcher = None
@@ -166,7 +169,7 @@ class Board:
         self._watched.forget()
         self._owned.clear()
         self._taken.clear()
-        self._pwm_owners.clear()
+        self.pulses.forget()
         if self._backend is not None:
             self._backend.after_fork()
             if self._backend.holds_lines:
@@ -185,7 +188,7 @@ class Board:
             self._grant_all()
             self._owned.clear()
             self._taken.clear()
-            self._pwm_owners.clear()
+            self.pulses.forget()
             self._hardware = None
             self._tell(None)
         if dispatcher is not None:
@@ -198,77 +201,20 @@ class Board:
 
     def be_strict(self) -> None:
         """Follow RPi.GPIO where the original RPIO differs: setmode() required, pulls on inputs only."""
-        self._default_mode, self._strict = None, True
+        self._numbering.default_mode, self._strict = None, True
         self._grant_all()
 
-    # -- numbering -------------------------------------------------------------------------------
+    # -- numbering: see numbering.py -------------------------------------------------------------
 
     @property
     def mode(self) -> int | None:
         """The numbering mode: BOARD, BCM or None."""
-        return self._explicit_mode if self._explicit_mode is not None else self._default_mode
+        return self._numbering.mode
 
     def setmode(self, mode: int) -> None:
         """Choose the numbering. See RPIO.setmode()."""
-        mode = index(mode)
-        if self._explicit_mode is not None and mode != self._explicit_mode:
-            raise errors.InvalidModeException(
-                "A different mode has already been set!", hint="cleanup() forgets the mode"
-            )
-        if mode not in (model.BOARD, model.BCM):
-            raise errors.InvalidModeException(
-                "An invalid mode was passed to setmode()", hint="use BOARD (pins) or BCM (GPIO numbers)"
-            )
-        if mode == model.BOARD and not self.hardware.board_channels:
-            raise errors.NotSupportedError(
-                "BOARD numbering system not applicable on compute module"
-                if self.hardware.is_pi
-                else "BOARD numbering needs a Raspberry Pi's header",
-                hint=f"{self.hardware.name} has no header whose pins are known: use BCM numbering (line numbers)",
-            )
-        self._explicit_mode = mode
+        self._numbering.setmode(mode)
         self._grant_all()
-
-    def line_of(self, channel: int) -> int:
-        """Return the line of a channel under the numbering mode.
-
-        Raises:
-            TypeError: it is no integer. ModeNotSetException. InvalidChannelException.
-        """
-        channel = index(channel)
-        mode = self.mode
-        if mode == model.BCM:
-            if 0 <= channel < self.hardware.line_count:
-                return channel
-            raise self._invalid_channel(f"GPIO numbers are 0 to {self.hardware.line_count - 1}")
-        if mode is None:
-            raise errors.ModeNotSetException(
-                "Please set pin numbering mode using GPIO.setmode(GPIO.BOARD) or GPIO.setmode(GPIO.BCM)"
-            )
-        line = self.hardware.board_channels.get(channel)
-        if line is None:
-            raise self._invalid_channel(self._why_no_pin(channel))
-        return line
-
-    def _invalid_channel(self, hint: str) -> errors.InvalidChannelException:
-        where = "a Raspberry Pi" if self.hardware.is_pi else "this board"
-        return errors.InvalidChannelException(f"The channel sent is invalid on {where}", hint=hint)
-
-    def _why_no_pin(self, channel: int) -> str:
-        what = self.hardware.header.get(channel)
-        if what is not None and not isinstance(what, int):
-            return f"pin {channel} of the header is {what}"
-        if what is not None:
-            return f"pin {channel} is for the ID EEPROM of HATs (GPIO {what}); BCM numbering reaches it"
-        return f"the header has pins 1 to {max(self.hardware.header, default=0)}"
-
-    def channel_of(self, line: int) -> int:
-        """Return the channel of a line under the numbering mode; the line itself where it has none."""
-        if self.mode == model.BOARD:
-            for channel, number in self.hardware.board_channels.items():
-                if number == line:
-                    return channel
-        return line
 
     # -- levels and directions -------------------------------------------------------------------
 
@@ -413,6 +359,18 @@ class Board:
         """IN or OUT as set up here; None where it was not."""
         return self._directions.get(self.line_of(channel))
 
+    def _is_output(self, line: int) -> bool:
+        return self._directions.get(line) == model.OUT
+
+    def _input_line(self, channel: int) -> int:
+        """The line of a channel that has been set up as an input."""
+        line = self.line_of(channel)
+        if self._directions.get(line) != model.IN:
+            raise errors.WrongDirectionException(
+                "You must setup() the GPIO channel as an input first", hint=f"setup({channel}, IN) first"
+            )
+        return line
+
     # -- edges -----------------------------------------------------------------------------------
 
     @property
@@ -519,165 +477,6 @@ class Board:
                     f"there is no callback on GPIO {line}", hint="add one with add_interrupt_callback()"
                 )
 
-    # -- RPi.GPIO's event detection --------------------------------------------------------------
-
-    def _input_line(self, channel: int) -> int:
-        """The line of a channel that has been set up as an input."""
-        line = self.line_of(channel)
-        if self._directions.get(line) != model.IN:
-            raise errors.WrongDirectionException(
-                "You must setup() the GPIO channel as an input first", hint=f"setup({channel}, IN) first"
-            )
-        return line
-
-    def _detection(self, line: int) -> Detection | None:
-        found = self._watched.of_kind(line, Detection)
-        return found[0] if found else None  # type: ignore[return-value]
-
-    def add_detection(
-        self, channel: int, edge: int, callback: ChannelCallback | None, bouncetime_ms: int | None
-    ) -> None:
-        """Switch event detection on. See RPIO.add_event_detect()."""
-        channel, edge, bouncetime_ms = index(channel), index(edge), arguments.ms_or_none(bouncetime_ms, -666)
-        if callback is not None:
-            arguments.check_channel_callback(callback)
-        line = self._input_line(channel)
-        bits = arguments.detection_edge(edge)
-        holdoff_ns = arguments.bouncetime_ns(bouncetime_ms)
-        with self._lock:
-            if self._detection(line) is not None:
-                raise errors.EdgeDetectionError(
-                    "Conflicting edge detection already enabled for this GPIO channel",
-                    hint=f"remove_event_detect({channel}) first; add_event_callback() adds a callback",
-                )
-            detection = Detection(bits, holdoff_ns, self.channel_of)
-            if callback is not None:
-                detection.callbacks = (callback,)
-            self._subscribe(line, detection, "Failed to add edge detection")
-
-    def _subscribe(self, line: int, subscription: Subscription, complaint: str) -> None:
-        """Add, and have the loop run; a system error becomes the RuntimeError that RPi.GPIO has for it."""
-        try:
-            self._watched.add(line, subscription)
-            self.dispatcher.run_in_background()
-        except errors.GPIOError as e:
-            if isinstance(e, RuntimeError):
-                raise
-            raise errors.EdgeDetectionError(complaint, hint=f"{e}. {e.hint}") from e
-        except OSError as e:
-            raise errors.EdgeDetectionError(complaint, hint=str(e)) from e
-
-    def add_detection_callback(self, channel: int, callback: ChannelCallback) -> None:
-        """Add a callback to a channel whose event detection is on. See RPIO.add_event_callback()."""
-        channel = index(channel)
-        arguments.check_channel_callback(callback)
-        line = self._input_line(channel)
-        with self._lock:
-            detection = self._detection(line)
-            if detection is None:
-                raise errors.EdgeDetectionError(
-                    "Add event detection using add_event_detect first before adding a callback"
-                )
-            detection.callbacks = (*detection.callbacks, callback)
-
-    def remove_detection(self, channel: int) -> None:
-        """Switch event detection off; nothing where it is off."""
-        line = self.line_of(channel)
-        with self._lock:
-            self._watched.remove(line, Detection)
-
-    def detected(self, channel: int) -> bool:
-        """Whether there was an edge since the last call; forgets it."""
-        detection = self._detection(self.line_of(channel))
-        if detection is None or not detection.detected:
-            return False
-        detection.detected = False
-        return True
-
-    def wait_for_edge(
-        self, channel: int, edge: int, bouncetime_ms: int | None, timeout_ms: int | None
-    ) -> int | None:
-        """Block until an edge. See RPIO.wait_for_edge()."""
-        channel, edge = index(channel), index(edge)
-        bouncetime_ms = arguments.ms_or_none(bouncetime_ms, -666)
-        timeout_ms = arguments.ms_or_none(timeout_ms, -1)
-        line = self._input_line(channel)
-        bits = arguments.detection_edge(edge)
-        holdoff_ns = arguments.bouncetime_ns(bouncetime_ms)
-        timeout_s = arguments.timeout_s(timeout_ms)
-        with self._lock:
-            detection = self._detection(line)
-            if detection is not None and (
-                detection.callbacks
-                or (detection.bits == bits and detection.holdoff_ns and detection.holdoff_ns != holdoff_ns)
-            ):
-                raise errors.EdgeDetectionError(
-                    "Conflicting edge detection events already exist for this GPIO channel",
-                    hint=f"remove_event_detect({channel}) first, or use its callback",
-                )
-            wait = Wait(bits, holdoff_ns, self._last_wait_ns.get(line))
-            self._subscribe(line, wait, "Error waiting for edge")
-        try:
-            if self.dispatcher.in_loop:
-                self._watched.wait_in_loop(line, wait, timeout_s)
-            else:
-                wait.block(timeout_s)
-        finally:
-            with self._lock:
-                ended = line not in self._watched
-                self._watched.discard(line, wait)
-        if wait.event is not None:
-            self._last_wait_ns[line] = wait.event.timestamp_ns
-            return channel
-        if ended:
-            raise errors.EdgeDetectionError("Error waiting for edge", hint="the channel has been cleaned up")
-        return None
-
-    # -- software PWM ----------------------------------------------------------------------------
-
-    def claim_pwm(self, channel: int, owner: object) -> int:
-        """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
-        line = self.line_of(channel)
-        self._check_pwm_owner(line, owner)
-        self._check_pwm_output(line)
-        self._pwm_owners[line] = id(owner)
-        return line
-
-    def _check_pwm_owner(self, line: int, owner: object) -> None:
-        if self._pwm_owners.get(line, id(owner)) != id(owner):
-            raise errors.PWMExistsError(
-                "A PWM object already exists for this GPIO channel",
-                hint="stop() the other one, or use it: ChangeDutyCycle(), ChangeFrequency()",
-            )
-
-    def _check_pwm_output(self, line: int) -> None:
-        if self._directions.get(line) != model.OUT:
-            raise errors.WrongDirectionException(
-                "You must setup() the GPIO channel as an output first",
-                hint=f"setup({self.channel_of(line)}, OUT) first",
-            )
-
-    def start_pwm(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
-        """Drive an output with pulses; with others from its next period on where it has some already."""
-        with self._lock:
-            self._check_pwm_owner(line, owner)
-            self._check_pwm_output(line)
-            self.backend.pwm(line, period_ns, high_ns)
-            self._pwm_owners[line] = id(owner)
-
-    def change_pwm(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
-        """As start_pwm(); nothing where the line is no output of this owner any more, as after cleanup()."""
-        with self._lock:
-            if self._pwm_owners.get(line) == id(owner) and self._directions.get(line) == model.OUT:
-                self.backend.pwm(line, period_ns, high_ns)
-
-    def end_pwm(self, line: int, owner: object) -> None:
-        """End the pulses of this owner, low. Nothing where it has none; takes no lock: see PWM.__del__()."""
-        if self._pwm_owners.get(line) == id(owner):
-            del self._pwm_owners[line]
-            if self._backend is not None:
-                self._backend.end_pwm(line)
-
     # -- TCP -------------------------------------------------------------------------------------
 
     def add_tcp(self, port: int, callback: Callable[..., object], threaded: bool, host: str) -> TcpServer:
@@ -732,7 +531,7 @@ class Board:
         self.cleanup_interrupts()
         for line in self._watched:
             self._watched.drop(line)
-        self._last_wait_ns.clear()
+        self.detections.forget_waits()
         if self._dispatcher is not None:
             self._dispatcher.end_background()
 
@@ -741,7 +540,7 @@ class Board:
         if channels is None:
             with self._lock:
                 self._close_interrupts()
-                self._explicit_mode = None
+                self._numbering.forget()
                 self._grant_all()
                 found = self._release_all(list(self._directions))
                 taken, self._taken = self._taken, set()

@@ -257,7 +257,7 @@ def add_event_detect(
         EdgeDetectionError: it is on already, or the kernel refuses. (A RuntimeError.)
         ValueError: no such edge, no such channel, a bouncetime that is not positive. TypeError.
     """
-    board.add_detection(channel, edge, callback, bouncetime)
+    board.detections.add(channel, edge, callback, bouncetime)
 
 
 @also_called(gpio="channel")
@@ -267,19 +267,19 @@ def add_event_callback(channel: int, callback: Callable[[int], object]) -> None:
     Raises:
         EdgeDetectionError: add_event_detect() first. (A RuntimeError.) TypeError: it cannot be called.
     """
-    board.add_detection_callback(channel, callback)
+    board.detections.add_callback(channel, callback)
 
 
 @also_called(gpio="channel")
 def remove_event_detect(channel: int) -> None:
     """Switch event detection off, with its callbacks. Nothing happens where it is off."""
-    board.remove_detection(channel)
+    board.detections.remove(channel)
 
 
 @also_called(gpio="channel")
 def event_detected(channel: int) -> bool:
     """Return whether there was an edge since the last call, or since add_event_detect()."""
-    return board.detected(channel)
+    return board.detections.detected(channel)
 
 
 @also_called(gpio="channel")
@@ -295,7 +295,7 @@ def wait_for_edge(
         EdgeDetectionError: event detection with callbacks is on, or the kernel refuses. (A RuntimeError.)
         WrongDirectionException: setup(channel, IN) first. (A RuntimeError.) ValueError, TypeError.
     """
-    return board.wait_for_edge(channel, edge, bouncetime, timeout)
+    return board.detections.wait_for_edge(channel, edge, bouncetime, timeout)
 
 
 def events_lost(gpio_id: int | None = None) -> int:

@@ -43,7 +43,7 @@ def press(board, sim, line=17, at_ms=None):
 @pytest.mark.parametrize(("edge", "calls"), [(RISING, 2), (FALLING, 2), (BOTH, 4)])
 def test_callbacks_get_the_channel_at_each_edge(still, sim, edge, calls):
     got = []
-    still.add_detection(17, edge, got.append, None)
+    still.detections.add(17, edge, got.append, None)
     press(still, sim)
     press(still, sim)
     assert got == [17] * calls
@@ -51,7 +51,7 @@ def test_callbacks_get_the_channel_at_each_edge(still, sim, edge, calls):
 
 def test_the_channel_is_in_the_numbering_mode_of_the_moment(still, sim):
     got = []
-    still.add_detection(17, RISING, got.append, None)
+    still.detections.add(17, RISING, got.append, None)
     press(still, sim)
     still.setmode(BOARD)
     press(still, sim)
@@ -59,31 +59,31 @@ def test_the_channel_is_in_the_numbering_mode_of_the_moment(still, sim):
 
 
 def test_an_edge_is_detected_once(still, sim):
-    still.add_detection(17, RISING, None, None)
-    assert still.detected(17) is False
+    still.detections.add(17, RISING, None, None)
+    assert still.detections.detected(17) is False
     press(still, sim)
     press(still, sim)
-    assert (still.detected(17), still.detected(17)) == (True, False)
+    assert (still.detections.detected(17), still.detections.detected(17)) == (True, False)
     press(still, sim)
-    assert still.detected(17) is True
+    assert still.detections.detected(17) is True
 
 
 def test_detection_of_a_channel_without_it_is_false(still):
-    assert still.detected(4) is False
+    assert still.detections.detected(4) is False
 
 
 def test_the_latch_is_set_when_its_callbacks_run(still, sim):
     seen = []
-    still.add_detection(17, RISING, lambda channel: seen.append(still.detected(channel)), None)
+    still.detections.add(17, RISING, lambda channel: seen.append(still.detections.detected(channel)), None)
     press(still, sim)
     assert seen == [True]
 
 
 def test_callbacks_run_once_each_in_order_of_registration(still, sim):
     got = []
-    still.add_detection(17, RISING, lambda c: got.append("a"), None)
-    still.add_detection_callback(17, lambda c: got.append("b"))
-    still.add_detection_callback(17, lambda c: got.append("c"))
+    still.detections.add(17, RISING, lambda c: got.append("a"), None)
+    still.detections.add_callback(17, lambda c: got.append("b"))
+    still.detections.add_callback(17, lambda c: got.append("c"))
     press(still, sim)
     assert got == ["a", "b", "c"]
 
@@ -94,8 +94,8 @@ def test_a_callback_that_raises_prints_its_traceback_and_the_next_still_runs(sti
     def bad(channel):
         raise LookupError("of the test")
 
-    still.add_detection(17, RISING, bad, None)
-    still.add_detection_callback(17, got.append)
+    still.detections.add(17, RISING, bad, None)
+    still.detections.add_callback(17, got.append)
     press(still, sim)
     err = capsys.readouterr().err
     assert got == [17]
@@ -107,10 +107,10 @@ def test_a_callback_may_remove_its_detection(still, sim):
 
     def once(channel):
         got.append("first")
-        still.remove_detection(channel)
+        still.detections.remove(channel)
 
-    still.add_detection(17, RISING, once, None)
-    still.add_detection_callback(17, lambda c: got.append("second"))
+    still.detections.add(17, RISING, once, None)
+    still.detections.add_callback(17, lambda c: got.append("second"))
     press(still, sim)
     press(still, sim)
     assert got == ["first"]
@@ -118,36 +118,36 @@ def test_a_callback_may_remove_its_detection(still, sim):
 
 def test_removal_clears_the_latch_and_the_callbacks(still, sim):
     got = []
-    still.add_detection(17, RISING, got.append, None)
+    still.detections.add(17, RISING, got.append, None)
     press(still, sim)
-    still.remove_detection(17)
-    assert still.detected(17) is False
-    still.add_detection(17, BOTH, None, None)
+    still.detections.remove(17)
+    assert still.detections.detected(17) is False
+    still.detections.add(17, BOTH, None, None)
     press(still, sim)
     assert got == [17]
-    assert still.detected(17) is True
+    assert still.detections.detected(17) is True
 
 
 def test_removing_what_is_not_there_is_nothing(still):
-    still.remove_detection(17)
-    still.remove_detection(4)
+    still.detections.remove(17)
+    still.detections.remove(4)
 
 
 def test_cleanup_of_a_channel_ends_its_detection(still, sim):
     got = []
-    still.add_detection(17, RISING, got.append, None)
+    still.detections.add(17, RISING, got.append, None)
     still.cleanup(17)
     press(still, sim)
     still.setup(17, IN, PUD_OFF, -1)
-    assert got == [] and still.detected(17) is False
-    still.add_detection(17, RISING, got.append, None)
+    assert got == [] and still.detections.detected(17) is False
+    still.detections.add(17, RISING, got.append, None)
     press(still, sim)
     assert got == [17]
 
 
 def test_detection_rests_while_the_channel_is_an_output(still, sim):
     got = []
-    still.add_detection(17, BOTH, got.append, None)
+    still.detections.add(17, BOTH, got.append, None)
     sim.drive(17, None)
     still.setup(17, OUT, PUD_OFF, 1)
     still.output(17, 0)
@@ -161,11 +161,11 @@ def test_detection_rests_while_the_channel_is_an_output(still, sim):
 
 def test_interrupt_callbacks_and_detection_share_a_line(still, sim):
     got = []
-    still.add_detection(17, RISING, lambda c: got.append("detection"), None)
+    still.detections.add(17, RISING, lambda c: got.append("detection"), None)
     still.add_interrupt(17, lambda g, v: got.append(("interrupt", v)), "falling", None, False, None, 0)
     press(still, sim)
     assert got == ["detection", ("interrupt", 0)]
-    still.remove_detection(17)
+    still.detections.remove(17)
     press(still, sim)
     assert got[2:] == [("interrupt", 0)]
     still.del_interrupt(17)
@@ -175,7 +175,7 @@ def test_interrupt_callbacks_and_detection_share_a_line(still, sim):
 
 def test_cleanup_interrupts_leaves_detection_alone(still, sim):
     got = []
-    still.add_detection(17, RISING, got.append, None)
+    still.detections.add(17, RISING, got.append, None)
     still.add_interrupt(17, lambda g, v: got.append("no"), "both", None, False, None, 0)
     still.cleanup_interrupts()
     press(still, sim)
@@ -188,7 +188,7 @@ def test_cleanup_interrupts_leaves_detection_alone(still, sim):
 def test_bouncetime_accepts_an_edge_and_ignores_those_that_follow(still, sim):
     # six edges 40 ms apart with 100 ms: the first, and the fourth at 120 ms. Source: RPi.GPIO 0.7.1, measured.
     got = []
-    still.add_detection(17, RISING, got.append, 100)
+    still.detections.add(17, RISING, got.append, 100)
     for at_ms in (40, 80, 120, 160, 200, 240):
         press(still, sim, at_ms=at_ms)
     assert len(got) == 2
@@ -196,25 +196,25 @@ def test_bouncetime_accepts_an_edge_and_ignores_those_that_follow(still, sim):
 
 def test_bouncetime_counts_from_the_last_accepted_edge(still, sim):
     got = []
-    still.add_detection(17, RISING, lambda c: got.append(sim.clock.now_ns() // MS), 100)
+    still.detections.add(17, RISING, lambda c: got.append(sim.clock.now_ns() // MS), 100)
     for at_ms in (100, 190, 210, 290, 320):
         press(still, sim, at_ms=at_ms)
     assert [t - 1 for t in got] == [100, 210, 320]
 
 
 def test_bouncetime_is_for_the_latch_too(still, sim):
-    still.add_detection(17, RISING, None, 100)
+    still.detections.add(17, RISING, None, 100)
     press(still, sim, at_ms=10)
-    assert still.detected(17) is True
+    assert still.detections.detected(17) is True
     press(still, sim, at_ms=60)
-    assert still.detected(17) is False
+    assert still.detections.detected(17) is False
     press(still, sim, at_ms=120)
-    assert still.detected(17) is True
+    assert still.detections.detected(17) is True
 
 
 def test_bouncetime_is_the_kernels_time_not_that_of_the_callback(still, sim):
     got = []
-    still.add_detection(17, RISING, got.append, 100)
+    still.detections.add(17, RISING, got.append, 100)
     for _ in range(3):  # 150 ms apart, and dispatched all at once
         sim.drive(17, 1)
         sim.drive(17, 0)
@@ -251,30 +251,30 @@ def nothing(channel):
 )
 def test_add_event_detect_checks_in_this_order(still, arguments, error, text):
     with raises(error, text):
-        still.add_detection(*arguments)
+        still.detections.add(*arguments)
 
 
 def test_minus_666_is_no_bouncetime(still, sim):
-    still.add_detection(17, RISING, None, -666)
+    still.detections.add(17, RISING, None, -666)
     press(still, sim)
-    assert still.detected(17)
+    assert still.detections.detected(17)
 
 
 @pytest.mark.parametrize("edge", [RISING, FALLING, BOTH])
 def test_a_second_detection_of_a_channel_conflicts(still, edge):
-    still.add_detection(17, RISING, None, None)
+    still.detections.add(17, RISING, None, None)
     with raises(errors.EdgeDetectionError, CONFLICT) as caught:
-        still.add_detection(17, edge, nothing, None)
+        still.detections.add(17, edge, nothing, None)
     assert isinstance(caught.value, RuntimeError) and "remove_event_detect" in caught.value.hint
 
 
 def test_add_event_callback_needs_detection_first(still):
     with raises(TypeError, "Parameter must be callable"):
-        still.add_detection_callback(99, None)
+        still.detections.add_callback(99, None)
     with raises(RuntimeError, NO_INPUT):
-        still.add_detection_callback(4, nothing)
+        still.detections.add_callback(4, nothing)
     with raises(RuntimeError, "Add event detection using add_event_detect first before adding a callback"):
-        still.add_detection_callback(17, nothing)
+        still.detections.add_callback(17, nothing)
 
 
 def test_a_kernel_that_refuses_is_a_runtime_error_with_its_reason(still, sim, monkeypatch):
@@ -283,12 +283,12 @@ def test_a_kernel_that_refuses_is_a_runtime_error_with_its_reason(still, sim, mo
 
     monkeypatch.setattr(sim, "watch", busy)
     with raises(RuntimeError, "Failed to add edge detection") as caught:
-        still.add_detection(17, RISING, None, None)
+        still.detections.add(17, RISING, None, None)
     assert "w1" in caught.value.hint and isinstance(caught.value.__cause__, OSError)
     with raises(RuntimeError, "Error waiting for edge"):
-        still.wait_for_edge(17, RISING, None, None)
+        still.detections.wait_for_edge(17, RISING, None, None)
     monkeypatch.undo()
-    still.add_detection(17, RISING, None, None)
+    still.detections.add(17, RISING, None, None)
 
 
 # -- wait_for_edge -----------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_a_kernel_that_refuses_is_a_runtime_error_with_its_reason(still, sim, mo
 )
 def test_wait_for_edge_checks_in_this_order(still, arguments, error, text):
     with raises(error, text):
-        still.wait_for_edge(*arguments)
+        still.detections.wait_for_edge(*arguments)
 
 
 @pytest.fixture

@@ -22,10 +22,14 @@ MAY_IMPORT = {
     "dispatcher": {"errors", "log", "_gpio"},
     "interrupts": {"log", "model", "dispatcher", "_gpio"},
     "tcp": {"log", "dispatcher"},
+    "numbering": LOW | {"boards"},
+    "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
+    "pulses": LOW | {"backends", "numbering"},
     "backends": LOW | {"boards", "backends", "_gpio", "log"},
     "opening": LOW | {"backends", "boards", "detect"},
     "board": LOW
-    | {"arguments", "backends", "boards", "opening", "dispatcher", "interrupts", "log", "tcp", "_gpio"},
+    | {"arguments", "backends", "boards", "opening", "dispatcher", "interrupts", "log", "tcp", "_gpio"}
+    | {"numbering", "detection", "pulses"},
     "Exceptions": {"errors"},
 }
 """Module, or folder, -> what it may import of RPIO. Those that are not here (facade, sim, cli) may import anything."""
