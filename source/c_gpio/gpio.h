@@ -271,6 +271,9 @@ int rpio_plan_info(const struct rpio_plan *plan, uint32_t line, struct rpio_pwm_
 /* When something is due next, which may be past; UINT64_MAX: nothing is. */
 uint64_t rpio_plan_next(const struct rpio_plan *plan);
 
+/* When something is due after that, if it is carried out in time and nothing is changed. */
+uint64_t rpio_plan_after_next(const struct rpio_plan *plan);
+
 /* Moves to that time and returns the number of edges to carry out now: falling ones first, each line once. */
 int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge out[RPIO_PWM_LINES]);
 

@@ -148,6 +148,25 @@ uint64_t rpio_plan_next(const struct rpio_plan *plan)
     return next;
 }
 
+/* What is due after what is due next. */
+static uint64_t due_then(const struct channel *channel)
+{
+    if (channel->level == UNWRITTEN || channel->fall_ns < channel->begin_ns)
+        return channel->begin_ns;
+    return is_steady(channel->next) ? NEVER : channel->begin_ns + channel->next.high_ns;
+}
+
+uint64_t rpio_plan_after_next(const struct rpio_plan *plan)
+{
+    uint64_t next = rpio_plan_next(plan), after = NEVER;
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct channel *channel = &plan->channels[i];
+        uint64_t then = due(channel) > next ? due(channel) : due_then(channel);
+        after = then < after ? then : after;
+    }
+    return after;
+}
+
 /* Begins a period at or before `now_ns`; returns its level. */
 static int begin_period(struct channel *channel, uint64_t now_ns)
 {

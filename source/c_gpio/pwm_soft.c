@@ -2,12 +2,15 @@
 /*
  * pwm_soft.c - PWM by software: one thread that carries out the plan of all lines.
  *
- * Everything is under one mutex, which the thread holds but while it waits. It waits on a condition variable also for
- * a deadline that is near: a plain sleep would cost the same, but a start or a change could not end it, and the first
- * pulse of a fast line would last until a slow one wakes up.
+ * Everything is under one mutex, which the thread holds but while it sleeps.
  *
- * A wait ends late, by what the machine needs to get back to the thread. So it is asked to end a little before the
- * deadline, and the rest is looked at the clock: SPIN_NS is the most that this may take.
+ * What PWM costs is its sleeps, and half the cost of a sleep is to set the hardware's timer to its end. The kernel
+ * need not where an earlier timer is set already. So there are two, and the thread sets the one for the edge after the
+ * next before it sleeps until the next. Measured on a virtual machine with 2 edges in a millisecond: 14 us of CPU for
+ * a clock_nanosleep() or a wait on a condition variable, 9 us so. Both end late by the same time, which does not show
+ * in the width of a pulse, so that it does not pay to wake up early and look at the clock until it is time.
+ *
+ * A caller who brings something that is due earlier ends the sleep by setting its timer to a time that is past.
  *
  * A thread that is always behind schedule would take its mutex again before anybody else gets it. So callers are
  * counted before they wait, and the thread steps back while there are any.
@@ -20,15 +23,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NEVER UINT64_MAX
 #define NS_PER_S 1000000000u
 
-#ifndef SPIN_NS
-#define SPIN_NS 10000u
-#endif
+#define NEAR_NS 5000u /* not worth a sleep */
+#define PAST_NS 1u
 
 enum use { FREE, ON_REGS, ON_FD };
 
@@ -50,8 +53,8 @@ struct store {
 
 struct rpio_pwm {
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* for the thread: look again */
-    atomic_uint callers;    /* that want the mutex */
+    pthread_cond_t stepped_back; /* the thread lets callers in */
+    atomic_uint callers;         /* that want the mutex */
     struct rpio_plan *plan;
     struct output outputs[RPIO_PWM_LINES];
     unsigned used;
@@ -59,7 +62,10 @@ struct rpio_pwm {
     uint64_t stepped_ns;
     int has_thread, is_done; /* to be joined; it has given up the mutex for the last time */
     pthread_t thread;
-    pid_t owner; /* the process that may have the thread */
+    int timers[2];
+    uint64_t set_ns[2];     /* what the timers are set to; NEVER: to nothing */
+    const int *asleep_on;   /* the timer that the thread waits for; NULL: it does not */
+    pid_t owner;            /* the process that may have the thread */
 };
 
 static uint64_t now_ns(const struct rpio_pwm *pwm)
@@ -118,25 +124,64 @@ static void carry_out(struct rpio_pwm *pwm, uint64_t now)
 
 /* ---- the thread ----------------------------------------------------------------------------------- */
 
-static void wait_until(struct rpio_pwm *pwm, uint64_t when)
+static void close_timers(const struct rpio_pwm *pwm)
 {
-    struct timespec until = {.tv_sec = (time_t)(when / NS_PER_S), .tv_nsec = (long)(when % NS_PER_S)};
-    if (when == NEVER)
-        (void)pthread_cond_wait(&pwm->changed, &pwm->mutex);
-    else
-        (void)pthread_cond_timedwait(&pwm->changed, &pwm->mutex, &until);
+    for (int i = 0; i < 2; i++)
+        if (pwm->timers[i] >= 0)
+            (void)close(pwm->timers[i]);
 }
 
-/* One look at the plan: does what is due, or waits. */
+static int open_timers(struct rpio_pwm *pwm)
+{
+    for (int i = 0; i < 2; i++) {
+        pwm->set_ns[i] = NEVER;
+        pwm->timers[i] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    }
+    if (pwm->timers[0] >= 0 && pwm->timers[1] >= 0)
+        return 0;
+    int error = -errno;
+    close_timers(pwm);
+    return error;
+}
+
+static void set_timer(struct rpio_pwm *pwm, int which, uint64_t when)
+{
+    struct itimerspec spec = {{0, 0}, {0, 0}}; /* off */
+    if (pwm->set_ns[which] == when)
+        return;
+    if (when != NEVER) {
+        spec.it_value.tv_sec = (time_t)(when / NS_PER_S);
+        spec.it_value.tv_nsec = (long)(when % NS_PER_S);
+    }
+    (void)timerfd_settime(pwm->timers[which], TFD_TIMER_ABSTIME, &spec, NULL);
+    pwm->set_ns[which] = when;
+}
+
+static void sleep_until(struct rpio_pwm *pwm, uint64_t due)
+{
+    int which = pwm->set_ns[1] == due;
+    uint64_t expirations;
+    set_timer(pwm, which, due);
+    set_timer(pwm, !which, rpio_plan_after_next(pwm->plan));
+    pwm->asleep_on = &pwm->timers[which];
+    (void)pthread_mutex_unlock(&pwm->mutex);
+    ssize_t ignored = read(pwm->timers[which], &expirations, sizeof expirations);
+    (void)ignored; /* whatever ended it, we look at the clock */
+    (void)pthread_mutex_lock(&pwm->mutex);
+    pwm->asleep_on = NULL;
+    pwm->set_ns[which] = NEVER;
+}
+
+/* One look at the plan: does what is due, or sleeps. */
 static void work(struct rpio_pwm *pwm)
 {
     if (atomic_load(&pwm->callers)) { /* the last of them wakes us */
-        wait_until(pwm, NEVER);
+        (void)pthread_cond_wait(&pwm->stepped_back, &pwm->mutex);
         return;
     }
     uint64_t now = now_ns(pwm), due = rpio_plan_next(pwm->plan);
-    if (due == NEVER || (due > now && due - now > SPIN_NS)) {
-        wait_until(pwm, due == NEVER ? NEVER : due - SPIN_NS);
+    if (due > now && due - now > NEAR_NS) {
+        sleep_until(pwm, due);
         return;
     }
     while (now < due && !atomic_load(&pwm->callers))
@@ -148,10 +193,10 @@ static void *run(void *argument)
 {
     struct rpio_pwm *pwm = argument;
     (void)prctl(PR_SET_NAME, "rpio-pwm");
-    (void)prctl(PR_SET_TIMERSLACK, 1UL); /* else every wait may take 50 us more */
     (void)pthread_mutex_lock(&pwm->mutex);
     while (pwm->used)
         work(pwm);
+    close_timers(pwm);
     pwm->is_done = 1;
     (void)pthread_mutex_unlock(&pwm->mutex);
     return NULL;
@@ -165,15 +210,18 @@ static int need_thread(struct rpio_pwm *pwm)
     if (pwm->has_thread)
         (void)pthread_join(pwm->thread, NULL);
     pwm->has_thread = pwm->is_done = 0;
+    int error = open_timers(pwm);
+    if (error < 0)
+        return error;
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* a signal is for the program's own threads */
-    int error = pthread_create(&pwm->thread, NULL, run, pwm);
+    error = pthread_create(&pwm->thread, NULL, run, pwm);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error)
-        return -error;
-    pwm->has_thread = 1;
-    return 0;
+        close_timers(pwm);
+    pwm->has_thread = error == 0;
+    return -error;
 }
 
 /* ---- making and ending ---------------------------------------------------------------------------- */
@@ -181,12 +229,8 @@ static int need_thread(struct rpio_pwm *pwm)
 /* For this process. */
 static void make_locks(struct rpio_pwm *pwm)
 {
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&pwm->mutex, NULL);
-    (void)pthread_cond_init(&pwm->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_cond_init(&pwm->stepped_back, NULL);
     atomic_init(&pwm->callers, 0u);
     pwm->owner = getpid();
 }
@@ -226,6 +270,9 @@ void rpio_pwm_abandon(struct rpio_pwm *pwm)
 {
     make_locks(pwm); /* the parent's thread may have held them */
     forget_all(pwm);
+    if (pwm->has_thread && !pwm->is_done)
+        close_timers(pwm); /* ours of them: the parent's go on */
+    pwm->asleep_on = NULL;
     pwm->has_thread = 0;
 }
 
@@ -238,9 +285,13 @@ static void enter(struct rpio_pwm *pwm)
     (void)atomic_fetch_sub(&pwm->callers, 1u);
 }
 
+/* Wakes the thread where it sleeps longer than it may now. */
 static int leave(struct rpio_pwm *pwm, int result)
 {
-    (void)pthread_cond_signal(&pwm->changed);
+    int which = pwm->asleep_on == &pwm->timers[1];
+    if (pwm->asleep_on && (!pwm->used || rpio_plan_next(pwm->plan) < pwm->set_ns[which]))
+        set_timer(pwm, which, PAST_NS);
+    (void)pthread_cond_signal(&pwm->stepped_back);
     (void)pthread_mutex_unlock(&pwm->mutex);
     return result;
 }
@@ -262,7 +313,7 @@ void rpio_pwm_free(struct rpio_pwm *pwm)
     if (!pwm)
         return;
     rpio_pwm_close(pwm);
-    (void)pthread_cond_destroy(&pwm->changed);
+    (void)pthread_cond_destroy(&pwm->stepped_back);
     (void)pthread_mutex_destroy(&pwm->mutex);
     rpio_plan_free(pwm->plan);
     free(pwm);

@@ -339,6 +339,20 @@ def test_behind_schedule_there_is_one_edge_for_a_wake_up_and_what_is_next_is_to_
         assert plan.next() > plan.now
 
 
+@given(st.lists(st.tuples(pauses, st.integers(1, 3), waves), min_size=1, max_size=12))
+def test_what_comes_after_the_next_is_known(series):
+    plan = Plan()
+    for pause, line, wave in series:
+        plan.set(line, *wave, at=plan.now + pause)
+    for _ in range(20):
+        after = plan.lib.rpio_plan_after_next(plan.plan)
+        if plan.next() == NEVER:
+            assert after == NEVER
+            break
+        plan.advance(plan.next())
+        assert plan.next() == after
+
+
 @given(st.lists(st.tuples(pauses, st.integers(1, 99)), min_size=2, max_size=20))
 def test_lines_of_one_period_always_share(series):
     plan = Plan()

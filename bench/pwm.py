@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""PWM by software on 8 lines at 1 kHz, RPIO beside RPi.GPIO: how far rising edges are from their place, and what
+it costs. One table: medians of several rounds, both libraries in turn.
+
+Registers are a file in memory. A small C program on a core of its own takes what is written to GPSET0, again and
+again, with the time; jitter is |interval - 1 ms| between rising edges of a line, CPU is that of the whole process.
+
+    bench/pwm.py --rpi-gpio DIR --fakepi 'COMMAND {file}'
+
+DIR has an unmodified RPi.GPIO; the command runs the words behind it where {file} is /dev/gpiomem. Without both
+RPIO is measured alone.
+"""
+
+import argparse
+import ctypes
+import itertools
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+LINES = (4, 5, 6, 12, 13, 16, 17, 18)
+PERIOD_NS = 1_000_000
+WARM_UP_S = 0.5
+
+OBSERVER = r"""
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <time.h>
+
+/* GPSET0 and GPCLR0, BCM2835 ARM Peripherals, 6.1 */
+enum { SET = 0x1c / 4, CLEAR = 0x28 / 4 };
+
+struct store { uint64_t at_ns; uint32_t bits; };
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+long observe(uint32_t *block, uint64_t for_ns, struct store *out, long max)
+{
+    uint64_t end = now_ns() + for_ns, now;
+    long count = 0;
+    while ((now = now_ns()) < end && count < max) {
+        uint32_t bits = __atomic_load_n(&block[SET], __ATOMIC_RELAXED);
+        if (bits && (bits = __atomic_exchange_n(&block[SET], 0, __ATOMIC_RELAXED)))
+            out[count++] = (struct store){now, bits};
+        if (__atomic_load_n(&block[CLEAR], __ATOMIC_RELAXED))
+            __atomic_exchange_n(&block[CLEAR], 0, __ATOMIC_RELAXED);
+    }
+    return count;
+}
+"""
+
+OURS = """
+from RPIO import _gpio
+from RPIO.backends.regs import RegsBackend
+backend = RegsBackend(_gpio.Registers("brcm,bcm2835-gpio", {file!r}), "file", {file!r})
+for line, percent in {lines}:
+    backend.set_output(line, 0)
+    backend.pwm(line, 1_000_000, percent * 10_000)
+"""
+
+THEIRS = """
+import RPi.GPIO as GPIO
+GPIO.setwarnings(False)
+GPIO.setmode(GPIO.BCM)
+running = []
+for line, percent in {lines}:
+    GPIO.setup(line, GPIO.OUT)
+    running.append(GPIO.PWM(line, 1000))
+    running[-1].start(percent)
+"""
+
+MEASURE = """
+import os, sys, time
+os.sched_setaffinity(0, {{{core}}})
+{program}
+print("ready", flush=True)
+sys.stdin.readline()
+cpu, real = time.process_time(), time.monotonic()
+sys.stdin.readline()
+print((time.process_time() - cpu) / (time.monotonic() - real), flush=True)
+sys.stdin.readline()
+os._exit(0)
+"""
+
+
+class Store(ctypes.Structure):
+    """A write to GPSET0 that the observer has seen."""
+
+    _fields_ = (("at_ns", ctypes.c_uint64), ("bits", ctypes.c_uint32))
+
+
+class Observer:
+    """A register file, and the C function that looks at it."""
+
+    def __init__(self, folder):
+        import mmap
+
+        source, library = Path(folder, "observer.c"), Path(folder, "observer.so")
+        source.write_text(OBSERVER)
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+        self._observe = ctypes.CDLL(str(library)).observe
+        self._observe.argtypes = (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_long)
+        self._observe.restype = ctypes.c_long
+        self.path = Path(folder, "registers")
+        self.path.write_bytes(bytes(0x1000))
+        with self.path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 0x1000)
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+
+    def jitter_ns(self, seconds):
+        """What all rising edges of that time are away from 1 ms after their predecessors, sorted."""
+        room = (Store * int(seconds * 20_000 + 1000))()
+        count = self._observe(self._address, int(seconds * 1e9), room, len(room))
+        jitter = []
+        for line in LINES:
+            rises = [store.at_ns for store in room[:count] if store.bits >> line & 1]
+            jitter += [abs(b - a - PERIOD_NS) for a, b in itertools.pairwise(rises)]
+        return sorted(jitter)
+
+
+def run(observer, seconds, command, program, duties):
+    """One round: (jitter p50, jitter p99, edges, CPU share)."""
+    program = program.format(file=str(observer.path), lines=list(zip(LINES, duties, strict=True)))
+    code = MEASURE.format(program=program, core=0)
+    with subprocess.Popen(
+        [*command, sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(WARM_UP_S)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        jitter = observer.jitter_ns(seconds)
+        process.stdin.write("\n\n")
+        process.stdin.flush()
+        cpu = float(process.stdout.readline())
+    if len(jitter) < len(LINES) * (seconds * 900 - 10):
+        print(f"only {len(jitter)} edges: the machine is too busy", file=sys.stderr)
+    return jitter[len(jitter) // 2], jitter[len(jitter) * 99 // 100], len(jitter), cpu
+
+
+def measure(observer, options, duties):
+    """Rounds of both in turn: {name: medians}."""
+    peers = {"RPIO": ((), OURS)}
+    if options.rpi_gpio and options.fakepi:
+        fake = shlex.split(options.fakepi.format(file=observer.path))
+        peers["RPi.GPIO"] = ((*fake, "env", f"PYTHONPATH={options.rpi_gpio}"), THEIRS)
+    rounds = {name: [] for name in peers}
+    for _ in range(options.rounds):
+        for name, (command, program) in peers.items():
+            rounds[name].append(run(observer, options.seconds, command, program, duties))
+    return {
+        name: [statistics.median(column) for column in zip(*rows, strict=True)]
+        for name, rows in rounds.items()
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rpi-gpio", default=os.environ.get("RPIO_BENCH_RPI_GPIO"))
+    parser.add_argument("--fakepi", default=os.environ.get("RPIO_BENCH_FAKEPI"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4)
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        observer = Observer(folder)
+        print(f"{'8 lines at 1 kHz':<34}{'jitter p50':>12}{'jitter p99':>12}{'CPU':>9}")
+        for title, duties in (
+            ("8 duties, 10 to 80 %", range(10, 90, 10)),
+            ("one duty, 50 %", [50] * len(LINES)),
+        ):
+            found = measure(observer, options, duties)
+            for name, (p50, p99, _, cpu) in found.items():
+                print(f"{title + ': ' + name:<34}{p50 / 1000:>9.1f} us{p99 / 1000:>9.1f} us{cpu:>8.1%}")
+            if len(found) == 2:
+                ours, theirs = found.values()
+                ratios = [a / b if b else float("nan") for a, b in zip(ours, theirs, strict=True)]
+                print(f"{'  ratio':<34}{ratios[0]:>12.2f}{ratios[1]:>12.2f}{ratios[3]:>9.2f}")
+
+
+if __name__ == "__main__":
+    main()
