@@ -226,3 +226,19 @@ def test_the_filter_works_in_real_time_too():
     assert wait_until(lambda: got.extend(_gpio.events_read(fd)) or got)
     assert [e[:2] for e in got] == [(17, 1)]
     backend.close()
+
+
+def test_pwm_runs_in_real_time_too():
+    sim = SimBackend(by_name("4B"))
+    sim.set_output(17, 0)
+    sim.wire(17, 18)
+    sim.set_input(18, PUD_OFF)
+    reader, events = sim.watch(18, BOTH), []
+    start_ns = time.monotonic_ns()
+    sim.pwm(17, 2_000_000, 1_000_000)
+    assert wait_until(lambda: events.extend(_gpio.events_read(reader)) or len(events) >= 8)
+    assert [event.value for event in events[:8]] == [1, 0] * 4
+    assert events[6].timestamp_ns - start_ns >= 6_000_000  # the fourth period, and not before its time
+    sim.end_pwm(17)
+    assert sim.read(18) == 0
+    sim.close()
