@@ -84,8 +84,8 @@ lint: dev
 	@for f in $(CORE); do for d in -DNORMAL -DRPIO_MODELLED_SOC; do gcc $(C_STRICT) $$d $$($(PY) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') -fsyntax-only source/c_gpio/$$f.c || exit 1; done; done
 	@echo "C core: no warnings"
 
-bench: dev            ## costs of the hot paths, one table
-	@$(PY) bench/run.py
+bench: dev            ## RPIO beside RPi.GPIO, gpiod, rpi-lgpio and gpiozero: one table with ratios
+	@$(PY) bench/run.py $(PARTS)
 
 # -- documents and packages --------------------------------------------------------------------------
 

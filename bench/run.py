@@ -1,96 +1,51 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What the hot paths cost, beside the floor they stand on. One table: the best of several rounds, in nanoseconds.
+"""`make bench`: RPIO beside its peers, one table with ratios; then what the hot paths cost by themselves.
 
-Registers are a file mapped in place of /dev/gpiomem, so a store costs what a store to memory costs: the
-figures are the library's own. Edges are records in a pipe, dispatched to a callback that does nothing.
+    bench/run.py [PART...]      registers, instructions, gpiochip, pwm, floors; all of them without one
+
+The peers come from the package index and are measured in the same run, in turn with RPIO. Less is better
+everywhere; a ratio is ours over theirs. The status is 1 where a ratio is not what it has to be.
 """
 
-import os
-import tempfile
-import timeit
+import importlib
+import sys
+import time
 
-from RPIO import _gpio, model
-from RPIO.backends.clock import ManualClock
-from RPIO.backends.regs import RegsBackend
-from RPIO.backends.sim import SimBackend
-from RPIO.board import Board
-from RPIO.boards import by_name
-from RPIO.dispatcher import Dispatcher
+from table import HEAD, line
 
-ROUNDS = 15
-EVENTS = 640
-
-
-def best_ns(statement, names, number=20_000):
-    """Nanoseconds of one execution, the best of ROUNDS."""
-    return min(timeit.repeat(statement, globals=names, number=number, repeat=ROUNDS)) / number * 1e9
+PARTS = {
+    "registers": "RPi.GPIO on fake registers",
+    "instructions": "the same, counted by valgrind",
+    "gpiochip": "gpiod, rpi-lgpio and gpiozero in the kernel rig",
+    "pwm": "RPi.GPIO's software PWM",
+    "floors": "RPIO by itself",
+}
 
 
-def board_on(backend, hardware):
-    board = Board()
-    board.use(backend, hardware)
-    board.setup([17, 18], model.OUT, model.PUD_OFF, 0)
-    return board
+def measure(part):
+    """The rows of a part, or why there are none."""
+    print(f"measuring: {PARTS[part]} ...", file=sys.stderr, flush=True)
+    begin = time.monotonic()
+    module = importlib.import_module(part)
+    reason = module.why_not() if hasattr(module, "why_not") else ""
+    rows = [] if reason else module.rows()
+    print(f"  {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    return rows, reason
 
 
-def levels(title, board):
-    """Rows for the functions that touch a level."""
-    names = {"board": board, "pair": [17, 18]}
-    return [
-        (f"{title}: output(17, 1)", best_ns("board.output(17, 1)", names)),
-        (f"{title}: output([17, 18], 1)", best_ns("board.output(pair, 1)", names)),
-        (f"{title}: input(17)", best_ns("board.input(17)", names)),
-    ]
-
-
-def edges():
-    """Rows for one edge from the pipe to the callback, in batches and alone."""
-    seen = []
-    dispatcher = Dispatcher(_gpio.Poller(), seen.append)
-    reader, writer = os.pipe2(os.O_NONBLOCK)
-    dispatcher.add_edges(reader, print)
-    many = b"".join(_gpio.event_encode(17, n % 2, n, n + 1) for n in range(EVENTS))
-    one = many[:48]
-
-    def burst():
-        os.write(writer, many)
-        while dispatcher.step(0):
-            pass
-
-    def single():
-        os.write(writer, one)
-        dispatcher.step(0)
-
-    rows = [
-        ("edges: record to on_edge(), bursts of 640", best_ns("burst()", {"burst": burst}, 100) / EVENTS),
-        ("edges: write, wait and dispatch of one", best_ns("single()", {"single": single}, 2_000)),
-    ]
-    dispatcher.remove(reader)
-    dispatcher.close()
-    os.close(reader)
-    os.close(writer)
-    return rows
-
-
-def main():
-    hardware = by_name("3B+")
-    with tempfile.NamedTemporaryFile() as file:
-        file.truncate(0x1000)
-        block = _gpio.Registers(hardware.gpio_compatible, file.name)
-        regs = board_on(RegsBackend(block, "file", file.name), hardware)
-        sim = board_on(SimBackend(hardware, ManualClock()), hardware)
-        rows = [
-            ("floor: a Python function that does nothing", best_ns("f(17, 1)", {"f": lambda a, b: None})),
-            ("floor: the C call behind output()", best_ns("w(17, 1)", {"w": block.write})),
-            *levels("registers", regs),
-            *levels("simulated", sim),
-            *edges(),
-        ]
-        regs.close()
-        sim.close()
-    for what, ns in rows:
-        print(f"{what:<46} {ns:>8.0f} ns")
+def main(wanted):
+    unknown = [part for part in wanted if part not in PARTS]
+    if unknown:
+        sys.exit(f"there is no part {unknown[0]!r}; choose among {', '.join(PARTS)}")
+    found = {part: measure(part) for part in wanted or PARTS}
+    print(HEAD)
+    for part, (rows, reason) in found.items():
+        for row in rows:
+            print(line(row))
+        if reason:
+            print(f"{PARTS[part]}: not measured: {reason}")
+    sys.exit(not all(row.kept for rows, _ in found.values() for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the hot paths cost, beside the floor they stand on. One table: the best of several rounds, in nanoseconds.
+
+Registers are a file mapped in place of /dev/gpiomem, so a store costs what a store to memory costs: the
+figures are the library's own. Edges are records in a pipe, dispatched to a callback that does nothing.
+"""
+
+import os
+import tempfile
+import timeit
+
+from table import Row, report
+
+from RPIO import _gpio, model
+from RPIO.backends.clock import ManualClock
+from RPIO.backends.regs import RegsBackend
+from RPIO.backends.sim import SimBackend
+from RPIO.board import Board
+from RPIO.boards import by_name
+from RPIO.dispatcher import Dispatcher
+
+ROUNDS = 15
+EVENTS = 640
+
+
+def best_ns(statement, names, number=20_000):
+    """Nanoseconds of one execution, the best of ROUNDS."""
+    return min(timeit.repeat(statement, globals=names, number=number, repeat=ROUNDS)) / number * 1e9
+
+
+def board_on(backend, hardware):
+    board = Board()
+    board.use(backend, hardware)
+    board.setup([17, 18], model.OUT, model.PUD_OFF, 0)
+    return board
+
+
+def levels(title, board):
+    """Rows for the functions that touch a level."""
+    names = {"board": board, "pair": [17, 18]}
+    return [
+        (f"{title}: output(17, 1)", best_ns("board.output(17, 1)", names)),
+        (f"{title}: output([17, 18], 1)", best_ns("board.output(pair, 1)", names)),
+        (f"{title}: input(17)", best_ns("board.input(17)", names)),
+    ]
+
+
+def edges():
+    """Rows for one edge from the pipe to the callback, in batches and alone."""
+    seen = []
+    dispatcher = Dispatcher(_gpio.Poller(), seen.append)
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    dispatcher.add_edges(reader, print)
+    many = b"".join(_gpio.event_encode(17, n % 2, n, n + 1) for n in range(EVENTS))
+    one = many[:48]
+
+    def burst():
+        os.write(writer, many)
+        while dispatcher.step(0):
+            pass
+
+    def single():
+        os.write(writer, one)
+        dispatcher.step(0)
+
+    rows = [
+        ("edges: record to on_edge(), bursts of 640", best_ns("burst()", {"burst": burst}, 100) / EVENTS),
+        ("edges: write, wait and dispatch of one", best_ns("single()", {"single": single}, 2_000)),
+    ]
+    dispatcher.remove(reader)
+    dispatcher.close()
+    os.close(reader)
+    os.close(writer)
+    return rows
+
+
+def rows():
+    """The rows of the table: no peer, no bar."""
+    hardware = by_name("3B+")
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(0x1000)
+        block = _gpio.Registers(hardware.gpio_compatible, file.name)
+        regs = board_on(RegsBackend(block, "file", file.name), hardware)
+        sim = board_on(SimBackend(hardware, ManualClock()), hardware)
+        found = [
+            ("floor: a Python function that does nothing", best_ns("f(17, 1)", {"f": lambda a, b: None})),
+            ("floor: the C call behind output()", best_ns("w(17, 1)", {"w": block.write})),
+            *levels("registers", regs),
+            *levels("simulated", sim),
+            *edges(),
+        ]
+        regs.close()
+        sim.close()
+    return [Row(what, "", None, ns, "ns") for what, ns in found]
+
+
+if __name__ == "__main__":
+    report(rows())

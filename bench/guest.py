@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One library on the real kernel's gpiochip: what a write costs, and how long an edge takes to its callback.
+
+    guest.py LIBRARY PLACE EDGES      PLACE: "main", the loop is in the main thread; "thread", it is in another
+
+Runs in the kernel rig. Another process moves GPIO 17 and notes the time before; the callback notes the time it
+begins. Prints one line of JSON, in microseconds. GPIO 18 is written.
+"""
+
+import json
+import mmap
+import os
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "source" / "tests"))
+
+from kernel import gpiosim
+
+IN, OUT = 17, 18
+PAUSE_S = 0.003
+WRITES = 300
+
+
+class Edges:
+    """Another process that moves the line, and the two lists of times."""
+
+    def __init__(self, chip, count):
+        self.count = count
+        self.arrived_ns = []
+        self._sent = mmap.mmap(-1, 8 * (count + 1))  # the first is the starting signal
+        chip.drive(IN, 0)
+        self._child = os.fork()
+        if self._child == 0:
+            self._move(chip)
+
+    def _move(self, chip):
+        while not self._sent[0]:
+            time.sleep(0.001)
+        for n in range(self.count):
+            time.sleep(PAUSE_S)
+            struct.pack_into("q", self._sent, 8 * (n + 1), time.monotonic_ns())
+            chip.drive(IN, (n + 1) % 2)
+        os._exit(0)
+
+    def start(self):
+        self._sent[0] = 1
+
+    def note(self, *ignored):
+        self.arrived_ns.append(time.monotonic_ns())
+
+    @property
+    def done(self):
+        return len(self.arrived_ns) >= self.count
+
+    def wait(self):
+        """For libraries with a thread of their own; the main thread sleeps."""
+        self.start()
+        while not self.done:
+            time.sleep(0.05)
+
+    def latencies_us(self):
+        os.waitpid(self._child, 0)
+        sent = struct.unpack_from(f"{self.count}q", self._sent, 8)
+        return sorted((b - a) / 1000 for a, b in zip(sent, self.arrived_ns, strict=False))
+
+
+def gpiod(chip, edges, place):
+    import gpiod
+    from gpiod.line import Direction, Edge, Value
+
+    def loop():
+        settings = gpiod.LineSettings(edge_detection=Edge.BOTH)
+        with gpiod.request_lines(chip.path, consumer="bench", config={IN: settings}) as request:
+            edges.start()
+            while not edges.done:
+                if request.wait_edge_events(5):
+                    for event in request.read_edge_events():
+                        edges.note(event)
+
+    if place == "main":
+        loop()
+    else:
+        thread = threading.Thread(target=loop)
+        thread.start()
+        thread.join()
+    settings = gpiod.LineSettings(direction=Direction.OUTPUT)
+    request = gpiod.request_lines(chip.path, consumer="bench", config={OUT: settings})
+    active = Value.ACTIVE
+    return lambda: request.set_value(OUT, active)
+
+
+def rpi_gpio(chip, edges, place):
+    """rpi-lgpio's RPi.GPIO."""
+    from RPi import GPIO
+
+    GPIO.setmode(GPIO.BCM)
+    GPIO.setup(IN, GPIO.IN)
+    GPIO.setup(OUT, GPIO.OUT)
+    GPIO.add_event_detect(IN, GPIO.BOTH, edges.note)
+    edges.wait()
+    return lambda: GPIO.output(OUT, 1)
+
+
+def gpiozero(chip, edges, place):
+    import gpiozero
+
+    button = gpiozero.Button(IN, pull_up=None, active_state=True)
+    button.when_pressed = button.when_released = edges.note
+    edges.wait()
+    return gpiozero.LED(OUT).on
+
+
+def rpio(chip, edges, place):
+    import RPIO
+
+    RPIO.use("cdev")
+    RPIO.setup(IN, RPIO.IN)
+    RPIO.setup(OUT, RPIO.OUT)
+
+    def callback(gpio_id, value):
+        edges.note()
+        if edges.done:
+            RPIO.stop_waiting_for_interrupts()
+
+    if place == "main":
+        RPIO.add_interrupt_callback(IN, callback)
+        edges.start()
+        RPIO.wait_for_interrupts()
+    else:
+        RPIO.add_event_detect(IN, RPIO.BOTH, edges.note)
+        edges.wait()
+    return lambda: RPIO.output(OUT, 1)
+
+
+LIBRARIES = {"gpiod": gpiod, "rpi-lgpio": rpi_gpio, "gpiozero": gpiozero, "RPIO": rpio}
+
+
+def main(library, place, count):
+    chip = gpiosim.find("pinctrl-bcm2835")
+    edges = Edges(chip, int(count))
+    write = LIBRARIES[library](chip, edges, place)
+    writes_us = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        for _ in range(WRITES):
+            write()
+        writes_us.append((time.perf_counter() - begin) / WRITES * 1e6)
+    latencies = edges.latencies_us()
+    figures = {"library": library, "place": place, "write_us": min(writes_us), "edges": len(latencies)}
+    for name, share in (("p50_us", 0.5), ("p99_us", 0.99)):
+        figures[name] = latencies[int(share * (len(latencies) - 1))]
+    print(json.dumps(figures), flush=True)
+    os._exit(0)  # without the libraries' own ends: some wait for threads that nobody stops
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
