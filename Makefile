@@ -10,7 +10,7 @@ SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_g
 CORE := regs regs_bcm2835 regs_rp1 cdev event poll pwm_plan pwm_soft sysfs module
 C_STRICT := -std=c11 -D_GNU_SOURCE -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
-.PHONY: help install dev run test test-host test-kernel test-full test-sanitized test-package check lint bench docs deb clean
+.PHONY: help install dev run test test-host test-kernel test-full test-sanitized test-package test-peers check lint bench docs deb clean
 
 help:                 ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -58,7 +58,7 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 test: test-host test-kernel ## everything of ours, a real kernel included
 
 test-host: dev        ## what needs no kernel of our own
-	@$(PY) -m pytest --ignore=source/tests/kernel --ignore=source/tests/package
+	@$(PY) -m pytest --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers
 
 test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux
 	@if $(RIG) check; then \
@@ -73,7 +73,10 @@ test-sanitized: dev   ## the C core under the address and undefined-behaviour sa
 test-package: dev     ## wheel and sdist build, install and import elsewhere, on every Python at hand
 	@$(PY) -m pytest -p no:cacheprovider --timeout 600 source/tests/package
 
-test-full: test-package deb ## what takes long: package builds, other people's suites
+test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
+	@$(PY) -m pytest -p no:cacheprovider --timeout 600 source/tests/peers
+
+test-full: test-package test-peers deb ## what takes long: package builds, other people's suites
 
 check: lint test-sanitized docs ## format, lint, types, C warnings, sanitizers, documents
 
