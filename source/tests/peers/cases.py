@@ -9,6 +9,7 @@ is no int, Float(), a number that is no float; `calls`, an empty list.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -336,6 +337,33 @@ def cleaning_up() -> Iterator[Case]:
     yield from each((*BOARD, "setup(11, OUT)"), "cleanup({})", ("11", "17", "6", "[11]", ""), ("getmode()",))
 
 
+def storing() -> Iterator[Case]:
+    """What is written into registers, in which order, with neighbours that are to stay as they are."""
+    for revision in (PI_3B_PLUS, PI_4B):
+        for line in (4, 17, 31, 32, 53):
+            neighbours = (f"preset({line - 1}, 4)", f"preset({line // 10 * 10}, 7)", *QUIET)
+            ways = [f"IN, {pull}" for pull in ("PUD_OFF", "PUD_DOWN", "PUD_UP")]
+            ways += ["OUT", "OUT, initial=0", "OUT, initial=1"]
+            for way in ways:
+                yield from on((revision,), *neighbours, f"setup({line}, {way})", f"cleanup({line})")
+            other = "[2, 18, 33, 47]"
+            yield from on(
+                (revision,), *neighbours, f"setup({other}, IN, PUD_UP)", f"setup({line}, OUT)", "cleanup()"
+            )
+        for before, after in itertools.product(("IN", "IN, PUD_UP", "OUT", "OUT, initial=1"), repeat=2):
+            yield from on((revision,), *BCM, f"setup(17, {before})", f"setup(17, {after})")
+        yield from on(
+            (revision,), *OUT, "output(17, 1)", "setup(17, IN, PUD_DOWN)", "setup(17, OUT)", "output(17, 0)"
+        )
+        yield from on((revision,), *QUIET, "preset(17, 1)", "setup(17, OUT)", "output(17, 1)")
+        yield from on(
+            (revision,), *IN, "add_event_detect(17, RISING)", "remove_event_detect(17)", "cleanup(17)"
+        )
+        yield from on(
+            (revision,), *IN, "wait_for_edge(17, RISING, timeout=5)", "input(17)", "gpio_function(17)"
+        )
+
+
 def watching() -> Iterator[Case]:
     """add_event_detect(), add_event_callback(), remove_event_detect(), event_detected()."""
     add = "add_event_detect({})"
@@ -570,6 +598,6 @@ def the_module() -> Iterator[Case]:
 
 GROUPS = (
     *(numbering, boards, setting_up, using_others_lines, writing, reading, cleaning_up),
-    *(watching, edges, pulse_widths, the_module),
+    *(storing, watching, edges, pulse_widths, the_module),
 )
 CASES = tuple(dict.fromkeys(case for group in GROUPS for case in group()))
