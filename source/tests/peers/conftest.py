@@ -15,9 +15,19 @@ def fake_pi():
 
 
 @pytest.fixture(scope="session")
-def rpi_gpio(fake_pi):
+def fetch():
+    """A call that skips, saying why, where the package index or the compiler does not deliver."""
+
+    def fetch(get, *arguments):
+        try:
+            return get(*arguments)
+        except peers.NotToBeHad as e:
+            pytest.skip(f"cannot be had: {e}")
+
+    return fetch
+
+
+@pytest.fixture(scope="session")
+def rpi_gpio(fake_pi, fetch):
     """The folder of the real RPi.GPIO."""
-    try:
-        return peers.rpi_gpio()
-    except peers.NotToBeHad as e:
-        pytest.skip(f"RPi.GPIO cannot be had: {e}")
+    return fetch(peers.rpi_gpio)
