@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A pytest plugin for gpiozero's own tests: RPIO in RPi.GPIO's place, on a simulated Pi 3B+ with a wire.
+
+gpiozero's sdist has its tests without their conftest.py, so what they want of it is here, and goes by its name.
+"""
+
+import sys
+import threading
+
+import pytest
+from gpiozero import Device
+from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+import RPIO
+
+TEST_PIN, INPUT_PIN = 22, 27  # what test_real_pins.py has for a default
+
+OTHER_FACTORIES = ("[native]", "[lgpio]", "[pigpio]")
+WANTS_NO_LIBRARY = "test_default_pin_factory_order"  # RPi.GPIO is to be missing there
+
+sys.modules["conftest"] = sys.modules[__name__]
+RPIO.install_as_rpi_gpio()
+RPIO.sim.wire(TEST_PIN, INPUT_PIN)
+
+
+def pytest_collection_modifyitems(items):
+    """Leave out what has another library below it than ours."""
+    items[:] = [
+        item for item in items if not item.name.endswith(OTHER_FACTORIES) and item.name != WANTS_NO_LIBRARY
+    ]
+
+
+@pytest.fixture
+def no_default_factory(monkeypatch):
+    """No factory has been chosen yet; afterwards the one from before is."""
+    monkeypatch.setattr(Device, "pin_factory", None)
+
+
+@pytest.fixture
+def mock_factory(monkeypatch):
+    """gpiozero's own simulation is the default; it forgets its pins afterwards."""
+    factory = MockFactory()
+    monkeypatch.setattr(Device, "pin_factory", factory)
+    yield factory
+    factory.reset()
+
+
+@pytest.fixture
+def pwm(mock_factory):
+    """The pins of the simulation can do PWM."""
+    mock_factory.pin_class = MockPWMPin
+
+
+class ThreadedTest(threading.Thread):
+    """A call in a thread of its own; *result* waits for it."""
+
+    def __init__(self, call):
+        super().__init__(daemon=True)
+        self._call = call
+        self._result = None
+        self.start()
+
+    def run(self):
+        self._result = self._call()
+
+    @property
+    def result(self):
+        self.join(10)
+        return self._result
