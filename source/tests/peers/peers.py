@@ -91,13 +91,12 @@ def sdist(requirement: str) -> Path:
     return next(cached(f"{requirement}-sdist", fetch).iterdir())
 
 
-def installed(*requirements: str, **env: str) -> Path:
-    """Return a folder that, on the module path, has these packages, built from source where they are C."""
-    digest = hashlib.sha256(" ".join((*requirements, *env)).encode()).hexdigest()[:8]
-    name = f"{requirements[0]}-{_this_python()}-{digest}"
+def installed(*requirements: str) -> Path:
+    """Return a folder that, on the module path, has these packages and no others, not even what they need."""
+    name = f"{'+'.join(requirements)}-{_this_python()}"
 
     def install(folder: Path) -> None:
-        run(*PIP, "install", "--target", folder, *requirements, **env)
+        run(*PIP, "install", "--no-deps", "--target", folder, *requirements)
 
     return cached(name, install)
 

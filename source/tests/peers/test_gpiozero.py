@@ -11,7 +11,7 @@ import pytest
 
 from . import fakepi, peers
 
-GPIOZERO = "gpiozero==2.0.1.post3"
+GPIOZERO, COLORZERO = "gpiozero==2.0.1.post3", "colorzero==2.0"
 PLUGIN = Path(__file__).with_name("gpiozero_plugin.py")
 FACTORY = "rpigpio"
 NOT_YET = {"test_bad_duty_cycle", "test_duty_cycles"}
@@ -54,7 +54,7 @@ def run(source, module_path, folder, *names):
 @pytest.fixture(scope="module")
 def verdicts(fake_pi, fetch, tmp_path_factory):
     """Name of each test -> "passed", "skipped: why" or "failed: how"."""
-    where = fetch(peers.sdist, GPIOZERO), (fetch(peers.installed, GPIOZERO), PLUGIN.parent)
+    where = fetch(peers.sdist, GPIOZERO), (fetch(peers.installed, GPIOZERO, COLORZERO), PLUGIN.parent)
     folder = tmp_path_factory.mktemp("gpiozero")
     found = run(*where, folder)
     failed = [name for name, said in found.items() if said.startswith("failed")]
