@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ RUNNER = Path(__file__).with_name("runner.py")
 STORES_C = Path(__file__).with_name("stores.c")
 NOTES_STORES = platform.machine() == "x86_64"
 RUN_TIME_LIMIT_S = 600
+PART, AT_ONCE = 100, 3
+"""Cases that one process runs, and processes at a time: some cases wait, for what is not to happen."""
 
 REAL = "RPi.GPIO"
 BY_NAME = "RPi.GPIO by RPIO"
@@ -61,16 +64,24 @@ def run(subject: str, cases: Iterable[Case]) -> dict[Case, list[Outcome]]:
     by_revision: dict[str, list[Case]] = {}
     for case in cases:
         by_revision.setdefault(case.revision, []).append(case)
-    return {
-        case: outcomes
+    parts = [
+        (revision, some[at : at + PART])
         for revision, some in by_revision.items()
-        for case, outcomes in zip(some, _run_on(subject, revision, some), strict=True)
-    }
-
-
-def _run_on(subject: str, revision: str, cases: Sequence[Case]) -> list[list[Outcome]]:
-    environment = [f"LD_PRELOAD={peers.compiled(STORES_C)}"] if NOTES_STORES else []
+        for at in range(0, len(some), PART)
+    ]
     module = str(peers.rpi_gpio()) if subject == REAL else subject
+    preload = peers.compiled(STORES_C) if NOTES_STORES else None
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = pool.map(lambda part: _run_on(module, preload, *part), parts)
+        return dict(
+            pair
+            for (_, some), outcomes in zip(parts, told, strict=True)
+            for pair in zip(some, outcomes, strict=True)
+        )
+
+
+def _run_on(module: str, preload: Path | None, revision: str, cases: Sequence[Case]) -> list[list[Outcome]]:
+    environment = [f"LD_PRELOAD={preload}"] if preload else []
     done = subprocess.run(
         [
             *(*fakepi.command(revision, sysfs=True), "env", *environment, "RPIO_BACKEND=regs"),

@@ -158,6 +158,8 @@ def boards() -> Iterator[Case]:
         yield from on(REVISIONS, "setmode(BOARD)", f"setup({pin}, OUT)")
     for line in ("0", "1", "2", "3", "28", "45", "53", "54", "57", "58"):
         yield from on((REV_1_B, COMPUTE_MODULE_3, PI_4B), "setmode(BCM)", f"setup({line}, IN, PUD_UP)")
+    yield from on(REVISIONS, "setmode(BOARD)", *(f"setup({pin}, OUT)" for pin in range(42)), "cleanup()")
+    yield from on(REVISIONS, *QUIET, *(f"setup({line}, IN)" for line in range(60)), "cleanup()")
     yield from on(REVISIONS, *QUIET, "setup([0, 1, 2, 3], IN, PUD_DOWN)", "cleanup()")
     yield from on((COMPUTE_MODULE_3,), "setmode(BOARD)", "getmode()", "setmode(BCM)", "setmode(BOARD)")
     for pull in ("PUD_OFF", "PUD_DOWN", "PUD_UP"):
@@ -495,6 +497,67 @@ def edges() -> Iterator[Case]:
             *("prime(17)", "edge(17, 1)", *called),
         )
     )
+    watch = (*IN, add.format(", calls.append"), "prime(17)")
+    again = ("calls.clear()", "edge(17, 1)", "until(lambda: calls, 0.5)", "calls")
+    yield Case((*watch, "setup(17, IN, PUD_UP)", *again))
+    yield Case((*watch, "setup(17, OUT)", "setup(17, IN)", *again))
+    yield Case((*watch, "setup(17, OUT)", *again))
+    yield Case((*watch, "remove_event_detect(17)", *again))
+    yield Case((*watch, "remove_event_detect(17)", add.format(", calls.append"), "prime(17)", *again))
+    yield Case((*watch, "cleanup(17)", *again))
+    yield Case((*watch, "cleanup(17)", "setup(17, IN)", add.format(", calls.append"), "prime(17)", *again))
+    yield Case((*watch, "cleanup()", *IN, add.format(", calls.append"), "prime(17)", *again))
+    yield Case((*watch, *again, *again, *again))
+    for callback in (
+        "calls.append(event_detected(channel))",
+        "calls.append(input(channel))",
+        "calls.append(type(channel))",
+    ):
+        yield Case((*IN, add.format(f", lambda channel: {callback}"), "prime(17)", "edge(17, 1)", *called))
+    yield Case(
+        (*IN, add.format(", lambda channel: sys.exit(3)"), "import sys", "prime(17)", "edge(17, 1)", *called)
+    )
+    yield Case(
+        (
+            *IN,
+            add.format(", lambda: calls.append(1)"),
+            "sys.stderr = None",
+            "prime(17)",
+            "edge(17, 1)",
+            *called,
+        )
+    )
+    yield Case(
+        (
+            *IN,
+            add.format(", bouncetime=1000"),
+            "prime(17)",
+            "edge(17, 1)",
+            *detected,
+            "edge(17, 1)",
+            *detected,
+        )
+    )
+    yield Case((*IN, add.format(", bouncetime=1"), "prime(17)", *[*detected, "edge(17, 1)"] * 3, *detected))
+    yield Case(
+        (
+            *IN,
+            add.format(", calls.append") + "; setup(27, IN)",
+            "add_event_detect(27, BOTH, calls.append)",
+            "prime(17)",
+            "prime(27)",
+            "edge(27, 1)",
+            "until(lambda: calls)",
+            "edge(17, 1)",
+            "until(lambda: len(calls) > 1)",
+            "calls",
+            "event_detected(27)",
+            "event_detected(17)",
+        )
+    )
+    for revision, pin, line in ((REV_1_B, 13, 21), (REV_2_B, 13, 27), (PI_4B, 40, 21)):
+        program = ("setmode(BOARD)", f"setup({pin}, IN)", f"add_event_detect({pin}, RISING, calls.append)")
+        yield from on((revision,), *program, f"prime({line})", f"edge({line}, 1)", *called)
     wait = "wait_for_edge({})"
     yield from each(
         IN,
@@ -594,6 +657,11 @@ def the_module() -> Iterator[Case]:
     yield Case(("GPIO.nothing",))
     yield Case(("from RPi.GPIO import setup, PWM",))
     yield Case(("import RPi", "RPi.GPIO is GPIO"))
+    yield Case(("RPI_INFO = GPIO.RPI_INFO", "type(RPI_INFO)", "list(RPI_INFO)", "RPI_INFO is GPIO.RPI_INFO"))
+    star = "names = {}; exec('from RPi.GPIO import *', names); del names['__builtins__']"
+    yield Case((star, "sorted(names)"))
+    for name in ("setup", "output", "input", "cleanup", "add_event_detect", "wait_for_edge", "PWM"):
+        yield Case((f"{name}.__name__", f"callable({name})", f"bool({name}.__doc__)"))
 
 
 GROUPS = (

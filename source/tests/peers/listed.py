@@ -105,6 +105,12 @@ def _wait_leaves_its_edge(found: Difference) -> bool:
     return waited and accepted(found) and "Conflicting edge detection already" in found.theirs.text
 
 
+def _edges_of_an_output(found: Difference) -> bool:
+    watching = found.line in ("until(lambda: calls, 0.5)", "calls") and found.ours.text in ("False", "[]")
+    setups = [line for line in found.case.lines if line.startswith("setup(")]
+    return watching and setups[-1:] == ["setup(17, OUT)"]
+
+
 def _remove_before_setup(found: Difference) -> bool:
     return accepted(found) and found.line.startswith("remove_") and "/dev/mem" in found.theirs.text
 
@@ -185,6 +191,7 @@ ON_PURPOSE = (
     Listed("-666", _minus_666, "``cleanup(-666)`` cleans up everything"),
     Listed("callbacks once", _callbacks_once, "n callbacks on a pin are each called n times"),
     Listed("a wait ends", _wait_leaves_its_edge, "``wait_for_edge()`` leaves its edge behind"),
+    Listed("edges of an output", _edges_of_an_output, "edges of a channel that has become an output"),
     Listed(
         "remove before setup", _remove_before_setup, "``remove_event_detect()`` before the first ``setup()``"
     ),
@@ -233,7 +240,12 @@ def _names_of_the_stand_in(found: Difference) -> bool:
     return "dir(GPIO)" in found.line or found.line == "GPIO.nothing"
 
 
+def _exit_in_a_callback(found: Difference) -> bool:
+    return found.theirs.text == "status 3" and not found.ours.raised
+
+
 TO_BE_MENDED = (
+    Listed("sys.exit() in a callback ends the program", _exit_in_a_callback, ""),
     Listed("PWM on registers", _pwm_on_registers, ""),
     Listed("cleanup() of nothing keeps the mode", _cleanup_of_nothing, "", (BY_NAME,)),
     Listed("cleanup() of a list, up to the bad one", _cleanup_up_to_the_bad_one, ""),

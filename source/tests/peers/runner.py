@@ -209,9 +209,9 @@ def run_case(lines: list[str], module: ModuleType, world: World) -> list[dict[st
     with open(reader) as answers:
         outcomes = [json.loads(answer) for answer in answers]
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status < 0:
-        name = signal.Signals(-status).name
-        outcomes.append({"raises": ["killed"], "text": name, "warnings": [], "stores": None})
+    if len(outcomes) < len(lines):
+        how = signal.Signals(-status).name if status < 0 else f"status {status}"
+        outcomes.append({"raises": ["ended"], "text": how, "warnings": [], "stores": None})
     return outcomes
 
 
