@@ -210,10 +210,6 @@ ON_PURPOSE = (
 # -- to be mended --------------------------------------------------------------------------------------
 
 
-def _pwm_on_registers(found: Difference) -> bool:
-    return "regs has no software PWM" in found.ours.text
-
-
 def _cleanup_of_nothing(found: Difference) -> bool:
     cleaned = "cleanup()" in found.case.lines and not any("setup(" in line for line in found.case.lines)
     mode_is_gone = (found.theirs.text, found.ours.text) == ("11", "None") or MODE_WANTED in found.ours.text
@@ -246,7 +242,6 @@ def _exit_in_a_callback(found: Difference) -> bool:
 
 TO_BE_MENDED = (
     Listed("sys.exit() in a callback ends the program", _exit_in_a_callback, ""),
-    Listed("PWM on registers", _pwm_on_registers, ""),
     Listed("cleanup() of nothing keeps the mode", _cleanup_of_nothing, "", (BY_NAME,)),
     Listed("cleanup() of a list, up to the bad one", _cleanup_up_to_the_bad_one, ""),
     Listed("cleanup() goes by number", _order_of_cleanup, ""),

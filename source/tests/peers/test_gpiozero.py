@@ -14,8 +14,6 @@ from . import fakepi, peers
 GPIOZERO, COLORZERO = "gpiozero==2.0.1.post3", "colorzero==2.0"
 PLUGIN = Path(__file__).with_name("gpiozero_plugin.py")
 FACTORY = "rpigpio"
-NOT_YET = {"test_bad_duty_cycle", "test_duty_cycles"}
-"""PWM on the simulated board."""
 TIME_LIMIT_S = 290
 
 pytestmark = pytest.mark.timeout(600)
@@ -71,11 +69,10 @@ def verdict(case):
 
 def test_nothing_of_its_suite_fails(verdicts, capsys):
     failed = {name: said for name, said in verdicts.items() if said.startswith("failed")}
-    not_yet = {name for name in failed if name.endswith(f"[{FACTORY}]") and plain(name) in NOT_YET}
     with capsys.disabled():
         passed = sum(said == "passed" for said in verdicts.values())
         print(f" gpiozero's own tests: {passed} pass, {len(failed)} fail, {len(verdicts)} in all ", end="")
-    assert not set(failed) - not_yet, failed
+    assert not failed, failed
 
 
 def test_on_real_pins_it_fails_only_where_spidev_is_missing(verdicts, capsys):
@@ -84,7 +81,7 @@ def test_on_real_pins_it_fails_only_where_spidev_is_missing(verdicts, capsys):
     with capsys.disabled():
         print(f" on real pins, which are ours: {len(passed)} of {len(ours)} pass ", end="")
     assert len(ours) == 20
-    assert {name for name in set(ours) - passed if "spi" not in name} == NOT_YET, ours
+    assert all("spi" in name for name in set(ours) - passed), ours
 
 
 def plain(name):
