@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The fake Pi itself: what a command finds there, and that nothing of it is left."""
 
+import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +75,20 @@ def test_nothing_is_seen_outside_and_nothing_is_left():
 def test_the_status_is_the_commands():
     assert on_a_pi("sh", "-c", "exit 3").returncode == 3
     assert on_a_pi("there-is-no-such-command").returncode == 127
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a capability to lose")
+def test_it_says_what_to_do_where_namespaces_are_refused():
+    def lose_cap_sys_admin():
+        ctypes.CDLL(None).prctl(24, 21, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_SYS_ADMIN
+
+    command = [*fakepi.command(), "true"]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lose_cap_sys_admin, check=False)
+    assert done.returncode == fakepi.NOT_PERMITTED
+    assert done.stderr.startswith(
+        "fakepi: no mount namespace here (Operation not permitted: unshare(CLONE_NEWNS)): a"
+    )
+    assert done.stderr.count("\n") == 1
 
 
 def test_there_are_no_other_chips():
