@@ -137,7 +137,8 @@ def timeout_s(timeout_ms: int | None) -> float | None:
 
 def period_ns_of(frequency_hz: float) -> int:
     """Return the period of a PWM frequency in nanoseconds."""
-    if not real(frequency_hz) > 0.0:
+    frequency_hz = real(frequency_hz)
+    if not frequency_hz > 0.0:
         raise ValueError("frequency must be greater than 0.0")
     period_ns = 1e9 / frequency_hz
     shortest, longest = model.PWM_PERIODS_NS
@@ -150,7 +151,8 @@ def period_ns_of(frequency_hz: float) -> int:
 
 def duty_of(duty_percent: float) -> float:
     """Return a duty cycle, 0.0 to 1.0, from RPi.GPIO's 0.0 to 100.0."""
-    if not 0.0 <= real(duty_percent) <= 100.0:
+    duty_percent = real(duty_percent)
+    if not 0.0 <= duty_percent <= 100.0:
         raise ValueError("dutycycle must have a value from 0.0 to 100.0")
     return duty_percent / 100.0
 

@@ -312,8 +312,9 @@ class Board:
         if several and (len(values) != len(channels) or not isinstance(channel, (list, tuple))):
             raise RuntimeError("Number of channels != number of values")
         for position, one in enumerate(channels):
+            number = arguments.channel_in_list(one)
             level = arguments.level_in_list(values[position if several else 0])
-            line = self.line_of(arguments.channel_in_list(one))
+            line = self.line_of(number)
             with self._lock:
                 if self._directions.get(line) != model.OUT:
                     raise errors.WrongDirectionException(
@@ -540,19 +541,21 @@ class Board:
         if channels is None:
             with self._lock:
                 self._close_interrupts()
-                self._numbering.forget()
+                if self._backend is not None:
+                    self._numbering.forget()  # as RPi.GPIO, which keeps it as long as no line has been touched
                 self._grant_all()
-                found = self._release_all(list(self._directions))
+                found = self._release_all(sorted(self._directions))
                 taken, self._taken = self._taken, set()
                 for line in taken:
                     self.backend.release(line)
         else:
-            lines = [
-                self.line_of(arguments.channel_in_list(channel))
-                for channel in arguments.channel_list(channels)
-            ]
-            with self._lock:
-                found = self._release_all(lines)
+            lines: list[int] = []
+            try:
+                for channel in arguments.channel_list(channels):
+                    lines.append(self.line_of(arguments.channel_in_list(channel)))
+            finally:  # those before a bad one are cleaned up
+                with self._lock:
+                    found = self._release_all(lines)
         if not found:
             self._warn(NOTHING_TO_CLEAN_WARNING)
 

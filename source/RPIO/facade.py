@@ -34,11 +34,11 @@ _lazy_modules: list[dict[str, object]] = []
 """The names of the modules that have the lazy ones."""
 
 
-def lazy(name: str) -> object:
+def lazy(name: str, module: object = "RPIO") -> object:
     """The ``__getattr__`` of a module that has the lazy names."""
     if name in LAZY:
         return LAZY[name](board.hardware)
-    raise AttributeError(f"module 'RPIO' has no attribute {name!r}")
+    raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
 def have_lazy_names(names: dict[str, object]) -> None:
@@ -69,7 +69,7 @@ def publish(hardware: Hardware | None) -> None:
         if hardware is None:
             for name in LAZY:
                 names.pop(name, None)
-            names["__getattr__"] = lazy
+            names["__getattr__"] = lambda name, module=names["__name__"]: lazy(name, module)
         else:
             names.update({name: value(hardware) for name, value in LAZY.items()})
             names.pop("__getattr__", None)

@@ -57,6 +57,15 @@ def test_cleanup_forgets_the_mode(board):
     board.setmode(BCM)
 
 
+def test_cleanup_of_a_board_that_was_never_opened_keeps_the_mode():
+    board = Board("sim:4B")
+    board.setmode(BOARD)
+    board.setwarnings(False)
+    board.cleanup(None)
+    assert board.mode == BOARD
+    board.close()
+
+
 def test_no_mode_is_an_error_where_one_is_required(sim):
     board = Board(default_mode=None)
     board.use(sim, sim.hardware)
@@ -323,6 +332,21 @@ def test_cleanup_of_some_channels_leaves_the_others(board, sim):
         with pytest.raises(ValueError) as e:
             board.cleanup(bad)
         assert str(e.value) == text
+
+
+def test_cleanup_of_a_list_reaches_as_far_as_its_first_bad_channel(board, sim):
+    board.setup([17, 18], OUT, PUD_OFF, 1)
+    with raises(ValueError, "Channel must be an integer"):
+        board.cleanup([17, "x", 18])
+    assert [sim.function(n) for n in (17, 18)] == [IN, OUT]
+
+
+def test_cleanup_goes_by_number(board, sim, monkeypatch):
+    board.setup([22, 4, 17], OUT, PUD_OFF, None)
+    cleaned = []
+    monkeypatch.setattr(sim, "set_input", lambda line, pull: cleaned.append(line))
+    board.cleanup(None)
+    assert cleaned == [4, 17, 22]
 
 
 def test_close_sets_no_line(board, sim):

@@ -129,6 +129,7 @@ def numbering() -> Iterator[Case]:
     )
     yield from each(BOARD, "setmode({})", ("BOARD", "BCM", "-1"), ("getmode()",))
     yield Case((*BCM, "cleanup()", "getmode()"))
+    yield Case((*BOARD, "cleanup()", "getmode()", "setup(11, OUT)"))
     yield Case((*OUT, "cleanup()", "getmode()", "setmode(BOARD)", "getmode()"))
     yield Case((*OUT, "cleanup(17)", "getmode()", "setmode(BOARD)"))
     yield Case((*OUT, "cleanup(None)"))

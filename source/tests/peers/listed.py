@@ -210,42 +210,8 @@ ON_PURPOSE = (
 # -- to be mended --------------------------------------------------------------------------------------
 
 
-def _cleanup_of_nothing(found: Difference) -> bool:
-    cleaned = "cleanup()" in found.case.lines and not any("setup(" in line for line in found.case.lines)
-    mode_is_gone = (found.theirs.text, found.ours.text) == ("11", "None") or MODE_WANTED in found.ours.text
-    return cleaned and mode_is_gone and MODE_WANTED not in found.theirs.text
-
-
-def _cleanup_up_to_the_bad_one(found: Difference) -> bool:
-    return bool(found.stores) and found.line in ("cleanup([17, 'x'])", "cleanup([17, 99])")
-
-
-def _order_of_cleanup(found: Difference) -> bool:
-    return bool(found.stores) and found.line == "cleanup()"
-
-
-def _order_of_checks(found: Difference) -> bool:
-    return found.line == "output([17, 'x'], [1, 'y'])"
-
-
-def _numbers_for_pwm(found: Difference) -> bool:
-    return ("Index(1)" in found.line or "Float()" in found.line) and "unsupported operand" in found.ours.text
-
-
-def _names_of_the_stand_in(found: Difference) -> bool:
-    return "dir(GPIO)" in found.line or found.line == "GPIO.nothing"
-
-
 def _exit_in_a_callback(found: Difference) -> bool:
     return found.theirs.text == "status 3" and not found.ours.raised
 
 
-TO_BE_MENDED = (
-    Listed("sys.exit() in a callback ends the program", _exit_in_a_callback, ""),
-    Listed("cleanup() of nothing keeps the mode", _cleanup_of_nothing, "", (BY_NAME,)),
-    Listed("cleanup() of a list, up to the bad one", _cleanup_up_to_the_bad_one, ""),
-    Listed("cleanup() goes by number", _order_of_cleanup, ""),
-    Listed("output() looks at channel before value", _order_of_checks, ""),
-    Listed("PWM takes what has __float__ or __index__", _numbers_for_pwm, ""),
-    Listed("names of the stand-in", _names_of_the_stand_in, "", (BY_NAME,)),
-)
+TO_BE_MENDED = (Listed("sys.exit() in a callback ends the program", _exit_in_a_callback, ""),)

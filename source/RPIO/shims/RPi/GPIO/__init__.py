@@ -4,8 +4,6 @@
 What differs is in RPIO's documentation, "Differences".
 """
 
-from __future__ import annotations
-
 import RPIO as _RPIO
 from RPIO import (
     BCM,
@@ -77,6 +75,11 @@ def setwarnings(gpio_warnings: int) -> None:
 
 _facade.board.be_strict()
 _facade.have_lazy_names(globals())
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "BCM",
