@@ -11,6 +11,7 @@ by the next within the same batch; the token of the closed one is then unknown a
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock, get_ident
 from time import monotonic_ns
 
@@ -39,15 +40,37 @@ WORKER_QUEUE_SIZE = 1024
 def run_callback(callback: Callable[..., object], *args: object) -> None:
     """Call, and print the traceback of whatever comes out: a callback never ends the loop.
 
-    In the main thread KeyboardInterrupt and SystemExit pass: they are how a program is ended. In any other
-    thread they would end that thread alone, and nobody would be told.
+    SystemExit ends the program, from any thread: that is what who writes sys.exit() means, and what RPi.GPIO does.
+    KeyboardInterrupt passes in the main thread; in another it would end that thread alone, and nobody would be told.
     """
     try:
         callback(*args)
+    except SystemExit as e:
+        if in_main_thread():
+            raise
+        _end_program(e)
     except BaseException as e:
         if not isinstance(e, Exception) and in_main_thread():
             raise
         log.callback_failed(callback)
+
+
+def _end_program(exit_: SystemExit) -> None:
+    """End the program from a thread that is not the main one, where raising would end that thread alone.
+
+    The functions of atexit run and what was printed is written; the main thread is not asked, for it may sleep.
+    """
+    import atexit
+    import os
+
+    code = exit_.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(0 if code is None else code & 0xFF if isinstance(code, int) else 1)
 
 
 def in_main_thread() -> bool:

@@ -422,12 +422,12 @@ def test_a_stop_while_wait_waits_for_the_loop_before_is_not_lost(pipe):
     dispatcher.close()
 
 
-def test_a_worker_survives_a_callback_that_exits(capsys):
+def test_a_worker_survives_a_callback_that_is_interrupted(capsys):
     seen = []
 
     def leave(n):
         seen.append(n)
-        raise SystemExit
+        raise KeyboardInterrupt
 
     worker = Worker(leave, "leaver")
     for n in range(3):
@@ -435,7 +435,7 @@ def test_a_worker_survives_a_callback_that_exits(capsys):
     assert wait_until(lambda: seen == [0, 1, 2])
     worker.close()
     worker.join(5)
-    assert "SystemExit" in capsys.readouterr().err
+    assert "KeyboardInterrupt" in capsys.readouterr().err
 
 
 def test_a_callback_without_a_repr_and_a_stderr_that_has_gone_end_nothing(monkeypatch):

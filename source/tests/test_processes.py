@@ -184,6 +184,55 @@ def test_stop_from_a_callback_and_then_again():
     assert out == "7 0\n7 1\n"
 
 
+# -- sys.exit() in a callback -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "RPIO.add_event_detect(7, RPIO.FALLING, lambda channel: sys.exit(3))\nRPIO.sim.drive(7, 0)\ntime.sleep(20)",
+        "RPIO.add_interrupt_callback(7, lambda *a: sys.exit(3), pull_up_down=None, threaded_callback=True)\n"
+        "RPIO.sim.drive(7, 0)\nRPIO.wait_for_interrupts()",
+        "RPIO.add_interrupt_callback(7, lambda *a: sys.exit(3), pull_up_down=None)\n"
+        "RPIO.wait_for_interrupts(threaded=True)\nRPIO.sim.drive(7, 0)\ntime.sleep(20)",
+        "RPIO.add_interrupt_callback(7, lambda *a: sys.exit(3), pull_up_down=None)\n"
+        "RPIO.sim.drive(7, 0)\nRPIO.wait_for_interrupts()",
+    ],
+    ids=["detection", "threaded callback", "threaded loop", "main thread"],
+)
+def test_sys_exit_in_a_callback_ends_the_program_with_its_status(program):
+    head = (
+        "import atexit, sys, time, RPIO\natexit.register(print, 'bye')\nRPIO.setup(7, RPIO.IN, RPIO.PUD_UP)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", head + program],
+        capture_output=True,
+        text=True,
+        timeout=15,
+        env=environment(RPIO_BACKEND="sim"),
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "bye\n", "")
+
+
+@pytest.mark.parametrize(("code", "status", "err"), [("", 0, ""), ("'why'", 1, "why\n"), ("256 + 7", 7, "")])
+def test_the_status_is_what_python_makes_of_it(code, status, err):
+    program = (
+        f"import sys, time, RPIO\nRPIO.setup(7, RPIO.IN)\n"
+        f"RPIO.add_event_detect(7, RPIO.BOTH, lambda channel: sys.exit({code}))\nRPIO.sim.drive(7, 0)\n"
+        "RPIO.sim.drive(7, 1)\ntime.sleep(20)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=15,
+        env=environment(RPIO_BACKEND="sim"),
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", err)
+
+
 # -- fork ---------------------------------------------------------------------------------------------------
 
 
