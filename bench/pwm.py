@@ -6,17 +6,12 @@ Registers are a file in memory. A small C program on a core of its own takes wha
 again, with the time; jitter is |interval - 1 ms| between rising edges of a line, CPU is that of the whole process.
 RPi.GPIO's sleeps add up, so that its rate is less than it was asked for.
 
-    bench/pwm.py --rpi-gpio DIR --fakepi 'COMMAND {file}'
-
-DIR has an unmodified RPi.GPIO; the command runs the words behind it where {file} is /dev/gpiomem. Without both
-RPIO is measured alone.
+    bench/pwm.py
 """
 
-import argparse
 import ctypes
 import itertools
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -24,9 +19,19 @@ import tempfile
 import time
 from pathlib import Path
 
+from table import Row, report
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "source" / "tests"))
+
 LINES = (4, 5, 6, 12, 13, 16, 17, 18)
 PERIOD_NS = 1_000_000
 WARM_UP_S = 0.5
+ROUNDS, SECONDS = 5, 2
+DUTIES = [
+    # title, percents, what ours may take of the processor: edges at eight times of their own are nine wake-ups
+    ("one duty", [50] * len(LINES), 0.6),
+    ("8 duties", range(10, 90, 10), None),
+]
 
 OBSERVER = r"""
 #define _GNU_SOURCE
@@ -147,46 +152,45 @@ def run(observer, seconds, command, program, duties):
     return jitter[len(jitter) // 2], jitter[len(jitter) * 99 // 100], cpu, len(jitter) / len(LINES) / seconds
 
 
-def measure(observer, options, duties):
+def measure(observer, duties, rounds=ROUNDS, seconds=SECONDS):
     """Rounds of both in turn: {name: medians}."""
-    peers = {"RPIO": ((), OURS)}
-    if options.rpi_gpio and options.fakepi:
-        fake = shlex.split(options.fakepi.format(file=observer.path))
-        peers["RPi.GPIO"] = ((*fake, "env", f"PYTHONPATH={options.rpi_gpio}"), THEIRS)
-    rounds = {name: [] for name in peers}
-    for _ in range(options.rounds):
-        for name, (command, program) in peers.items():
-            rounds[name].append(run(observer, options.seconds, command, program, duties))
+    from peers import fakepi, peers
+
+    fake = [*fakepi.command(memory=observer.path), "env", f"PYTHONPATH={peers.rpi_gpio()}"]
+    libraries = {"RPIO": ((), OURS), "RPi.GPIO": (fake, THEIRS)}
+    found = {name: [] for name in libraries}
+    for _ in range(rounds):
+        for name, (command, program) in libraries.items():
+            found[name].append(run(observer, seconds, command, program, duties))
     return {
         name: [statistics.median(column) for column in zip(*rows, strict=True)]
-        for name, rows in rounds.items()
+        for name, rows in found.items()
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rpi-gpio", default=os.environ.get("RPIO_BENCH_RPI_GPIO"))
-    parser.add_argument("--fakepi", default=os.environ.get("RPIO_BENCH_FAKEPI"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4)
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        observer = Observer(folder)
-        print(f"{'8 lines at 1 kHz':<34}{'jitter p50':>12}{'jitter p99':>12}{'CPU':>9}{'rate':>11}")
-        for title, duties in (
-            ("8 duties, 10 to 80 %", range(10, 90, 10)),
-            ("one duty, 50 %", [50] * len(LINES)),
-        ):
-            found = measure(observer, options, duties)
-            for name, (p50, p99, cpu, hz) in found.items():
-                jitter = f"{p50 / 1000:>9.1f} us{p99 / 1000:>9.1f} us"
-                print(f"{title + ': ' + name:<34}{jitter}{cpu:>9.1%}{hz:>8.0f} Hz")
-            if len(found) == 2:
-                ours, theirs = found.values()
-                ratios = [a / b if b else float("nan") for a, b in zip(ours, theirs, strict=True)]
-                print(f"{'  ratio':<34}{ratios[0]:>12.2f}{ratios[1]:>12.2f}{ratios[2]:>9.2f}")
+def rows():
+    """The rows of the table."""
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(mine)})
+    table = []
+    try:
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            observer = Observer(folder)
+            for title, duties, cpu_bar in DUTIES:
+                found = measure(observer, duties)
+                ours, theirs = found["RPIO"], found["RPi.GPIO"]
+                for name, column, scale, unit, bar in (
+                    ("jitter p50", 0, 1e-3, "us", None),
+                    ("jitter p99", 1, 1e-3, "us", 0.5),
+                    ("processor", 2, 100, "%", cpu_bar),
+                    ("frequency", 3, 1, "Hz", None),
+                ):
+                    figures = (theirs[column] * scale, ours[column] * scale)
+                    table.append(Row(f"PWM, 8 lines, {title}: {name}", "RPi.GPIO", *figures, unit, bar))
+    finally:
+        os.sched_setaffinity(0, mine)
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    report(rows())
