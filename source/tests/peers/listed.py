@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Where RPIO differs from RPi.GPIO: on purpose, each with its line in doc/differences.rst, or not yet as it should.
+"""Where RPIO differs from RPi.GPIO: on purpose, each with its line in doc/differences.rst.
 
 Of each difference a predicate tells whether it explains what was found. A row that explains nothing any more makes a
 test fail, as does a difference that no row explains.
@@ -18,7 +18,7 @@ Explains = Callable[[Difference], bool]
 
 
 class Listed(NamedTuple):
-    """*doc* is in doc/differences.rst to the letter, but for line breaks; "" for what is to be mended."""
+    """*doc* is in doc/differences.rst to the letter, but for line breaks."""
 
     name: str
     explains: Explains
@@ -205,9 +205,3 @@ ON_PURPOSE = (
     Listed("module name", _module_name, "``import RPIO`` has names of its own", (FACADE,)),
     Listed("setwarnings()", _setwarnings_default, "``setwarnings()`` switches them on", (FACADE,)),
 )
-
-
-# -- to be mended --------------------------------------------------------------------------------------
-
-
-TO_BE_MENDED: tuple[Listed, ...] = ()
