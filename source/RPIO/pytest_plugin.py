@@ -12,6 +12,8 @@
 
 Every test gets a fresh board. Callbacks run in the test's thread, at the moment of their edge, before the call that
 caused it returns: no test needs to sleep. ``@pytest.mark.rpio("3B+")`` chooses another model than the 4B.
+
+With the fixture ``rpio_time`` a program's ``time.sleep()`` moves the board's clock, and takes no time.
 """
 
 from __future__ import annotations
@@ -23,18 +25,21 @@ from importlib import import_module
 
 import pytest
 
-from . import errors, facade
+from . import _gpio, errors, facade
 from .backends.clock import ManualClock
 from .backends.sim import SimBackend
 from .boards import by_name
 from .dispatcher import Dispatcher
+from .pytest_time import ProgramTime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
+    from typing import Any
 
     from ._gpio import EdgeEvent, Poller
+    from .dispatcher import Worker
 
 NS_PER_MS = 1_000_000
 LOW, HIGH = "_", "-"
@@ -53,10 +58,23 @@ class SimulatedBoard:
         self._start = {line: self.sim.read(line) for line in range(self.sim.line_count)}
         self._start_ns = self.clock.now_ns()
         self._settling = False
+        self._listeners: dict[int, list[Callable[[int], object]]] = {}
+        self._telling = 0  # listeners are being told: callbacks come after them
+        self._moved = False  # a level has changed since a call of the program was last followed by callbacks
+        self._thread = threading.get_ident()
+        self.asleep: dict[int, int] = {}  # threads that wait for the clock -> until when
+        self.spend: Callable[[], object] | None = None  # called where a call of the program takes time
         self.board = facade.board
 
     def _note(self, line: int, level: int, now_ns: int) -> None:
         self._waves.setdefault(line, []).append((now_ns, level))
+        self._moved = True
+        self._telling += 1
+        try:
+            for listener in self._listeners.get(line, ()):
+                listener(level)
+        finally:
+            self._telling -= 1
 
     # -- the outside world -----------------------------------------------------------------------
 
@@ -98,12 +116,58 @@ class SimulatedBoard:
         """Call action() when the clock gets there, for a program that waits in the test's thread."""
         self.clock.call_at(self.clock.now_ns() + round(ms * NS_PER_MS), action)
 
+    def ctrl_c(self, ms: float) -> None:
+        """Press Ctrl+C when the clock gets there: a KeyboardInterrupt in the program, which has to catch it."""
+
+        def _interrupt() -> None:
+            raise KeyboardInterrupt
+
+        self.after(ms, _interrupt)
+
+    def on_change(self, line: int, action: Callable[[int], object]) -> None:
+        """Call action(level) at each change of a line, at its moment, before anything else: for a device on it.
+
+        The action may drive other lines; callbacks of the program come after it.
+        """
+        self._listeners.setdefault(line, []).append(action)
+
+    # -- the program -----------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Make the program's output() and input() take time where rpio_time says so, and callbacks follow them."""
+        board = self.board
+
+        def _output(*arguments: Any, **named: Any) -> None:
+            board.output(*arguments, **named)
+            self._after_call()
+
+        def _input(*arguments: Any, **named: Any) -> int:
+            self._after_call()
+            return board.input(*arguments, **named)
+
+        _gpio.on_miss(_output, _input)
+
+    def _after_call(self) -> None:
+        if self.spend is not None:
+            self.spend()
+        if self._moved and self.is_mine():
+            self._moved = False
+            self._settle()
+
+    def is_mine(self) -> bool:
+        """Whether this is the thread of the test."""
+        return threading.get_ident() == self._thread
+
     # -- callbacks -------------------------------------------------------------------------------
+
+    def workers(self) -> list[Worker]:
+        """The threads of threaded callbacks."""
+        return self.board._watched.workers()
 
     def _settle(self) -> None:
         """Run the callbacks of all edges so far, here, and wait for threaded ones."""
         dispatcher = self.board._dispatcher
-        if dispatcher is None or self._settling:
+        if dispatcher is None or self._settling or self._telling:
             return
         if threading.get_ident() != dispatcher._owner:
             dispatcher._poller.wake()
@@ -119,11 +183,14 @@ class SimulatedBoard:
         """Wait until the threaded callbacks have done what they have; whether there was anything to wait for."""
         end_s = time.monotonic() + SETTLE_TIMEOUT_S
         waited = False
-        for worker in self.board._watched.workers():
-            while worker.is_busy() and time.monotonic() < end_s:
+        for worker in self.workers():
+            while worker.is_busy() and self._is_awake(worker) and time.monotonic() < end_s:
                 waited = True
                 time.sleep(0.0005)
         return waited
+
+    def _is_awake(self, worker: Worker) -> bool:
+        return worker._thread is None or worker._thread.ident not in self.asleep
 
     # -- waves -----------------------------------------------------------------------------------
 
@@ -186,6 +253,13 @@ class _Clock(ManualClock):
     def __init__(self, settle: Callable[[], object]) -> None:
         super().__init__()
         self._settle = settle
+        self.before_moving: Callable[[], object] | None = None
+
+    def advance(self, ns: int) -> None:
+        """Move forward, once everything else has come to rest."""
+        if self.before_moving is not None:
+            self.before_moving()
+        super().advance(ns)
 
     def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
         def act() -> None:
@@ -263,8 +337,23 @@ def rpio_board(request: pytest.FixtureRequest) -> Iterator[SimulatedBoard]:
     facade.new_board(lambda *arguments: _SteppedDispatcher(world, *arguments))
     facade.board.use(world.sim, world.sim.hardware)
     _ = facade.board.dispatcher  # made here, it is this thread's
+    world.serve()
     yield world
     facade.new_board()
+
+
+@pytest.fixture
+def rpio_time(rpio_board: SimulatedBoard) -> Iterator[ProgramTime]:
+    """The module ``time`` on the clock of rpio_board: see RPIO.pytest_time.
+
+    sleep() moves the clock, so do time(), monotonic(), perf_counter(), output() and input(), by ``rpio_time.tick_us``.
+    Threads of the program sleep until the test's thread has moved it. Modules that have said ``from time import sleep``
+    are served too. What waits otherwise (Event.wait(), select, asyncio) takes real time.
+    """
+    program_time = ProgramTime(rpio_board)
+    program_time.install()
+    yield program_time
+    program_time.remove()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 
 import sys
 import threading
+import time
+from time import sleep as early_sleep
 
 import pytest
 
@@ -94,6 +96,49 @@ def test_callbacks_on_a_wired_line_follow_in_the_same_call(rpio_board):
     assert got == [1, 0, 1]
 
 
+def test_what_the_program_drives_is_followed_by_callbacks_at_once(rpio_board):
+    RPIO.setup(18, OUT, initial=0)
+    RPIO.setup(23, IN)
+    rpio_board.wire(18, 23)
+    got = []
+    RPIO.add_event_detect(23, BOTH, lambda channel: got.append(RPIO.input(channel)))
+    RPIO.output(18, 1)
+    assert got == [1]
+    RPIO.output([18], [0])
+    assert got == [1, 0]
+
+
+def test_wrong_calls_have_the_errors_of_a_board(rpio_board):
+    with pytest.raises(TypeError, match=r"Board.output\(\) missing 1 required"):
+        RPIO.output(18)
+    with pytest.raises(RuntimeError, match="The GPIO channel has not been set up as an OUTPUT"):
+        RPIO.output(18, 1)
+
+
+def test_a_device_answers_at_the_moment_of_a_change_and_callbacks_follow(rpio_board):
+    order = []
+
+    def device(level):
+        order.append(("device", level, rpio_board.now_ms))
+        rpio_board.drive(24, level)  # an answer on another line
+
+    RPIO.setup(18, OUT, initial=0)
+    RPIO.setup(24, IN)
+    rpio_board.on_change(18, device)
+    RPIO.add_event_detect(24, BOTH, lambda channel: order.append(("callback", RPIO.input(24))))
+    RPIO.output(18, 1)
+    rpio_board.after(5, lambda: RPIO.output(18, 0))
+    rpio_board.advance(10)
+    assert order == [("device", 1, 0), ("callback", 1), ("device", 0, 5), ("callback", 0)]
+
+
+def test_ctrl_c_ends_a_program_that_waits(rpio_board):
+    rpio_board.ctrl_c(250)
+    with pytest.raises(KeyboardInterrupt):
+        RPIO.wait_for_interrupts()
+    assert rpio_board.now_ms == 250
+
+
 def test_wait_for_edge_lets_time_go_by(rpio_board):
     RPIO.setup(17, IN, pull_up_down=PUD_UP)
     rpio_board.after(100, lambda: rpio_board.drive(17, 0))
@@ -153,6 +198,115 @@ def test_threaded_loop_is_served_too(rpio_board):
     RPIO.wait_for_interrupts(threaded=True)
     rpio_board.drive(17, 1)
     assert got == [1]
+
+
+def test_sleep_moves_the_board_and_takes_no_time(rpio_board, rpio_time):
+    RPIO.setup(18, OUT, initial=0)
+    started = time.monotonic(), time.time(), time.perf_counter()
+    for _ in range(3):
+        RPIO.output(18, not RPIO.input(18))
+        time.sleep(100)
+        early_sleep(100)  # this module has it since its import
+    assert rpio_board.wave(18, step_ms=200_000) == "-_-"
+    ended = time.monotonic(), time.time(), time.perf_counter()
+    assert [b - a for a, b in zip(started, ended, strict=True)] == pytest.approx([600] * 3, abs=0.001)
+
+
+def test_what_is_due_happens_while_the_program_sleeps(rpio_board, rpio_time):
+    got = []
+    RPIO.setup(17, IN, pull_up_down=PUD_UP)
+    RPIO.add_event_detect(17, FALLING, lambda channel: got.append(rpio_board.now_ms))
+    rpio_board.after(300, lambda: rpio_board.drive(17, 0))
+    time.sleep(1)
+    assert got == [300] and rpio_board.now_ms == 1000
+
+
+def test_loops_that_look_at_the_clock_or_at_a_level_get_there(rpio_board, rpio_time):
+    RPIO.setup(17, IN)
+    rpio_board.after(2, lambda: rpio_board.drive(17, 1))
+    while not RPIO.input(17):
+        pass
+    assert rpio_board.now_ms == pytest.approx(2, abs=0.002)
+    end = time.perf_counter_ns() + 3_000_000
+    while time.perf_counter_ns() < end:
+        pass
+    assert rpio_board.now_ms == pytest.approx(5, abs=0.005)
+
+
+def test_calls_take_as_long_as_the_test_says(rpio_board, rpio_time):
+    rpio_time.tick_us = 50
+    RPIO.setup(18, OUT, initial=0)
+    for _ in range(4):
+        RPIO.output(18, 1)
+        RPIO.output(18, 0)
+    rpio_board.assert_wave(18, "-_-_-_-_", step_ms=0.05)
+
+
+def test_a_callback_that_sleeps_lets_time_go_by(rpio_board, rpio_time):
+    RPIO.setup(18, OUT, initial=0)
+
+    def blink(gpio_id, value):
+        RPIO.output(18, 1)
+        time.sleep(0.5)
+        RPIO.output(18, 0)
+
+    RPIO.add_interrupt_callback(17, blink, "falling", PUD_UP)
+    rpio_board.press(17, ms=50)
+    assert rpio_board.wave(18, step_ms=100) == "-----_"
+    # The finger is lifted late: it is moved by this thread, which was busy with the callback.
+    assert rpio_board.now_ms == pytest.approx(550, abs=0.1)
+
+
+def test_sleep_takes_what_the_real_one_takes(rpio_board, rpio_time):
+    time.sleep(0)
+    with pytest.raises(ValueError, match="sleep length must be non-negative"):
+        time.sleep(-1)
+    with pytest.raises(TypeError):
+        time.sleep("1")
+
+
+def test_threads_of_the_program_follow_the_board(rpio_board, rpio_time):
+    RPIO.setup([18, 23], OUT, initial=0)
+
+    def blink(line, half_period_s):
+        while True:
+            for level in (1, 0):
+                RPIO.output(line, level)
+                time.sleep(half_period_s)
+
+    for arguments in ((18, 0.1), (23, 0.2)):
+        threading.Thread(target=blink, args=arguments).start()
+    time.sleep(0.4)
+    rpio_board.advance(400)
+    rpio_board.assert_wave(18, "-_-_-_-_", step_ms=100)
+    rpio_board.assert_wave(23, "--__--__", step_ms=100)
+
+
+def test_threaded_callbacks_sleep_on_the_board_too(rpio_board, rpio_time):
+    RPIO.setup(18, OUT, initial=0)
+
+    def blink(gpio_id, value):
+        RPIO.output(18, 1)
+        time.sleep(0.1)
+        RPIO.output(18, 0)
+
+    RPIO.add_interrupt_callback(17, blink, "falling", PUD_UP, threaded_callback=True)
+    rpio_board.press(17, ms=50)
+    assert (rpio_board.now_ms, rpio_board.level(18)) == (50, 1)
+    rpio_board.advance(100)
+    rpio_board.assert_wave(18, "--_", step_ms=50)
+
+
+def test_the_rest_of_python_has_the_machines_time(rpio_board, rpio_time):
+    import asyncio
+
+    assert asyncio.run(asyncio.wait_for(asyncio.sleep(0.001, "awake"), 5)) == "awake"
+    assert not threading.Event().wait(0.001)
+    assert rpio_board.now_ms == 0
+
+
+def test_the_machines_time_is_back_after_the_test():
+    assert time.sleep is early_sleep and time.sleep.__module__ == "time" and time.time.__module__ == "time"
 
 
 def test_rpi_gpio_is_there_by_name_with_its_own_rules(rpio_board, rpi_gpio):

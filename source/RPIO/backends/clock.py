@@ -34,7 +34,10 @@ class ManualClock:
         self.advance(max(0, when_ns - self._now_ns))
 
     def advance(self, ns: int) -> None:
-        """Move forward by *ns* nanoseconds; everything due on the way happens at its own time."""
+        """Move forward by *ns* nanoseconds; everything due on the way happens at its own time.
+
+        What is due may move the clock itself; the time never goes back.
+        """
         if ns < 0:
             raise ValueError(f"time only goes forward: {ns} ns")
         end_ns = self._now_ns + ns
@@ -42,7 +45,7 @@ class ManualClock:
             when_ns, _, action = heapq.heappop(self._due)
             self._now_ns = max(self._now_ns, when_ns)
             action()
-        self._now_ns = end_ns
+        self._now_ns = max(self._now_ns, end_ns)
 
     @property
     def next_due_ns(self) -> int | None:
