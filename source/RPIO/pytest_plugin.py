@@ -104,6 +104,11 @@ class SimulatedBoard:
         self.sim.wire(a, b)
         self._settle()
 
+    def unwire(self, line: int) -> None:
+        """Take every wire off a line."""
+        self.sim.unwire(line)
+        self._settle()
+
     def level(self, line: int) -> int:
         """What a voltmeter on the line would show, 0 or 1."""
         return self.sim.read(line)
