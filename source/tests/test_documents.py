@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Pages whose examples are tests or programs: what they show is what happens. The others are run by `make docs`."""
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from RPIO import boards
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "doc" / "testing.rst").read_text(encoding="utf-8")
+EXAMPLES = (ROOT / "doc" / "examples.rst").read_text(encoding="utf-8")
+PROGRAMS = sorted((ROOT / "examples" / "rpigpio").glob("*.py"))
+BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n    :caption: (.+)\n\n((?:    .*\n|\n)+)", re.MULTILINE)
+
+pytest_plugins = ["pytester"]
+
+
+def test_the_tests_in_the_documentation_pass_and_fail_as_it_says(pytester):
+    blocks = [(kind, name, textwrap.dedent(text).strip()) for kind, name, text in BLOCK.findall(PAGE)]
+    files = [(name, text) for kind, name, text in blocks if kind == "python"]
+    assert len(files) == PAGE.count(".. code-block:: python") >= 7
+    for name, text in files:
+        (pytester.path / name).write_text(text + "\n", encoding="utf-8")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error")
+    tests = sum(len(re.findall(r"^def test_", text, re.MULTILINE)) for _, text in files)
+    result.assert_outcomes(passed=tests - 1 + 2, failed=1)  # one has three parameters, one is to fail
+    (shown,) = [text for kind, _, text in blocks if kind == "text"]
+    said = [line.removeprefix("E").strip() for line in result.outlines]
+    first = said.index(f"Failed: {shown.splitlines()[0]}")
+    assert said[first + 1 : first + 5] == [line.strip() for line in shown.splitlines()[1:]]
+
+
+def test_every_fixture_and_method_of_the_plugin_is_in_the_documentation():
+    plugin = ast.parse((ROOT / "source" / "RPIO" / "pytest_plugin.py").read_text(encoding="utf-8"))
+    fixtures = [
+        node.name for node in plugin.body if isinstance(node, ast.FunctionDef) and "rp" in node.name[:2]
+    ]
+    (board,) = [node for node in plugin.body if getattr(node, "name", "") == "SimulatedBoard"]
+    methods = {node.name for node in board.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+    assert {"rpio_board", "rpi_gpio", "rpio_time"} == set(fixtures)
+    for name in [*fixtures, *(methods - {"serve", "is_mine", "workers"})]:
+        assert f"``{name}" in PAGE, name
+
+
+def sections():
+    """Program -> what its section says."""
+    parts = re.split(r"^(\w+)\.py\n-+\n", EXAMPLES, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_example_has_a_section():
+    assert set(sections()) == {path.stem for path in PROGRAMS}
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_its_picture_has_the_lines_of_the_program_at_their_pins(path):
+    picture = sections()[path.stem]
+    pins = {int(line): int(pin) for line, pin in re.findall(r"GPIO (\d+) \(pin (\d+)\)", picture)}
+    assert all(boards.HEADER_40[pin] == line for line, pin in pins.items()), pins
+    for supply, pin in re.findall(r"(3V3|5V|GND) \(pin (\d+)\)", picture):
+        assert boards.HEADER_40[int(pin)] == supply
+    wiring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).partition("Wiring:")[2]
+    lists = re.findall(r"GPIO (\d+(?:(?:, | and GPIO )\d+)*)", wiring)
+    assert set(pins) == {int(number) for found in lists for number in re.findall(r"\d+", found)}
