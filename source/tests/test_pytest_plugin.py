@@ -297,6 +297,25 @@ def test_threaded_callbacks_sleep_on_the_board_too(rpio_board, rpio_time):
     rpio_board.assert_wave(18, "--_", step_ms=50)
 
 
+def test_threads_that_sleep_end_with_the_test(rpio_board, rpio_time, capfd):
+    woke = []
+
+    def sleeper(*_):
+        time.sleep(1)
+        woke.append(1)
+
+    thread = threading.Thread(target=sleeper)
+    thread.start()
+    RPIO.add_interrupt_callback(17, sleeper, threaded_callback=True)
+    rpio_board.drive(17, 1)
+    rpio_board.advance(500)
+    assert len(rpio_board.asleep) == 2
+    rpio_time.remove()  # what the end of the test does
+    assert wait_until(lambda: not thread.is_alive()) and woke == []
+    assert "Exception in thread" not in capfd.readouterr().err
+    assert time.sleep is early_sleep
+
+
 def test_the_rest_of_python_has_the_machines_time(rpio_board, rpio_time):
     import asyncio
 
