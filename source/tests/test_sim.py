@@ -53,6 +53,30 @@ def test_a_wire_carries_levels_and_edges_both_ways(sim):
     assert sim.read(17) == 1
 
 
+def test_an_observer_may_drive_the_line_that_it_is_told_about(sim):
+    told = []
+
+    def observer(line, level, now_ns):
+        told.append((line, level))
+        if level:
+            sim.drive(17, 0)
+
+    sim.wire(17, 22)
+    fd = sim.watch(22, BOTH)
+    sim.observer = observer
+    sim.drive(22, None)
+    sim.drive(17, 1)
+    assert (sim.read(17), sim.read(22)) == (0, 0)
+    assert [e[:2] for e in _gpio.events_read(fd)] == [(22, 1), (22, 0)]
+    assert {(17, 1), (17, 0), (22, 0)} <= set(told)
+
+
+def test_a_clock_never_goes_back_when_what_is_due_moves_it(sim):
+    sim.clock.call_at(10, lambda: sim.clock.advance(100))
+    sim.clock.advance(20)
+    assert sim.clock.now_ns() == 110
+
+
 def test_wires_join_to_nets_and_come_off(sim):
     sim.wire(17, 22)
     sim.wire(22, 23)

@@ -134,16 +134,17 @@ class SimBackend(Backend):
     def _settle(self, net: set[int]) -> None:
         """Bring the lines of a net to its level, and report the edges."""
         level = self._net_level(net)
-        for number in net:
+        changed = [number for number in net if self._lines[number].level != level]
+        for number in changed:
             line = self._lines[number]
-            if line.level != level:
-                line.level = level
-                if self.observer is not None:
-                    self.observer(number, level, self.clock.now_ns())
-                if line.watch is not None:
-                    self._edge(number, line, line.watch)
-                else:
-                    line.stable = level
+            line.level = level
+            if line.watch is not None:
+                self._edge(number, line, line.watch)
+            else:
+                line.stable = level
+        if self.observer is not None:
+            for number in changed:
+                self.observer(number, level, self.clock.now_ns())  # it may drive a line, one of these too
 
     def _edge(self, number: int, line: _Line, watch: _Watch) -> None:
         if watch.filter_ns == 0:
