@@ -15,6 +15,7 @@ from _thread import RLock
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull, check_pwm
 from .locked import locked
+from .removal import RemovalWatch
 
 CONSUMER = "RPIO"
 AS_IS = -1
@@ -139,7 +140,7 @@ class CdevBackend(Backend):
                 f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
                 hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
             )
-        self._gone_fd: int | None = None
+        self._removal = RemovalWatch(path)
         self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
 
     def describe(self) -> str:
@@ -377,16 +378,10 @@ class CdevBackend(Backend):
         return str(info["consumer"] or "?") if info["used"] else ""
 
     def gone_fd(self) -> int | None:
-        if self._gone_fd is None:
-            self._gone_fd = _gpio.file_watch(self._path)
-        return self._gone_fd
+        return self._removal.fd()
 
     def is_gone(self) -> bool:
-        if self._gone_fd is not None:
-            try:
-                os.read(self._gone_fd, 4096)
-            except BlockingIOError:
-                pass  # nothing new; the chip is asked all the same
+        self._removal.drain()
         try:
             _gpio.chip_info(self._chip_fd)
         except OSError as e:
@@ -399,16 +394,14 @@ class CdevBackend(Backend):
             self._soft_pwm.abandon()
         for line in list(self._held):
             self.release(line)  # this process's copy of the descriptor: the parent's request lives on
-        if self._gone_fd is not None:
-            os.close(self._gone_fd)
-            self._gone_fd = None
+        self._removal.close()
 
     def close(self) -> None:
         for line in list(self._held):
             self.release(line)
         if self._soft_pwm is not None:
             self._soft_pwm.close()
-        for fd in (self._chip_fd, self._gone_fd):
-            if fd is not None and fd >= 0:
-                os.close(fd)
-        self._chip_fd, self._gone_fd = -1, None
+        self._removal.close()
+        if self._chip_fd >= 0:
+            os.close(self._chip_fd)
+            self._chip_fd = -1

@@ -23,6 +23,7 @@ from _thread import RLock
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull
 from .locked import locked
+from .removal import RemovalWatch
 from .sysfs_files import find_device, open_file, text_of, write_file
 
 TYPE_CHECKING = False
@@ -64,12 +65,12 @@ class SysfsBackend(Backend):
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
         self._pump: _gpio.Pump | None = None
-        self._gone_fd: int | None = None
         self.label = text_of(os.path.join(folder, "label"))
         self.line_count = int(text_of(os.path.join(folder, "ngpio")))
         self._base = int(text_of(os.path.join(folder, "base")))
         self._label_fd = open_file(os.path.join(folder, "label"), os.O_RDONLY)
         self._device = find_device(folder) if device == "" else device
+        self._removal = RemovalWatch(self._device)
         self._device_fd = _gpio.chip_open(self._device) if self._device else -1
         self._line_info = self._find_line_info() if self._device else None
         self.features = frozenset({"edges", "consumers"} if self._line_info else {"edges"})
@@ -397,16 +398,10 @@ class SysfsBackend(Backend):
         return "sysfs" if self._is_exported(line) else ""
 
     def gone_fd(self) -> int | None:
-        if self._gone_fd is None and self._device is not None:
-            self._gone_fd = _gpio.file_watch(self._device)
-        return self._gone_fd
+        return self._removal.fd()
 
     def is_gone(self) -> bool:
-        if self._gone_fd is not None:
-            try:
-                os.read(self._gone_fd, 4096)
-            except BlockingIOError:
-                pass  # nothing new; the chip is asked all the same
+        self._removal.drain()
         return self._chip_is_gone()
 
     def _chip_is_gone(self) -> bool:
@@ -425,9 +420,7 @@ class SysfsBackend(Backend):
             os.close(held.fd)  # the parent has exported it, and goes on using it
         self._held.clear()
         self._latch.clear()
-        if self._gone_fd is not None:
-            os.close(self._gone_fd)
-            self._gone_fd = None
+        self._removal.close()
 
     @locked
     def close(self) -> None:
@@ -440,7 +433,8 @@ class SysfsBackend(Backend):
             except OSError:
                 pass  # the end of a program is no place for what can no longer be helped
         self._latch.clear()
-        for fd in (self._label_fd, self._device_fd, self._gone_fd):
-            if fd is not None and fd >= 0:
+        self._removal.close()
+        for fd in (self._label_fd, self._device_fd):
+            if fd >= 0:
                 os.close(fd)
-        self._label_fd, self._device_fd, self._gone_fd = -1, -1, None
+        self._label_fd, self._device_fd = -1, -1
