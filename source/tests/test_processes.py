@@ -410,3 +410,51 @@ def test_help_is_worth_reading():
 def test_star_import_gives_the_documented_names():
     out = run("from RPIO import *; print(setup, BCM, RPI_REVISION, MODEL_DATA['e'])")
     assert "3 ('B', '2.0', 512, 'Sony')" in out
+
+
+# -- SIGKILL ------------------------------------------------------------------------------------------------
+
+ON_A_FILE = """
+import os, signal, sys, warnings, RPIO
+from RPIO import _gpio
+from RPIO.backends.regs import RegsBackend
+from RPIO.boards import by_name
+backend = RegsBackend(_gpio.Registers("brcm,bcm2835-gpio", sys.argv[1]), "bcm2835", sys.argv[1])
+RPIO.facade.board.use(backend, by_name("3B+"))
+"""
+
+
+def test_registers_stay_as_they_were_after_a_kill_and_the_next_start_works(tmp_path):
+    """FSEL says so: memory has no LEV that follows SET."""
+    registers = tmp_path / "registers"
+    registers.write_bytes(bytes(0x1000))
+
+    def start(code, status):
+        done = subprocess.run(
+            [sys.executable, "-c", ON_A_FILE + code, registers],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    start(
+        "RPIO.setup(17, RPIO.OUT, initial=1)\nRPIO.PWM(17, 100).start(50)\nos.kill(os.getpid(), signal.SIGKILL)",
+        -9,
+    )
+    out = start(
+        """
+print(RPIO.gpio_function(17) == RPIO.OUT)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    RPIO.setup(17, RPIO.OUT)
+print(str(caught[0].message).split(",")[0])
+RPIO.output(17, 0)
+RPIO.cleanup()
+print(RPIO.gpio_function(17) == RPIO.IN)
+""",
+        0,
+    )
+    assert out == "True\nThis channel is already in use\nTrue\n"
