@@ -328,6 +328,7 @@ def test_missing_permission_names_file_group_and_command(chip):
     process = program(
         f"""
         import grp, os, RPIO, RPIO.backends.cdev   # nobody may not read this interpreter's files, nor ours
+        RPIO.version()
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
         RPIO.use("cdev:{chip.path}")
         try:

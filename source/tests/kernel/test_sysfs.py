@@ -274,6 +274,7 @@ def test_missing_permission_names_the_file_and_the_cure(chip):
     process = program(
         f"""
         import grp, os, RPIO, RPIO.backends.sysfs   # nobody may not read this interpreter's files, nor ours
+        RPIO.version()
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
         RPIO.use("sysfs:{chip.label}")
         try:
@@ -301,6 +302,7 @@ def test_the_files_of_a_new_line_may_get_their_permissions_late(chip, everybody_
     process = program(
         f"""
         import os, RPIO, RPIO.backends.sysfs
+        RPIO.version()
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
         RPIO.backends.sysfs.UDEV_S = {30 if udev == "late" else 0.05}
         RPIO.use("sysfs:{chip.label}")
