@@ -25,8 +25,8 @@ class PWM:
 
     Nothing is driven before start(). One thread of the C core drives all of them with absolute deadlines, so a
     frequency does not drift; edges come some microseconds late when the machine is busy. A change of frequency
-    or duty cycle counts from the next period on. Setting the channel up as an input, cleanup() and the end of the
-    program end it.
+    or duty cycle counts from the next period on. setup() of the channel as an input
+    interrupts it; cleanup() and the end of the program end it.
 
     Raises:
         PWMExistsError: another PWM object drives the channel: stop() that one. (A RuntimeError.)
@@ -45,7 +45,7 @@ class PWM:
         try:
             self._period_ns = arguments.period_ns_of(frequency)
         except ValueError:
-            self.stop()
+            self._end()
             raise
 
     def start(self, dutycycle: float) -> None:
@@ -72,6 +72,10 @@ class PWM:
 
     def stop(self) -> None:
         """End with the output low; start() begins again with the same frequency. Twice is fine."""
+        self._end()
+
+    def _end(self) -> None:
+        """Not stop() itself, which a subclass may have overridden."""
         self._running = False
         line = getattr(self, "_line", None)
         if line is not None:
@@ -82,7 +86,7 @@ class PWM:
         return self._period_ns, round(self._period_ns * self._duty)
 
     def __del__(self) -> None:
-        self.stop()  # as RPi.GPIO: a program that lets go of the object expects silence
+        self._end()  # as RPi.GPIO: a program that lets go of the object expects silence
 
 
 PWM.__spec__ = __spec__  # type: ignore[attr-defined]

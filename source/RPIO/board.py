@@ -88,7 +88,7 @@ class Board:
         )
         self.pulses = Pulses(numbering, self._is_output, lambda: self._backend, self._lock)
         self._servers: list[TcpServer] = []
-        self._hooked = False
+        self._hooked = getattr(self, "_hooked", False)  # new_board() begins again with the same object
 
     # -- opening and closing ---------------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class Board:
                 self._spec = spec
             else:
                 self._backend, self._hardware = spec, hardware or opening.unknown(spec)
-                self._register_hooks()
+                self.register_hooks()
                 self._tell(self._hardware)
 
     @property
@@ -134,15 +134,15 @@ class Board:
 
     def _open(self) -> None:
         self._backend, self._hardware = opening.open_board(self._spec)
-        self._register_hooks()
+        self.register_hooks()
         self._tell(self._hardware)
 
     def _tell(self, hardware: Hardware | None) -> None:
         if self._on_hardware is not None:
             self._on_hardware(hardware)
 
-    def _register_hooks(self) -> None:
-        """Close at exit, and drop in the child of a fork what the parent goes on using. Once."""
+    def register_hooks(self) -> None:
+        """Shut down at exit, and drop in the child of a fork what the parent goes on using. Once."""
         import atexit
 
         if self._hooked:
@@ -156,7 +156,7 @@ class Board:
                 board._after_fork()
 
         os.register_at_fork(after_in_child=after_fork_in_child)
-        atexit.register(_close_board, me)
+        atexit.register(_shut_down_board, me)
 
     def _after_fork(self) -> None:
         self._lock._at_fork_reinit()  # type: ignore[attr-defined] # another thread may have held it
@@ -199,10 +199,24 @@ class Board:
         if backend is not None:
             backend.close()
 
+    def shut_down(self) -> None:
+        """End the loop and all PWM because the program ends, and set no other line.
+
+        What is set up stays so: functions of atexit that are older than this one, daemon threads and the ``__del__``
+        of globals may still switch their lines off. The kernel closes the descriptors.
+        """
+        dispatcher = self._dispatcher
+        if dispatcher is not None:
+            dispatcher.shut_down()
+        self.pulses.end_all()
+        if self._backend is not None and self._backend.close_at_exit:
+            self._backend.close()
+
     def be_strict(self) -> None:
         """Follow RPi.GPIO where the original RPIO differs: setmode() required, pulls on inputs only."""
-        self._numbering.default_mode, self._strict = None, True
-        self._grant_all()
+        with self._lock:
+            self._numbering.default_mode, self._strict = None, True
+            self._grant_all()
 
     # -- numbering: see numbering.py -------------------------------------------------------------
 
@@ -213,8 +227,9 @@ class Board:
 
     def setmode(self, mode: int) -> None:
         """Choose the numbering. See RPIO.setmode()."""
-        self._numbering.setmode(mode)
-        self._grant_all()
+        with self._lock:
+            self._numbering.setmode(mode)
+            self._grant_all()
 
     # -- levels and directions -------------------------------------------------------------------
 
@@ -259,6 +274,11 @@ class Board:
             self._warn_of_use(line, pull if direction == model.IN else model.PUD_OFF)
         if direction == model.IN:
             self.backend.set_input(line, pull)
+        elif self._is_output(line) and self.pulses.drives(line):
+            if value is not None:
+                self.backend.write(
+                    line, int(value)
+                )  # as RPi.GPIO: shows until the next edge, and PWM goes on
         else:
             self._watched.suspend(line)
             self.backend.set_output(line, None if value is None else int(value))
@@ -266,6 +286,8 @@ class Board:
         self._owned.add(line)
         if direction == model.IN:
             self._watched.resume(line)
+        else:
+            self.pulses.resume(line)
 
     def _set_direction(self, line: int, direction: int | None) -> None:
         """Remember what a line is set up as, None for not at all; grant it to the C functions accordingly."""
@@ -382,7 +404,7 @@ class Board:
                 from . import _gpio
 
                 self._dispatcher = self._make_dispatcher(_gpio.Poller(), self._watched.dispatch)
-                self._register_hooks()
+                self.register_hooks()
             return self._dispatcher
 
     def add_interrupt(
@@ -575,6 +597,7 @@ class Board:
         """Undo setup() of a line; False where this process did not set it up."""
         if line in self._watched:
             self._watched.drop(line)
+        self.pulses.end_of(line)
         if line not in self._owned:
             self._set_direction(line, None)
             return False
@@ -587,7 +610,7 @@ class Board:
         return True
 
 
-def _close_board(me: ref[Board]) -> None:
+def _shut_down_board(me: ref[Board]) -> None:
     board = me()
     if board is not None:
-        board.close()
+        board.shut_down()

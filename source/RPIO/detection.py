@@ -128,7 +128,7 @@ class Detections:
             self._subscribe(line, wait, "Error waiting for edge")
         try:
             if self._loop().in_loop:
-                self._watched.wait_in_loop(line, wait, timeout_s)
+                self._watched.wait_in_loop(line, wait, timeout_s, self._lock)
             else:
                 wait.block(timeout_s)
         finally:

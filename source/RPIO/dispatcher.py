@@ -12,7 +12,7 @@ by the next within the same batch; the token of the closed one is then unknown a
 from __future__ import annotations
 
 import sys
-from _thread import allocate_lock, get_ident
+from _thread import RLock, allocate_lock, get_ident
 from time import monotonic_ns
 
 from . import errors, log
@@ -20,7 +20,7 @@ from . import errors, log
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from threading import Condition, Thread
 
     from ._gpio import EdgeEvent, Poller
@@ -32,6 +32,9 @@ READ, WRITE, ERROR, HANGUP = 1, 4, 8, 16
 
 JOIN_TIMEOUT_S = 2.0
 """How long close() waits for a thread that is inside a callback."""
+
+EXIT_TIMEOUT_S = 0.1
+"""The same at the end of the program, whose daemon threads end anyway."""
 
 WORKER_QUEUE_SIZE = 1024
 """Calls that wait for one threaded callback; more are dropped and counted."""
@@ -74,10 +77,12 @@ def _end_program(exit_: SystemExit) -> None:
 
 
 def in_main_thread() -> bool:
-    """Whether the caller runs in the program's main thread."""
-    import threading
+    """Whether the caller runs in the program's main thread.
 
-    return threading.main_thread().ident == get_ident()
+    Imports nothing: at the end of a program that Ctrl+C has ended, an import can change its exit status.
+    """
+    threading = sys.modules.get("threading")
+    return threading is None or threading.main_thread().ident == get_ident()
 
 
 class Worker:
@@ -182,7 +187,7 @@ class Dispatcher:
         self._handlers: dict[int, Handler] = {}
         self._tokens: dict[int, int] = {}
         self._last_token = 0
-        self._lock = allocate_lock()
+        self._lock = RLock()  # a signal handler may come in between, and remove what is being added
         self._turn = allocate_lock()  # held by the thread that runs the loop
         self._owner: int | None = None
         self._running = False
@@ -250,12 +255,13 @@ class Dispatcher:
     now_ns = staticmethod(monotonic_ns)
     """The clock of timeouts."""
 
-    def wait_readable(self, fd: int, timeout_s: float | None) -> bool:
-        """Block within a callback, where the loop does not run, until *fd* is readable; False after the timeout."""
+    def wait_readable(self, fds: Sequence[int], timeout_s: float | None) -> bool:
+        """Block within a callback, where the loop does not run, until one is readable; False after the timeout."""
         import select
 
         poll = select.poll()
-        poll.register(fd, select.POLLIN)
+        for fd in fds:
+            poll.register(fd, select.POLLIN)
         return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
     # -- the loop --------------------------------------------------------------------------------
@@ -271,7 +277,11 @@ class Dispatcher:
         self._left = []
         edges = left + edges
         for done, event in enumerate(edges, 1):
-            self._on_edge(event)
+            try:
+                self._on_edge(event)
+            except BaseException:  # Ctrl+C: the rest is for who runs the loop next
+                self._left = edges[done:]
+                raise
             if self._stops != stops:
                 self._left = edges[done:]
                 return done
@@ -347,8 +357,7 @@ class Dispatcher:
         self._running = self._nested = False
         self._owner = None
         self._turn.release()
-        if self._background_wanted:
-            self.run_in_background()
+        self._start_background()
 
     def _loop(self) -> None:
         self._owner = get_ident()
@@ -401,7 +410,10 @@ class Dispatcher:
     def run_in_background(self) -> None:
         """Have a daemon thread run the loop whenever nobody else does, until end_background(). Twice is fine."""
         self._background_wanted = True
-        if not self._turn.acquire(blocking=False):
+        self._start_background()
+
+    def _start_background(self) -> None:
+        if not self._background_wanted or not self._turn.acquire(blocking=False):
             return  # whoever runs the loop now starts the thread when he leaves
         self._background_running = True
         try:
@@ -420,8 +432,8 @@ class Dispatcher:
             self._background_running = False
             self._owner = None
             self._turn.release()
-        if self._background_wanted and not self._claimers:
-            self.run_in_background()  # wanted again while this one was on its way out
+        if not self._claimers:
+            self._start_background()  # wanted again while this one was on its way out
 
     def _end_background_loop(self) -> None:
         if self._background_running:
@@ -432,6 +444,15 @@ class Dispatcher:
         """End the background loop after its callback, and do not begin it again. Does not wait."""
         self._background_wanted = False
         self._end_background_loop()
+
+    def shut_down(self) -> None:
+        """End the loop because the program ends: wait EXIT_TIMEOUT_S for its callback, and close nothing."""
+        self.end_background()
+        if not in_main_thread():
+            return  # sys.exit() in a callback: a loop in the main thread must not return, and end the program otherwise
+        self.stop()
+        if not self.in_loop and self._turn.acquire(timeout=EXIT_TIMEOUT_S):
+            self._turn.release()
 
     def close(self) -> None:
         """Stop, wait for the loop's thread (JOIN_TIMEOUT_S at most), close the epoll descriptor. Twice is fine."""

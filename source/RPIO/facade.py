@@ -82,6 +82,7 @@ def new_board(make_dispatcher: Callable[..., Dispatcher] = Dispatcher) -> None:
 
 
 board = Board(fast=_gpio, on_hardware=publish)
+board.register_hooks()  # now, so that what programs register for their end runs before it
 
 
 def also_called(**other_names: str) -> Callable[[F], F]:

@@ -8,11 +8,15 @@ latch and callbacks, ``Wait`` a wait_for_edge() that lasts.
 
 from __future__ import annotations
 
+import os
+from _thread import allocate_lock
+
 from . import log, model
 from .dispatcher import Worker, run_callback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import RLock
     from collections.abc import Callable, Iterator
 
     from ._gpio import EdgeEvent
@@ -82,34 +86,41 @@ class Detection(Subscription):
 class Wait(Subscription):
     """A wait_for_edge(): the first accepted edge ends it."""
 
-    __slots__ = ("_over", "event")
+    __slots__ = ("_done", "event", "over", "wake_fd")
 
     def __init__(self, bits: int, holdoff_ns: int, last_ns: int | None) -> None:
         super().__init__(bits, None, holdoff_ns)
-        from threading import Event
-
         self.last_ns = last_ns
         self.event: EdgeEvent | None = None
-        self._over = Event()
+        self.over = False  # there was an edge, or somebody has ended the watch
+        self._done = (
+            allocate_lock()
+        )  # no Event: a signal handler that ends the wait must not need what block() holds
+        self._done.acquire()
+        self.wake_fd = -1  # of a wait inside a callback: becomes readable at the end
 
     def accepts(self, event: EdgeEvent) -> bool:
         return self.event is None and super().accepts(event)
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         self.event = event
-        self._over.set()
+        self._end()
 
     def close(self) -> None:
-        self._over.set()
+        self._end()
 
-    @property
-    def over(self) -> bool:
-        """Whether there was an edge, or somebody has ended the watch."""
-        return self._over.is_set()
+    def _end(self) -> None:
+        self.over = True
+        try:
+            self._done.release()
+        except RuntimeError:
+            pass  # it has ended already
+        if self.wake_fd >= 0:
+            os.eventfd_write(self.wake_fd, 1)
 
     def block(self, timeout_s: float | None) -> None:
         """Sleep until it is over, or the timeout."""
-        self._over.wait(timeout_s)
+        self._done.acquire(timeout=-1 if timeout_s is None else timeout_s)
 
 
 class WatchedLine:
@@ -260,12 +271,13 @@ class WatchedLines:
     def drop(self, line: int) -> None:
         """End all subscriptions of a line."""
         log.debug("- removing interrupts on gpio %s", line)
-        self.suspend(line)
-        watched = self._watched.pop(line)
-        self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
+        watched = self._watched[line]
         subscriptions, watched.subscriptions = watched.subscriptions, ()
-        for subscription in subscriptions:
+        for subscription in subscriptions:  # first, for a wait inside a callback polls the descriptor
             self._close(subscription)
+        self.suspend(line)
+        del self._watched[line]
+        self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
 
     def _close(self, subscription: Subscription) -> None:
         subscription.close()
@@ -309,16 +321,27 @@ class WatchedLines:
             s.worker for watched in self._watched.values() for s in watched.subscriptions if s.worker
         ]
 
-    def wait_in_loop(self, line: int, wait: Wait, timeout_s: float | None) -> None:
+    def wait_in_loop(self, line: int, wait: Wait, timeout_s: float | None, lock: RLock) -> None:
         """Wait inside a callback, where the loop does not run: read this line's edges here, and no other's."""
         from . import _gpio
 
-        now_ns = self._loop().now_ns
-        end_ns = now_ns() + int((timeout_s or 0) * 1e9)
-        while not wait.over:
+        loop = self._loop()
+        end_ns = loop.now_ns() + int((timeout_s or 0) * 1e9)
+        with lock:
             watched = self._watched.get(line)
-            left_s = None if timeout_s is None else max(0.0, (end_ns - now_ns()) / 1e9)
-            if watched is None or watched.fd is None or not self._loop().wait_readable(watched.fd, left_s):
-                return
-            for event in _gpio.events_read(watched.fd):
-                watched.dispatch(event)
+            fd = watched.fd if watched is not None else None
+            wait.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            while watched is not None and fd is not None and not wait.over:
+                left_s = None if timeout_s is None else max(0.0, (end_ns - loop.now_ns()) / 1e9)
+                if not loop.wait_readable((fd, wait.wake_fd), left_s):
+                    return
+                with lock:  # nobody closes the descriptor meanwhile
+                    events = _gpio.events_read(fd) if watched.fd == fd and not wait.over else []
+                    fd = watched.fd
+                for event in events:
+                    watched.dispatch(event)
+        finally:
+            with lock:
+                wake_fd, wait.wake_fd = wait.wake_fd, -1
+                os.close(wake_fd)

@@ -28,10 +28,16 @@ class Pulses:
     ) -> None:
         self._numbering, self._is_output, self._backend, self._lock = numbering, is_output, backend, lock
         self._owners: dict[int, int] = {}  # line -> id() of the PWM object that has it
+        self._waves: dict[int, tuple[int, int]] = {}  # line -> period and high time, from start() to stop()
 
     def forget(self) -> None:
         """Nobody drives anything any more."""
         self._owners.clear()
+        self._waves.clear()
+
+    def drives(self, line: int) -> bool:
+        """Whether a PWM object has been started on the line, and not been stopped."""
+        return line in self._waves
 
     def claim(self, channel: int, owner: object) -> int:
         """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
@@ -60,24 +66,46 @@ class Pulses:
         with self._lock:
             self._check_owner(line, owner)
             self._check_output(line)
-            self._drive(line, period_ns, high_ns)
+            self._drive(line, (period_ns, high_ns))
             self._owners[line] = id(owner)
 
     def change(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
-        """As start(); nothing where the line is no output of this owner any more, as after cleanup()."""
+        """As start(); nothing shows where the line is no output of this owner any more, as after cleanup()."""
         with self._lock:
             if self._owners.get(line) == id(owner) and self._is_output(line):
-                self._drive(line, period_ns, high_ns)
+                self._drive(line, (period_ns, high_ns))
+            elif line in self._waves:
+                self._waves[line] = period_ns, high_ns
 
-    def _drive(self, line: int, period_ns: int, high_ns: int) -> None:
+    def _drive(self, line: int, wave: tuple[int, int]) -> None:
         backend = self._backend()
         assert backend is not None, "an output has a backend"
-        backend.pwm(line, period_ns, high_ns)
+        backend.pwm(line, *wave)
+        self._waves[line] = wave
+
+    def resume(self, line: int) -> None:
+        """The line is an output again: go on, as RPi.GPIO, whose thread has never noticed."""
+        if line in self._waves:
+            self._drive(line, self._waves[line])
 
     def end(self, line: int, owner: object) -> None:
         """End the pulses of this owner, low. Nothing where it has none; takes no lock: see PWM.__del__()."""
         if self._owners.get(line) == id(owner):
-            del self._owners[line]
-            backend = self._backend()
-            if backend is not None:
-                backend.end_pwm(line)
+            self._owners.pop(line, None)
+            self._end(line)
+
+    def end_of(self, line: int) -> None:
+        """End what drives the line, for good: it is being cleaned up. Its owner keeps it from others until stop()."""
+        if line in self._waves:
+            self._end(line)
+
+    def end_all(self) -> None:
+        """The same for all lines."""
+        for line in list(self._waves):
+            self._end(line)
+
+    def _end(self, line: int) -> None:
+        self._waves.pop(line, None)
+        backend = self._backend()
+        if backend is not None:
+            backend.end_pwm(line)

@@ -34,7 +34,7 @@ from .pytest_time import ProgramTime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
     from typing import Any
 
@@ -306,10 +306,10 @@ class _SteppedDispatcher(Dispatcher):
         super().stop()
         self._stopped.set()
 
-    def wait_readable(self, fd: int, timeout_s: float | None) -> bool:
+    def wait_readable(self, fds: Sequence[int], timeout_s: float | None) -> bool:
         clock = self._world.clock
         end_ns = None if timeout_s is None else clock.now_ns() + int(timeout_s * 1e9)
-        if super().wait_readable(fd, 0):
+        if super().wait_readable(fds, 0):
             return True
         due_ns = clock.next_due_ns
         if end_ns is not None and (due_ns is None or due_ns > end_ns):

@@ -418,6 +418,32 @@ def test_wait_for_edge_inside_a_callback_works(gpio):
     assert got == [4, None]
 
 
+def test_cleanup_ends_a_wait_inside_a_callback_too(gpio, capsys):
+    gpio.setup(4, IN, pull_up_down=PUD_UP)
+    done = threading.Event()
+
+    def on_17(channel):
+        waiting.set()
+        try:
+            gpio.wait_for_edge(4, FALLING)
+        except RuntimeError as e:
+            print(e)
+        done.set()
+
+    waiting = threading.Event()
+    gpio.add_event_detect(17, FALLING, on_17)
+    gpio.sim.drive(17, 0)
+    assert waiting.wait(5)
+    wait_until(lambda: 4 in gpio.facade.board._watched)
+    gpio.cleanup()
+    assert done.wait(5)
+    assert capsys.readouterr().out == "Error waiting for edge\n"
+    gpio.setup(4, IN, pull_up_down=PUD_UP)
+    gpio.add_event_detect(4, FALLING)
+    gpio.sim.drive(4, 0)
+    assert wait_until(lambda: gpio.event_detected(4))
+
+
 def test_cleanup_ends_a_wait_with_an_error(gpio):
     soon(gpio.cleanup)
     with raises(RuntimeError, "Error waiting for edge"):

@@ -468,3 +468,41 @@ def test_logging_that_is_being_imported_is_left_alone(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "logging", types.ModuleType("logging"))
     log.debug("nobody hears %s", "this")
+
+
+def test_what_a_raising_callback_leaves_is_for_the_next_loop(board, sim):
+    got = []
+
+    def first_interrupts(gpio_id, value):
+        got.append(value)
+        if len(got) == 1:
+            raise KeyboardInterrupt
+
+    board.add_interrupt(17, first_interrupts, "both", None, False, None, 0)
+    for n in range(10):
+        sim.drive(17, (n + 1) % 2)
+    with pytest.raises(KeyboardInterrupt):
+        board.wait(False)
+    while board.dispatcher.step(0):
+        pass
+    assert got == [1, 0] * 5 and board.events_lost() == 0
+
+
+def test_a_signal_handler_may_add_and_end_watches_at_any_moment(board, sim):
+    """The handler comes between any two bytecodes: also where the main thread holds the dispatcher's lock."""
+    board.setwarnings(0)
+    board.setup([4, 17], 1, 20, -1)
+
+    def handler(number, frame):
+        board.detections.add(4, 31, None, None)
+        board.detections.remove(4)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+    try:
+        for _ in range(500):
+            board.detections.add(17, 31, None, None)
+            board.detections.remove(17)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

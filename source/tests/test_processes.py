@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -333,7 +334,7 @@ def test_import_opens_nothing_starts_nothing_and_is_light():
         new = set(sys.modules) - before
         heavy = {"enum", "re", "dataclasses", "typing", "threading", "socket", "logging", "collections", "asyncio"}
         print(sorted(new & heavy))
-        light = {"__future__", "_operator"}  # which of them an interpreter has loaded before depends on its version
+        light = {"__future__", "_operator", "atexit"}  # what an interpreter has loaded before depends on its version
         print(sorted(m for m in new - light if m.split(".")[0] != "RPIO"))
         assert os.listdir("/proc/self/fd") == fds
         assert RPIO.facade.board._backend is None and RPIO.facade.board._hardware is None
@@ -411,6 +412,110 @@ def test_help_is_worth_reading():
 def test_star_import_gives_the_documented_names():
     out = run("from RPIO import *; print(setup, BCM, RPI_REVISION, MODEL_DATA['e'])")
     assert "3 ('B', '2.0', 512, 'Sony')" in out
+
+
+# -- what programs do at their end --------------------------------------------------------------------------
+
+
+def ends(code, want, status=0, seconds=5.0, **env):
+    """Run a program on the simulated board; its output, nothing on stderr, in time."""
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=environment(RPIO_BACKEND="sim", **env),
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (want, "", status)
+    assert time.monotonic() - begin < seconds
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_cleanup_registered_with_atexit_works_before_and_after_setup(when):
+    register = "atexit.register(end)"
+    ends(
+        f"""
+        import atexit
+        import RPIO as GPIO
+        def end():
+            GPIO.output(18, 0)
+            GPIO.cleanup()
+            print(GPIO.gpio_function(18) == GPIO.IN, GPIO.sim.level(18))
+        {register if when == "before" else ""}
+        GPIO.setup(18, GPIO.OUT, initial=1)
+        {register if when == "after" else ""}
+        """,
+        "True 0\n",
+    )
+
+
+def test_an_object_switches_its_output_off_when_the_interpreter_lets_go_of_it():
+    ends(
+        """
+        import RPIO as GPIO
+        class Motor:
+            def __init__(self):
+                GPIO.setup(18, GPIO.OUT, initial=1)
+            def __del__(self, output=GPIO.output, input=GPIO.input):
+                output(18, 0)
+                print("off", input(18))
+        motor = Motor()
+        """,
+        "off 0\n",
+    )
+
+
+def test_daemon_threads_that_wait_or_blink_end_silently():
+    ends(
+        """
+        import threading, time
+        import RPIO as GPIO
+        GPIO.setup(17, GPIO.IN)
+        GPIO.setup(18, GPIO.OUT)
+        def blink():
+            while True:
+                GPIO.output(18, not GPIO.input(18))
+        threading.Thread(target=GPIO.wait_for_edge, args=(17, GPIO.RISING), daemon=True).start()
+        threading.Thread(target=blink, daemon=True).start()
+        time.sleep(0.2)
+        print("end")
+        """,
+        "end\n",
+    )
+
+
+def test_a_callback_that_sleeps_does_not_keep_the_program():
+    ends(
+        """
+        import time
+        import RPIO as GPIO
+        GPIO.setup(17, GPIO.IN)
+        GPIO.add_event_detect(17, GPIO.RISING, lambda channel: time.sleep(60))
+        GPIO.sim.drive(17, 1)
+        time.sleep(0.1)
+        print("end")
+        """,
+        "end\n",
+        seconds=1.5,
+    )
+
+
+def test_pwm_ends_low_with_the_program():
+    ends(
+        """
+        import atexit
+        import RPIO as GPIO
+        atexit.register(lambda: print(GPIO.sim.level(18)))   # older than the board's own: runs after it
+        GPIO.facade.board._hooked = False
+        GPIO.setup(18, GPIO.OUT)
+        GPIO.facade.board.register_hooks()
+        lamp = GPIO.PWM(18, 100)
+        lamp.start(100)
+        """,
+        "0\n",
+    )
 
 
 # -- SIGKILL ------------------------------------------------------------------------------------------------

@@ -147,18 +147,60 @@ def test_a_bad_change_leaves_the_wave_as_it_is(out):
     out.assert_wave(18, "-_-_", step_ms=5)
 
 
-def test_setup_as_an_input_ends_it_and_start_asks_for_an_output(out):
+def test_setup_as_an_output_again_leaves_it_alone(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(50)
+    out.advance(2)
+    RPIO.setup(18, OUT)
+    out.advance(1)
+    RPIO.setup(18, OUT, initial=0)  # shows until the next edge
+    out.advance(17)
+    out.assert_wave(18, "---__ _____ ----- _____", step_ms=1)
+
+
+def test_as_an_input_it_rests_and_as_an_output_again_it_goes_on(out):
     pwm = RPIO.PWM(18, 100)
     pwm.start(50)
     RPIO.setup(18, IN)
     out.advance(100)
     wave = out.wave(18)
-    pwm.ChangeDutyCycle(70)
-    pwm.ChangeFrequency(20)
+    pwm.ChangeDutyCycle(20)
+    pwm.ChangeFrequency(200)
     out.advance(100)
     assert out.wave(18) == wave
     with raises(RuntimeError, "You must setup() the GPIO channel as an output first"):
         pwm.start(50)
+    pwm.ChangeDutyCycle(20)
+    RPIO.setup(18, OUT)
+    out.advance(10)
+    assert out.wave(18, step_ms=1)[-10:] == "-____-____"
+
+
+def test_after_cleanup_it_does_not_come_back_by_itself(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(50)
+    RPIO.cleanup()
+    RPIO.setup(18, OUT, initial=0)
+    out.advance(50)
+    assert out.wave(18)[-1] == "_"
+    pwm.start(100)
+    assert out.level(18) == 1
+
+
+def test_a_subclass_with_a_stop_of_its_own_is_let_go_of_without_it(out):
+    called = []
+
+    class Fade(RPIO.PWM):
+        def stop(self):
+            called.append(self.nothing)
+
+    with raises(ValueError, "frequency must be greater than 0.0"):
+        Fade(18, 0)
+    fade = Fade(18, 100)
+    fade.start(100)
+    del fade
+    gc.collect()
+    assert called == [] and out.level(18) == 0
 
 
 def test_cleanup_ends_it_and_the_object_can_still_be_stopped(out):

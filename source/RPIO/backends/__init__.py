@@ -32,6 +32,8 @@ class Backend:
     line_count = 0
     features: frozenset[str] = frozenset()
     holds_lines = False
+    close_at_exit = False
+    """Whether something of it outlives the process unless close() is called."""
 
     def describe(self) -> str:
         """Return one line that says by what means lines are touched, for people. [describe_is_one_line]"""

@@ -21,6 +21,7 @@ class JoinedBackend(Backend):
         self.name = levels.name
         self.line_count = levels.line_count
         self.features = levels.features | (edges.features & {"edges", "filter"} if edges else frozenset())
+        self.close_at_exit = edges is not None and edges.close_at_exit
         self._watched: set[int] = set()
         self.function = levels.function  # type: ignore[method-assign]
         self.set_function = levels.set_function  # type: ignore[method-assign]

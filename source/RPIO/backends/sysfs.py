@@ -56,6 +56,7 @@ class SysfsBackend(Backend):
 
     name = "sysfs"
     holds_lines = True
+    close_at_exit = True  # exported lines
 
     def __init__(self, folder: str, device: str | None = "") -> None:
         self._folder = folder
