@@ -98,6 +98,23 @@ def test_an_unknown_option_is_status_2(rpio, capsys):
     assert "unrecognized arguments: --update-rpio" in capsys.readouterr().err
 
 
+def test_an_unknown_verb_is_told_the_verbs(rpio, capsys):
+    assert cli.main(["bogus", "-i", "7"]) == 2
+    assert capsys.readouterr().err == (
+        "rpio: there is no verb 'bogus', only rpio run and rpio doctor\nsee: rpio --help\n"
+    )
+
+
+def test_the_usage_has_the_verbs(rpio, capsys):
+    assert cli.main([]) == 0
+    usage = capsys.readouterr().out.partition("\n\n")[0]
+    assert usage == (
+        "usage: rpio [OPTION ...]\n"
+        "       rpio run [--backend NAME] [-m] PROGRAM [ARGUMENT ...]\n"
+        "       rpio doctor"
+    )
+
+
 def test_a_busy_line_says_who_and_what_to_do(rpio, capsys, monkeypatch):
     def busy(*a):
         raise rpio.LineBusyError(
@@ -121,6 +138,27 @@ def test_the_installed_command_is_the_same():
         [command, "-i", "17"], capture_output=True, text=True, env=ENV, timeout=30, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "GPIO 17: INPUT  (0)\n", "")
+
+
+def test_the_package_is_the_command_too():
+    command = [sys.executable, "-m", "RPIO", "-i", "17"]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "GPIO 17: INPUT  (0)\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["-i", "17"], ["doctor"]])
+def test_a_model_that_is_none_is_told_the_models(arguments):
+    done = subprocess.run(
+        [*RPIO_COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        env=ENV | {"RPIO_BACKEND": "sim:9Z"},
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "There is no Raspberry Pi '9Z'" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_closed_pipe_ends_it_quietly():

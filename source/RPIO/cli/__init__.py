@@ -5,32 +5,37 @@ from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-def _verb(name: str) -> Callable[[list[str]], int] | None:
-    """The function of a verb; the module is imported only when it is asked for."""
-    if name == "run":
-        from . import run as verb
-    elif name == "doctor":
-        from . import doctor as verb  # type: ignore[no-redef]
-    else:
-        return None
-    return verb.run
+VERBS = ("run", "doctor")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    from . import classic
-
     words = sys.argv[1:] if argv is None else argv
-    verb = _verb(words[0]) if words else None
     try:
-        return verb(words[1:]) if verb else classic.run(words)
+        if words[:1] == ["run"]:
+            from . import run
+
+            return run.run(words[1:])
+        return _ending_with_the_pipe(words)
     except KeyboardInterrupt:
         return 130
+
+
+def _ending_with_the_pipe(words: list[str]) -> int:
+    """Everything but ``run``, whose program is to see for itself that its reader has gone."""
+    from . import classic
+
+    try:
+        if words[:1] == ["doctor"]:
+            from . import doctor
+
+            return doctor.run(words[1:])
+        if words and not words[0].startswith("-"):
+            known = " and ".join(f"rpio {verb}" for verb in VERBS)
+            return classic.complain(
+                f"rpio: there is no verb {words[0]!r}, only {known}", "see: rpio --help", 2
+            )
+        return classic.run(words)
     except BrokenPipeError:
         # the reader of a pipe has gone: end quietly, and keep the interpreter from flushing into it
         sys.stdout = None

@@ -30,6 +30,11 @@ verbs, each with a --help of its own:
 GPIOs are BCM numbers. RPIO_BACKEND=sim tries it all on a simulated board.
 """
 
+USAGE = """\
+rpio [OPTION ...]
+       rpio run [--backend NAME] [-m] PROGRAM [ARGUMENT ...]
+       rpio doctor"""
+
 PULLS = {"pullup": model.PUD_UP, "pulldown": model.PUD_DOWN, "pulloff": model.PUD_OFF}
 EDGES = ("rising", "falling", "both")
 
@@ -46,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the classic options."""
     p = argparse.ArgumentParser(
         prog="rpio",
+        usage=USAGE,
         description="Inspect and change GPIOs: those of other programs too.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -87,7 +93,7 @@ def run(argv: list[str]) -> int:
             action(getattr(options, name))
     except UsageError as e:
         return complain(str(e), "", e.status)
-    except (errors.GPIOError, OSError) as e:
+    except (errors.GPIOError, OSError, ValueError) as e:  # ValueError: RPIO_BACKEND=sim:9Z
         if options.verbose or isinstance(e, BrokenPipeError):
             raise
         return complain(e.strerror or str(e) if isinstance(e, OSError) else str(e), getattr(e, "hint", ""), 1)

@@ -41,7 +41,7 @@ def findings() -> Iterator[Finding]:
         hardware = facade.board.hardware
         yield OK, f"this is a {hardware.name}" if hardware.is_pi else f"no Raspberry Pi: {hardware.name}", ""
         backend = facade.board.backend
-    except (errors.GPIOError, OSError) as e:
+    except (errors.GPIOError, OSError, ValueError) as e:  # ValueError: RPIO_BACKEND=sim:9Z
         yield BAD, f"no line can be driven: {e}", getattr(e, "hint", "")
         return
     yield OK, f"lines are driven by {backend.describe()}", ""
