@@ -376,7 +376,9 @@ def install_as_rpi_gpio() -> None:
     """Make ``import RPi.GPIO`` mean RPIO in this process, with RPi.GPIO's rules to the letter.
 
     getmode() is None until setmode(), pulls on outputs are refused, gpio_function() answers RPi.GPIO's codes. These
-    rules are for the whole process. ``rpio run SCRIPT`` does the same for a program that is not to be changed.
+    rules are for the whole process; those that multiprocessing starts from it can import RPi.GPIO too (the folder of
+    RPIO's is on sys.path), other programs cannot. ``rpio run SCRIPT`` does it for a program that is not to be changed,
+    and for all Python programs that it starts.
 
     Raises:
         RuntimeError: another RPi.GPIO has been imported already.

@@ -25,7 +25,7 @@ from importlib import import_module
 
 import pytest
 
-from . import _gpio, errors, facade
+from . import _gpio, errors, facade, shims
 from .backends.clock import ManualClock
 from .backends.sim import SimBackend
 from .boards import by_name
@@ -365,6 +365,7 @@ def rpio_time(rpio_board: SimulatedBoard) -> Iterator[ProgramTime]:
 def rpi_gpio(rpio_board: SimulatedBoard) -> Iterator[ModuleType]:
     """``RPi.GPIO``, played by RPIO on rpio_board, for programs that import it; gone after the test."""
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "RPi"}
+    path = list(sys.path)
     facade.install_as_rpi_gpio()
     try:
         yield import_module("RPi.GPIO")
@@ -372,3 +373,5 @@ def rpi_gpio(rpio_board: SimulatedBoard) -> Iterator[ModuleType]:
         for name in [name for name in sys.modules if name.partition(".")[0] == "RPi"]:
             del sys.modules[name]
         sys.modules.update(before)
+        if shims.FOLDER not in path:
+            sys.path.remove(shims.FOLDER)

@@ -197,7 +197,7 @@ def test_processes_that_the_program_starts_have_it_too(script):
     [
         (["no-such-file.py"], "there is no file 'no-such-file.py'"),
         (["--backend", "smi", "x"], "there is no file 'x'"),
-        ([], "the following arguments are required: program"),
+        ([], "the following arguments are required: program\n"),
     ],
 )
 def test_run_says_what_is_wrong(arguments, text):
@@ -207,6 +207,159 @@ def test_run_says_what_is_wrong(arguments, text):
 def test_run_names_the_backends(script):
     err = python(None, "--backend", "smi", script(""), program=RPIO_RUN, status=2)
     assert "there is no backend 'smi'" in err and "choose one of auto" in err
+
+
+def test_run_names_the_models_before_the_program_starts(script):
+    err = python(None, "--backend", "sim:9Z", script("print('started')"), program=RPIO_RUN, status=2)
+    assert err.startswith("rpio run: There is no Raspberry Pi '9Z'") and "The choices are: A, " in err
+
+
+# -- rpio run is Python's own start ---------------------------------------------------------------------------
+
+MAIN = """
+import pathlib, sys
+me = sys.modules["__main__"]
+print(__name__, __file__, sys.argv, sys.path[0], me.__dict__ is globals(), __spec__ and __spec__.name, __package__)
+print(type(__loader__).__name__, __cached__ is None, type(__builtins__).__name__, __doc__)
+"""
+PYTHON = (sys.executable, "-W", "error")
+
+
+def alike(folder, *words):
+    """Run both in a folder; return (stdout, stderr, status), which are the same, of python."""
+    env = {**os.environ, "RPIO_BACKEND": "sim:3B"}
+    theirs, ours = (
+        subprocess.run(
+            [*program, *words], capture_output=True, text=True, timeout=30, env=env, cwd=folder, check=False
+        )
+        for program in (PYTHON, RPIO_RUN)
+    )
+    assert (ours.stdout, ours.stderr, ours.returncode) == (theirs.stdout, theirs.stderr, theirs.returncode)
+    return theirs.stdout, theirs.stderr, theirs.returncode
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """A folder with programs that say what they are."""
+    (tmp_path / "deep" / "package").mkdir(parents=True)
+    for path in ("plain.py", "deep/plain.py", "deep/__main__.py", "deep/package/__main__.py"):
+        (tmp_path / path).write_text(MAIN)
+    (tmp_path / "link.py").symlink_to("deep/plain.py")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plain.py"],
+        ["plain.py", "--", "-h"],
+        ["--", "plain.py", "-m", "x"],
+        ["deep/plain.py", "--backend", "x"],
+        ["link.py"],
+        ["-m", "plain", "--", "--help"],
+        ["-m", "deep.package"],
+    ],
+    ids=" ".join,
+)
+def test_a_program_finds_itself_as_python_starts_it(programs, words):
+    if words[0] == "--":
+        words = words[1:]
+    out, _, status = alike(programs, *words)
+    assert status == 0 and out.startswith("__main__ ")
+
+
+def test_a_double_dash_before_the_program_is_the_runs_own(programs):
+    out = python(None, "--", str(programs / "plain.py"), "--", "-h", program=RPIO_RUN)
+    assert "plain.py', '--', '-h']" in out
+
+
+def test_a_folder_an_archive_and_a_compiled_file_can_be_run(programs):
+    import py_compile
+    import zipfile
+
+    assert "__main__" in alike(programs, "deep")[0]
+    with zipfile.ZipFile(programs / "all.zip", "w") as archive:
+        archive.writestr("__main__.py", MAIN)
+    assert "zipimporter" in alike(programs, "all.zip")[0]
+    py_compile.compile(str(programs / "plain.py"), str(programs / "plain.pyc"))
+    assert "SourcelessFileLoader" in alike(programs, "plain.pyc")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f():\n    1 / 0\ntry:\n    f()\nexcept ZeroDivisionError as e:\n    raise OSError('x') from e",
+        "def f(:",
+        "import nothing_of_that_name",
+        "import sys\nsys.excepthook = lambda *a: print('hook', a[1], a[2].tb_frame.f_code.co_filename)\n1 / 0",
+        "import socket\na, b = socket.socketpair()\nb.close()\na.send(b'x')",
+        "raise SystemExit('the end')",
+        "import sys, atexit\natexit.register(lambda: print(repr(sys.last_value)))\n1 / 0",
+        "x: int = 1\nprint(__annotations__ if __import__('sys').version_info < (3, 14) else 0)",
+        "def f(x: int): pass\nprint(f.__annotations__)",
+    ],
+)
+def test_what_ends_a_program_looks_as_with_python(tmp_path, text):
+    (tmp_path / "end.py").write_text(text + "\n")
+    alike(tmp_path, "end.py")
+
+
+def test_the_traceback_of_a_module_begins_in_it(tmp_path):
+    (tmp_path / "end.py").write_text("1 / 0\n")
+    err = python(None, "-m", "end", program=RPIO_RUN, status=1, PYTHONPATH=str(tmp_path))
+    lines = err.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1] == f'  File "{tmp_path / "end.py"}", line 1, in <module>'
+
+
+def test_a_module_that_is_not_there_is_said_in_one_line():
+    err = python(None, "-m", "nothing_of_that_name", program=RPIO_RUN, status=1)
+    assert err == "rpio run: No module named nothing_of_that_name\n"
+
+
+@pytest.mark.parametrize("as_module", [False, True])
+def test_main_stays_after_the_last_statement(tmp_path, as_module):
+    (tmp_path / "late.py").write_text(
+        textwrap.dedent("""
+            import pickle, threading
+            class A: pass
+            def late():
+                threading.main_thread().join()
+                print(type(pickle.loads(pickle.dumps(A()))) is A)
+            threading.Thread(target=late).start()
+        """)
+    )
+    assert alike(tmp_path, *(["-m", "late"] if as_module else ["late.py"])) == ("True\n", "", 0)
+
+
+POOL = """
+import multiprocessing, sys
+{top}
+
+def version(x):
+    import RPi.GPIO as GPIO
+    return x, GPIO.VERSION, GPIO.getmode()
+
+if __name__ == "__main__":
+    {guarded}
+    with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
+        print(pool.map_async(version, [1]).get(timeout=20))
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+@pytest.mark.parametrize(
+    ("program", "top", "guarded"),
+    [
+        (RPIO_RUN, "import RPi.GPIO", ""),
+        (PYTHON, "import RPIO; RPIO.install_as_rpi_gpio(); import RPi.GPIO", ""),
+        (PYTHON, "", "import RPIO; RPIO.install_as_rpi_gpio()"),
+    ],
+    ids=["run", "installed", "installed in main only"],
+)
+def test_the_processes_of_multiprocessing_have_it_too(script, method, program, top, guarded):
+    path = script(POOL.format(top=top, guarded=guarded))
+    assert python(None, path, method, program=program) == "[(1, '0.7.1', None)]\n"
 
 
 def test_ctrl_c_ends_the_program_with_130(script):

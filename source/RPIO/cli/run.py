@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
-from .. import errors, facade, shims
+from .. import errors, facade, opening, shims
 from .classic import complain
 
 EXAMPLES = """\
@@ -34,36 +33,50 @@ def parser() -> argparse.ArgumentParser:
         "-m", "--module", action="store_true", help="the program is the name of a module, not a file"
     )
     p.add_argument("program", help="the file to run")
-    p.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the program")
+    p.add_argument("arguments", nargs="*", default=[], help="handed to the program")
     return p
+
+
+def split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words for ``rpio run``, the last of them the program, and the program's own."""
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        if argv[at] == "--":
+            at += 1
+            break
+        at += 2 if argv[at] == "--backend" else 1
+    return argv[: at + 1], argv[at + 1 :]
 
 
 def run(argv: list[str]) -> int:
     """Run the program in this process; its own exit status, and its own exceptions, are those of ``rpio run``."""
-    import runpy
-
-    options = parser().parse_args(argv)
+    ours, arguments = split(argv)
+    options = parser().parse_args(ours)
     if not options.module and not os.path.exists(options.program):
         return complain(f"rpio run: there is no file {options.program!r}", "", 2)
     if options.backend is not None:
         try:
             facade.use(options.backend)
-        except errors.NoBackendError as e:
-            return complain(f"rpio run: {e}", e.hint, 2)
+            if opening.split(options.backend)[0] == "sim":
+                opening.look(options.backend)  # a model that is none would show at the program's first line
+        except (errors.NoBackendError, ValueError) as e:
+            return complain(f"rpio run: {e}", getattr(e, "hint", ""), 2)
         os.environ["RPIO_BACKEND"] = options.backend
     _stand_in()
-    sys.argv = [options.program, *options.arguments]
-    if options.module:
-        sys.path[0] = os.getcwd()
-        runpy.run_module(options.program, run_name="__main__", alter_sys=True)
-    else:
-        sys.path[0] = os.path.dirname(os.path.abspath(options.program))
-        runpy.run_path(options.program, run_name="__main__")
-    return 0
+    from . import program
+
+    try:
+        start = program.run_module if options.module else program.run_file
+        return start(options.program, arguments)
+    except program.NoSuchModule as e:
+        return complain(f"rpio run: {e}", "", 1)
 
 
 def _stand_in() -> None:
-    """RPi.GPIO is RPIO here, and in the Python processes that the program starts."""
+    """RPi.GPIO is RPIO here, and in the Python processes that the program starts.
+
+    multiprocessing hands on sys.path, where facade.install_as_rpi_gpio() has put the folder; others read PYTHONPATH.
+    """
     facade.install_as_rpi_gpio()
     paths = [shims.FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)

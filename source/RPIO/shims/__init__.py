@@ -12,6 +12,9 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 def install(name: str) -> None:
     """Have ``import NAME`` mean the stand-in of that name, in this process. Twice is fine.
 
+    The folder goes on sys.path as well, in PYTHONPATH's place: the children of multiprocessing that begin anew (spawn,
+    forkserver) get that list, and a Pool replaces for ever a child that cannot import what it needs.
+
     Raises:
         RuntimeError: the real one has been imported already.
     """
@@ -23,6 +26,8 @@ def install(name: str) -> None:
         if folder in getattr(there, "__path__", ()):
             return
         raise RuntimeError(f"another {name} has been imported already: install RPIO's before it")
+    if FOLDER not in sys.path:
+        sys.path.insert(1, FOLDER)
     spec = spec_from_file_location(
         name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
