@@ -18,6 +18,7 @@
 
 The loop of RPIO is nested in that of asyncio: no further thread, and every other callback of the program runs there
 too. Where RPIO's loop runs already, in a thread or in wait_for_interrupts(), it stays there and hands the edges over.
+Who closes an asyncio loop with iterations pending loses these; the next who needs RPIO's loop takes it from there.
 Channels follow the numbering mode and must be set up as inputs.
 """
 
@@ -54,18 +55,21 @@ async def edges(
     Raises:
         WrongDirectionException: setup(channel, IN) first. (A RuntimeError.) EdgeDetectionError: it was cleaned up.
         ValueError: no such edge, channel, bouncetime or filter. What the kernel says.
+        NotImplementedError: the asyncio loop has no add_reader().
     """
     bits = arguments.detection_edge(edge)
-    queue = _Queue(bits, arguments.bouncetime_ns(bouncetime), asyncio.get_running_loop())
     board = facade.board
+    queue = _Queue(bits, arguments.bouncetime_ns(bouncetime), asyncio.get_running_loop(), board.unsubscribe)
     line = board.subscribe(channel, queue, filter_us)
-    nest = _enter(board.dispatcher, queue.loop)
     try:
-        while True:
-            yield await queue.get()
+        nest = _enter(board.dispatcher, queue.loop)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            nest.leave()
     finally:
         board.unsubscribe(line, queue)
-        nest.leave()
 
 
 async def wait_for_edge(
@@ -111,16 +115,26 @@ def on_edge(
 class _Queue(Subscription):
     """A subscription that keeps its events for a coroutine."""
 
-    __slots__ = ("_ended", "_events", "_waiter", "loop")
+    __slots__ = ("_ended", "_events", "_unsubscribe", "_waiter", "loop")
 
-    def __init__(self, bits: int, holdoff_ns: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        bits: int,
+        holdoff_ns: int,
+        loop: asyncio.AbstractEventLoop,
+        unsubscribe: Callable[[int, Subscription], None],
+    ) -> None:
         super().__init__(bits, None, holdoff_ns)
         self.loop = loop
+        self._unsubscribe = unsubscribe
         self._events: deque[EdgeEvent] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
+        if self.loop.is_closed():
+            self._unsubscribe(event.line, self)
+            return
         if len(self._events) >= QUEUE_SIZE:
             watched.count_lost(event.line, 1, "the coroutine is too slow")
             return
@@ -159,14 +173,21 @@ class _Nest:
     def __init__(self, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> None:
         self._dispatcher, self._loop = dispatcher, loop
         self._users = 0
-        self._nested = dispatcher.nest()
-        if self._nested:
-            dispatcher.nested_in = self
+        self._nested = dispatcher.nest(self)
+        if not self._nested:
+            dispatcher.run_in_background()  # so that somebody runs it when the present one stops
+            return
+        try:
             self._fd = dispatcher.fileno()
             loop.add_reader(self._fd, dispatcher.step, 0)
-            loop.call_soon(dispatcher.step, 0)  # what a stopped loop has left behind
-        else:
-            dispatcher.run_in_background()  # so that somebody runs it when the present one stops
+        except BaseException:
+            dispatcher.unnest(self)
+            raise
+        loop.call_soon(dispatcher.step, 0)  # what a stopped loop has left behind
+
+    def is_dead(self) -> bool:
+        """Whether the loop of asyncio has been closed."""
+        return self._loop.is_closed()
 
     def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether it is in that one."""
@@ -181,9 +202,9 @@ class _Nest:
         """Use it no longer; the last one gives the loop back."""
         self._users -= 1
         if self._users == 0 and self._nested:
-            self._dispatcher.nested_in = None
-            self._loop.remove_reader(self._fd)
-            self._dispatcher.release()
+            if not self.is_dead():
+                self._loop.remove_reader(self._fd)
+            self._dispatcher.unnest(self)
 
 
 def _enter(dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> _Nest:

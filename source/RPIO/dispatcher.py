@@ -22,10 +22,18 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Sequence
     from threading import Condition, Thread
+    from typing import Protocol
 
     from ._gpio import EdgeEvent, Poller
 
     Handler = Callable[[int], object]
+
+    class Nest(Protocol):
+        """Another event loop that runs ours."""
+
+        def is_dead(self) -> bool:
+            """Whether it has been closed: it will neither run ours nor give it back."""
+
 
 READ, WRITE, ERROR, HANGUP = 1, 4, 8, 16
 """EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP (the select module would be one more import)."""
@@ -194,7 +202,7 @@ class Dispatcher:
         self._thread: Thread | None = None
         self._claimers = 0  # threads that wait for their turn
         self._nested = False  # another event loop calls step() when fileno() is readable
-        self.nested_in: object = None  # whatever it keeps here about that
+        self.nested_in: Nest | None = None  # that one, where it has said so
         self._background_wanted = False
         self._background_running = False
 
@@ -324,6 +332,7 @@ class Dispatcher:
             AlreadyRunningError: it runs already, in this thread or another.
         """
         stops = self._stops
+        self._leave_dead_nest()
         with self._lock:
             self._claimers += 1
         try:
@@ -341,16 +350,32 @@ class Dispatcher:
         self._owner = get_ident()
         self._running = self._stops == stops
 
-    def nest(self) -> bool:
+    def nest(self, nest: Nest | None = None) -> bool:
         """Claim the loop for the event loop of this thread, which calls step(0) whenever fileno() is readable.
 
-        False, without waiting, where somebody else runs it. stop() does not end it, release() does.
+        False, without waiting, where somebody else runs it. stop() does not end it, unnest() or release() does; and
+        when *nest* is dead, the next who wants the loop takes it.
         """
+        self._leave_dead_nest()
         if not self._turn.acquire(blocking=False):
             return False
         self._nested = True
+        self.nested_in = nest
         self._owner = get_ident()
         return True
+
+    def unnest(self, nest: Nest) -> None:
+        """Release the loop if it is still nested there."""
+        with self._lock:
+            if self.nested_in is not nest:
+                return
+            self.nested_in = None
+        self.release()
+
+    def _leave_dead_nest(self) -> None:
+        nest = self.nested_in
+        if nest is not None and nest.is_dead():
+            self.unnest(nest)
 
     def release(self) -> None:
         """Let others run the loop; the background one goes on where it is wanted."""
@@ -410,6 +435,7 @@ class Dispatcher:
     def run_in_background(self) -> None:
         """Have a daemon thread run the loop whenever nobody else does, until end_background(). Twice is fine."""
         self._background_wanted = True
+        self._leave_dead_nest()
         self._start_background()
 
     def _start_background(self) -> None:

@@ -295,6 +295,101 @@ def test_a_new_asyncio_loop_can_nest_again(gpio):
     assert [asyncio.run(main()) for _ in range(3)] == [2, 2, 2]
 
 
+def leave_pending(loop, *arguments):
+    """Run on_edge() in a loop that is closed without a word to the task."""
+
+    async def main():
+        task = aio.on_edge(*arguments)
+        await asyncio.sleep(0)
+        return task
+
+    loop.run_until_complete(main())
+    loop.close()
+
+
+def test_who_needs_the_loop_next_takes_it_from_a_closed_asyncio_loop_another_one(gpio):
+    leave_pending(asyncio.new_event_loop(), 17, print)
+
+    async def main():
+        soon(lambda: press(gpio))
+        names = {event.line: threading.active_count() for event in await take(2, 17)}
+        return names
+
+    before = threading.active_count()
+    assert asyncio.run(main()) == {17: before}
+
+
+def test_who_needs_the_loop_next_takes_it_from_a_closed_asyncio_loop_the_background(gpio):
+    leave_pending(asyncio.new_event_loop(), 17, print)
+    got = []
+    gpio.add_event_detect(17, FALLING, got.append)
+    press(gpio)
+    assert wait_until(lambda: got == [17])
+    gpio.sim.drive(17, 1)
+    timer = threading.Timer(0.02, gpio.sim.drive, (17, 0))
+    timer.start()
+    gpio.remove_event_detect(17)
+    assert gpio.wait_for_edge(17, FALLING, timeout=5000) == 17
+    timer.join()
+
+
+def test_who_needs_the_loop_next_takes_it_from_a_closed_asyncio_loop_the_program(gpio):
+    leave_pending(asyncio.new_event_loop(), 17, print)
+    gpio.wait_for_interrupts(threaded=True)
+    gpio.stop_waiting_for_interrupts()
+
+
+def test_the_watch_of_a_closed_asyncio_loop_ends_with_the_next_edge(gpio):
+    leave_pending(asyncio.new_event_loop(), 17, print)
+    gpio.wait_for_interrupts(threaded=True)
+    press(gpio)
+    assert wait_until(lambda: 17 not in gpio.facade.board._watched)
+    gpio.stop_waiting_for_interrupts()
+    assert gpio.events_lost(17) == 0
+
+
+def test_an_iteration_ended_after_its_asyncio_loop_takes_the_loop_from_nobody(gpio):
+    async def begin():
+        events = aio.edges(17)
+        soon(lambda: press(gpio))
+        await anext(events)
+        return events
+
+    async def main():
+        task = aio.on_edge(17, lambda event: None)
+        await asyncio.sleep(0)
+        await events.aclose()
+        with pytest.raises(errors.AlreadyRunningError):
+            await asyncio.to_thread(gpio.wait_for_interrupts)
+        task.cancel()
+
+    loop = asyncio.new_event_loop()
+    events = loop.run_until_complete(begin())
+    loop.close()
+    asyncio.run(main())
+    assert not gpio.facade.board._watched
+
+
+def test_an_asyncio_loop_without_readers_is_an_error_and_leaves_nothing_behind(gpio):
+    class Loop(asyncio.SelectorEventLoop):
+        def add_reader(self, fd, callback, *args):
+            raise NotImplementedError
+
+    async def main():
+        soon(lambda: press(gpio))
+        await aio.wait_for_edge(17, FALLING)
+
+    loop = Loop()
+    try:
+        with pytest.raises(NotImplementedError):
+            loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert not gpio.facade.board._watched
+    gpio.wait_for_interrupts(threaded=True)
+    gpio.stop_waiting_for_interrupts()
+
+
 def test_importing_rpio_imports_no_asyncio():
     assert "asyncio" not in vars(RPIO)
     assert RPIO.model.OUT == OUT

@@ -282,6 +282,42 @@ def test_it_nests_in_another_epoll(dispatcher, pipe):
     assert seen == [b"x"]
 
 
+class OuterLoop:
+    dead = False
+
+    def is_dead(self):
+        return self.dead
+
+
+def test_a_loop_in_a_dead_nest_is_free(dispatcher):
+    outer = OuterLoop()
+    assert dispatcher.nest(outer)
+    assert dispatcher.nested_in is outer and not dispatcher.nest(OuterLoop())
+    outer.dead = True
+    later = OuterLoop()
+    assert dispatcher.nest(later)
+    dispatcher.unnest(outer)  # it is no longer there
+    assert dispatcher.nested_in is later
+    with pytest.raises(errors.AlreadyRunningError):
+        dispatcher.claim()
+    later.dead = True
+    dispatcher.claim()
+    dispatcher.release()
+
+
+def test_the_background_loop_follows_a_dead_nest(dispatcher, pipe):
+    outer, threads = OuterLoop(), []
+    dispatcher.add(pipe[0], lambda events: (os.read(pipe[0], 9), threads.append(threading.current_thread())))
+    dispatcher.nest(outer)
+    dispatcher.run_in_background()
+    assert dispatcher.in_loop
+    outer.dead = True
+    dispatcher.run_in_background()
+    os.write(pipe[1], b"x")
+    assert wait_until(lambda: threads)
+    assert threads[0].name == "RPIO loop" and not dispatcher.in_loop
+
+
 def test_descriptors_are_close_on_exec(dispatcher):
     assert not os.get_inheritable(dispatcher.fileno())
 
