@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The simulated board: its physics, its outside world, its time."""
 
+import copy
+import pickle
+import subprocess
+import sys
 import time
 
 import pytest
@@ -115,6 +119,39 @@ def test_an_edge_event_has_names(sim):
     event = _gpio.events_decode(_gpio.event_encode(17, 1, 5, 9))[0]
     assert (event.line, event.value, event.timestamp_ns, event.seq) == (17, 1, 5, 9)
     assert "EdgeEvent(line=17, value=1" in repr(event)
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda event: event.__reduce__()[0](*event.__reduce__()[1]),
+        *(
+            lambda event, p=p: pickle.loads(pickle.dumps(event, p))
+            for p in range(pickle.HIGHEST_PROTOCOL + 1)
+        ),
+    ],
+)
+def test_edge_events_can_be_copied_and_pickled_with_their_token(sim, through):
+    sim.set_input(17, PUD_DOWN)
+    poller = _gpio.Poller()
+    poller.add_edges(sim.watch(17, BOTH), 77)
+    sim.drive(17, 1)
+    event = poller.wait(1)[1][0]
+    found = through(event)
+    poller.close()
+    assert type(found) is _gpio.EdgeEvent
+    assert (found, found.token, found.seq) == (event, 77, 1)
+
+
+def test_edge_events_go_to_another_process(sim):
+    events = _gpio.events_decode(_gpio.event_encode(17, 1, 5, 9))
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer)[0].timestamp_ns)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(events), capture_output=True, timeout=30, check=True
+    )
+    assert done.stdout == b"5\n"
 
 
 @pytest.mark.parametrize("name", MODELS)
