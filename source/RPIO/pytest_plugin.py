@@ -65,6 +65,7 @@ class SimulatedBoard:
         self.asleep: dict[int, int] = {}  # threads that wait for the clock -> until when
         self.spend: Callable[[], object] | None = None  # called where a call of the program takes time
         self.board = facade.board
+        self.loop: _SteppedDispatcher | None = None  # of the board, while it has one
 
     def _note(self, line: int, level: int, now_ns: int) -> None:
         self._waves.setdefault(line, []).append((now_ns, level))
@@ -171,15 +172,15 @@ class SimulatedBoard:
 
     def _settle(self) -> None:
         """Run the callbacks of all edges so far, here, and wait for threaded ones."""
-        dispatcher = self.board._dispatcher
-        if dispatcher is None or self._settling or self._telling:
+        loop = self.loop
+        if loop is None or self._settling or self._telling:
             return
-        if threading.get_ident() != dispatcher._owner:
-            dispatcher._poller.wake()
+        if not loop.in_loop:
+            loop.wake()
             return  # the test's thread does it the next time it moves something
         self._settling = True
         try:
-            while dispatcher.step(0) or self._workers_are_busy():
+            while loop.step(0) or self._workers_are_busy():
                 pass
         finally:
             self._settling = False
@@ -283,6 +284,7 @@ class _SteppedDispatcher(Dispatcher):
         self.now_ns = world.clock.now_ns
         self._stopped = threading.Event()
         self.nest()
+        world.loop = self
 
     def run_in_background(self) -> None:
         return
@@ -305,6 +307,19 @@ class _SteppedDispatcher(Dispatcher):
     def stop(self) -> None:
         super().stop()
         self._stopped.set()
+
+    def wake(self) -> None:
+        """End a wait for edges in another thread."""
+        self._wake()
+
+    def close(self) -> None:
+        self._world.loop = None
+        super().close()
+
+    def abandon(self) -> None:
+        """In the child of a fork, where the board has no loop either."""
+        self._world.loop = None
+        super().abandon()
 
     def wait_readable(self, fds: Sequence[int], timeout_s: float | None) -> bool:
         clock = self._world.clock
