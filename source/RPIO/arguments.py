@@ -22,6 +22,8 @@ PULLS = {0: model.PUD_OFF, 1: model.PUD_DOWN, 2: model.PUD_UP} | model.PULLS
 """Every spelling of a pull, the original RPIO's 0, 1 and 2 too."""
 HOLDOFF_MAX_MS = 86_400_000
 FILTER_MAX_US = 10_000_000
+TIMEOUT_MAX_MS = 2**31 - 1
+"""What RPi.GPIO's int holds, and poll(2)."""
 
 
 def channel_list(channels: Channels) -> Sequence[int]:
@@ -74,15 +76,12 @@ def pull_or_none(pull_up_down: object) -> int | None:
 
 def edge_bits(edge: str | int) -> int:
     """Return the C core's bits of an edge: 1 rising, 2 falling, 3 both, 0 none."""
-    if isinstance(edge, str):
-        bits = EDGE_NAMES.get(edge)
-    else:
-        bits = model.EDGE_BITS.get(edge) if isinstance(edge, int) else None
-    if bits is not None:
-        return bits
-    raise errors.InvalidEdgeException(
-        f"'{edge}' is not a valid edge.", hint="use 'rising', 'falling', 'both' or 'none'"
-    )
+    bits = EDGE_NAMES.get(edge) if isinstance(edge, str) else model.edge_bits(edge)
+    if bits is None:
+        raise errors.InvalidEdgeException(
+            f"'{edge}' is not a valid edge.", hint="use 'rising', 'falling', 'both' or 'none'"
+        )
+    return bits
 
 
 def holdoff_ns_of(holdoff_ms: float | None) -> int:
@@ -106,7 +105,7 @@ def check_channel_callback(callback: object) -> None:
 
 def detection_edge(edge: int) -> int:
     """Return the C core's bits of an edge for RPi.GPIO's functions."""
-    bits = model.EDGE_BITS.get(edge)
+    bits = model.edge_bits(edge)
     if bits is None:
         raise errors.InvalidEdgeException("The edge must be set to RISING, FALLING or BOTH")
     return bits
@@ -132,6 +131,8 @@ def timeout_s(timeout_ms: int | None) -> float | None:
         return None
     if timeout_ms <= 0:
         raise ValueError("Timeout must be greater than 0")
+    if timeout_ms > TIMEOUT_MAX_MS:
+        raise ValueError(f"Timeout must be at most {TIMEOUT_MAX_MS} ms (24 days), not {timeout_ms}")
     return timeout_ms / 1000
 
 

@@ -9,6 +9,10 @@ Peripherals, 6.1, "GPIO Function Select Registers"); ``IN`` and ``OUT`` are, as 
 of the register. RP1 has functions beyond ALT5; they follow on.
 """
 
+from __future__ import annotations
+
+from _operator import index
+
 VERSION = "1.0.0.dev0"
 VERSION_GPIO = "1.0.0.dev0/0.7.1"
 """Of the C core, and of the RPi.GPIO whose interface it has."""
@@ -27,6 +31,12 @@ NO_FUNCTION = 31
 
 EDGE_BITS = {RISING: 1, FALLING: 2, BOTH: 3}
 """Edge constant -> the bits that a rising (1) and a falling (2) edge have in the C core."""
+
+
+def edge_bits(edge: object) -> int | None:
+    """Return the C core's bits of an edge constant, None for what is none."""
+    return EDGE_BITS.get(index(edge)) if hasattr(edge, "__index__") else None
+
 
 FUNCTION_NAMES = {
     OUT: "OUTPUT",

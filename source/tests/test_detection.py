@@ -305,6 +305,12 @@ def test_a_kernel_that_refuses_is_a_runtime_error_with_its_reason(still, sim, mo
         ((17, RISING, 0, 0), ValueError, "Bouncetime must be greater than 0"),
         ((17, RISING, 5, 0), ValueError, "Timeout must be greater than 0"),
         ((17, RISING, 5, -2), ValueError, "Timeout must be greater than 0"),
+        (
+            (17, RISING, 5, 2**31),
+            ValueError,
+            "Timeout must be at most 2147483647 ms (24 days), not 2147483648",
+        ),
+        ((17, RISING, 0, 2**31), ValueError, "Bouncetime must be greater than 0"),
     ],
 )
 def test_wait_for_edge_checks_in_this_order(still, arguments, error, text):
@@ -330,6 +336,22 @@ def test_wait_for_edge_returns_the_channel(gpio):
     gpio.setmode(BOARD)
     soon(lambda: gpio.sim.drive(17, 0))
     assert gpio.wait_for_edge(11, FALLING, timeout=5000) == 11
+
+
+def test_wait_for_edge_takes_the_longest_timeout(gpio):
+    got = []
+
+    def wait(*arguments):
+        timer = soon(lambda: gpio.sim.drive(17, 0))
+        got.append(gpio.wait_for_edge(17, FALLING, timeout=2**31 - 1))
+        timer.join()
+
+    wait()
+    gpio.add_interrupt_callback(17, wait, "rising", PUD_UP)
+    gpio.wait_for_interrupts(threaded=True)
+    gpio.sim.drive(17, None)
+    assert wait_until(lambda: got == [17, 17])
+    gpio.stop_waiting_for_interrupts()
 
 
 def test_wait_for_edge_returns_none_at_the_timeout(gpio):

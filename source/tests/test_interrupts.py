@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import errors
+from RPIO import arguments, backends, errors
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
@@ -383,6 +383,25 @@ def test_a_bad_edge_is_both_errors_of_history(board, edge):
         with pytest.raises(kind, match="is not a valid edge"):
             add(board, 17, print, edge)
     assert board.direction(17) is None
+
+
+class Index:
+    """An integer as numpy has them."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __index__(self):
+        return self.number
+
+
+def test_all_readers_of_edges_take_the_same_integers():
+    for read in (arguments.edge_bits, arguments.detection_edge, backends.check_edge):
+        assert [read(e) for e in (RISING, FALLING, BOTH, Index(FALLING))] == [1, 2, 3, 2]
+        for edge in (0, 1, 31.0, None, [31], True):
+            with pytest.raises(errors.InvalidEdgeException):
+                read(edge)
+    assert arguments.edge_bits("none") == 0
 
 
 @pytest.mark.parametrize("pull", [3, 19, 23, "up", 20.0])

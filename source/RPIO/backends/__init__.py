@@ -216,7 +216,7 @@ def check_pull(pull: int) -> None:
 
 def check_edge(edge: int) -> int:
     """Return the bits of an edge for the C core; raise InvalidEdgeException for what is no edge."""
-    bits = model.EDGE_BITS.get(edge)
+    bits = model.edge_bits(edge)
     if bits is None:
         raise errors.InvalidEdgeException(f"{edge!r} is no edge", hint="use RISING, FALLING or BOTH")
     return bits
