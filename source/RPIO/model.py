@@ -9,10 +9,6 @@ Peripherals, 6.1, "GPIO Function Select Registers"); ``IN`` and ``OUT`` are, as 
 of the register. RP1 has functions beyond ALT5; they follow on.
 """
 
-from __future__ import annotations
-
-from _operator import index
-
 VERSION = "1.0.0.dev0"
 VERSION_GPIO = "1.0.0.dev0/0.7.1"
 """Of the C core, and of the RPi.GPIO whose interface it has."""
@@ -33,8 +29,10 @@ EDGE_BITS = {RISING: 1, FALLING: 2, BOTH: 3}
 """Edge constant -> the bits that a rising (1) and a falling (2) edge have in the C core."""
 
 
-def edge_bits(edge: object) -> int | None:
+def edge_bits(edge: object) -> "int | None":
     """Return the C core's bits of an edge constant, None for what is none."""
+    from _operator import index  # here, for this module is all that an import of RPIO loads
+
     return EDGE_BITS.get(index(edge)) if hasattr(edge, "__index__") else None
 
 
