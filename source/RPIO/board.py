@@ -19,8 +19,9 @@ from _weakref import ref
 from time import monotonic
 
 from . import arguments, backends, errors, log, model, opening
+from .callbacks import Worker
 from .detection import Detections
-from .dispatcher import JOIN_TIMEOUT_S, Dispatcher, Worker
+from .dispatcher import JOIN_TIMEOUT_S, Dispatcher
 from .interrupts import Subscription, WatchedLines
 from .numbering import Numbering
 from .pulses import Pulses

@@ -12,7 +12,7 @@ import os
 from _thread import allocate_lock
 
 from . import log, model
-from .dispatcher import Worker, run_callback
+from .callbacks import Worker, run_callback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._gpio import EdgeEvent, Poller
-    from .dispatcher import Worker
+    from .callbacks import Worker
 
 NS_PER_MS = 1_000_000
 LOW, HIGH = "_", "-"

@@ -21,7 +21,8 @@ import socket
 from threading import RLock
 
 from . import log
-from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher, Worker, run_callback
+from .callbacks import Worker, run_callback
+from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from RPIO import _gpio, errors
-from RPIO.dispatcher import Dispatcher, Worker
+from RPIO.callbacks import Worker
+from RPIO.dispatcher import Dispatcher
 from support import wait_until
 
 
@@ -475,7 +476,7 @@ def test_a_worker_survives_a_callback_that_is_interrupted(capsys):
 
 
 def test_a_callback_without_a_repr_and_a_stderr_that_has_gone_end_nothing(monkeypatch):
-    from RPIO.dispatcher import run_callback
+    from RPIO.callbacks import run_callback
 
     class Unspeakable:
         def __call__(self):

@@ -13,7 +13,7 @@ from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
-from RPIO.dispatcher import WORKER_QUEUE_SIZE
+from RPIO.callbacks import WORKER_QUEUE_SIZE
 from RPIO.model import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import drain, pump, wait_until
 

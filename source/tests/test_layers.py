@@ -19,16 +19,28 @@ MAY_IMPORT = {
     "boards": LOW,
     "detect": LOW | {"boards"},
     "arguments": LOW,
-    "dispatcher": {"errors", "log", "_gpio"},
-    "interrupts": {"log", "model", "dispatcher", "_gpio"},
-    "tcp": {"log", "dispatcher"},
+    "callbacks": {"log"},
+    "dispatcher": {"errors", "log", "callbacks", "_gpio"},
+    "interrupts": {"log", "model", "callbacks", "dispatcher", "_gpio"},
+    "tcp": {"log", "callbacks", "dispatcher"},
     "numbering": LOW | {"boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
     "pulses": LOW | {"backends", "numbering"},
     "backends": LOW | {"boards", "backends", "_gpio", "log"},
     "opening": LOW | {"backends", "boards", "detect"},
     "board": LOW
-    | {"arguments", "backends", "boards", "opening", "dispatcher", "interrupts", "log", "tcp", "_gpio"}
+    | {
+        "arguments",
+        "backends",
+        "boards",
+        "opening",
+        "callbacks",
+        "dispatcher",
+        "interrupts",
+        "log",
+        "tcp",
+        "_gpio",
+    }
     | {"numbering", "detection", "pulses"},
     "Exceptions": {"errors"},
 }

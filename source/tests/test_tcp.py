@@ -343,9 +343,9 @@ def test_a_threaded_callback_runs_elsewhere_and_in_order(serve, connect):
 
 def test_a_threaded_callback_that_is_too_slow_loses_nothing(serve, connect, monkeypatch):
     """Its queue is bounded: while it is full nobody is read, and TCP holds the senders back."""
-    from RPIO import dispatcher
+    from RPIO import callbacks
 
-    monkeypatch.setattr(dispatcher, "WORKER_QUEUE_SIZE", 8)
+    monkeypatch.setattr(callbacks, "WORKER_QUEUE_SIZE", 8)
     gate, seen = threading.Event(), []
     server = serve(lambda client, message: (gate.wait(10), seen.append(len(message))), threaded=True)
     connection = connect(server)
@@ -507,9 +507,9 @@ def test_nobody_is_left_when_a_port_closes_while_clients_come(sim):
 
 
 def test_a_client_that_resets_while_its_port_is_paused_is_dropped(serve, connect, monkeypatch):
-    from RPIO import dispatcher
+    from RPIO import callbacks
 
-    monkeypatch.setattr(dispatcher, "WORKER_QUEUE_SIZE", 2)
+    monkeypatch.setattr(callbacks, "WORKER_QUEUE_SIZE", 2)
     gate = threading.Event()
     server = serve(lambda client, message: gate.wait(10), threaded=True)
     busy, rude = connect(server), connect(server)

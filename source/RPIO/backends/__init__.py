@@ -25,6 +25,7 @@ class Backend:
     A line that is out of range raises InvalidChannelException. [line_out_of_range, line_negative]
     A feature that is missing raises NotSupportedError, whose text says what is. [missing_feature_is_refused]
     ``holds_lines`` is true where a line that is set up is a descriptor, which a fork's child drops. [fork_drops_lines]
+    ``close_at_exit`` is true where something of it outlives the process unless close() is called. [close_at_exit]
     Opening a backend changes no line. [open_changes_nothing]
     """
 
@@ -33,7 +34,6 @@ class Backend:
     features: frozenset[str] = frozenset()
     holds_lines = False
     close_at_exit = False
-    """Whether something of it outlives the process unless close() is called."""
 
     def describe(self) -> str:
         """Return one line that says by what means lines are touched, for people. [describe_is_one_line]"""

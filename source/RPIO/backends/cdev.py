@@ -372,6 +372,7 @@ class CdevBackend(Backend):
         except OSError:
             self._latch[line] = 0
 
+    @locked
     def consumer(self, line: int) -> str:
         check_line(self, line)
         info = self._info(line)
@@ -380,6 +381,7 @@ class CdevBackend(Backend):
     def gone_fd(self) -> int | None:
         return self._removal.fd()
 
+    @locked
     def is_gone(self) -> bool:
         self._removal.drain()
         try:
@@ -396,6 +398,7 @@ class CdevBackend(Backend):
             self.release(line)  # this process's copy of the descriptor: the parent's request lives on
         self._removal.close()
 
+    @locked
     def close(self) -> None:
         for line in list(self._held):
             self.release(line)

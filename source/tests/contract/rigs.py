@@ -72,8 +72,9 @@ class Rig:
     and their input off. `tells_pull` is whether its pulls can be read back at all.
     `shared` is whether `reopen` gives a second backend on the *same* lines. `falls_back` is whether an output that
     nobody holds any more shows the outside's level. `stays_taken` is whether an output is still taken when its backend
-    has been closed. `tells_function` is whether a line that nobody has set up has a known direction, `tells_holder`
-    whether a holder's name is known, `tells_removal` whether there is a descriptor for a chip that goes.
+    has been closed, `lingers` whether anything is left of a process that has not closed it.
+    `tells_function` is whether a line that nobody has set up has a known direction, `tells_holder` whether a holder's
+    name is known, `tells_removal` whether there is a descriptor for a chip that goes.
     `quiet_ms` is how long an edge may take to arrive.
     `exact` is whether PWM runs in the test's time, to the nanosecond; else `blind_ns` is how long a wave was not
     looked at.
@@ -87,6 +88,7 @@ class Rig:
     exact = True
     blind_ns = 0
     stays_taken = False
+    lingers = False
     tells_function = True
     tells_holder = True
     tells_removal = True
@@ -591,6 +593,7 @@ class SysfsRig(_Paced):
 
     tells_pull = False
     stays_taken = True
+    lingers = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -621,6 +624,8 @@ class HiddenSysfsRig(SysfsRig):
 
 class JoinedSysfsRig(_Paced, RegsRig):
     """Modelled registers for the levels, /sys/class/gpio for the edges."""
+
+    lingers = True
 
     def __init__(self) -> None:
         _SimulatedChip.__init__(self)

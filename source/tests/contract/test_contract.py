@@ -258,6 +258,10 @@ def test_name_is_registered(rig: Rig) -> None:
     assert rig.backend.name in REGISTRY
 
 
+def test_close_at_exit(rig: Rig) -> None:
+    assert rig.backend.close_at_exit is rig.lingers
+
+
 @every_call
 def test_line_count_bounds(rig: Rig, call: str) -> None:
     backend = rig.backend

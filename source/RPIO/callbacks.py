@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Running callbacks: what becomes of their exceptions, and threads of their own for those that take long."""
+
+from __future__ import annotations
+
+import sys
+from _thread import get_ident
+
+from . import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+    from threading import Condition, Thread
+
+WORKER_QUEUE_SIZE = 1024
+"""Calls that wait for one threaded callback; more are dropped and counted."""
+
+
+def run_callback(callback: Callable[..., object], *args: object) -> None:
+    """Call, and print the traceback of whatever comes out: a callback never ends the loop.
+
+    SystemExit ends the program, from any thread: that is what who writes sys.exit() means, and what RPi.GPIO does.
+    KeyboardInterrupt passes in the main thread; in another it would end that thread alone, and nobody would be told.
+    """
+    try:
+        callback(*args)
+    except SystemExit as e:
+        if in_main_thread():
+            raise
+        _end_program(e)
+    except BaseException as e:
+        if not isinstance(e, Exception) and in_main_thread():
+            raise
+        log.callback_failed(callback)
+
+
+def _end_program(exit_: SystemExit) -> None:
+    """End the program from a thread that is not the main one, where raising would end that thread alone.
+
+    The functions of atexit run and what was printed is written; the main thread is not asked, for it may sleep.
+    """
+    import atexit
+    import os
+
+    code = exit_.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(0 if code is None else code & 0xFF if isinstance(code, int) else 1)
+
+
+def in_main_thread() -> bool:
+    """Whether the caller runs in the program's main thread.
+
+    Imports nothing: at the end of a program that Ctrl+C has ended, an import can change its exit status.
+    """
+    threading = sys.modules.get("threading")
+    return threading is None or threading.main_thread().ident == get_ident()
+
+
+class Worker:
+    """A thread of its own for one callback: calls run in order, one at a time.
+
+    The queue is bounded; put() says whether the call was taken. The thread starts with the first call and is
+    a daemon: an endless callback does not keep the program alive. *on_room* is called, in that thread, each
+    time a queue that was full has shrunk to half.
+    """
+
+    def __init__(
+        self, callback: Callable[..., object], name: str, on_room: Callable[[], object] | None = None
+    ) -> None:
+        self._callback = callback
+        self._name = name
+        self._on_room = on_room
+        self._busy = False
+        self.full = False
+        self._thread: Thread | None = None
+        self._queue: deque[tuple[object, ...]] | None = None
+        self._ready: Condition | None = None
+        self._closed = False
+
+    def _start(self) -> None:
+        from collections import deque
+        from threading import Condition, Thread
+
+        self._queue = deque()
+        self._ready = Condition()
+        self._thread = Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def put(self, *args: object) -> bool:
+        """Queue a call; False where the queue is full or the worker closed. Never blocks. One thread puts."""
+        if self._thread is None and not self._closed:
+            self._start()
+        if (
+            self._closed
+            or self._queue is None
+            or self._ready is None
+            or len(self._queue) >= WORKER_QUEUE_SIZE
+        ):
+            return False
+        with self._ready:
+            self._queue.append(args)
+            self.full = len(self._queue) >= WORKER_QUEUE_SIZE
+            self._ready.notify()
+        return True
+
+    def _run(self) -> None:
+        queue, ready = self._queue, self._ready
+        if queue is None or ready is None:
+            return
+        while True:
+            with ready:
+                while not queue and not self._closed:
+                    ready.wait()
+                if self._closed:
+                    return
+                self._busy = True
+                args = queue.popleft()
+                room = self.full and len(queue) <= WORKER_QUEUE_SIZE // 2
+                self.full = self.full and not room
+            if room and self._on_room is not None:
+                self._on_room()
+            run_callback(self._callback, *args)
+            self._busy = False
+
+    def close(self) -> None:
+        """Drop what is queued and end the thread after the call that runs now. Does not wait for it."""
+        self._closed = True
+        if self._ready is not None:
+            with self._ready:
+                self._ready.notify_all()
+
+    def is_busy(self) -> bool:
+        """Whether a call is queued or runs."""
+        return self._busy or bool(self._queue)
+
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the thread has ended, at most so long; returns at once when called from that thread."""
+        if self._thread is not None and self._thread.ident != get_ident():
+            self._thread.join(timeout_s)
