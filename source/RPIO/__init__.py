@@ -30,6 +30,7 @@ The functions, each with help of its own, such as help(RPIO.setup):
   interrupts  add_interrupt_callback  del_interrupt_callback  events_lost  cleanup_interrupts
   edges       add_event_detect  add_event_callback  remove_event_detect  event_detected  wait_for_edge
   PWM         PWM(channel, frequency): start  ChangeDutyCycle  ChangeFrequency  stop
+  asyncio     from RPIO import aio: edges  wait_for_edge  on_edge
   TCP         add_tcp_callback  close_tcp_client
   the loop    wait_for_interrupts  stop_waiting_for_interrupts
   the board   sysinfo  version  describe  use  setwarnings  install_as_rpi_gpio
