@@ -72,10 +72,12 @@ class Pulses:
     def change(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
         """As start(); nothing shows where the line is no output of this owner any more, as after cleanup()."""
         with self._lock:
-            if self._owners.get(line) == id(owner) and self._is_output(line):
+            if self._owners.get(line) != id(owner):
+                return
+            if self._is_output(line):
                 self._drive(line, (period_ns, high_ns))
             elif line in self._waves:
-                self._waves[line] = period_ns, high_ns
+                self._waves[line] = period_ns, high_ns  # to go on with
 
     def _drive(self, line: int, wave: tuple[int, int]) -> None:
         backend = self._backend()

@@ -176,6 +176,20 @@ def test_as_an_input_it_rests_and_as_an_output_again_it_goes_on(out):
     assert out.wave(18, step_ms=1)[-10:] == "-____-____"
 
 
+def test_an_object_that_has_stopped_changes_nothing_for_the_next(out):
+    first = RPIO.PWM(18, 100)
+    first.start(50)
+    first._running = True  # as a thread that is between the two halves of ChangeDutyCycle()
+    RPIO.facade.board.pulses.end(18, first)
+    second = RPIO.PWM(18, 100)
+    second.start(50)
+    RPIO.setup(18, IN)
+    first.ChangeDutyCycle(90)
+    RPIO.setup(18, OUT)
+    out.advance(10)
+    assert out.wave(18, step_ms=1) == "-----_____"
+
+
 def test_after_cleanup_it_does_not_come_back_by_itself(out):
     pwm = RPIO.PWM(18, 100)
     pwm.start(50)
