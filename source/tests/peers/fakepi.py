@@ -96,7 +96,18 @@ def _enter_namespace() -> None:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    _mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    _keep_to_ourselves()
+
+
+def _keep_to_ourselves() -> None:
+    """Nothing that is mounted here shows outside. In a chroot "/" is no mount, so each one below it is told."""
+    try:
+        _mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    except OSError as e:
+        if e.errno != errno.EINVAL:
+            raise
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            _mount("none", line.split()[4].encode().decode("unicode_escape"), flags=MS_PRIVATE)
 
 
 def _advice(error: OSError) -> str:
