@@ -85,8 +85,8 @@ def rows():
         found = [
             ("floor: a Python function that does nothing", best_ns("f(17, 1)", {"f": lambda a, b: None})),
             ("floor: the C call behind output()", best_ns("w(17, 1)", {"w": block.write})),
-            *levels("registers", regs),
-            *levels("simulated", sim),
+            *levels("Board on registers", regs),
+            *levels("Board, simulated", sim),
             *edges(),
         ]
         regs.close()
