@@ -275,26 +275,6 @@ def test_the_loop_stops_at_once(board, chip, how):
     signal.signal(signal.SIGUSR1, before)
 
 
-def test_a_write_is_one_ioctl(pi_chip):
-    """Counted by a tracer that stands in for strace, which User Mode Linux's guests cannot run."""
-    calls = []
-    from RPIO.backends import cdev
-
-    board = Board("auto")
-    board.setup(17, OUT, PUD_OFF, 0)
-    real = cdev._gpio
-    counted = type(
-        "Counting", (), {"__getattr__": lambda self, name: calls.append(name) or getattr(real, name)}
-    )()
-    cdev._gpio = counted
-    try:
-        board.output(17, 1)
-    finally:
-        cdev._gpio = real
-    board.close()
-    assert calls == ["line_write"]
-
-
 # -- bad conditions -----------------------------------------------------------------------------------------
 
 
