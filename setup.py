@@ -10,6 +10,7 @@ CORE = [
     "cdev.c",
     "event.c",
     "poll.c",
+    "pwm_place.c",
     "pwm_plan.c",
     "pwm_soft.c",
     "sysfs.c",

@@ -6,6 +6,11 @@ Registers are a file in memory. A small C program on a core of its own takes wha
 again, with the time; jitter is |interval - 1 ms| between rising edges of a line, CPU is that of the whole process.
 RPi.GPIO's sleeps add up, so that its rate is less than it was asked for.
 
+Duties with a common measure share moments of the period: 10, 20, ... 80 % need four wake-ups. Those without need nine,
+and then the floor is above the bar: a bare thread that does nothing at nine moments of a millisecond, in the last rows,
+on two timers as RPIO's or with clock_nanosleep(). RPi.GPIO's sleeps may end late by 50 us (its timer slack), so that
+several end in one interrupt: its jitter and its low cost are one thing.
+
     bench/pwm.py
 """
 
@@ -28,15 +33,19 @@ PERIOD_NS = 1_000_000
 WARM_UP_S = 0.5
 ROUNDS, SECONDS = 5, 2
 DUTIES = [
-    # title, percents, what ours may take of the processor; nine wake-ups a period, in the second case, are too many
-    ("one duty", [50] * len(LINES), 0.6),
-    ("8 duties", range(10, 90, 10), 0.6),
+    # title, percents
+    ("one duty", [50] * len(LINES)),
+    ("8 duties", range(10, 90, 10)),
+    ("8 odd duties", (11, 23, 37, 41, 53, 67, 71, 83)),
 ]
+CPU_BAR = 0.6
 
 OBSERVER = r"""
 #define _GNU_SOURCE
 #include <stdint.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 /* GPSET0 and GPCLR0, BCM2835 ARM Peripherals, 6.1 */
 enum { SET = 0x1c / 4, CLEAR = 0x28 / 4 };
@@ -62,6 +71,28 @@ long observe(uint32_t *block, uint64_t for_ns, struct store *out, long max)
             __atomic_exchange_n(&block[CLEAR], 0, __ATOMIC_RELAXED);
     }
     return count;
+}
+
+/* A thread that wakes up at 0, 1/10, ... of a millisecond and does nothing: its share of the processor, in percent. */
+double floor_percent(unsigned moments, unsigned periods, int use_timers)
+{
+    int timers[2] = {timerfd_create(CLOCK_MONOTONIC, 0), timerfd_create(CLOCK_MONOTONIC, 0)};
+    uint64_t begin = now_ns() + 1000000, count = (uint64_t)moments * periods, expirations;
+    struct timespec cpu[2];
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu[0]);
+    for (uint64_t n = 0; n <= count; n++) {
+        uint64_t at = begin + n / moments * 1000000 + n % moments * 100000;
+        struct itimerspec spec = {.it_value = {(time_t)(at / 1000000000), (long)(at % 1000000000)}};
+        if (!use_timers)
+            clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &spec.it_value, 0);
+        else if (timerfd_settime(timers[n % 2], TFD_TIMER_ABSTIME, &spec, 0) == 0 && n)
+            (void)!read(timers[(n - 1) % 2], &expirations, sizeof expirations);
+    }
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu[1]);
+    close(timers[0]);
+    close(timers[1]);
+    double spent = (double)(cpu[1].tv_sec - cpu[0].tv_sec) + (double)(cpu[1].tv_nsec - cpu[0].tv_nsec) / 1e9;
+    return spent / (periods / 1000.0) * 100.0;
 }
 """
 
@@ -114,7 +145,9 @@ class Observer:
         source, library = Path(folder, "observer.c"), Path(folder, "observer.so")
         source.write_text(OBSERVER)
         subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
-        self._observe = ctypes.CDLL(str(library)).observe
+        compiled = ctypes.CDLL(str(library))
+        self.floor_percent, self.floor_percent.restype = compiled.floor_percent, ctypes.c_double
+        self._observe = compiled.observe
         self._observe.argtypes = (ctypes.c_void_p, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_long)
         self._observe.restype = ctypes.c_long
         self.path = Path(folder, "registers")
@@ -168,6 +201,16 @@ def measure(observer, duties, rounds=ROUNDS, seconds=SECONDS):
     }
 
 
+def floors(observer):
+    """What the wake-ups alone cost: those of one duty, of eight that share moments, and of eight that do not."""
+    found = []
+    for moments in (2, 4, 9):
+        sleeping, on_timers = (observer.floor_percent(moments, SECONDS * 1000, way) for way in (0, 1))
+        what = f"floor: a thread, {moments} wake-ups a ms"
+        found.append(Row(what, "clock_nanosleep", sleeping, on_timers, "%"))
+    return found
+
+
 def rows():
     """The rows of the table."""
     mine = os.sched_getaffinity(0)
@@ -176,17 +219,18 @@ def rows():
     try:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
             observer = Observer(folder)
-            for title, duties, cpu_bar in DUTIES:
+            for title, duties in DUTIES:
                 found = measure(observer, duties)
                 ours, theirs = found["RPIO"], found["RPi.GPIO"]
                 for name, column, scale, unit, bar in (
                     ("jitter p50", 0, 1e-3, "us", None),
                     ("jitter p99", 1, 1e-3, "us", 0.5),
-                    ("processor", 2, 100, "%", cpu_bar),
+                    ("processor", 2, 100, "%", CPU_BAR),
                     ("frequency", 3, 1, "Hz", None),
                 ):
                     figures = (theirs[column] * scale, ours[column] * scale)
                     table.append(Row(f"PWM, 8 lines, {title}: {name}", "RPi.GPIO", *figures, unit, bar))
+            table += floors(observer)
     finally:
         os.sched_setaffinity(0, mine)
     return table

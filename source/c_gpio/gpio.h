@@ -225,6 +225,19 @@ int rpio_poll_wake(struct rpio_poll *poll);           /* ends the wait; safe in 
 /* Waits at most `timeout_ms` (-1: for ever). 0, or -EINTR with an empty batch, or what epoll_wait(2) says. */
 int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch);
 
+/* ---- where a PWM line begins (pwm_place.c) -------------------------------------------------------- */
+
+#define RPIO_PWM_LINES 64u /* that run at the same time */
+
+/* A pulse of a running line: when it rises next, counted from now, and how long it stays high. */
+struct rpio_pulse {
+    uint64_t rise_ns, high_ns;
+};
+
+/* When, from now on and within a period, a line rises that starts beside others of the same period: where it shares
+ * their wake-ups. 0 where there are no others. At most RPIO_PWM_LINES of them; 0 < high_ns < period_ns. */
+uint64_t rpio_place(const struct rpio_pulse *others, size_t count, uint64_t period_ns, uint64_t high_ns);
+
 /* ---- the plan of PWM (pwm_plan.c) ----------------------------------------------------------------- */
 
 /* Which line changes when. It has no clock, no thread and no hardware: its caller says what time it is, in
@@ -234,13 +247,12 @@ int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *ba
  *   levels, which have no edges and need no time.
  *   A change counts from the line's next period on. The running pulse is completed, and every pulse is as wide as
  *   it was asked for before or after the change. From a steady level the next period begins as at a start.
- *   A start is at once; but where a line with the same period runs, and that is RPIO_PWM_JOIN_MAX_NS or less, the
- *   line waits low, or at its steady level, for that line's next period. So their edges are one wake-up.
+ *   A start is at once; but where lines with the same period run, and that is RPIO_PWM_JOIN_MAX_NS or less, the
+ *   line waits low, or at its steady level, until edges of it and of theirs are one wake-up (rpio_place()).
  *   Behind schedule whole periods are left out, and the grid of periods stays. A pulse that begins late, by more
- *   than an eighth of its width, keeps its width where its period has room for it, and is left out otherwise. */
+ *   than half its width, keeps its width where its period has room for it, and is left out otherwise. */
 struct rpio_plan;
 
-#define RPIO_PWM_LINES 64u                       /* that run at the same time */
 #define RPIO_PWM_PERIOD_MIN_NS 1000u             /* 1 MHz */
 #define RPIO_PWM_PERIOD_MAX_NS 1000000000000000u /* eleven days */
 #define RPIO_PWM_JOIN_MAX_NS 20000000u           /* the period of a servo */

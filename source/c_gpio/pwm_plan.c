@@ -6,7 +6,8 @@
  * the very wave of the real ones.
  *
  * Times are absolute: an edge that is carried out late moves no later one. Only a pulse that begins late by more
- * than an eighth of its width ends late as well, because a wake-up that takes as long as the pulse would swallow it.
+ * than half its width ends late as well, because a wake-up that takes as long as the pulse would swallow it. Wake-ups
+ * are late by much the same time, so that others are as wide as they should be.
  */
 #include "gpio.h"
 
@@ -15,7 +16,7 @@
 #include <string.h>
 
 #define NEVER UINT64_MAX
-#define LATE_SHARE 8u
+#define LATE_SHARE 2u
 
 enum { UNWRITTEN = -1 };
 
@@ -76,19 +77,21 @@ static uint64_t to_grid(uint64_t now_ns, uint64_t begin_ns, uint64_t period_ns)
     return gone_ns ? period_ns - gone_ns : 0;
 }
 
-/* When a line that is at rest begins: with the first line of the same period, or now. */
+/* When a line that is at rest begins: now, or where it shares the edges of lines of the same period. */
 static uint64_t begin_of(const struct rpio_plan *plan, const struct channel *starting, uint64_t now_ns)
 {
+    struct rpio_pulse others[RPIO_PWM_LINES];
     uint64_t period_ns = starting->next.period_ns;
+    size_t count = 0;
     if (is_steady(starting->next) || period_ns > RPIO_PWM_JOIN_MAX_NS)
         return now_ns;
     for (size_t i = 0; i < plan->count; i++) {
         const struct channel *other = &plan->channels[i];
-        if (other == starting || is_steady(other->next) || other->next.period_ns != period_ns)
-            continue;
-        return now_ns + to_grid(now_ns, other->begin_ns, period_ns);
+        if (other != starting && !is_steady(other->next) && other->next.period_ns == period_ns)
+            others[count++] = (struct rpio_pulse){.rise_ns = to_grid(now_ns, other->begin_ns, period_ns),
+                                                  .high_ns = other->next.high_ns};
     }
-    return now_ns;
+    return now_ns + rpio_place(others, count, period_ns, starting->next.high_ns);
 }
 
 int rpio_plan_set(struct rpio_plan *plan, uint32_t line, uint64_t period_ns, uint64_t high_ns, uint64_t now_ns)

@@ -4,11 +4,11 @@
  *
  * Everything is under one mutex, which the thread holds but while it sleeps.
  *
- * What PWM costs is its sleeps, and half the cost of a sleep is to set the hardware's timer to its end. The kernel
+ * What PWM costs is its sleeps, and half the cost of a sleep can be to set the hardware's timer to its end. The kernel
  * need not where an earlier timer is set already. So there are two, and the thread sets the one for the edge after the
- * next before it sleeps until the next. Measured on a virtual machine with 2 edges in a millisecond: 14 us of CPU for
- * a clock_nanosleep() or a wait on a condition variable, 9 us so. Both end late by the same time, which does not show
- * in the width of a pulse, so that it does not pay to wake up early and look at the clock until it is time.
+ * next before it sleeps until the next. On a virtual machine a wake-up takes 9 us of CPU so, and 18 us by
+ * clock_nanosleep(): the last rows of bench/pwm.py. Both end late by the same time, which does not show in the width of
+ * a pulse, so that it does not pay to wake up early and look at the clock until it is time.
  *
  * A caller who brings something that is due earlier ends the sleep by setting its timer to a time that is past.
  *

@@ -7,7 +7,18 @@ from types import ModuleType
 from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
-PARTS = ("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "poll", "pwm_plan", "pwm_soft", "sysfs")
+PARTS = (
+    "regs",
+    "regs_bcm2835",
+    "regs_rp1",
+    "cdev",
+    "event",
+    "poll",
+    "pwm_place",
+    "pwm_plan",
+    "pwm_soft",
+    "sysfs",
+)
 CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"
 

@@ -125,14 +125,23 @@ def test_the_last_of_several_changes_counts(plan):
     assert (plan.info(17).period_ns, plan.info(17).high_ns, plan.info(17).periods) == (MS, 100 * US, 2)
 
 
-def test_lines_of_one_period_share_their_rises(plan):
+def test_lines_of_one_period_share_their_edges(plan):
     for line in range(8):
         plan.set(line, MS, (line + 1) * 100 * US, at=line * 777)
-    plan.run_until(3 * MS)
+    plan.run_until(4 * MS)
     for line in range(1, 8):
         assert plan.of(line)[0] == (line * 777, 0)
-        assert [at for at, value in plan.of(line) if value] == [MS, 2 * MS]
-    assert plan.advance(3 * MS) == [(line, 1) for line in range(8)]
+        (rise, up), (fall, down) = [edge for edge in plan.of(line) if edge[0] >= 2 * MS][:2]
+        assert {up, down} == {0, 1}
+        assert (fall - rise) % MS == ((line + 1) * 100 * US if up else (9 - line) * 100 * US)
+    assert len({at for at, _, _ in plan.edges if 2 * MS <= at < 3 * MS}) == 4
+
+
+def test_lines_of_one_duty_rise_together(plan):
+    for line in range(8):
+        plan.set(line, MS, 300 * US, at=line * 777)
+    plan.run_until(MS)
+    assert plan.advance(MS) == [(line, 1) for line in range(8)]
 
 
 def test_a_line_that_starts_with_another_does_not_wait(plan):
@@ -160,10 +169,10 @@ def test_a_line_that_leaves_a_steady_level_shares_too(plan, steady):
 
 def test_a_line_that_waits_for_another_takes_the_last_wave(plan):
     plan.set(1, MS, 400 * US)
-    plan.set(2, MS, 500 * US, at=300 * US)
-    plan.set(2, MS, 600 * US, at=400 * US)
-    plan.run_until(2 * MS)
-    assert plan.of(2) == [(300 * US, 0), (MS, 1), (MS + 600 * US, 0)]
+    plan.set(2, MS, 400 * US, at=300 * US)
+    plan.set(2, MS, 600 * US, at=350 * US)
+    plan.run_until(MS + 400 * US)
+    assert plan.of(2) == [(300 * US, 0), (400 * US, 1), (MS, 0)]
 
 
 @pytest.mark.parametrize("period", [MS + 1, 20 * MS + 1])
@@ -188,9 +197,10 @@ def test_ending_a_line_leaves_the_others(plan):
     assert plan.end(2) == 0
     assert plan.end(2) == -errno.ENOENT
     assert plan.lib.rpio_plan_info(plan.plan, 2, core().ffi.new("struct rpio_pwm_info *")) == -errno.ENOENT
+    before = plan.of(2)
     plan.run_until(2 * MS)
-    assert plan.of(2) == [(0, 1)]
-    assert [len(plan.of(line)) for line in (1, 3)] == [4, 4]
+    assert plan.of(2) == before
+    assert [len(changes(plan.of(line))) for line in (1, 3)] == [4, 4]
     plan.lib.rpio_plan_clear(plan.plan)
     assert plan.next() == NEVER
 
@@ -240,10 +250,18 @@ def test_a_pulse_that_begins_late_keeps_its_width(plan):
     assert plan.next() == 2 * MS
 
 
+def test_a_pulse_that_begins_a_little_late_ends_in_time(plan):
+    """The wake-up at its end is late as well, by much the same time."""
+    plan.set(17, MS, 40 * US)
+    plan.advance(40 * US)
+    assert plan.advance(MS + 20 * US) == [(17, 1)]
+    assert plan.next() == MS + 40 * US
+
+
 def test_a_pulse_without_room_is_left_out(plan):
     plan.set(17, MS, 900 * US)
     plan.advance(900 * US)
-    assert plan.advance(MS + 120 * US) == []
+    assert plan.advance(MS + 460 * US) == []
     assert plan.next() == 2 * MS
     plan.set(17, MS, 10 * US)
     assert plan.advance(2 * MS + 995 * US) == []
@@ -358,7 +376,7 @@ def test_lines_of_one_period_always_share(series):
     plan = Plan()
     for line, (pause, percent) in enumerate(series):
         plan.set(line, MS, percent * 10 * US, at=plan.now + pause)
-    start = plan.now
+    start = plan.now + MS
     plan.run_until(start + 3 * MS)
-    late_rises = {at % MS for at, _, value in plan.edges if value and at > start}
-    assert len(late_rises) == 1
+    moments = {at % MS for at, _, value in plan.edges if at >= start}
+    assert len(moments) <= len({percent for _, percent in series}) + 1
