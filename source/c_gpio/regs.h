@@ -24,9 +24,47 @@ struct rpio_regs_ops {
 
 extern const struct rpio_regs_ops rpio_bcm2835_ops, rpio_bcm2711_ops, rpio_rp1_ops;
 
+/* Peripherals beside the GPIO block, by their offset from the peripherals' base (BCM2835 ARM Peripherals, 1.2.3). */
+enum rpio_peripheral {
+    PERIPHERAL_DMA = 0x007000,
+    PERIPHERAL_CLOCKS = 0x101000,
+    PERIPHERAL_GPIO = 0x200000,
+    PERIPHERAL_PCM = 0x203000,
+    PERIPHERAL_PWM = 0x20C000,
+};
+#define PERIPHERAL_BYTES 0x1000u /* each of them; the registers of DMA channels 0 to 14 are 0x100 apart */
+
+struct rpio_peripherals {
+    volatile uint32_t *dma, *clocks, *gpio, *pcm, *pwm; /* a modelled SoC: all of them it */
+    int mem_fd, vcio_fd;
+};
+
 #ifdef RPIO_MODELLED_SOC
 
 struct soc;
+
+/* A peripheral's register, at its offset from the peripherals' base. */
+uint32_t soc_peripheral_read(struct soc *soc, uint32_t offset);
+void soc_peripheral_write(struct soc *soc, uint32_t offset, uint32_t value);
+
+/* A property message (32-bit words: total bytes, request code 0, tags, 0), answered in place as the firmware does
+ * through /dev/vcio. 0, or -errno. */
+int soc_mailbox(struct soc *soc, uint32_t *message);
+
+/* Where the CPU sees `bytes` bytes of memory at that bus address, as a mapping of /dev/mem would; NULL: it is none. */
+void *soc_memory(struct soc *soc, uint32_t bus_address, size_t bytes);
+
+static inline uint32_t peripheral_read(const struct rpio_peripherals *of, enum rpio_peripheral which, uint32_t offset)
+{
+    return soc_peripheral_read((struct soc *)(uintptr_t)of->gpio, (uint32_t)which + offset);
+}
+
+static inline void peripheral_write(const struct rpio_peripherals *of, enum rpio_peripheral which, uint32_t offset,
+                                    uint32_t value)
+{
+    soc_peripheral_write((struct soc *)(uintptr_t)of->gpio, (uint32_t)which + offset, value);
+}
+
 uint32_t soc_read(struct soc *soc, uint32_t offset);
 void soc_write(struct soc *soc, uint32_t offset, uint32_t value);
 void soc_wait_ns(struct soc *soc, uint64_t ns);
@@ -49,6 +87,28 @@ static inline void reg_wait_ns(const struct rpio_regs *regs, uint64_t ns)
 #else
 
 #include <time.h>
+
+static inline volatile uint32_t *peripheral_at(const struct rpio_peripherals *of, enum rpio_peripheral which,
+                                               uint32_t offset)
+{
+    volatile uint32_t *block = which == PERIPHERAL_DMA      ? of->dma
+                               : which == PERIPHERAL_CLOCKS ? of->clocks
+                               : which == PERIPHERAL_GPIO   ? of->gpio
+                               : which == PERIPHERAL_PCM    ? of->pcm
+                                                            : of->pwm;
+    return block + offset / sizeof(uint32_t);
+}
+
+static inline uint32_t peripheral_read(const struct rpio_peripherals *of, enum rpio_peripheral which, uint32_t offset)
+{
+    return *peripheral_at(of, which, offset);
+}
+
+static inline void peripheral_write(const struct rpio_peripherals *of, enum rpio_peripheral which, uint32_t offset,
+                                    uint32_t value)
+{
+    *peripheral_at(of, which, offset) = value;
+}
 
 static inline uint32_t reg_read(const struct rpio_regs *regs, uint32_t offset)
 {
