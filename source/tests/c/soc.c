@@ -44,6 +44,16 @@ struct access {
     bool is_write;
 };
 
+struct wave_entry {
+    uint64_t time;
+    uint32_t lines;
+};
+
+struct wave {
+    struct wave_entry *entry; /* NULL: nothing is recorded */
+    unsigned count, size;
+};
+
 /* What differs between the chips. */
 struct chip {
     const char *compatible;
@@ -94,6 +104,8 @@ struct soc {
     char violation[160];
     struct access log[LOG_SIZE];
     unsigned logged;
+    struct wave wave;
+    uint64_t free_until;
 };
 
 static uint64_t bit(unsigned n)
@@ -670,6 +682,7 @@ void soc_free(struct soc *soc)
     for (unsigned i = soc->parts; i-- > 0;)
         if (soc->part[i].release)
             soc->part[i].release(soc->part[i].state);
+    free(soc->wave.entry);
     free(soc);
 }
 
@@ -702,6 +715,63 @@ void soc_break_rule(struct soc *soc, const char *format, ...)
     va_end(arguments);
 }
 
+/* The BCM's only: those of an RP1 are 0. */
+static uint32_t output_levels(const struct soc *soc)
+{
+    uint32_t lines = (uint32_t)soc->bcm.latch;
+
+    for (unsigned line = 0; line < 32; line++)
+        if (lines >> line & 1 && bcm_function(soc, line) != FSEL_OUTPUT)
+            lines &= ~(1u << line);
+    return lines;
+}
+
+static void wave_add(struct soc *soc, uint32_t lines)
+{
+    struct wave *wave = &soc->wave;
+
+    if (wave->count == wave->size) {
+        unsigned size = wave->size ? 2 * wave->size : 1024;
+        struct wave_entry *entry = realloc(wave->entry, size * sizeof *entry);
+
+        if (!entry) {
+            soc_break_rule(soc, "no memory for the waveform"); /* so that no test believes what is there */
+            return;
+        }
+        wave->entry = entry;
+        wave->size = size;
+    }
+    wave->entry[wave->count++] = (struct wave_entry){ soc->now, lines };
+}
+
+static void wave_record(struct soc *soc)
+{
+    uint32_t lines = output_levels(soc);
+
+    if (lines != soc->wave.entry[soc->wave.count - 1].lines)
+        wave_add(soc, lines);
+}
+
+void soc_wave_start(struct soc *soc)
+{
+    soc->wave.count = 0;
+    wave_add(soc, output_levels(soc));
+}
+
+unsigned soc_wave_count(const struct soc *soc)
+{
+    return soc->wave.count;
+}
+
+int soc_wave_entry(const struct soc *soc, unsigned index, uint64_t *time_ns, uint32_t *lines)
+{
+    if (index >= soc->wave.count)
+        return -ENOENT;
+    *time_ns = soc->wave.entry[index].time;
+    *lines = soc->wave.entry[index].lines;
+    return 0;
+}
+
 static bool access_is_possible(struct soc *soc, uint32_t offset, const char *what)
 {
     if (offset % 4)
@@ -724,6 +794,8 @@ void soc_bus_write(struct soc *soc, uint32_t offset, uint32_t value)
         return;
     soc->chip->write(soc, offset, value);
     soc_settle(soc);
+    if (soc->wave.entry)
+        wave_record(soc);
 }
 
 static void log_access(struct soc *soc, uint32_t offset, uint32_t value, bool is_write)
@@ -797,11 +869,42 @@ static const struct soc_part *next_part(const struct soc *soc, uint64_t limit, u
     return first;
 }
 
-static void move_to(struct soc *soc, uint64_t when)
+/* The last time at which only `busy` may have something to do. */
+static uint64_t free_time(const struct soc *soc, const struct soc_part *busy, uint64_t end)
 {
-    soc->now = when;
+    for (unsigned i = 0; i < soc->parts; i++) {
+        const struct soc_part *part = &soc->part[i];
+        uint64_t at = part != busy && part->next ? part->next(part->state) : SOC_NEVER;
+
+        if (at <= end)
+            end = at > soc->now ? at - 1 : soc->now;
+    }
+    return end;
+}
+
+uint64_t soc_free_until(const struct soc *soc)
+{
+    return soc->free_until;
+}
+
+void soc_advance_to(struct soc *soc, uint64_t time_ns)
+{
+    soc->now = time_ns;
     if (soc->chip->time_passed)
         soc->chip->time_passed(soc);
+}
+
+void *soc_part_state(const struct soc *soc, void (*run)(void *state, struct soc *soc))
+{
+    for (unsigned i = 0; i < soc->parts; i++)
+        if (soc->part[i].run == run)
+            return soc->part[i].state;
+    return NULL;
+}
+
+static void move_to(struct soc *soc, uint64_t when)
+{
+    soc_advance_to(soc, when);
     soc_settle(soc);
 }
 
@@ -818,6 +921,7 @@ void soc_wait_ns(struct soc *soc, uint64_t ns)
             break;
         }
         move_to(soc, when > soc->now ? when : soc->now);
+        soc->free_until = free_time(soc, part, end);
         part->run(part->state, soc);
         soc_settle(soc);
     }

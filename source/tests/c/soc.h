@@ -50,6 +50,13 @@ unsigned soc_log_count(const struct soc *soc);
 int soc_log_entry(const struct soc *soc, unsigned index, uint32_t *offset, uint32_t *value, int *is_write);
 void soc_log_clear(struct soc *soc);
 
+/* The waveform of a BCM's outputs from soc_wave_start() on: the levels of lines 0 to 31, 0 for those that are none.
+ * Entry 0 is what they were then; each later one is a change by a write to the block, whoever made it, and two changes
+ * at the same time are two entries. soc_wave_entry() returns 0, or -ENOENT. */
+void soc_wave_start(struct soc *soc);
+unsigned soc_wave_count(const struct soc *soc);
+int soc_wave_entry(const struct soc *soc, unsigned index, uint64_t *time_ns, uint32_t *lines);
+
 /*
  * For files that add to the model: a DMA engine, clocks, PWM and PCM with their FIFOs, a mailbox.
  *
@@ -74,6 +81,15 @@ uint64_t soc_now_ns(const struct soc *soc);                   /* since power-on 
 uint32_t soc_bus_read(struct soc *soc, uint32_t offset);      /* as soc_read(), by another master: not logged */
 void soc_bus_write(struct soc *soc, uint32_t offset, uint32_t value);
 void soc_settle(struct soc *soc);                             /* what drives() answers has changed */
+
+/* A part with many events need not return from run() for each: until this time nobody else looks, so that it may move
+ * time to its own next event and go on. */
+uint64_t soc_free_until(const struct soc *soc);
+void soc_advance_to(struct soc *soc, uint64_t time_ns);
+
+/* The state of the first part that has this run(); NULL: there is none. */
+void *soc_part_state(const struct soc *soc, void (*run)(void *state, struct soc *soc));
+
 void soc_break_rule(struct soc *soc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

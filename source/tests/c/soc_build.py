@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[2]
 CACHE = PROJECT / ".cache" / "c"
 
-SOC_SOURCES = (HERE / "soc.c",)
+SOC_SOURCES = tuple(HERE / name for name in ("soc.c", "soc_dma.c", "soc_pace.c", "soc_memory.c"))
 
 
 def declarations(header: Path) -> str:
@@ -49,7 +49,7 @@ def declarations(header: Path) -> str:
     return text + "".join(f"\n#define {name} {value}" for name, value in constants.items())
 
 
-SOC_CDEF = declarations(HERE / "soc.h")
+SOC_CDEF = declarations(HERE / "soc.h") + declarations(HERE / "soc_dma.h")
 
 FLAGS = ("-std=c11", "-O1", "-g", "-fPIC", "-Wall", "-pthread")
 SANITIZER_FLAGS = (
