@@ -11,7 +11,12 @@ CORE = [
     "event.c",
     "poll.c",
     "pwm_place.c",
+    "wave_plan.c",
     "pwm_plan.c",
+    "mailbox.c",
+    "dma_chain.c",
+    "pwm_dma.c",
+    "guard.c",
     "pwm_soft.c",
     "sysfs.c",
 ]
@@ -21,8 +26,8 @@ setup(
     ext_modules=[
         Extension(
             "RPIO._gpio",
-            sources=[f"source/c_gpio/{name}" for name in [*CORE, "module.c"]],
-            depends=["source/c_gpio/gpio.h", "source/c_gpio/regs.h"],
+            sources=[f"source/c_gpio/{name}" for name in [*CORE, "module.c", "module_pwm.c"]],
+            depends=[f"source/c_gpio/{name}.h" for name in ("gpio", "regs", "dma", "dma_chain", "wave_plan", "module")],
             extra_link_args=["-pthread"],
             extra_compile_args=[
                 "-std=c11",

@@ -60,7 +60,8 @@ int rpio_dma_start(struct rpio_dma *dma, unsigned channel, unsigned slots);
  * another one of this line. -ENOMEM. */
 int rpio_dma_add(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned start, unsigned width);
 
-/* The line's only pulse is this one now: in each turn of the ring it is the old one or the new one. width 0: none. */
+/* The line's only pulse is this one now; width 0: none. Where both begin in the same slot, each turn of the ring has
+ * the old one or the new one; else a turn may have both, or one that reaches from one to the other. */
 int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned start, unsigned width);
 
 /* No pulse on the line, or on any. A pulse that is on ends at its end. -ENOENT: no ring, or no such line in it. */
@@ -101,10 +102,10 @@ int rpio_dma_reap(struct rpio_dma *dma, unsigned channel, uint32_t lines, const 
 
 /* ---- the guardian (guard.c) ----------------------------------------------------------------------- */
 
-/* Forks a small process, no child of this one, which does what rpio_dma_free() does as soon as this process has ended,
- * however it ended, and then removes the files of `paths` ("\0" between them, "\0\0" at the end). It ends itself when
- * this process calls rpio_guard_end(). Returns its pid. */
-int rpio_guard_start(struct rpio_dma *dma, const char *paths);
-void rpio_guard_end(struct rpio_dma *dma);
+/* Forks a small process, no child of this one, which stops all that runs here, its lines low, as soon as this process
+ * has ended, however it ended; then it removes the file `state_path`. `lock_fd` stays open in it (-1: none does), so
+ * that a lock is held until it is done. Returns a descriptor that this process has to keep: closing it ends the
+ * guardian, which stops what runs then. */
+int rpio_guard_start(struct rpio_dma *dma, const char *state_path, int lock_fd, int *pid);
 
 #endif

@@ -280,14 +280,41 @@ int rpio_plan_end(struct rpio_plan *plan, uint32_t line);
 
 int rpio_plan_info(const struct rpio_plan *plan, uint32_t line, struct rpio_pwm_info *info); /* or -ENOENT */
 
+/* Beside lines with PWM a plan has waves: lists of edges in the order of their times, which are played over and over.
+ * A turn takes `period_ns`, and every edge is less than that from its beginning. No line may be in two waves, or in a
+ * wave and have PWM: that is the caller's care. */
+struct rpio_wave_edge {
+    uint64_t at_ns;
+    uint32_t line, value;
+};
+
+#define RPIO_WAVES 16u /* that are there at the same time */
+#define RPIO_WAVE_EDGES_MAX 100000u
+
+/* Plays a wave from `now_ns` on, `turns` times or (0) for ever, and returns its number. `instead_of`, where it is not
+ * negative, is the number of a wave that it takes the place of when that one's turn has ended, or at once where it is
+ * done. -EINVAL: no edges, too many in all or at one moment (RPIO_PWM_LINES), times out of order or of bounds; -ENOENT:
+ * no such wave; -ENOSPC; -ENOMEM. An edge that comes too late to leave half of the time to the next one moves that one:
+ * none is left out. Behind schedule by whole turns, a wave that goes on for ever leaves these out. */
+int rpio_plan_play(struct rpio_plan *plan, const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns,
+                   uint32_t turns, int instead_of, uint64_t now_ns);
+
+/* Forgets the wave, whose lines are the caller's from here on; -ENOENT. */
+int rpio_plan_stop_wave(struct rpio_plan *plan, int wave);
+
+/* Whether it is being played at `now_ns`, the rest of its last turn included, and how many turns are done; -ENOENT. */
+int rpio_plan_wave(const struct rpio_plan *plan, int wave, uint64_t now_ns, uint64_t *turns_done);
+
 /* When something is due next, which may be past; UINT64_MAX: nothing is. */
 uint64_t rpio_plan_next(const struct rpio_plan *plan);
 
 /* When something is due after that, if it is carried out in time and nothing is changed. */
 uint64_t rpio_plan_after_next(const struct rpio_plan *plan);
 
-/* Moves to that time and returns the number of edges to carry out now: falling ones first, each line once. */
-int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge out[RPIO_PWM_LINES]);
+/* Moves to that time and returns the number of edges to carry out now: those of PWM, falling ones first, each line once;
+ * then those of one moment of each wave. Where the next one is due as well, rpio_plan_next() says so. */
+#define RPIO_PLAN_EDGES 1088u /* (1 + RPIO_WAVES) * RPIO_PWM_LINES */
+int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge out[RPIO_PLAN_EDGES]);
 
 /* ---- PWM by software (pwm_soft.c) ----------------------------------------------------------------- */
 
@@ -319,6 +346,23 @@ int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t
 /* Ends the line and drives it to `value`; nothing writes to it once this returns. -ENOENT where it does not run, or
  * what the descriptor says to the write; ended it is in any case. */
 int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value);
+
+/* A line of a wave: of registers (regs), or of a descriptor (regs NULL). */
+struct rpio_wave_line {
+    const struct rpio_regs *regs;
+    int fd;
+    uint32_t line;
+};
+
+/* Plays a wave on these lines, which must be outputs and live as those of rpio_pwm_start_regs(); PWM that they have
+ * ends. Errors as rpio_plan_play(); -EINVAL for an edge of another line. rpio_pwm_stop() of one of its lines ends the
+ * wave, as rpio_pwm_stop_wave() does, which leaves the levels as they are. */
+int rpio_pwm_play(struct rpio_pwm *pwm, const struct rpio_wave_line *lines, size_t line_count,
+                  const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns, uint32_t turns, int instead_of);
+int rpio_pwm_stop_wave(struct rpio_pwm *pwm, int wave);
+
+/* 1: it is being played; 0: it is not any more; -ENOENT, or the error of the descriptor that has ended it. */
+int rpio_pwm_wave(struct rpio_pwm *pwm, int wave, uint64_t *turns_done);
 
 /* How the line runs; -ENOENT where it does not. A descriptor that fails ends its line, whose error this tells until
  * the line is stopped or started again. */

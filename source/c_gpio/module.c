@@ -1,93 +1,18 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * module.c - RPIO._gpio: the core as Python sees it. The only file that knows Python.
+ * module.c - RPIO._gpio: the core as Python sees it. With module_pwm.c the only file that knows Python.
  *
- * Six parts, top to bottom: Registers (a mapped block), output() and input(), the gpiochip calls (descriptors are
+ * Five parts, top to bottom: Registers (a mapped block), output() and input(), the gpiochip calls (descriptors are
  * plain ints, their owner is the backend), Poller (the wait of the loop, with the interpreter's lock released; it is
- * taken once for everything that a wait has brought), SoftPwm and PwmPlan (PWM by software), and Pump (sysfs's edges).
+ * taken once for everything that a wait has brought), and Pump (sysfs's edges).
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <structmember.h>
+#include "module.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "regs.h"
-
-/* What Board has granted for a channel: see "the hot path". */
-struct grant {
-    PyObject *registers; /* NULL: nothing; None: the requested line of fd */
-    struct rpio_ports ports;
-    int fd; /* -1: registers */
-    int may_write;
-};
-
-enum { GRANT_MAX = 64 };
-
-struct state {
-    PyTypeObject *edge_event;
-    PyTypeObject *registers;
-    PyTypeObject *poller;
-    PyTypeObject *soft_pwm;
-    PyTypeObject *pwm_plan;
-    PyTypeObject *pump;
-    struct grant grants[GRANT_MAX]; /* by channel */
-    PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
-    PyObject *bit[2];                   /* the ints 0 and 1 */
-};
-
-static PyObject *raise_errno(int error, const char *path)
-{
-    errno = -error;
-    return path ? PyErr_SetFromErrnoWithFilename(PyExc_OSError, path) : PyErr_SetFromErrno(PyExc_OSError);
-}
-
-static PyObject *result_or_errno(int result)
-{
-    return result < 0 ? raise_errno(result, NULL) : PyLong_FromLong(result);
-}
-
-static PyObject *none_or_errno(int result)
-{
-    return result < 0 ? raise_errno(result, NULL) : Py_NewRef(Py_None);
-}
-
-/* An int argument of a fast call. */
-static int as_int(PyObject *object, int *out)
-{
-    long value = PyLong_AsLong(object);
-    if (value == -1 && PyErr_Occurred())
-        return -1;
-    if (value < INT_MIN || value > INT_MAX) {
-        PyErr_SetString(PyExc_OverflowError, "number out of range");
-        return -1;
-    }
-    *out = (int)value;
-    return 0;
-}
-
-static int as_ints(PyObject *const *args, Py_ssize_t given, int *out, Py_ssize_t wanted)
-{
-    if (given != wanted) {
-        PyErr_Format(PyExc_TypeError, "%zd arguments expected, %zd given", wanted, given);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < wanted; i++)
-        if (as_int(args[i], &out[i]) < 0)
-            return -1;
-    return 0;
-}
-
 /* ---- Registers ------------------------------------------------------------------------------------ */
-
-typedef struct {
-    PyObject_HEAD
-    struct rpio_regs regs;
-} Registers;
 
 static int registers_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -828,268 +753,6 @@ static PyType_Spec poller_spec = {
     .slots = poller_slots,
 };
 
-/* ---- PWM by software ------------------------------------------------------------------------------ */
-
-typedef struct {
-    PyObject_HEAD
-    struct rpio_pwm *pwm;
-    PyObject *registers; /* a set of the Registers that are written; they live until close() */
-} SoftPwm;
-
-static PyObject *soft_pwm_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"stepped", NULL};
-    int stepped = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:SoftPwm", names, &stepped))
-        return NULL;
-    SoftPwm *self = (SoftPwm *)type->tp_alloc(type, 0);
-    if (!self)
-        return NULL;
-    int error = stepped ? rpio_pwm_new_stepped(&self->pwm) : rpio_pwm_new(&self->pwm);
-    if (error < 0)
-        (void)raise_errno(error, NULL);
-    self->registers = PySet_New(NULL);
-    if (error < 0 || !self->registers) {
-        Py_DECREF(self);
-        return NULL;
-    }
-    return (PyObject *)self;
-}
-
-/* The thread never wants the interpreter's lock, so that waiting for its end under the lock is safe. */
-static void soft_pwm_dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    SoftPwm *self = (SoftPwm *)object;
-    rpio_pwm_free(self->pwm);
-    Py_XDECREF(self->registers);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyObject *soft_pwm_start_regs(PyObject *self, PyObject *args)
-{
-    const struct state *state = PyType_GetModuleState(Py_TYPE(self));
-    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
-    PyObject *registers;
-    unsigned line;
-    unsigned long long period_ns, high_ns;
-    int error;
-    if (!PyArg_ParseTuple(args, "O!IKK:start_regs", state->registers, &registers, &line, &period_ns, &high_ns) ||
-        PySet_Add(((SoftPwm *)self)->registers, registers) < 0)
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = rpio_pwm_start_regs(pwm, &((Registers *)registers)->regs, line, period_ns, high_ns);
-    Py_END_ALLOW_THREADS
-    return none_or_errno(error);
-}
-
-static PyObject *soft_pwm_start_fd(PyObject *self, PyObject *args)
-{
-    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
-    unsigned line;
-    unsigned long long period_ns, high_ns;
-    int fd, error;
-    if (!PyArg_ParseTuple(args, "iIKK:start_fd", &fd, &line, &period_ns, &high_ns))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = rpio_pwm_start_fd(pwm, fd, line, period_ns, high_ns);
-    Py_END_ALLOW_THREADS
-    return none_or_errno(error);
-}
-
-static PyObject *soft_pwm_stop(PyObject *self, PyObject *args)
-{
-    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
-    unsigned line;
-    int value = 0, error;
-    if (!PyArg_ParseTuple(args, "I|i:stop", &line, &value))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = rpio_pwm_stop(pwm, line, value);
-    Py_END_ALLOW_THREADS
-    return error < 0 && error != -ENOENT ? raise_errno(error, NULL) : PyBool_FromLong(error == 0);
-}
-
-static PyObject *soft_pwm_query(PyObject *self, PyObject *args)
-{
-    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
-    struct rpio_pwm_info info;
-    unsigned line;
-    int error;
-    if (!PyArg_ParseTuple(args, "I:query", &line))
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    error = rpio_pwm_query(pwm, line, &info);
-    Py_END_ALLOW_THREADS
-    if (error == -ENOENT)
-        Py_RETURN_NONE;
-    return error < 0 ? raise_errno(error, NULL)
-                     : Py_BuildValue("(KKKi)", (unsigned long long)info.period_ns, (unsigned long long)info.high_ns,
-                                     (unsigned long long)info.periods, -info.error);
-}
-
-static PyObject *next_or_none(uint64_t next_ns)
-{
-    return next_ns == UINT64_MAX ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(next_ns);
-}
-
-static PyObject *soft_pwm_step(PyObject *self, PyObject *now)
-{
-    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
-    uint64_t now_ns = PyLong_AsUnsignedLongLong(now), next_ns;
-    if (PyErr_Occurred())
-        return NULL;
-    int error = rpio_pwm_step(pwm, now_ns, &next_ns);
-    return error < 0 ? raise_errno(error, NULL) : next_or_none(next_ns);
-}
-
-static PyObject *soft_pwm_abandon(PyObject *self, PyObject *unused)
-{
-    (void)unused;
-    rpio_pwm_abandon(((SoftPwm *)self)->pwm);
-    return none_or_errno(PySet_Clear(((SoftPwm *)self)->registers));
-}
-
-static PyObject *soft_pwm_close(PyObject *object, PyObject *unused)
-{
-    SoftPwm *self = (SoftPwm *)object;
-    (void)unused;
-    Py_BEGIN_ALLOW_THREADS
-    rpio_pwm_close(self->pwm);
-    Py_END_ALLOW_THREADS
-    return none_or_errno(PySet_Clear(self->registers));
-}
-
-static PyMethodDef soft_pwm_methods[] = {
-    {"start_regs", soft_pwm_start_regs, METH_VARARGS,
-     PyDoc_STR("start_regs($self, registers, line, period_ns, high_ns, /)\n--\n\n"
-               "Start a line of registers, which are kept alive until close(); change a line that runs.")},
-    {"start_fd", soft_pwm_start_fd, METH_VARARGS,
-     PyDoc_STR("start_fd($self, fd, line, period_ns, high_ns, /)\n--\n\n"
-               "Start a requested line, or change it; its descriptor must stay open until stop() has returned.")},
-    {"stop", soft_pwm_stop, METH_VARARGS,
-     PyDoc_STR("stop($self, line, value=0, /)\n--\n\n"
-               "End the line and drive it to value; nothing writes to it afterwards. Whether it ran.")},
-    {"query", soft_pwm_query, METH_VARARGS,
-     PyDoc_STR("query($self, line, /)\n--\n\n"
-               "(period_ns, high_ns, periods, errno that has ended it or 0), or None for a line that does not run.")},
-    {"step", soft_pwm_step, METH_O,
-     PyDoc_STR("step($self, now_ns, /)\n--\n\n"
-               "Without a thread only: move to that time; returns when something is due next, None for never.")},
-    {"abandon", soft_pwm_abandon, METH_NOARGS,
-     PyDoc_STR("abandon($self, /)\n--\n\nIn the child of a fork: forget all lines, write nothing.")},
-    {"close", soft_pwm_close, METH_NOARGS,
-     PyDoc_STR("close($self, /)\n--\n\nEnd all lines and the thread, and write nothing. Twice is fine.")},
-    {0},
-};
-
-static PyType_Slot soft_pwm_slots[] = {
-    {Py_tp_doc, PyDoc_STR("SoftPwm(*, stepped=False)\n--\n\n"
-                          "PWM by software: one thread for all lines, or with stepped only what step() says.")},
-    {Py_tp_new, soft_pwm_new},
-    {Py_tp_dealloc, soft_pwm_dealloc},
-    {Py_tp_methods, soft_pwm_methods},
-    {0},
-};
-
-static PyType_Spec soft_pwm_spec = {
-    .name = "RPIO._gpio.SoftPwm",
-    .basicsize = sizeof(SoftPwm),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = soft_pwm_slots,
-};
-
-typedef struct {
-    PyObject_HEAD
-    struct rpio_plan *plan;
-} PwmPlan;
-
-static PyObject *pwm_plan_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    PwmPlan *self = (PwmPlan *)PyType_GenericNew(type, args, kwargs);
-    int error = self ? rpio_plan_new(&self->plan) : 0;
-    if (error < 0) {
-        Py_DECREF(self);
-        return raise_errno(error, NULL);
-    }
-    return (PyObject *)self;
-}
-
-static void pwm_plan_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    rpio_plan_free(((PwmPlan *)self)->plan);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *pwm_plan_set(PyObject *self, PyObject *args)
-{
-    unsigned line;
-    unsigned long long period_ns, high_ns, now_ns;
-    if (!PyArg_ParseTuple(args, "IKKK:set", &line, &period_ns, &high_ns, &now_ns))
-        return NULL;
-    return none_or_errno(rpio_plan_set(((PwmPlan *)self)->plan, line, period_ns, high_ns, now_ns));
-}
-
-static PyObject *pwm_plan_end(PyObject *self, PyObject *line)
-{
-    int n;
-    return as_int(line, &n) < 0 ? NULL : PyBool_FromLong(rpio_plan_end(((PwmPlan *)self)->plan, (uint32_t)n) == 0);
-}
-
-static PyObject *pwm_plan_next(PyObject *self, PyObject *unused)
-{
-    (void)unused;
-    return next_or_none(rpio_plan_next(((PwmPlan *)self)->plan));
-}
-
-static PyObject *pwm_plan_advance(PyObject *self, PyObject *now)
-{
-    struct rpio_plan_edge edges[RPIO_PWM_LINES];
-    uint64_t now_ns = PyLong_AsUnsignedLongLong(now);
-    if (PyErr_Occurred())
-        return NULL;
-    int count = rpio_plan_advance(((PwmPlan *)self)->plan, now_ns, edges);
-    PyObject *list = PyList_New(count);
-    for (int i = 0; list && i < count; i++) {
-        PyObject *pair = Py_BuildValue("(II)", (unsigned)edges[i].line, (unsigned)edges[i].value);
-        if (!pair)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, i, pair);
-    }
-    return list;
-}
-
-static PyMethodDef pwm_plan_methods[] = {
-    {"set", pwm_plan_set, METH_VARARGS,
-     PyDoc_STR("set($self, line, period_ns, high_ns, now_ns, /)\n--\n\nStart the line, or change it.")},
-    {"end", pwm_plan_end, METH_O,
-     PyDoc_STR("end($self, line, /)\n--\n\nForget the line; whether it ran.")},
-    {"next", pwm_plan_next, METH_NOARGS,
-     PyDoc_STR("next($self, /)\n--\n\nWhen something is due next, in nanoseconds; None for never.")},
-    {"advance", pwm_plan_advance, METH_O,
-     PyDoc_STR("advance($self, now_ns, /)\n--\n\n[(line, value), ...] to carry out at that time, in this order.")},
-    {0},
-};
-
-static PyType_Slot pwm_plan_slots[] = {
-    {Py_tp_doc, PyDoc_STR("PwmPlan()\n--\n\nWhich line of a PWM changes when, without a clock of its own.")},
-    {Py_tp_new, pwm_plan_new},
-    {Py_tp_dealloc, pwm_plan_dealloc},
-    {Py_tp_methods, pwm_plan_methods},
-    {0},
-};
-
-static PyType_Spec pwm_plan_spec = {
-    .name = "RPIO._gpio.PwmPlan",
-    .basicsize = sizeof(PwmPlan),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = pwm_plan_slots,
-};
-
 /* ---- Pump ----------------------------------------------------------------------------------------- */
 
 /* The pump's thread never wants the interpreter, but its mutex is held while a slow chip is read. */
@@ -1257,14 +920,6 @@ static PyMethodDef module_methods[] = {
     {0},
 };
 
-static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
-{
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
-    if (type && PyModule_AddType(module, type) < 0)
-        Py_CLEAR(type);
-    return type;
-}
-
 static int module_exec(PyObject *module)
 {
     struct state *state = PyModule_GetState(module);
@@ -1276,10 +931,8 @@ static int module_exec(PyObject *module)
             return -1;
     state->registers = add_type(module, &registers_spec);
     state->poller = state->registers ? add_type(module, &poller_spec) : NULL;
-    state->soft_pwm = state->poller ? add_type(module, &soft_pwm_spec) : NULL;
-    state->pwm_plan = state->soft_pwm ? add_type(module, &pwm_plan_spec) : NULL;
-    state->pump = state->pwm_plan ? add_type(module, &pump_spec) : NULL;
-    return state->pump ? 0 : -1;
+    state->pump = state->poller ? add_type(module, &pump_spec) : NULL;
+    return state->pump ? rpio_add_pwm_types(module) : -1;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -1291,6 +944,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->soft_pwm);
     Py_VISIT(state->pwm_plan);
     Py_VISIT(state->pump);
+    Py_VISIT(state->dma);
     Py_VISIT(state->output_miss);
     Py_VISIT(state->input_miss);
     Py_VISIT(state->bit[0]);
@@ -1309,6 +963,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->soft_pwm);
     Py_CLEAR(state->pwm_plan);
     Py_CLEAR(state->pump);
+    Py_CLEAR(state->dma);
     Py_CLEAR(state->output_miss);
     Py_CLEAR(state->input_miss);
     Py_CLEAR(state->bit[0]);

@@ -9,9 +9,10 @@
  * than half its width ends late as well, because a wake-up that takes as long as the pulse would swallow it. Wake-ups
  * are late by much the same time, so that others are as wide as they should be.
  */
-#include "gpio.h"
+#include "wave_plan.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,8 @@ struct channel {
 struct rpio_plan {
     size_t count;
     struct channel channels[RPIO_PWM_LINES];
+    struct rpio_wave *waves[RPIO_WAVES]; /* NULL: there is none */
+    int wave_numbers[RPIO_WAVES], last_wave;
 };
 
 static int is_steady(struct wave wave)
@@ -50,14 +53,19 @@ int rpio_plan_new(struct rpio_plan **plan)
     return *plan ? 0 : -ENOMEM;
 }
 
-void rpio_plan_free(struct rpio_plan *plan)
-{
-    free(plan);
-}
-
 void rpio_plan_clear(struct rpio_plan *plan)
 {
     plan->count = 0;
+    for (size_t i = 0; i < RPIO_WAVES; i++)
+        if (plan->waves[i])
+            (void)rpio_plan_stop_wave(plan, plan->wave_numbers[i]);
+}
+
+void rpio_plan_free(struct rpio_plan *plan)
+{
+    if (plan)
+        rpio_plan_clear(plan);
+    free(plan);
 }
 
 static size_t find(const struct rpio_plan *plan, uint32_t line)
@@ -142,12 +150,79 @@ static uint64_t due(const struct channel *channel)
     return channel->fall_ns < channel->begin_ns ? channel->fall_ns : channel->begin_ns;
 }
 
+/* ---- waves ---------------------------------------------------------------------------------------- */
+
+static size_t place_of_wave(const struct rpio_plan *plan, int wave)
+{
+    size_t place = 0;
+    while (place < RPIO_WAVES && (!plan->waves[place] || plan->wave_numbers[place] != wave))
+        place++;
+    return place;
+}
+
+static struct rpio_wave *find_wave(const struct rpio_plan *plan, int wave)
+{
+    size_t place = place_of_wave(plan, wave);
+    return place < RPIO_WAVES ? plan->waves[place] : NULL;
+}
+
+/* Numbers are not used again soon, so that whoever still has an old one finds nothing. */
+static int next_number(struct rpio_plan *plan)
+{
+    return plan->last_wave = plan->last_wave == INT_MAX ? 1 : plan->last_wave + 1;
+}
+
+int rpio_plan_play(struct rpio_plan *plan, const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns,
+                   uint32_t turns, int instead_of, uint64_t now_ns)
+{
+    if (instead_of >= 0) {
+        struct rpio_wave *wave = find_wave(plan, instead_of);
+        int error = wave ? rpio_wave_follow(wave, edges, count, period_ns, turns, now_ns) : -ENOENT;
+        return error < 0 ? error : instead_of;
+    }
+    size_t place = 0;
+    while (place < RPIO_WAVES && plan->waves[place])
+        place++;
+    if (place == RPIO_WAVES)
+        return -ENOSPC;
+    int error = rpio_wave_new(&plan->waves[place], edges, count, period_ns, turns, now_ns);
+    return error < 0 ? error : (plan->wave_numbers[place] = next_number(plan));
+}
+
+int rpio_plan_stop_wave(struct rpio_plan *plan, int wave)
+{
+    size_t place = place_of_wave(plan, wave);
+    if (place == RPIO_WAVES)
+        return -ENOENT;
+    rpio_wave_free(plan->waves[place]);
+    plan->waves[place] = NULL;
+    return 0;
+}
+
+int rpio_plan_wave(const struct rpio_plan *plan, int wave, uint64_t now_ns, uint64_t *turns_done)
+{
+    const struct rpio_wave *of = find_wave(plan, wave);
+    if (!of)
+        return -ENOENT;
+    *turns_done = rpio_wave_turns(of);
+    return rpio_wave_end(of) > now_ns;
+}
+
+/* ---- what is next --------------------------------------------------------------------------------- */
+
+static void take_earlier(uint64_t *first, uint64_t at_ns)
+{
+    *first = at_ns < *first ? at_ns : *first;
+}
+
 uint64_t rpio_plan_next(const struct rpio_plan *plan)
 {
     uint64_t next = NEVER;
     for (size_t i = 0; i < plan->count; i++)
-        if (due(&plan->channels[i]) < next)
-            next = due(&plan->channels[i]);
+        take_earlier(&next, due(&plan->channels[i]));
+    for (size_t i = 0; i < RPIO_WAVES; i++)
+        if (plan->waves[i])
+            take_earlier(&next, rpio_wave_next(plan->waves[i]));
     return next;
 }
 
@@ -164,8 +239,12 @@ uint64_t rpio_plan_after_next(const struct rpio_plan *plan)
     uint64_t next = rpio_plan_next(plan), after = NEVER;
     for (size_t i = 0; i < plan->count; i++) {
         const struct channel *channel = &plan->channels[i];
-        uint64_t then = due(channel) > next ? due(channel) : due_then(channel);
-        after = then < after ? then : after;
+        take_earlier(&after, due(channel) > next ? due(channel) : due_then(channel));
+    }
+    for (size_t i = 0; i < RPIO_WAVES; i++) {
+        const struct rpio_wave *wave = plan->waves[i];
+        if (wave)
+            take_earlier(&after, rpio_wave_next(wave) > next ? rpio_wave_next(wave) : rpio_wave_after_next(wave));
     }
     return after;
 }
@@ -201,7 +280,16 @@ static int advance(struct channel *channel, uint64_t now_ns)
     return channel->level > 0;
 }
 
-int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge out[RPIO_PWM_LINES])
+static size_t advance_waves(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < RPIO_WAVES; i++)
+        if (plan->waves[i])
+            count += rpio_wave_advance(plan->waves[i], now_ns, out + count);
+    return count;
+}
+
+int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge out[RPIO_PLAN_EDGES])
 {
     struct rpio_plan_edge rises[RPIO_PWM_LINES];
     size_t falling = 0, rising = 0;
@@ -218,5 +306,6 @@ int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_
             out[falling++] = edge;
     }
     memcpy(out + falling, rises, rising * sizeof rises[0]);
-    return (int)(falling + rising);
+    size_t count = falling + rising;
+    return (int)(count + advance_waves(plan, now_ns, out + count));
 }

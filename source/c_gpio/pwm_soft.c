@@ -43,7 +43,10 @@ struct output {
     struct rpio_ports ports;
     int fd;
     int error; /* that has ended it */
+    int wave;  /* that it is a line of; NO_WAVE */
 };
+
+enum { NO_WAVE = -1, NEW_WAVE = -2 };
 
 /* Edges that are one write to a register. */
 struct store {
@@ -104,10 +107,19 @@ static size_t add_store(struct store *stores, size_t count, const struct output 
     return count;
 }
 
-/* Does what is due. A descriptor that fails ends its line. */
+/* A descriptor that fails ends its line, or its wave. */
+static void end_failed(struct rpio_pwm *pwm, uint32_t place)
+{
+    if (pwm->outputs[place].wave == NO_WAVE)
+        (void)rpio_plan_end(pwm->plan, place);
+    else
+        (void)rpio_plan_stop_wave(pwm->plan, pwm->outputs[place].wave);
+}
+
+/* Does what is due. */
 static void carry_out(struct rpio_pwm *pwm, uint64_t now)
 {
-    struct rpio_plan_edge edges[RPIO_PWM_LINES];
+    struct rpio_plan_edge edges[RPIO_PLAN_EDGES];
     struct store stores[RPIO_PWM_LINES];
     int edge_count = rpio_plan_advance(pwm->plan, now, edges);
     size_t store_count = 0;
@@ -116,7 +128,7 @@ static void carry_out(struct rpio_pwm *pwm, uint64_t now)
         if (output->use == ON_REGS)
             store_count = add_store(stores, store_count, output, edges[i].value);
         else if ((output->error = write_level(output, edges[i].value)) < 0)
-            (void)rpio_plan_end(pwm->plan, edges[i].line);
+            end_failed(pwm, edges[i].line);
     }
     for (size_t i = 0; i < store_count; i++)
         reg_write(stores[i].regs, stores[i].port, stores[i].bits);
@@ -338,11 +350,29 @@ static uint32_t find_free(const struct rpio_pwm *pwm)
     return place;
 }
 
-static void forget(struct rpio_pwm *pwm, uint32_t place)
+static void free_output(struct rpio_pwm *pwm, uint32_t place)
 {
-    (void)rpio_plan_end(pwm->plan, place); /* -ENOENT where an error has ended it */
     pwm->outputs[place].use = FREE;
     pwm->used--;
+}
+
+static void forget_wave(struct rpio_pwm *pwm, int wave)
+{
+    (void)rpio_plan_stop_wave(pwm->plan, wave); /* -ENOENT where an error has ended it */
+    for (uint32_t place = 0; place < RPIO_PWM_LINES; place++)
+        if (pwm->outputs[place].use != FREE && pwm->outputs[place].wave == wave)
+            free_output(pwm, place);
+}
+
+/* The line, or the wave that it is a line of. */
+static void forget(struct rpio_pwm *pwm, uint32_t place)
+{
+    if (pwm->outputs[place].wave != NO_WAVE) {
+        forget_wave(pwm, pwm->outputs[place].wave);
+        return;
+    }
+    (void)rpio_plan_end(pwm->plan, place); /* -ENOENT where an error has ended it */
+    free_output(pwm, place);
 }
 
 /* A first edge is written here, so that an error has somebody to hear of it. */
@@ -362,7 +392,7 @@ static int start(struct rpio_pwm *pwm, const struct output *output, uint64_t per
     if (pwm->is_closed)
         return leave(pwm, -EBADF);
     uint32_t place = find(pwm, output->line);
-    if (place < RPIO_PWM_LINES && pwm->outputs[place].error == 0)
+    if (place < RPIO_PWM_LINES && pwm->outputs[place].error == 0 && pwm->outputs[place].wave == NO_WAVE)
         return leave(pwm, set(pwm, place, period_ns, high_ns));
     if (place < RPIO_PWM_LINES)
         forget(pwm, place);
@@ -382,14 +412,14 @@ static int start(struct rpio_pwm *pwm, const struct output *output, uint64_t per
 int rpio_pwm_start_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint32_t line, uint64_t period_ns,
                         uint64_t high_ns)
 {
-    struct output output = {.use = ON_REGS, .line = line, .regs = regs};
+    struct output output = {.use = ON_REGS, .line = line, .regs = regs, .wave = NO_WAVE};
     int error = rpio_regs_ports(regs, line, &output.ports);
     return error < 0 ? error : start(pwm, &output, period_ns, high_ns);
 }
 
 int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t period_ns, uint64_t high_ns)
 {
-    struct output output = {.use = ON_FD, .line = line, .fd = line_fd};
+    struct output output = {.use = ON_FD, .line = line, .fd = line_fd, .wave = NO_WAVE};
     return start(pwm, &output, period_ns, high_ns);
 }
 
@@ -403,6 +433,98 @@ int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value)
     forget(pwm, place);
     return leave(pwm, write_level(&output, value != 0));
 }
+
+/* ---- waves ---------------------------------------------------------------------------------------- */
+
+static int output_of(const struct rpio_wave_line *line, struct output *output)
+{
+    *output = (struct output){
+        .use = line->regs ? ON_REGS : ON_FD, .line = line->line, .regs = line->regs, .fd = line->fd, .wave = NO_WAVE};
+    return line->regs ? rpio_regs_ports(line->regs, line->line, &output->ports) : 0;
+}
+
+/* A place for each line; what drives it now ends, but for the wave that is going to be replaced. */
+static int take_places(struct rpio_pwm *pwm, const struct rpio_wave_line *lines, size_t line_count, int instead_of)
+{
+    for (size_t i = 0; i < line_count; i++) {
+        struct output output;
+        int error = output_of(&lines[i], &output);
+        uint32_t place = find(pwm, lines[i].line);
+        if (error < 0)
+            return error;
+        if (place < RPIO_PWM_LINES && pwm->outputs[place].wave != NO_WAVE && pwm->outputs[place].wave == instead_of)
+            continue;
+        if (place < RPIO_PWM_LINES)
+            forget(pwm, place);
+        place = find_free(pwm);
+        if (place == RPIO_PWM_LINES)
+            return -ENOSPC;
+        output.wave = instead_of;
+        pwm->outputs[place] = output;
+        pwm->used++;
+    }
+    return 0;
+}
+
+static int play(struct rpio_pwm *pwm, const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns,
+                uint32_t turns, int instead_of)
+{
+    struct rpio_wave_edge *placed = count <= RPIO_WAVE_EDGES_MAX ? malloc((count + 1) * sizeof *placed) : NULL;
+    int error = placed ? 0 : count <= RPIO_WAVE_EDGES_MAX ? -ENOMEM : -EINVAL;
+    for (size_t i = 0; i < count && error == 0; i++) {
+        placed[i] = edges[i];
+        placed[i].line = find(pwm, edges[i].line);
+        error = placed[i].line < RPIO_PWM_LINES && pwm->outputs[placed[i].line].wave == instead_of ? 0 : -EINVAL;
+    }
+    if (error == 0)
+        error = rpio_plan_play(pwm->plan, placed, count, period_ns, turns, instead_of == NEW_WAVE ? -1 : instead_of,
+                               now_ns(pwm));
+    free(placed);
+    return error;
+}
+
+int rpio_pwm_play(struct rpio_pwm *pwm, const struct rpio_wave_line *lines, size_t line_count,
+                  const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns, uint32_t turns, int instead_of)
+{
+    int mark = instead_of < 0 ? NEW_WAVE : instead_of; /* of its lines, until it has a number */
+    uint64_t turns_done;
+    enter(pwm);
+    int error = pwm->is_closed ? -EBADF : instead_of < 0 ? 0 : rpio_plan_wave(pwm->plan, instead_of, 0, &turns_done);
+    error = error < 0 ? error : take_places(pwm, lines, line_count, mark);
+    error = error < 0 ? error : need_thread(pwm);
+    int wave = error < 0 ? error : play(pwm, edges, count, period_ns, turns, mark);
+    for (uint32_t place = 0; place < RPIO_PWM_LINES; place++)
+        if (pwm->outputs[place].use != FREE && pwm->outputs[place].wave == NEW_WAVE) {
+            pwm->outputs[place].wave = wave;
+            if (wave < 0)
+                free_output(pwm, place);
+        }
+    if (wave >= 0)
+        carry_out(pwm, now_ns(pwm));
+    return leave(pwm, wave);
+}
+
+int rpio_pwm_stop_wave(struct rpio_pwm *pwm, int wave)
+{
+    uint64_t turns;
+    enter(pwm);
+    int error = rpio_plan_wave(pwm->plan, wave, 0, &turns);
+    if (wave >= 0)
+        forget_wave(pwm, wave);
+    return leave(pwm, error < 0 ? error : 0);
+}
+
+int rpio_pwm_wave(struct rpio_pwm *pwm, int wave, uint64_t *turns_done)
+{
+    enter(pwm);
+    int result = rpio_plan_wave(pwm->plan, wave, now_ns(pwm), turns_done);
+    for (uint32_t place = 0; place < RPIO_PWM_LINES && result < 0; place++)
+        if (pwm->outputs[place].use != FREE && pwm->outputs[place].wave == wave && pwm->outputs[place].error < 0)
+            result = pwm->outputs[place].error;
+    return leave(pwm, result);
+}
+
+/* ---- asking --------------------------------------------------------------------------------------- */
 
 int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *info)
 {

@@ -35,7 +35,7 @@ enum rpio_peripheral {
 #define PERIPHERAL_BYTES 0x1000u /* each of them; the registers of DMA channels 0 to 14 are 0x100 apart */
 
 struct rpio_peripherals {
-    volatile uint32_t *dma, *clocks, *gpio, *pcm, *pwm; /* a modelled SoC: all of them it */
+    volatile uint32_t *dma, *clocks, *gpio, *pcm, *pwm; /* a modelled SoC: gpio alone, and it is all of them */
     int mem_fd, vcio_fd;
 };
 

@@ -8,16 +8,8 @@ from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (
-    "regs",
-    "regs_bcm2835",
-    "regs_rp1",
-    "cdev",
-    "event",
-    "poll",
-    "pwm_place",
-    "pwm_plan",
-    "pwm_soft",
-    "sysfs",
+    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "poll", "sysfs"),
+    *("pwm_place", "wave_plan", "pwm_plan", "pwm_soft", "mailbox", "dma_chain", "pwm_dma", "guard"),
 )
 CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"
@@ -27,8 +19,8 @@ def core() -> ModuleType:
     """Return the module with ``ffi`` and ``lib``: the core and the modelled SoC in one library."""
     return build(
         "core",
-        [SOURCE / "gpio.h", *CORE, *SOC_SOURCES],
-        declarations(SOURCE / "gpio.h") + SOC_CDEF,
+        [SOURCE / "gpio.h", SOURCE / "dma.h", *CORE, *SOC_SOURCES],
+        declarations(SOURCE / "gpio.h") + declarations(SOURCE / "dma.h") + SOC_CDEF,
         sanitize=SANITIZE,
         defines=["RPIO_MODELLED_SOC", "_GNU_SOURCE"],
     )

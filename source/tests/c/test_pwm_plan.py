@@ -23,7 +23,7 @@ class Plan:
         out = ffi.new("struct rpio_plan **")
         assert self.lib.rpio_plan_new(out) == 0
         self.plan = ffi.gc(out[0], self.lib.rpio_plan_free)
-        self.room = ffi.new("struct rpio_plan_edge[]", LINES)
+        self.room = ffi.new("struct rpio_plan_edge[]", core().lib.RPIO_PLAN_EDGES)
         self.now, self.edges = 0, []
 
     def next(self):

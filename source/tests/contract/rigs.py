@@ -244,7 +244,7 @@ class SimRig(Rig):
 # -- registers over a modelled SoC ----------------------------------------------------------------------
 
 CORE = soc_build.PROJECT / "source" / "c_gpio"
-CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, "module")), soc_build.HERE / "soc.c"]
+CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, "module", "module_pwm")), *soc_build.SOC_SOURCES]
 CORE_FLAGS = (
     "-std=c11",
     "-D_GNU_SOURCE",

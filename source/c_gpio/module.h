@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * module.h - private to the two files that know Python: the module's state, and how errors become exceptions.
+ */
+#ifndef RPIO_MODULE_H
+#define RPIO_MODULE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <errno.h>
+#include <limits.h>
+
+#include "regs.h"
+
+/* What Board has granted for a channel: see "the hot path". */
+struct grant {
+    PyObject *registers; /* NULL: nothing; None: the requested line of fd */
+    struct rpio_ports ports;
+    int fd; /* -1: registers */
+    int may_write;
+};
+
+enum { GRANT_MAX = 64 };
+
+struct state {
+    PyTypeObject *edge_event;
+    PyTypeObject *registers;
+    PyTypeObject *poller;
+    PyTypeObject *soft_pwm;
+    PyTypeObject *pwm_plan;
+    PyTypeObject *pump;
+    PyTypeObject *dma;
+    struct grant grants[GRANT_MAX]; /* by channel */
+    PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
+    PyObject *bit[2];                   /* the ints 0 and 1 */
+};
+
+/* A mapped register block. */
+typedef struct {
+    PyObject_HEAD
+    struct rpio_regs regs;
+} Registers;
+
+static inline PyObject *raise_errno(int error, const char *path)
+{
+    errno = -error;
+    return path ? PyErr_SetFromErrnoWithFilename(PyExc_OSError, path) : PyErr_SetFromErrno(PyExc_OSError);
+}
+
+static inline PyObject *result_or_errno(int result)
+{
+    return result < 0 ? raise_errno(result, NULL) : PyLong_FromLong(result);
+}
+
+static inline PyObject *none_or_errno(int result)
+{
+    return result < 0 ? raise_errno(result, NULL) : Py_NewRef(Py_None);
+}
+
+/* An int argument of a fast call. */
+static inline int as_int(PyObject *object, int *out)
+{
+    long value = PyLong_AsLong(object);
+    if (value == -1 && PyErr_Occurred())
+        return -1;
+    if (value < INT_MIN || value > INT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "number out of range");
+        return -1;
+    }
+    *out = (int)value;
+    return 0;
+}
+
+static inline PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type && PyModule_AddType(module, type) < 0)
+        Py_CLEAR(type);
+    return type;
+}
+
+static inline int as_ints(PyObject *const *args, Py_ssize_t given, int *out, Py_ssize_t wanted)
+{
+    if (given != wanted) {
+        PyErr_Format(PyExc_TypeError, "%zd arguments expected, %zd given", wanted, given);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < wanted; i++)
+        if (as_int(args[i], &out[i]) < 0)
+            return -1;
+    return 0;
+}
+
+/* The types of module_pwm.c. 0, or -1 with an exception. */
+int rpio_add_pwm_types(PyObject *module);
+
+#endif
