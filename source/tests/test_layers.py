@@ -27,6 +27,8 @@ MAY_IMPORT = {
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
     "pulses": LOW | {"backends", "numbering"},
     "backends": LOW | {"boards", "backends", "_gpio", "log"},
+    "dma_channels": NOTHING,
+    "hardware_pwm": LOW | {"backends", "boards", "opening"},
     "opening": LOW | {"backends", "boards", "detect"},
     "board": LOW
     | {
