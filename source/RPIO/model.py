@@ -59,3 +59,5 @@ EVENT_BUFFER_SIZE = 1024
 
 PWM_PERIODS_NS = (1_000, 1_000_000_000_000_000)
 """The shortest and the longest period of software PWM: a megahertz and eleven days. The bounds of the C core."""
+WAVE_EDGES_MAX = 100_000
+"""Of a wave by software. The bound of the C core."""

@@ -166,6 +166,33 @@ class Backend:
         """
         check_line(self, line)
 
+    def play(
+        self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
+    ) -> int:
+        """Play a wave, (at_ns, line, level) in the order of time, on outputs (feature "pwm"). [wave_plays]
+
+        A turn takes period_ns, and there are so many turns, or with 0 no end of them. [wave_turns, wave_for_ever]
+        It begins at once, or in the place of the wave *instead_of* when that one's turn has ended. [wave_replaces]
+        It returns a number, by which it is stopped or replaced. [wave_stops]
+        PWM that the lines have ends. [wave_ends_pwm]
+        What ends the PWM of one of its lines ends the wave; the other lines stay as they are. [wave_ends_otherwise]
+        A line that is no output raises WrongDirectionException. [wave_needs_outputs]
+        No edges, times out of order or beyond the turn, and a wave to replace that has gone raise ValueError.
+        [wave_bounds]
+        """
+        raise errors.NotSupportedError(f"{self.name} cannot play waves")
+
+    def wave(self, wave: int) -> tuple[bool, int] | None:
+        """Return whether a wave is being played and how many turns are done, or None for one that has gone.
+
+        [wave_turns, wave_stops]
+        """
+        raise errors.NotSupportedError(f"{self.name} cannot play waves")
+
+    def stop_wave(self, wave: int) -> None:
+        """Stop a wave, levels as they are; one that has gone is left alone. [wave_stops]"""
+        raise errors.NotSupportedError(f"{self.name} cannot play waves")
+
     def consumer(self, line: int) -> str:
         """Return the name of the program or driver that holds the line, "" for none. [consumer_of_free_line]
 
@@ -232,6 +259,32 @@ def check_pwm(backend: Backend, line: int, period_ns: int, high_ns: int) -> None
         raise ValueError(f"a pulse in a period of {period_ns} ns is 0 to {period_ns} ns, not {high_ns}")
     if backend.function(line) != model.OUT:
         raise errors.WrongDirectionException(f"GPIO {line} is no output", hint=f"setup({line}, OUT) first")
+
+
+def check_wave(
+    backend: Backend, edges: list[tuple[int, int, int]], period_ns: int, instead_of: int | None
+) -> list[int]:
+    """Return the lines of a wave; raise for what Backend.play() says."""
+    shortest, longest = model.PWM_PERIODS_NS
+    if not shortest <= period_ns <= longest:
+        raise ValueError(f"a turn of a wave is {shortest} to {longest} ns, not {period_ns}")
+    if not edges or len(edges) > model.WAVE_EDGES_MAX:
+        raise ValueError(f"a wave has 1 to {model.WAVE_EDGES_MAX} edges, not {len(edges)}")
+    before_ns = 0
+    for at_ns, _, _ in edges:
+        if not before_ns <= at_ns < period_ns:
+            raise ValueError(f"an edge at {at_ns} ns is out of order, or not within a turn of {period_ns} ns")
+        before_ns = at_ns
+    if instead_of is not None and backend.wave(instead_of) is None:
+        raise ValueError(f"there is no wave {instead_of} any more")
+    lines = sorted({line for _, line, _ in edges})
+    for line in lines:
+        check_line(backend, line)
+        if backend.function(line) != model.OUT:
+            raise errors.WrongDirectionException(
+                f"GPIO {line} is no output", hint=f"setup({line}, OUT) first"
+            )
+    return lines
 
 
 # -- the registry ---------------------------------------------------------------------------------------

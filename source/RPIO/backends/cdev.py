@@ -13,7 +13,7 @@ import os
 from _thread import RLock
 
 from .. import _gpio, errors, model
-from . import Backend, check_edge, check_line, check_pull, check_pwm
+from . import Backend, check_edge, check_line, check_pull, check_pwm, check_wave
 from .locked import locked
 from .removal import RemovalWatch
 
@@ -351,13 +351,39 @@ class CdevBackend(Backend):
     @locked
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
         check_pwm(self, line, period_ns, high_ns)
-        if self._soft_pwm is None:
-            self._soft_pwm = _gpio.SoftPwm()
         held = self._held.get(line) or self._request(line, model.OUT, 0, AS_IS)
         try:
-            self._soft_pwm.start_fd(held.fd, line, period_ns, high_ns)
+            self._pulses.start_fd(held.fd, line, period_ns, high_ns)
         except OSError as e:
             raise self._explain(e, line) from None
+
+    @property
+    def _pulses(self) -> _gpio.SoftPwm:
+        if self._soft_pwm is None:
+            self._soft_pwm = _gpio.SoftPwm()
+        return self._soft_pwm
+
+    @locked
+    def play(
+        self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
+    ) -> int:
+        lines = check_wave(self, edges, period_ns, instead_of)
+        held = {line: self._held.get(line) or self._request(line, model.OUT, 0, AS_IS) for line in lines}
+        outputs: dict[int, _gpio.Registers | int] = {line: held[line].fd for line in lines}
+        try:
+            return self._pulses.play(
+                outputs, edges, period_ns, turns, -1 if instead_of is None else instead_of
+            )
+        except OSError as e:
+            raise self._explain(e, lines[0]) from None
+
+    @locked
+    def wave(self, wave: int) -> tuple[bool, int] | None:
+        return self._pulses.wave(wave)
+
+    @locked
+    def stop_wave(self, wave: int) -> None:
+        self._pulses.stop_wave(wave)
 
     @locked
     def end_pwm(self, line: int) -> None:

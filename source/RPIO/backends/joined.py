@@ -33,6 +33,9 @@ class JoinedBackend(Backend):
         self.pull = levels.pull  # type: ignore[method-assign]
         self.pwm = levels.pwm  # type: ignore[method-assign]
         self.end_pwm = levels.end_pwm  # type: ignore[method-assign]
+        self.play = levels.play  # type: ignore[method-assign]
+        self.wave = levels.wave  # type: ignore[method-assign]
+        self.stop_wave = levels.stop_wave  # type: ignore[method-assign]
 
     def describe(self) -> str:
         edges = f"edges: {self._edges.describe()}" if self._edges else f"no edges: {self._why_not}"

@@ -7,7 +7,7 @@ import errno
 import os
 
 from .. import _gpio, errors, model
-from . import Backend, check_line, check_pull, check_pwm
+from . import Backend, check_line, check_pull, check_pwm, check_wave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,11 +120,15 @@ class RegsBackend(Backend):
                 return None
             raise
 
-    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
-        check_pwm(self, line, period_ns, high_ns)
+    @property
+    def _pulses(self) -> _gpio.SoftPwm:
         if self._soft_pwm is None:
             self._soft_pwm = _gpio.SoftPwm()
-        self._soft_pwm.start_regs(self.block, line, period_ns, high_ns)
+        return self._soft_pwm
+
+    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        check_pwm(self, line, period_ns, high_ns)
+        self._pulses.start_regs(self.block, line, period_ns, high_ns)
 
     def end_pwm(self, line: int) -> None:
         check_line(self, line)
@@ -133,6 +137,19 @@ class RegsBackend(Backend):
     def _end_pwm(self, line: int, value: int) -> None:
         if self._soft_pwm is not None:
             self._soft_pwm.stop(line, value)
+
+    def play(
+        self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
+    ) -> int:
+        outputs: dict[int, _gpio.Registers | int]
+        outputs = dict.fromkeys(check_wave(self, edges, period_ns, instead_of), self.block)
+        return self._pulses.play(outputs, edges, period_ns, turns, -1 if instead_of is None else instead_of)
+
+    def wave(self, wave: int) -> tuple[bool, int] | None:
+        return self._pulses.wave(wave)
+
+    def stop_wave(self, wave: int) -> None:
+        self._pulses.stop_wave(wave)
 
     def release(self, line: int) -> None:
         self.end_pwm(line)

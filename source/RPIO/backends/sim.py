@@ -15,7 +15,7 @@ import os
 from _thread import RLock
 
 from .. import _gpio, errors, log, model
-from . import Backend, check_edge, check_line, check_pull, check_pwm
+from . import Backend, check_edge, check_line, check_pull, check_pwm, check_wave
 from .clock import ManualClock, RealClock
 
 TYPE_CHECKING = False
@@ -83,6 +83,7 @@ class SimBackend(Backend):
         )
         self._lock = RLock()
         self._plan = _gpio.PwmPlan()
+        self._waves: dict[int, list[int]] = {}  # number -> lines
         self._plan_due_ns: int | None = None  # when the clock will ask the plan
         self.short_circuits = 0
         self.observer: Callable[[int, int, int], object] | None = None
@@ -221,7 +222,7 @@ class SimBackend(Backend):
             state = self._line(line)
             if function not in self._functions:
                 raise ValueError(f"{self.hardware.soc} has no function {function} for a line")
-            if self._plan.end(line):
+            if self._end_pulses(line):
                 state.latch = 0
             state.function = function
             self._settle(state.net)
@@ -232,7 +233,7 @@ class SimBackend(Backend):
             if pull is not None:
                 check_pull(pull)
                 state.pull = pull
-            if self._plan.end(line):
+            if self._end_pulses(line):
                 state.latch = 0
             state.function = model.IN
             self._settle(state.net)
@@ -241,7 +242,7 @@ class SimBackend(Backend):
         with self._lock:
             state = self._line(line)
             self.unwatch(line)
-            if self._plan.end(line) and value is None:
+            if self._end_pulses(line) and value is None:
                 value = 0
             if value is not None:
                 state.latch = 1 if value else 0
@@ -302,14 +303,51 @@ class SimBackend(Backend):
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
         with self._lock:
             check_pwm(self, line, period_ns, high_ns)
+            self._end_wave_of(line)
             self._plan.set(line, period_ns, high_ns, self.clock.now_ns())
             self._carry_out_plan()
 
+    def play(
+        self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
+    ) -> int:
+        with self._lock:
+            lines = check_wave(self, edges, period_ns, instead_of)
+            known = self._waves.pop(instead_of, []) if instead_of is not None else []
+            for line in set(lines).difference(known):
+                self._end_pulses(line)
+            replaced = -1 if instead_of is None else instead_of
+            number = self._plan.play(edges, period_ns, turns, replaced, self.clock.now_ns())
+            self._waves[number] = sorted({*lines, *known})
+            self._carry_out_plan()
+            return number
+
+    def wave(self, wave: int) -> tuple[bool, int] | None:
+        with self._lock:
+            return self._plan.wave(wave, self.clock.now_ns())
+
+    def stop_wave(self, wave: int) -> None:
+        with self._lock:
+            self._waves.pop(wave, None)
+            self._plan.stop_wave(wave)
+
+    def _end_wave_of(self, line: int) -> bool:
+        """End the wave that it is a line of. Whether there was one."""
+        number = next((number for number, lines in self._waves.items() if line in lines), None)
+        if number is not None:
+            self.stop_wave(number)
+        return number is not None
+
+    def _end_pulses(self, line: int) -> bool:
+        """End the line's PWM or wave. Whether there was one."""
+        return self._end_wave_of(line) or self._plan.end(line)
+
     def _carry_out_plan(self) -> None:
         """Do what is due now, and come back when something is due next. The wave is that of the C core."""
-        for line, value in self._plan.advance(self.clock.now_ns()):
-            self.write(line, value)
-        due_ns = self._plan.next()
+        due_ns: int | None = self.clock.now_ns()
+        while due_ns is not None and due_ns <= self.clock.now_ns():
+            for line, value in self._plan.advance(self.clock.now_ns()):
+                self.write(line, value)
+            due_ns = self._plan.next()
         if due_ns is None or due_ns == self._plan_due_ns:
             return
         self._plan_due_ns = due_ns
@@ -326,7 +364,7 @@ class SimBackend(Backend):
     def end_pwm(self, line: int) -> None:
         with self._lock:
             self._line(line)
-            if self._plan.end(line):
+            if self._end_pulses(line):
                 self.write(line, 0)
 
     def consumer(self, line: int) -> str:
@@ -335,7 +373,7 @@ class SimBackend(Backend):
 
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
-        self._plan, self._plan_due_ns = _gpio.PwmPlan(), None
+        self._plan, self._plan_due_ns, self._waves = _gpio.PwmPlan(), None, {}
         self.clock.after_fork()
         for number in range(self.line_count):
             self.unwatch(number)

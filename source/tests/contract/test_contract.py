@@ -1611,6 +1611,147 @@ def test_pwm_after_fork(rig: Rig, a_line: int) -> None:
     assert [level for _, level in wave].count(1) >= (9 if rig.exact else 1)
 
 
+# -- waves ------------------------------------------------------------------------------------------------
+
+
+def lines_of_wave(rig: Rig, count: int) -> list[int]:
+    """So many outputs, low; none where the backend refuses waves."""
+    lines = some(rig, count)
+    for line in lines:
+        rig.backend.set_output(line, 0)
+    probe = [(0, lines[0], 0)]
+    if refused(rig, "pwm", lambda: rig.backend.play(probe, MS, 1)):
+        assert refused(rig, "pwm", lambda: rig.backend.wave(1))
+        assert refused(rig, "pwm", lambda: rig.backend.stop_wave(1))
+        return []
+    return lines
+
+
+def turn(line: int, *moments_ms: int) -> list[tuple[int, int, int]]:
+    """Edges of one line, up first, in turns."""
+    return [(at * MS, line, (n + 1) % 2) for n, at in enumerate(moments_ms)]
+
+
+def test_wave_plays(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 2)
+    if not lines:
+        return
+    first, second = lines
+    edges = sorted([*turn(first, 0, 20, 30, 60), *turn(second, 10, 20)])
+    wave = rig.wave_during(first, lambda: (rig.backend.play(edges, 100 * MS, 1), rig.pass_us(AFTERWARDS_US)))
+    expect_wave(rig, wave, [(0, 1), (20 * MS, 0), (30 * MS, 1), (60 * MS, 0)], 100 * MS)
+    assert [rig.level(line) for line in lines] == [0, 0]
+
+
+def test_wave_turns(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 1)
+    if not lines:
+        return
+    assert rig.backend.wave(999) is None
+    number = rig.backend.play(turn(lines[0], 0, 10), 30 * MS, 3)
+    assert rig.backend.wave(number) == (True, 0)
+    wave = rig.wave_during(lines[0], lambda: rig.pass_us(200_000))
+    assert [level for _, level in wave].count(1) == 3 or not rig.exact
+    assert rig.backend.wave(number) == (False, 3)
+    assert rig.level(lines[0]) == 0
+
+
+def test_wave_for_ever(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 1)
+    if lines:
+        number = rig.backend.play(turn(lines[0], 0, 10), 20 * MS, 0)
+        wave = rig.wave_during(lines[0], lambda: rig.pass_us(200_000))
+        assert [level for _, level in wave].count(1) >= (10 if rig.exact else 2)
+        playing = rig.backend.wave(number)
+        assert playing is not None
+        assert playing[0] is True
+        assert playing[1] >= (9 if rig.exact else 2)
+
+
+def test_wave_replaces(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 1)
+    if not lines:
+        return
+    (line,) = lines
+    number = rig.backend.play(turn(line, 0, 10), 50 * MS, 0)
+
+    def replace() -> None:
+        rig.pass_us(5_000)
+        assert rig.backend.play(turn(line, 0, 40), 50 * MS, 0, number) == number
+        rig.pass_us(94_000)
+
+    wave = rig.wave_during(line, replace)
+    expect_wave(rig, wave, [(0, 1), (10 * MS, 0), (50 * MS, 1), (90 * MS, 0)], 99 * MS)
+
+
+def test_wave_stops(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 2)
+    if not lines:
+        return
+    number = rig.backend.play([(0, lines[0], 1), (0, lines[1], 0), (LONG // 2, lines[0], 0)], LONG, 0)
+    rig.backend.stop_wave(number)
+    assert rig.backend.wave(number) is None
+    rig.backend.stop_wave(number)
+    expect_steady(rig, lines[0], 1)
+    again = rig.backend.play([(0, lines[0], 0)], LONG, 1)
+    assert again != number
+    expect_steady(rig, lines[0], 0)
+
+
+def test_wave_ends_pwm(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 1)
+    if lines:
+        rig.backend.pwm(lines[0], 2 * MS, MS)
+        rig.backend.play([(0, lines[0], 1)], LONG, 0)
+        expect_steady(rig, lines[0], 1)
+
+
+@pytest.mark.parametrize("how", ["end_pwm", "set_input", "set_output", "release", "pwm"])
+def test_wave_ends_otherwise(rig: Rig, how: str) -> None:
+    lines = lines_of_wave(rig, 2)
+    if not lines:
+        return
+    first, second = lines
+    number = rig.backend.play([(0, first, 1), (0, second, 1), (LONG // 2, second, 0)], LONG, 0)
+    arguments = {"set_input": (PUD_DOWN,), "set_output": (0,), "pwm": (LONG, LONG // 2)}.get(how, ())
+    getattr(rig.backend, how)(first, *arguments)
+    assert rig.backend.wave(number) is None
+    expect_steady(rig, second, 1)
+
+
+def test_wave_needs_outputs(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 2)
+    if not lines:
+        return
+    rig.backend.set_input(lines[1], None)
+    with pytest.raises(errors.WrongDirectionException):
+        rig.backend.play([(0, lines[0], 1), (0, lines[1], 1)], MS, 1)
+    with pytest.raises(errors.InvalidChannelException):
+        rig.backend.play([(0, rig.backend.line_count, 1)], MS, 1)
+    assert rig.level(lines[0]) == 0
+
+
+def test_wave_bounds(rig: Rig) -> None:
+    lines = lines_of_wave(rig, 1)
+    if not lines:
+        return
+    (line,) = lines
+    number = rig.backend.play([(0, line, 0)], MS, 1)
+    rig.backend.stop_wave(number)
+    for edges, period_ns, instead_of in (
+        ([], MS, None),
+        ([(1, line, 1), (0, line, 0)], MS, None),
+        ([(MS, line, 1)], MS, None),
+        ([(-1, line, 1)], MS, None),
+        ([(0, line, 1)], 1, None),
+        ([(0, line, 1)], MS, number),
+        ([(0, line, 1)] * (model.WAVE_EDGES_MAX + 1), MS, None),
+    ):
+        with pytest.raises(ValueError, match=r"ns|edges|wave"):
+            rig.backend.play(edges, period_ns, 1, instead_of)
+    assert rig.level(line) == 0
+
+
 # -- when the chip goes -----------------------------------------------------------------------------------
 
 
