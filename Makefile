@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 RIG := source/tests/kernel/rig
+QEMU := source/tests/qemu/machine.py
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
 CORE := regs regs_bcm2835 regs_rp1 cdev event poll pwm_place wave_plan pwm_plan pwm_soft mailbox dma_chain pwm_dma guard sysfs module module_pwm
 C_STRICT := -std=c11 -D_GNU_SOURCE -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
-.PHONY: help install dev run test test-host test-kernel test-full test-sanitized test-package test-peers check lint bench docs deb clean
+.PHONY: help install dev run test test-host test-kernel test-qemu test-full test-sanitized test-package test-peers check lint bench docs deb clean
 
 help:                 ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -58,12 +59,17 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 test: test-host test-kernel ## everything of ours, a real kernel included
 
 test-host: dev        ## what needs no kernel of our own
-	@$(PY) -m pytest --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers
+	@$(PY) -m pytest --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
 
 test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux
 	@if $(RIG) check; then \
 	    $(RIG) build && $(RIG) run --timeout 600 --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider source/tests/kernel source/tests/contract; \
 	else s=$$?; [ $$s = 3 ] && echo "kernel tests skipped, as said above" || exit $$s; fi
+
+test-qemu: dev        ## the C core and a DMA engine on QEMU's Raspberry Pi 3B, under Debian's kernel
+	@if $(PY) $(QEMU) check; then \
+	    $(PY) $(QEMU) build && $(PY) -m pytest -p no:cacheprovider --timeout 300 source/tests/qemu; \
+	else s=$$?; [ $$s = 3 ] && echo "tests on QEMU skipped, as said above" || exit $$s; fi
 
 test-sanitized: dev   ## the C core under the address and undefined-behaviour sanitizers
 	@RPIO_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
