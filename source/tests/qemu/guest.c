@@ -34,7 +34,7 @@ enum {
     NEIGHBOUR = 18, /* in the same function register */
     HIGH_LINE = 40, /* in the second register of levels */
 };
-#define BUS_MEMORY UINT32_C(0xC0000000)
+#define BUS_MEMORY UINT32_C(0xC0000000) /* the alias without caches; to QEMU all four are the same */
 #define PINS "/sys/kernel/debug/pinctrl/3f200000.gpio-pinctrl-bcm2835/pins"
 
 static const char *failure_of; /* the check that runs, NULL once it has failed */

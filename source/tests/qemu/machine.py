@@ -3,6 +3,7 @@
 
     machine.py check    exits 0 where the machine can be run or made ready; else says why not, and exits with 3
     machine.py build    installs the packages that are missing (as root) and fetches the kernel, once, 60 MB
+    machine.py fetch    fetches the kernel only
 
 QEMU and the cross compiler are Debian's packages. The kernel and its device tree are taken out of the package that
 linux-image-arm64 names, by an apt that looks at the arm64 archive and keeps its state in a folder of its own: the
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CORE = HERE.parents[1] / "c_gpio"
+CORE = HERE / "../../c_gpio"
 GUEST = (HERE / "guest.c", *(CORE / f"{name}.c" for name in ("regs", "regs_bcm2835", "regs_rp1", "cdev")))
 
 QEMU = "qemu-system-aarch64"
@@ -34,7 +35,7 @@ FLAGS = (
 DEVICE_TREE = "bcm2837-rpi-3-b.dtb"
 # /dev/mem may touch what drivers have claimed; from 512 MiB on the memory is no RAM to the kernel: guest.c, RESERVED.
 KERNEL_OPTIONS = "console=ttyAMA0 quiet rdinit=/init iomem=relaxed mem=512M"
-TIMEOUT = 120  # it takes 3 s on an idle machine
+TIMEOUT = 120  # it takes 2 s on an idle machine
 
 UNUSABLE = 3
 
@@ -86,17 +87,18 @@ def install_command(packages: Iterable[str]) -> str:
 def check() -> None:
     """Raise MachineError with the first reason why the machine can be neither run nor made ready here."""
     missing = missing_packages()
-    if not is_debian() and (missing or not has_kernel()):
-        what = (
-            f"{', '.join(missing)}: {install_command(missing)}"
-            if missing
-            else f"a kernel in {kernel_folder()}"
-        )
+    if missing and not is_debian():
         raise MachineError(
-            f"QEMU's Raspberry Pi needs Debian's packages, and this is not Debian; it lacks {what};"
-            f' the kernel comes with `docker run --rm -v "{HERE}:/qemu" -v "{kernel_folder()}:/cache/qemu"'
-            f" -e RPIO_QEMU_CACHE=/cache/qemu debian:12"
-            f" sh -c 'apt-get update && apt-get install -y python3 && python3 /qemu/machine.py build'`",
+            f"QEMU's Raspberry Pi needs {QEMU} and {COMPILER} with a static C library: install what Debian calls"
+            f" {', '.join(missing)}",
+            UNUSABLE,
+        )
+    if not has_kernel() and not is_debian():
+        raise MachineError(
+            "QEMU's Raspberry Pi needs Debian's kernel, which apt fetches on Debian: fetch it in a container,"
+            f' `docker run --rm -v "{HERE}:/tests/qemu" -v "{kernel_folder()}:/cache" -e RPIO_QEMU_CACHE=/cache'
+            " debian:12 sh -c 'apt-get update && apt-get install -y python3 &&"
+            " python3 /tests/qemu/machine.py fetch'`",
             UNUSABLE,
         )
     if missing and os.geteuid() != 0:
@@ -127,11 +129,12 @@ def build() -> None:
         except MachineError:  # there are no package lists, or they name versions that are gone
             execute("apt-get", "update")
             execute(*command)
-    if not has_kernel():
-        fetch_kernel()
+    fetch()
 
 
-def fetch_kernel() -> None:
+def fetch() -> None:
+    if has_kernel():
+        return
     target = kernel_folder()
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=target) as name:
@@ -209,7 +212,8 @@ def run(folder: Path) -> Report:
     command = (
         *(QEMU, "-M", "raspi3b", "-kernel", kernel / "vmlinuz", "-dtb", kernel / DEVICE_TREE),
         *("-initrd", folder / "initramfs", "-append", KERNEL_OPTIONS),
-        *("-nodefaults", "-display", "none", "-no-reboot"),
+        # One thread for the four processors: those that wait for Linux to start them spin, and starve the first one.
+        *("-accel", "tcg,thread=single", "-nodefaults", "-display", "none", "-no-reboot"),
         *("-serial", f"file:{console}", "-serial", "stdio"),
         *("-trace", "memory_region_ops_write", "-D", trace),
     )
@@ -261,7 +265,7 @@ def initramfs(entries: dict[str, bytes | None]) -> Iterator[bytes]:
 
 
 def main(arguments: list[str]) -> int:
-    actions = {"check": check, "build": build}
+    actions = {"check": check, "build": build, "fetch": fetch}
     if len(arguments) != 1 or arguments[0] not in actions:
         print(__doc__, file=sys.stderr)
         return 2
