@@ -30,7 +30,10 @@ def report(tmp_path_factory):
         machine.check_ready()
     except machine.MachineError as error:
         pytest.skip(str(error))
-    return machine.run(tmp_path_factory.mktemp("qemu"))
+    try:
+        return machine.run(tmp_path_factory.mktemp("qemu"))
+    except machine.MachineError as error:
+        pytest.fail(f"{error.output}\n{error}", pytrace=False)
 
 
 def contains(sequence, part):
