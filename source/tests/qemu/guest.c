@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * guest.c - what the guest runs as its only process: RPIO's C core on the registers of QEMU's Raspberry Pi 3B, with
- * Debian's kernel as the witness, and then a chain of QEMU's DMA engine. It writes a line for each check to ttyS1:
+ * Debian's kernel as the witness, and then chains of QEMU's DMA engine. It writes a line for each check to ttyS1:
  *
  *   ok NAME                    not ok NAME: what was expected, and what was there
  *
  * and "end" after the last. The names are those of CHECKS in test_qemu.py. The kernel's own messages go to ttyAMA0.
  *
- * The kernel leaves the memory from RESERVED on alone (`mem=` on its command line), so that a DMA engine can use it.
+ * The kernel leaves the memory from GUEST_RESERVED on alone (`mem=` on its command line), so that a DMA engine can use it.
  *
  * Not the hardware's behaviour, so not tested: QEMU shows the output latch as the level of inputs too, knows no pulls
  * (the host sees what is written to their registers), and its DMA engine neither waits for a DREQ nor goes on in the
  * background: a chain is over when the write that starts it is. One that does not end would never come back.
  */
 #include "../../c_gpio/regs.h"
+#include "guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,6 @@
 enum {
     PERIPHERALS = 0x3F000000,     /* BCM2837's, for the processors ... */
     BUS_PERIPHERALS = 0x7E000000, /* ... and for the DMA engine */
-    RESERVED = 0x20000000,        /* machine.py says so to the kernel */
     LINE = 17,
     NEIGHBOUR = 18, /* in the same function register */
     HIGH_LINE = 40, /* in the second register of levels */
@@ -53,12 +53,12 @@ static void __attribute__((format(printf, 2, 3))) expect(int holds, const char *
     failure_of = NULL;
 }
 
-static void expect_value(const char *what, long expected, long actual)
+void guest_expect(const char *what, long expected, long actual)
 {
     expect(actual == expected, "%s: expected %#lx, got %#lx", what, expected, actual);
 }
 
-static volatile uint32_t *map(uint64_t address, size_t bytes)
+volatile uint32_t *guest_map(uint64_t address, size_t bytes)
 {
     int fd = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
     void *at = fd < 0 ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)address);
@@ -106,9 +106,9 @@ static void chip(void)
     struct rpio_chip_info info = {0};
     int fd = rpio_cdev_open("/dev/gpiochip0");
     expect(fd >= 0, "/dev/gpiochip0: %s", strerror(-fd));
-    expect_value("rpio_cdev_chip_info", 0, rpio_cdev_chip_info(fd, &info));
+    guest_expect("rpio_cdev_chip_info", 0, rpio_cdev_chip_info(fd, &info));
     expect(strcmp(info.label, "pinctrl-bcm2835") == 0, "its label is %s", info.label);
-    expect_value("lines", 54, info.line_count);
+    guest_expect("lines", 54, info.line_count);
     (void)close(fd);
 }
 
@@ -116,7 +116,7 @@ static void mapping(void)
 {
     int error = rpio_regs_map(&regs, "brcm,bcm2837", "/dev/mem", PERIPHERALS + PERIPHERAL_GPIO);
     expect(error == 0, "/dev/mem: %s", strerror(-error));
-    expect_value("lines", 54, regs.line_count);
+    guest_expect("lines", 54, regs.line_count);
 }
 
 static void functions(void)
@@ -126,11 +126,11 @@ static void functions(void)
         [RPIO_FUNC_ALT2] = "alt2",    [RPIO_FUNC_ALT3] = "alt3",  [RPIO_FUNC_ALT4] = "alt4", [RPIO_FUNC_ALT5] = "alt5",
     };
     static const unsigned lines[] = {LINE, HIGH_LINE};
-    expect_value("set NEIGHBOUR", 0, rpio_regs_set_function(&regs, NEIGHBOUR, RPIO_FUNC_OUT));
+    guest_expect("set NEIGHBOUR", 0, rpio_regs_set_function(&regs, NEIGHBOUR, RPIO_FUNC_OUT));
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         for (int function = RPIO_FUNC_ALT3; function >= 0; function--) {
-            expect_value("set", 0, rpio_regs_set_function(&regs, lines[i], function));
-            expect_value("read back", function, rpio_regs_function(&regs, lines[i]));
+            guest_expect("set", 0, rpio_regs_set_function(&regs, lines[i], function));
+            guest_expect("read back", function, rpio_regs_function(&regs, lines[i]));
             expect_kernel(lines[i], names[function], NULL);
             expect_kernel(NEIGHBOUR, "gpio_out", NULL);
         }
@@ -147,8 +147,8 @@ static void levels(void)
         (void)rpio_regs_set_function(&regs, line, RPIO_FUNC_OUT);
         for (int turn = 0; turn < 4; turn++) {
             int level = turn % 2 == 0;
-            expect_value("write", 0, rpio_regs_write(&regs, line, level));
-            expect_value("read back", level, rpio_regs_read(&regs, line));
+            guest_expect("write", 0, rpio_regs_write(&regs, line, level));
+            guest_expect("read back", level, rpio_regs_read(&regs, line));
             expect_kernel(line, "gpio_out", level ? "hi" : "lo");
             expect_kernel(NEIGHBOUR, "gpio_in", "lo");
         }
@@ -163,12 +163,12 @@ static void requests(void)
     int chip_fd = rpio_cdev_open("/dev/gpiochip0");
     int fd = rpio_cdev_request(chip_fd, LINE, &config, "guest", 0);
     expect(fd >= 0, "request: %s", strerror(-fd));
-    expect_value("function", RPIO_FUNC_OUT, rpio_regs_function(&regs, LINE));
-    expect_value("level as requested", 1, rpio_regs_read(&regs, LINE));
-    expect_value("write", 0, rpio_cdev_write(fd, 0));
-    expect_value("level as written", 0, rpio_regs_read(&regs, LINE));
-    expect_value("write", 0, rpio_regs_write(&regs, LINE, 1));
-    expect_value("level for the kernel", 1, rpio_cdev_read(fd));
+    guest_expect("function", RPIO_FUNC_OUT, rpio_regs_function(&regs, LINE));
+    guest_expect("level as requested", 1, rpio_regs_read(&regs, LINE));
+    guest_expect("write", 0, rpio_cdev_write(fd, 0));
+    guest_expect("level as written", 0, rpio_regs_read(&regs, LINE));
+    guest_expect("write", 0, rpio_regs_write(&regs, LINE, 1));
+    guest_expect("level for the kernel", 1, rpio_cdev_read(fd));
     (void)rpio_regs_write(&regs, LINE, 0);
     (void)close(fd);
     (void)close(chip_fd);
@@ -180,10 +180,10 @@ static void pulls(void)
 {
     static const int all[] = {RPIO_PULL_UP, RPIO_PULL_DOWN, RPIO_PULL_OFF};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        expect_value("set", 0, rpio_regs_set_pull(&regs, LINE, all[i]));
-        expect_value("set", 0, rpio_regs_set_pull(&regs, HIGH_LINE, all[i]));
+        guest_expect("set", 0, rpio_regs_set_pull(&regs, LINE, all[i]));
+        guest_expect("set", 0, rpio_regs_set_pull(&regs, HIGH_LINE, all[i]));
     }
-    expect_value("read", -ENOTSUP, rpio_regs_pull(&regs, LINE));
+    guest_expect("read", -ENOTSUP, rpio_regs_pull(&regs, LINE));
 }
 
 /* ---- DMA ------------------------------------------------------------------------------------------ */
@@ -217,8 +217,9 @@ struct arena {
     uint32_t before, high, low; /* GPLEV0, as the DMA engine finds it between its writes */
 };
 
+uint32_t guest_bus_address(uint32_t offset) { return BUS_MEMORY | (GUEST_RESERVED + offset); }
 static uint32_t bus_register(uint32_t offset) { return BUS_PERIPHERALS + PERIPHERAL_GPIO + offset; }
-static uint32_t bus_memory(size_t offset) { return BUS_MEMORY | (RESERVED + (uint32_t)offset); }
+static uint32_t bus_memory(size_t offset) { return guest_bus_address((uint32_t)offset); }
 
 static void fill(volatile struct arena *arena)
 {
@@ -247,8 +248,8 @@ static void fill(volatile struct arena *arena)
 static void dma_chain(void)
 {
     const uint32_t both = UINT32_C(1) << LINE | UINT32_C(1) << NEIGHBOUR;
-    volatile uint32_t *dma = map(PERIPHERALS + PERIPHERAL_DMA, PERIPHERAL_BYTES);
-    volatile struct arena *arena = (volatile struct arena *)map(RESERVED, 4096);
+    volatile uint32_t *dma = guest_map(PERIPHERALS + PERIPHERAL_DMA, PERIPHERAL_BYTES);
+    volatile struct arena *arena = (volatile struct arena *)guest_map(GUEST_RESERVED, 4096);
     if (!dma || !arena)
         return;
     volatile uint32_t *channel = dma + CHANNEL * 0x100 / sizeof *dma;
@@ -256,31 +257,38 @@ static void dma_chain(void)
     (void)rpio_regs_set_function(&regs, NEIGHBOUR, RPIO_FUNC_OUT);
     fill(arena);
 
-    expect_value("CS at first", 0, channel[CS / 4] & (CS_ACTIVE | CS_ERROR));
+    guest_expect("CS at first", 0, channel[CS / 4] & (CS_ACTIVE | CS_ERROR));
     dma[ENABLE / 4] |= UINT32_C(1) << CHANNEL;
     channel[CS / 4] = CS_END; /* cleared by writing it */
     channel[CONBLK_AD / 4] = bus_memory(0);
     reg_barrier();
-    expect_value("END before the start", 0, channel[CS / 4] & CS_END);
-    expect_value("memory before the start", POISON, arena->before);
-    expect_value("NEIGHBOUR before the start", 0, rpio_regs_read(&regs, NEIGHBOUR));
+    guest_expect("END before the start", 0, channel[CS / 4] & CS_END);
+    guest_expect("memory before the start", POISON, arena->before);
+    guest_expect("NEIGHBOUR before the start", 0, rpio_regs_read(&regs, NEIGHBOUR));
     channel[CS / 4] = CS_ACTIVE;
     for (int wait = 0; wait < 1000 && channel[CS / 4] & CS_ACTIVE; wait++)
         (void)usleep(1000);
     reg_barrier();
 
-    expect_value("ACTIVE and ERROR at the end", 0, channel[CS / 4] & (CS_ACTIVE | CS_ERROR));
-    expect_value("END at the end", CS_END, channel[CS / 4] & CS_END);
-    expect_value("CONBLK_AD at the end", 0, channel[CONBLK_AD / 4]);
-    expect_value("errors in DEBUG", 0, channel[DEBUG / 4] & DEBUG_ERRORS);
-    expect_value("levels before GPSET0", 0, arena->before & both);
-    expect_value("levels after GPSET0", 1L << LINE, arena->high & both);
-    expect_value("levels after GPCLR0", 0, arena->low & both);
+    guest_expect("ACTIVE and ERROR at the end", 0, channel[CS / 4] & (CS_ACTIVE | CS_ERROR));
+    guest_expect("END at the end", CS_END, channel[CS / 4] & CS_END);
+    guest_expect("CONBLK_AD at the end", 0, channel[CONBLK_AD / 4]);
+    guest_expect("errors in DEBUG", 0, channel[DEBUG / 4] & DEBUG_ERRORS);
+    guest_expect("levels before GPSET0", 0, arena->before & both);
+    guest_expect("levels after GPSET0", 1L << LINE, arena->high & both);
+    guest_expect("levels after GPCLR0", 0, arena->low & both);
     expect_kernel(LINE, "gpio_out", "lo");
     expect_kernel(NEIGHBOUR, "gpio_out", "hi");
     (void)rpio_regs_write(&regs, NEIGHBOUR, 0);
     (void)rpio_regs_set_function(&regs, LINE, RPIO_FUNC_IN);
     (void)rpio_regs_set_function(&regs, NEIGHBOUR, RPIO_FUNC_IN);
+}
+
+static void wave(void)
+{
+    volatile uint32_t *dma = guest_map(PERIPHERALS + PERIPHERAL_DMA, PERIPHERAL_BYTES);
+    if (dma)
+        guest_wave(dma, regs.base);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------- */
@@ -290,7 +298,7 @@ static void dma_chain(void)
 static void power_off(void)
 {
     enum { PM = 0x100000, PM_RSTC = 0x1C, PM_PASSWORD = 0x5A000000, FULL_RESET = 0x20 };
-    volatile uint32_t *pm = map(PERIPHERALS + PM, PERIPHERAL_BYTES);
+    volatile uint32_t *pm = guest_map(PERIPHERALS + PM, PERIPHERAL_BYTES);
     if (pm)
         pm[PM_RSTC / 4] = PM_PASSWORD | FULL_RESET;
     for (;;)
@@ -324,6 +332,7 @@ int main(void)
         run("requests", requests);
         run("pulls", pulls);
         run("dma-chain", dma_chain);
+        run("wave", wave);
     }
     printf("end\n");
     (void)tcdrain(STDOUT_FILENO);

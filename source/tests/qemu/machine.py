@@ -24,7 +24,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CORE = HERE / "../../c_gpio"
-GUEST = (HERE / "guest.c", *(CORE / f"{name}.c" for name in ("regs", "regs_bcm2835", "regs_rp1", "cdev")))
+GUEST = (
+    *(HERE / "guest.c", HERE / "guest_wave.c"),  # the second has pwm_dma.c within it
+    *(CORE / f"{name}.c" for name in ("regs", "regs_bcm2835", "regs_rp1", "cdev")),
+)
 
 QEMU = "qemu-system-aarch64"
 COMPILER = "aarch64-linux-gnu-gcc"
@@ -33,7 +36,7 @@ FLAGS = (
     *("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-Wno-missing-field-initializers"),
 )
 DEVICE_TREE = "bcm2837-rpi-3-b.dtb"
-# /dev/mem may touch what drivers have claimed; from 512 MiB on the memory is no RAM to the kernel: guest.c, RESERVED.
+# /dev/mem may touch what drivers have claimed; from 512 MiB on the memory is no RAM to the kernel: guest.h.
 KERNEL_OPTIONS = "console=ttyAMA0 quiet rdinit=/init iomem=relaxed mem=512M"
 TIMEOUT = 120  # it takes 2 s on an idle machine
 

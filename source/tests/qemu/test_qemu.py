@@ -9,7 +9,7 @@ import pytest
 
 from qemu import machine
 
-CHECKS = ("chip", "mapping", "functions", "levels", "requests", "pulls", "dma-chain")
+CHECKS = ("chip", "mapping", "functions", "levels", "requests", "pulls", "dma-chain", "wave")
 
 LINE, NEIGHBOUR, HIGH_LINE = 17, 18, 40  # guest.c's
 GPSET0, GPCLR0, GPPUD, GPPUDCLK0, GPPUDCLK1 = 0x1C, 0x28, 0x94, 0x98, 0x9C
@@ -22,6 +22,9 @@ PULLS = [
     for write in ((GPPUD, pull), (clock, 1 << line), (GPPUD, 0), (clock, 0))
 ]
 CHAIN = [(GPSET0, 1 << LINE), (GPCLR0, 1 << LINE), (GPSET0, 1 << NEIGHBOUR)]
+
+FIRST, SECOND = 22, 23  # guest_wave.c's
+WAVE = 2 * [(GPSET0, 1 << FIRST), (GPCLR0, 1 << FIRST), (GPSET0, 1 << SECOND), (GPCLR0, 1 << SECOND)]
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,10 @@ def test_pulls_are_written_as_the_datasheet_says(report):
 
 def test_the_dma_engine_wrote_what_its_chain_says(report):
     assert contains(report.gpio_writes, CHAIN), report.gpio_writes[-8:]
+
+
+def test_the_dma_engine_played_the_wave(report):
+    writes = [
+        (register, mask) for register, mask in report.gpio_writes if register in (GPSET0, GPCLR0) and mask
+    ]
+    assert contains(writes, WAVE), writes[-16:]
