@@ -49,7 +49,7 @@ enum { PWM_CONTROL = 0x00, PWM_DMA = 0x08, PWM_RANGE1 = 0x10 };
 
 enum { PCM_CONTROL = 0x00, PCM_MODE = 0x08, PCM_TRANSMIT = 0x10, PCM_DMA = 0x14 };
 
-#define PCM_ENABLE (1u << 0)
+#define PCM_ENABLE (1u << 0 | 1u << 25) /* and its memory out of standby */
 #define PCM_TRANSMIT_ON (1u << 2)
 #define PCM_CLEAR_FIFOS (3u << 3)
 #define PCM_DMA_ON (1u << 9)

@@ -2,14 +2,13 @@
 /*
  * guest_wave.c - RPIO's own DMA chains on QEMU's DMA engine: a wave of rpio_dma_play(), which guest.c runs.
  *
- * pwm_dma.c is a part of this file, built for a modelled SoC, since the rest of the guest is built for the real one.
+ * This file and the DMA files of the core are built for a modelled SoC; the rest of the guest is built for the real one.
  * The DMA engine and the GPIO block behind it are QEMU's, and so is the memory. What QEMU does not have stands here:
  * Debian's kernel has no /dev/vcio, so the mailbox gives out the memory that the kernel leaves alone; the clocks say
  * that they run; the PWM and PCM blocks take what they get, at once. QEMU waits for no DREQ: nothing here has a speed.
  */
-#define RPIO_MODELLED_SOC
-#include "../../c_gpio/pwm_dma.c"
-
+#include "../../c_gpio/dma.h"
+#include "../../c_gpio/regs.h"
 #include "guest.h"
 
 #include <string.h>
