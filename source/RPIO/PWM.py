@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``RPIO.PWM``: RPi.GPIO's class of software PWM.
+"""``RPIO.PWM``: RPi.GPIO's class, and the original RPIO's functions, channels and servos.
 
 ::
 
@@ -9,6 +9,18 @@
     led.ChangeDutyCycle(50)
     led.stop()
 
+    from RPIO import PWM
+    servo = PWM.Servo()
+    servo.set_servo(17, 1200)       # a pulse of 1200 us, every 20 ms
+    servo.stop_servo(17)
+
+    PWM.setup()                     # slots of 10 us
+    PWM.init_channel(5)             # that repeat every 20 ms
+    PWM.add_channel_pulse(5, 17, start=50, width=100)
+
+Pulses are made by the best means that there is: the hardware's PWM, where an overlay has connected the line to it; DMA,
+which takes no processor time and has no jitter; or the C timer. ``means`` tells which.
+
 The module is its class: ``RPIO.PWM(18, 100)`` and ``import RPIO.PWM`` are both what programs do.
 """
 
@@ -17,15 +29,123 @@ from __future__ import annotations
 import sys
 from _operator import index
 
-from . import arguments, facade
+from . import arguments, errors, facade, hardware_pwm
+from .channels import DELAY_VIA_PCM, DELAY_VIA_PWM
+from .model import VERSION as RPIO_VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .channels import PulseChannels
+
+
+def _channels() -> PulseChannels:
+    return facade.board.channels
+
+
+class Servo:
+    """Servos, or whatever else takes one pulse in each subcycle, on any number of lines.
+
+    A line that an overlay has connected to the hardware's PWM gets its pulses from there; the others by DMA from one
+    channel, or from the C timer. *dma_channel* None takes a channel that is free, and the C timer where DMA is
+    refused; a number insists on that channel. *subcycle_time_us* is the time from pulse to pulse, *pulse_incr_us* what
+    widths are multiples of. setup() is called where it was not yet.
+
+    Raises:
+        AttributeError: setup(), or the channel, have other times.
+        RuntimeError: see PWM.setup() and PWM.init_channel().
+    """
+
+    def __init__(
+        self, dma_channel: int | None = None, subcycle_time_us: int = 20_000, pulse_incr_us: int = 10
+    ) -> None:
+        channels = _channels()
+        if not channels.is_setup:
+            channels.setup(index(pulse_incr_us), DELAY_VIA_PWM, fall_back=dma_channel is None)
+        if channels.increment_us != pulse_incr_us:
+            raise AttributeError(
+                f"Error: PWM is already setup with pulse_incr_us={channels.increment_us} (not {pulse_incr_us})"
+            )
+        self._hardware: dict[int, hardware_pwm.Channel] = {}
+        self._channel = self._open(dma_channel, index(subcycle_time_us))
+        self._subcycle_time_us = subcycle_time_us
+
+    @staticmethod
+    def _open(dma_channel: int | None, subcycle_time_us: int) -> int:
+        channels = _channels()
+        number = channels.pick() if dma_channel is None else index(dma_channel)
+        if not channels.is_initialized(number):
+            channels.init(number, subcycle_time_us)
+        known_us = channels.channel(number).subcycle_time_us
+        if known_us != subcycle_time_us:
+            raise AttributeError(
+                f"Error: DMA channel {number} has already been initialized with subcycle_time_us={known_us} "
+                f"(not {subcycle_time_us})"
+            )
+        return number
+
+    @property
+    def means(self) -> str | None:
+        """What makes the pulses of lines that the hardware's PWM does not reach: "dma" or "soft"."""
+        return _channels().means
+
+    def means_of(self, gpio: int) -> str | None:
+        """What makes the pulses of this line, when it is set: "hardware", "dma" or "soft"."""
+        return "hardware" if gpio in self._hardware or _connected(gpio) else self.means
+
+    def set_servo(self, gpio: int, pulse_width_us: int) -> None:
+        """Have a pulse of that width on the GPIO (BCM number) in each subcycle, from the next one on, without a glitch.
+
+        Raises:
+            AttributeError: the width is no multiple of the increment. RuntimeError: it is too long, or the GPIO is not
+            on the header.
+        """
+        gpio, width_us = index(gpio), index(pulse_width_us)
+        increment_us = _channels().increment_us
+        if width_us % increment_us:
+            raise AttributeError(
+                f"Pulse width increment granularity {increment_us}us cannot divide a pulse-time of {width_us}us"
+            )
+        if gpio in self._hardware or _connected(gpio):
+            self._set_hardware(gpio, width_us)
+        else:
+            _channels().replace(self._channel, gpio, 0, width_us // increment_us)
+
+    def _set_hardware(self, gpio: int, width_us: int) -> None:
+        if not 0 < width_us <= self._subcycle_time_us:
+            raise errors.PulseError(
+                f"a pulse of {width_us}us does not fit into a subcycle of {self._subcycle_time_us}us"
+            )
+        if gpio not in self._hardware:
+            self._hardware[gpio] = facade.board.hardware_pwm(gpio)
+        self._hardware[gpio].set(self._subcycle_time_us * 1000, width_us * 1000)
+        self._hardware[gpio].enable()
+
+    def stop_servo(self, gpio: int) -> None:
+        """End the pulses of the GPIO, which stays an output, low.
+
+        Raises:
+            RuntimeError: it has none.
+        """
+        hardware = self._hardware.pop(gpio, None)
+        if hardware is not None:
+            hardware.close()
+        else:
+            _channels().clear_line(self._channel, index(gpio))
+
+
+def _connected(line: int) -> bool:
+    """Whether an overlay has connected the line to the hardware's PWM."""
+    return facade.board.has_hardware_pwm(line)
 
 
 class PWM:
-    """Software PWM on an output: *channel* in the numbering mode of the moment, *frequency* in Hz.
+    """PWM on an output: *channel* in the numbering mode of the moment, *frequency* in Hz.
 
-    Nothing is driven before start(). One thread of the C core drives all of them with absolute deadlines, so a
-    frequency does not drift; edges come some microseconds late when the machine is busy. A change of frequency
-    or duty cycle counts from the next period on. setup() of the channel as an input
+    Nothing is driven before start(). Where an overlay has connected the channel to the hardware's PWM, and the program
+    has not set it up as OUT, that makes the pulses. Else one thread of the C core drives all of them with absolute
+    deadlines, so a frequency does not drift; edges come some microseconds late when the machine is busy. ``means`` says
+    which: "hardware" or "soft". A change of frequency or duty cycle counts from the next period on. setup() of the
+    channel as an input
     interrupts it; cleanup() and the end of the program end it.
 
     Raises:
@@ -35,6 +155,15 @@ class PWM:
     """
 
     __slots__ = ("__weakref__", "_duty", "_line", "_period_ns", "_running")
+
+    Servo = Servo
+
+    DELAY_VIA_PWM, DELAY_VIA_PCM = DELAY_VIA_PWM, DELAY_VIA_PCM
+    LOG_LEVEL_DEBUG, LOG_LEVEL_ERRORS = 0, 1
+    LOG_LEVEL_DEFAULT = LOG_LEVEL_DEBUG
+    SUBCYCLE_TIME_US_DEFAULT = 20_000
+    PULSE_WIDTH_INCREMENT_GRANULARITY_US_DEFAULT = 10
+    VERSION = RPIO_VERSION
 
     def __init__(self, channel: int, frequency: float) -> None:
         self._running = False
@@ -82,11 +211,106 @@ class PWM:
             facade.board.pulses.end(line, self)
 
     @property
+    def means(self) -> str:
+        """What makes the pulses: "hardware" or "soft"."""
+        return facade.board.pulses.means_of(self._line)
+
+    @property
     def _times_ns(self) -> tuple[int, int]:
         return self._period_ns, round(self._period_ns * self._duty)
 
     def __del__(self) -> None:
         self._end()  # as RPi.GPIO: a program that lets go of the object expects silence
+
+    # -- the original RPIO's functions ------------------------------------------------------------
+
+    @staticmethod
+    def setup(pulse_incr_us: int = 10, delay_hw: int = DELAY_VIA_PWM) -> None:
+        """Prepare channels, with slots of *pulse_incr_us* (1 to 1000) microseconds. Once, until cleanup().
+
+        With DMA, *delay_hw* is the hardware that takes the time: DELAY_VIA_PWM, which the headphone output then does
+        without, or DELAY_VIA_PCM, which is I2S's. Where DMA cannot be (a Raspberry Pi 5, another board, a simulated
+        one), one sentence in the log says why, and the C timer makes the pulses.
+
+        Raises:
+            RuntimeError: it was called before; a number is out of range; DMA is refused, by the rights of /dev/mem and
+            /dev/vcio, by the kernel (CONFIG_STRICT_DEVMEM), or since another program has it.
+        """
+        _channels().setup(index(pulse_incr_us), index(delay_hw))
+
+    @staticmethod
+    def init_channel(channel: int, subcycle_time_us: int = 20_000) -> None:
+        """Start a channel, 0 to 14, whose pulses repeat every *subcycle_time_us*: 3000 to 1,000,000.
+
+        With DMA it is the DMA channel of that number, which has to be free; two can run at a time.
+
+        Raises:
+            RuntimeError: the channel is out of range, initialised already or in use; setup() was not called; the
+            subcycle is too short, too long or no multiple of the increment; there is no memory.
+        """
+        _channels().init(index(channel), index(subcycle_time_us))
+
+    @staticmethod
+    def add_channel_pulse(dma_channel: int, gpio: int, start: int, width: int) -> None:
+        """Have the GPIO (BCM number) high from slot *start* for *width* slots, in each subcycle.
+
+        Its first pulse makes it an output. A pulse that touches another becomes one with it.
+
+        Raises:
+            RuntimeError: the channel has not been initialised; the pulse does not fit into the subcycle, or overlaps
+            another one of this GPIO; the GPIO is not on the header.
+        """
+        _channels().add(index(dma_channel), index(gpio), index(start), index(width))
+
+    @staticmethod
+    def clear_channel(channel: int) -> None:
+        """Remove all pulses from a channel. RuntimeError: it has not been initialised."""
+        _channels().clear(index(channel))
+
+    @staticmethod
+    def clear_channel_gpio(channel: int, gpio: int) -> None:
+        """Remove all pulses of a GPIO from a channel. RuntimeError: it has never had any there."""
+        _channels().clear_line(index(channel), index(gpio))
+
+    @staticmethod
+    def print_channel(channel: int) -> None:
+        """Print the channel's times, what makes its pulses, and all of them."""
+        print(_channels().describe(index(channel)))
+
+    @staticmethod
+    def set_loglevel(level: int) -> None:
+        """LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS: what the logger "RPIO" of the standard library lets through."""
+        import logging
+
+        levels = {PWM.LOG_LEVEL_DEBUG: logging.DEBUG, PWM.LOG_LEVEL_ERRORS: logging.ERROR}
+        if level not in levels:
+            raise errors.PulseError(f"the level is LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS, not {level!r}")
+        logging.getLogger("RPIO").setLevel(levels[level])
+
+    @staticmethod
+    def is_setup() -> bool:
+        """Whether setup() was called."""
+        return _channels().is_setup
+
+    @staticmethod
+    def is_channel_initialized(channel: int) -> bool:
+        """Whether init_channel() was called for it."""
+        return _channels().is_initialized(index(channel))
+
+    @staticmethod
+    def get_pulse_incr_us() -> int:
+        """The width of a slot in microseconds. RuntimeError before setup()."""
+        return _channels().increment_us
+
+    @staticmethod
+    def get_channel_subcycle_time_us(channel: int) -> int:
+        """The subcycle of a channel in microseconds. RuntimeError where it has not been initialised."""
+        return _channels().channel(index(channel)).subcycle_time_us
+
+    @staticmethod
+    def cleanup() -> None:
+        """End all channels, their GPIOs low, and give everything back. setup() begins again."""
+        _channels().cleanup()
 
 
 PWM.__spec__ = __spec__  # type: ignore[attr-defined]

@@ -30,6 +30,7 @@ The functions, each with help of its own, such as help(RPIO.setup):
   interrupts  add_interrupt_callback  del_interrupt_callback  events_lost  cleanup_interrupts
   edges       add_event_detect  add_event_callback  remove_event_detect  event_detected  wait_for_edge
   PWM         PWM(channel, frequency): start  ChangeDutyCycle  ChangeFrequency  stop
+  pulses      PWM.Servo: set_servo  stop_servo      PWM.setup  init_channel  add_channel_pulse      wave
   asyncio     from RPIO import aio: edges  wait_for_edge  on_edge
   TCP         add_tcp_callback  close_tcp_client
   the loop    wait_for_interrupts  stop_waiting_for_interrupts
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     )
     from .errors import (
         AlreadyRunningError,
+        DMAError,
         EdgeDetectionError,
         GPIOError,
         InvalidCallbackException,
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
         NoBackendError,
         NotSupportedError,
         NotWatchedError,
+        PulseError,
         PWMExistsError,
         WrongDirectionException,
     )
@@ -137,6 +140,7 @@ if TYPE_CHECKING:
         version,
         wait_for_edge,
         wait_for_interrupts,
+        wave,
     )
     from .PWM import PWM as PWM
 
@@ -182,6 +186,7 @@ __all__ = [
     "VERSION",
     "VERSION_GPIO",
     "AlreadyRunningError",
+    "DMAError",
     "EdgeDetectionError",
     "GPIOError",
     "InvalidCallbackException",
@@ -198,6 +203,7 @@ __all__ = [
     "NotSupportedError",
     "NotWatchedError",
     "PWMExistsError",
+    "PulseError",
     "WrongDirectionException",
     "add_event_callback",
     "add_event_detect",
@@ -229,6 +235,7 @@ __all__ = [
     "version",
     "wait_for_edge",
     "wait_for_interrupts",
+    "wave",
 ]
 
 

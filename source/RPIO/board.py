@@ -20,11 +20,13 @@ from time import monotonic
 
 from . import arguments, backends, errors, log, model, opening
 from .callbacks import Worker
+from .channels import PulseChannels
 from .detection import Detections
 from .dispatcher import JOIN_TIMEOUT_S, Dispatcher
 from .interrupts import Subscription, WatchedLines
 from .numbering import Numbering
 from .pulses import Pulses
+from .waves import Player
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from .arguments import Channels
     from .boards import Hardware
+    from .hardware_pwm import Channel as HardwareChannel
     from .interrupts import EdgeCallback
     from .tcp import TcpServer
 
@@ -87,7 +90,26 @@ class Board:
         self.detections = Detections(
             self._watched, numbering, self._input_line, lambda: self.dispatcher, self._lock
         )
-        self.pulses = Pulses(numbering, self._is_output, lambda: self._backend, self._lock)
+        self.pulses = Pulses(
+            numbering,
+            self._is_output,
+            lambda: self._backend,
+            self._lock,
+            self.has_hardware_pwm,
+            self.hardware_pwm,
+        )
+        self.channels = PulseChannels(
+            self.pulses,
+            self._make_output,
+            lambda: self.backend,
+            lambda: self._backend,
+            lambda: self.hardware,
+            self._lock,
+        )
+        self.player = Player(
+            numbering, self.pulses, self.channels, lambda: self._backend, lambda: self.hardware
+        )
+        self._hardware_channels: list[HardwareChannel] = []
         self._servers: list[TcpServer] = []
         self._hooked = getattr(self, "_hooked", False)  # new_board() begins again with the same object
 
@@ -171,6 +193,9 @@ class Board:
         self._owned.clear()
         self._taken.clear()
         self.pulses.forget()
+        self.player.forget()
+        self.channels.forget()
+        self._hardware_channels.clear()
         if self._backend is not None:
             self._backend.after_fork()
             if self._backend.holds_lines:
@@ -180,6 +205,9 @@ class Board:
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
         with self._lock:
+            self.player.stop_all()
+            self.channels.cleanup()
+            self._close_hardware()
             workers = self._watched.workers()
             workers += [server.worker for server in self._servers if server.worker]
             self._close_interrupts()
@@ -209,7 +237,10 @@ class Board:
         dispatcher = self._dispatcher
         if dispatcher is not None:
             dispatcher.shut_down()
+        self.player.stop_all()
+        self.channels.cleanup()
         self.pulses.end_all()
+        self._close_hardware()
         if self._backend is not None and self._backend.close_at_exit:
             self._backend.close()
 
@@ -289,6 +320,40 @@ class Board:
             self._watched.resume(line)
         else:
             self.pulses.resume(line)
+
+    def has_hardware_pwm(self, line: int) -> bool:
+        """Whether an overlay has connected the line to the hardware's PWM, and it is set up as nothing else."""
+        from . import hardware_pwm
+
+        if line in self._directions or not hardware_pwm.lines(self.hardware).get(line):
+            return False
+        return hardware_pwm.is_muxed(self.backend.function(line), line, self.hardware)
+
+    def hardware_pwm(self, line: int) -> HardwareChannel:
+        """Return the line's channel of the hardware's PWM, taken for this program.
+
+        Raises:
+            what hardware_pwm.find() and Channel.export() raise.
+        """
+        from . import hardware_pwm
+
+        with self._lock:
+            self._hardware_channels = [channel for channel in self._hardware_channels if channel.is_open]
+            channel = hardware_pwm.find(line, self.hardware, held=self._hardware_channels)
+            channel.export()
+            self._hardware_channels.append(channel)
+            return channel
+
+    def _close_hardware(self) -> None:
+        for channel in self._hardware_channels:
+            channel.close()
+        self._hardware_channels.clear()
+
+    def _make_output(self, line: int) -> None:
+        """Have a line that is no output be one, low."""
+        with self._lock:
+            if not self._is_output(line):
+                self._setup_line(line, model.OUT, model.PUD_OFF, 0)
 
     def _set_direction(self, line: int, direction: int | None) -> None:
         """Remember what a line is set up as, None for not at all; grant it to the C functions accordingly."""

@@ -10,6 +10,8 @@
      +- NotSupportedError          NotImplementedError          this board, chip or kernel cannot do it
      +- EdgeDetectionError         RuntimeError                 on already, or the kernel cannot switch it on
      +- PWMExistsError             RuntimeError                 another PWM object drives the channel
+     +- PulseError                 RuntimeError                 RPIO.PWM's channels: what is wrong with the pulse
+     |   +- DMAError               RuntimeError                 the DMA engine, or a channel of it, is not to be had
      +- InvalidModeException       ValueError
      +- InvalidChannelException    ValueError
      +- InvalidDirectionException  ValueError
@@ -62,6 +64,14 @@ class EdgeDetectionError(GPIOError, RuntimeError):
 
 class PWMExistsError(GPIOError, RuntimeError):
     """Another PWM object drives this channel."""
+
+
+class PulseError(GPIOError, RuntimeError):
+    """A channel of RPIO.PWM or a wave cannot have what was asked."""
+
+
+class DMAError(PulseError):
+    """The DMA engine, or a channel of it, is not to be had; the text says why."""
 
 
 class InvalidModeException(GPIOError, ValueError):

@@ -13,12 +13,13 @@ from .model import PUD_OFF, VERSION, VERSION_GPIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
     from .arguments import Channels
     from .backends import Backend
     from .boards import Hardware
+    from .waves import Wave
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -101,6 +102,31 @@ def also_called(**other_names: str) -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def wave(steps: Sequence[tuple[int, int, float]], repeat: int | None = 1, means: str | None = None) -> Wave:
+    """Play levels on outputs: *steps* are (channel, level, delay_us), the delay being the time until the next step.
+
+    Delays are microseconds; steps with a delay of 0 happen together with the next one. The wave is played *repeat*
+    times, or with None until it is stopped; it goes on while the program does other things. Levels stay as they are
+    at the end. *means* is "dma", which needs root on a Raspberry Pi 1 to 4, is exact to its slots and takes no
+    processor time; "soft", the C timer, whose edges come some microseconds late; or None for the better that there is.
+
+    Returns:
+        the Wave: wait(timeout_s=None), stop(), is_playing, means.
+
+    Raises:
+        WrongDirectionException: a channel is not set up as OUT. (A RuntimeError.)
+        PWMExistsError: something else drives a channel. (A RuntimeError.)
+        DMAError: it cannot be played by DMA, which *means* insists on. (A RuntimeError.)
+        ValueError: a step is none, a level is neither 0 nor 1, or a time is out of range.
+
+    ::
+
+        RPIO.setup(17, RPIO.OUT)
+        RPIO.wave([(17, 1, 500), (17, 0, 500)], repeat=3).wait()
+    """
+    return board.player.play(steps, repeat, means)
 
 
 def use(backend: str | Backend) -> None:

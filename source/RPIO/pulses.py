@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .backends import Backend
+    from .hardware_pwm import Channel as HardwareChannel
     from .numbering import Numbering
 
 
 class Pulses:
     """Who drives which line with pulses. *is_output* says whether a line is set up as one here, *backend* returns the
-    backend, or None where it is closed.
+    backend, or None where it is closed. *has_hardware* says whether an overlay has connected a line to the hardware's
+    PWM, whose channel *open_hardware* takes.
     """
 
     def __init__(
@@ -25,15 +27,41 @@ class Pulses:
         is_output: Callable[[int], bool],
         backend: Callable[[], Backend | None],
         lock: RLock,
+        has_hardware: Callable[[int], bool],
+        open_hardware: Callable[[int], HardwareChannel],
     ) -> None:
         self._numbering, self._is_output, self._backend, self._lock = numbering, is_output, backend, lock
+        self._has_hardware, self._open_hardware = has_hardware, open_hardware
+        self._hardware: dict[int, HardwareChannel] = {}  # of lines that it drives
         self._owners: dict[int, int] = {}  # line -> id() of the PWM object that has it
         self._waves: dict[int, tuple[int, int]] = {}  # line -> period and high time, from start() to stop()
+        self._enders: dict[int, Callable[[int], object]] = {}  # line -> what ends the pulses of attach()
 
     def forget(self) -> None:
         """Nobody drives anything any more."""
         self._owners.clear()
         self._waves.clear()
+        self._enders.clear()
+        self._hardware.clear()
+
+    def attach(self, line: int, owner: object, end: Callable[[int], object]) -> None:
+        """Let *owner* drive an output by means of its own; *end* is called when the line is cleaned up.
+
+        Raises:
+            PWMExistsError, WrongDirectionException: as claim().
+        """
+        with self._lock:
+            self._check_owner(line, owner)
+            self._check_output(line)
+            self._owners[line] = id(owner)
+            self._enders[line] = end
+
+    def detach(self, line: int, owner: object) -> None:
+        """The line is nobody's again. Nothing where it is not this owner's."""
+        with self._lock:
+            if self._owners.get(line) == id(owner):
+                self._owners.pop(line, None)
+                self._enders.pop(line, None)
 
     def drives(self, line: int) -> bool:
         """Whether a PWM object has been started on the line, and not been stopped."""
@@ -43,9 +71,18 @@ class Pulses:
         """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
         line = self._numbering.line_of(channel)
         self._check_owner(line, owner)
-        self._check_output(line)
+        self._check_driven(line)
         self._owners[line] = id(owner)
         return line
+
+    def means_of(self, line: int) -> str:
+        """What drives the line, or would: "hardware" or "soft"."""
+        return "hardware" if line in self._hardware or self._has_hardware(line) else "soft"
+
+    def _check_driven(self, line: int) -> None:
+        """Raise for a line that is no output, where the hardware does not drive it either."""
+        if self.means_of(line) != "hardware":
+            self._check_output(line)
 
     def _check_owner(self, line: int, owner: object) -> None:
         if self._owners.get(line, id(owner)) != id(owner):
@@ -65,7 +102,7 @@ class Pulses:
         """Drive an output with pulses; with others from its next period on where it has some already."""
         with self._lock:
             self._check_owner(line, owner)
-            self._check_output(line)
+            self._check_driven(line)
             self._drive(line, (period_ns, high_ns))
             self._owners[line] = id(owner)
 
@@ -74,16 +111,25 @@ class Pulses:
         with self._lock:
             if self._owners.get(line) != id(owner):
                 return
-            if self._is_output(line):
+            if self._is_output(line) or self.means_of(line) == "hardware":
                 self._drive(line, (period_ns, high_ns))
             elif line in self._waves:
                 self._waves[line] = period_ns, high_ns  # to go on with
 
     def _drive(self, line: int, wave: tuple[int, int]) -> None:
-        backend = self._backend()
-        assert backend is not None, "an output has a backend"
-        backend.pwm(line, *wave)
+        if self.means_of(line) == "hardware":
+            self._drive_hardware(line, wave)
+        else:
+            backend = self._backend()
+            assert backend is not None, "an output has a backend"
+            backend.pwm(line, *wave)
         self._waves[line] = wave
+
+    def _drive_hardware(self, line: int, wave: tuple[int, int]) -> None:
+        if line not in self._hardware:
+            self._hardware[line] = self._open_hardware(line)
+        self._hardware[line].set(*wave)
+        self._hardware[line].enable()
 
     def resume(self, line: int) -> None:
         """The line is an output again: go on, as RPi.GPIO, whose thread has never noticed."""
@@ -98,16 +144,26 @@ class Pulses:
 
     def end_of(self, line: int) -> None:
         """End what drives the line, for good: it is being cleaned up. Its owner keeps it from others until stop()."""
+        end = self._enders.pop(line, None)
+        if end is not None:
+            self._owners.pop(line, None)
+            end(line)
         if line in self._waves:
             self._end(line)
 
     def end_all(self) -> None:
         """The same for all lines."""
-        for line in list(self._waves):
-            self._end(line)
+        for line in [*self._waves, *self._enders]:
+            self.end_of(line)
 
     def _end(self, line: int) -> None:
-        self._waves.pop(line, None)
+        wave = self._waves.pop(line, None)
+        hardware = self._hardware.pop(line, None)
+        if hardware is not None:
+            if wave is not None:
+                hardware.set(wave[0], 0)  # the level after its end is the driver's choice: low
+            hardware.close()
+            return
         backend = self._backend()
         if backend is not None:
             backend.end_pwm(line)

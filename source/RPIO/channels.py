@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The channels of RPIO.PWM: pulses in a subcycle that repeats, in slots of one width, on any number of lines.
+
+The book of what was asked for is here, and so are the rules. A *means* carries it out: the DMA engine, or the C timer
+where DMA cannot be. Texts are the original RPIO's where it had one.
+"""
+
+from __future__ import annotations
+
+from time import sleep
+
+from . import dma, errors, log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _thread import RLock
+    from collections.abc import Callable
+
+    from .backends import Backend
+    from .boards import Hardware
+    from .pulses import Pulses
+
+    Edge = tuple[int, int, int]
+
+CHANNEL_MAX = dma.CHANNEL_MAX
+SUBCYCLE_MIN_US = 3000
+SUBCYCLE_MAX_US = 1_000_000
+SLOTS_MAX = 100_000
+INCREMENT_MAX_US = 1000
+NS_PER_US = 1000
+DELAY_VIA_PWM, DELAY_VIA_PCM = 0, 1
+
+
+class Channel:
+    """What was asked of one channel: *pulses* are line -> {start: width}, in slots."""
+
+    def __init__(self, number: int, subcycle_time_us: int, increment_us: int) -> None:
+        self.number, self.subcycle_time_us, self.increment_us = number, subcycle_time_us, increment_us
+        self.slots = subcycle_time_us // increment_us
+        self.pulses: dict[int, dict[int, int]] = {}
+
+    def overlapping(self, line: int, start: int, width: int) -> tuple[int, int] | None:
+        """Return the start and width of a pulse that shares a slot with this one."""
+        for other, its_width in self.pulses.get(line, {}).items():
+            if other < start + width and start < other + its_width:
+                return other, its_width
+        return None
+
+    def edges(self) -> list[Edge]:
+        """Return (at_ns, line, level) of a turn, in order; falling ones first."""
+        slot_ns = self.increment_us * NS_PER_US
+        found: set[Edge] = set()
+        for line, pulses in self.pulses.items():
+            rises = set(pulses)
+            ends = {(start + width) % self.slots for start, width in pulses.items()}
+            found.update((end * slot_ns, line, 0) for end in ends - rises)
+            found.update((start * slot_ns, line, 1) for start in rises - (ends - {0}))
+            if not pulses:
+                found.add((0, line, 0))
+        return sorted(found, key=lambda edge: (edge[0], edge[2], edge[1]))
+
+
+class DmaMeans:
+    """Channels that are channels of the DMA engine."""
+
+    name = "dma"
+
+    def __init__(self, engine: dma.Engine, delay_hw: int, increment_us: int) -> None:
+        self.engine = engine
+        self.pace = dma.PACES[delay_hw]
+        engine.set_pace(delay_hw, increment_us)
+
+    def pick(self, taken: set[int]) -> int:
+        return self.engine.pick()
+
+    def check_line(self, line: int) -> None:
+        if line >= dma.LINES:
+            raise errors.PulseError(
+                f"GPIO {line} is out of reach of the DMA engine's pulses",
+                hint=f"use GPIO 0 to {dma.LINES - 1}",
+            )
+
+    def start(self, channel: Channel) -> None:
+        self.engine.start(channel.number, channel.slots)
+
+    def add(self, channel: Channel, line: int, start: int, width: int) -> None:
+        self.engine.change("add", channel.number, line, start, width)
+
+    def replace(self, channel: Channel, line: int, start: int, width: int) -> None:
+        self.engine.change("replace", channel.number, line, start, width)
+
+    def clear(self, channel: Channel, line: int) -> None:
+        self.engine.change("clear_line", channel.number, line)
+
+    def stop(self, channel: Channel) -> None:
+        self.engine.stop(channel.number)
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def describe(self, channel: Channel) -> str:
+        info = self.engine.info(channel.number)
+        state = "running" if info["is_active"] else f"stopped by the hardware (error {info['error']})"
+        return f"DMA, paced by {self.pace}, {info['pages']} pages of memory, {state}"
+
+
+class SoftMeans:
+    """Channels that the C timer plays as waves."""
+
+    name = "soft"
+
+    def __init__(self, backend: Callable[[], Backend | None]) -> None:
+        self._backend = backend
+        self._waves: dict[int, int] = {}  # channel -> number of its wave
+
+    def pick(self, taken: set[int]) -> int:
+        return next(number for number in range(CHANNEL_MAX + 1) if number not in taken)
+
+    def check_line(self, line: int) -> None:
+        pass  # the C timer reaches every output
+
+    def start(self, channel: Channel) -> None:
+        pass  # there is nothing to play yet
+
+    def add(self, channel: Channel, line: int, start: int, width: int) -> None:
+        self._play(channel)
+
+    replace = add
+
+    def clear(self, channel: Channel, line: int) -> None:
+        self._play(channel)
+
+    def _play(self, channel: Channel) -> None:
+        backend = self._backend()
+        if backend is None:
+            return
+        wave = self._waves.get(channel.number)
+        if wave is not None and backend.wave(wave) is None:
+            wave = None  # a line of it was set up anew, or its chip has gone
+        edges = channel.edges()
+        if edges:
+            turn_ns = channel.slots * channel.increment_us * NS_PER_US
+            self._waves[channel.number] = backend.play(edges, turn_ns, 0, wave)
+
+    def stop(self, channel: Channel) -> None:
+        backend, wave = self._backend(), self._waves.pop(channel.number, None)
+        if backend is None or wave is None:
+            return
+        backend.stop_wave(wave)
+        for line in channel.pulses:
+            backend.write(line, 0)
+
+    def close(self) -> None:
+        self._waves.clear()
+
+    def describe(self, channel: Channel) -> str:
+        return "the C timer"
+
+
+class PulseChannels:
+    """All channels of a board. *make_output* sets a line up as an output, low, where it is none."""
+
+    def __init__(
+        self,
+        pulses: Pulses,
+        make_output: Callable[[int], None],
+        backend: Callable[[], Backend],
+        opened: Callable[[], Backend | None],
+        hardware: Callable[[], Hardware],
+        lock: RLock,
+    ) -> None:
+        self._pulses, self._make_output = pulses, make_output
+        self._backend, self._opened, self._hardware, self._lock = backend, opened, hardware, lock
+        self._means: DmaMeans | SoftMeans | None = None
+        self._increment_us = 0
+        self._channels: dict[int, Channel] = {}
+
+    # -- setup ------------------------------------------------------------------------------------
+
+    @property
+    def is_setup(self) -> bool:
+        return self._means is not None
+
+    @property
+    def means(self) -> str | None:
+        """What carries pulses out: "dma", "soft", or None before setup()."""
+        return self._means.name if self._means else None
+
+    @property
+    def engine(self) -> dma.Engine | None:
+        """The DMA engine, where it is what carries pulses out."""
+        return self._means.engine if isinstance(self._means, DmaMeans) else None
+
+    @property
+    def increment_us(self) -> int:
+        """The width of a slot.
+
+        Raises:
+            PulseError: setup() was not called.
+        """
+        self._check_setup("asking for the increment")
+        return self._increment_us
+
+    def setup(self, increment_us: int, delay_hw: int, fall_back: bool = False) -> None:
+        """Open the means. *fall_back*: take the C timer also where DMA could be, but is refused. See PWM.setup()."""
+        with self._lock:
+            if self._means is not None:
+                raise errors.PulseError(
+                    "setup(..) has already been called before",
+                    hint=f"the increment is {self._increment_us} us; cleanup() first for another",
+                )
+            if not 1 <= increment_us <= INCREMENT_MAX_US:
+                raise errors.PulseError(f"pulse_incr_us is 1 to {INCREMENT_MAX_US} us, not {increment_us}")
+            if delay_hw not in (DELAY_VIA_PWM, DELAY_VIA_PCM):
+                raise errors.PulseError(f"delay_hw is DELAY_VIA_PWM or DELAY_VIA_PCM, not {delay_hw!r}")
+            self._means = self._open_means(increment_us, delay_hw, fall_back)
+            self._increment_us = increment_us
+
+    def _open_means(self, increment_us: int, delay_hw: int, fall_back: bool) -> DmaMeans | SoftMeans:
+        reason = dma.why_not(self._hardware(), self._backend())
+        if reason is None:
+            try:
+                engine = dma.Engine(self._hardware())
+            except errors.GPIOError as e:
+                if not fall_back:
+                    raise
+                reason = str(e)
+            else:
+                return self._paced(engine, delay_hw, increment_us)
+        log.warning("PWM by DMA is not possible here: %s. The C timer makes the pulses instead.", reason)
+        return SoftMeans(self._opened)
+
+    def _paced(self, engine: dma.Engine, delay_hw: int, increment_us: int) -> DmaMeans:
+        try:
+            return DmaMeans(engine, delay_hw, increment_us)
+        except BaseException:
+            engine.close()
+            raise
+
+    def _check_setup(self, what: str) -> DmaMeans | SoftMeans:
+        if self._means is None:
+            raise errors.PulseError(f"you need to call `setup(..)` before {what}", hint="PWM.setup() first")
+        return self._means
+
+    # -- channels ---------------------------------------------------------------------------------
+
+    def init(self, number: int, subcycle_time_us: int) -> None:
+        """Begin a channel. See PWM.init_channel()."""
+        with self._lock:
+            means = self._check_setup("initializing channels")
+            if not 0 <= number <= CHANNEL_MAX:
+                raise errors.PulseError(f"maximum channel is {CHANNEL_MAX} (requested channel {number})")
+            if number in self._channels:
+                raise errors.PulseError(f"channel {number} already initialized.")
+            self._check_subcycle(subcycle_time_us)
+            channel = Channel(number, subcycle_time_us, self._increment_us)
+            means.start(channel)
+            self._channels[number] = channel
+
+    def _check_subcycle(self, subcycle_time_us: int) -> None:
+        if subcycle_time_us < SUBCYCLE_MIN_US:
+            raise errors.PulseError(
+                f"subcycle time {subcycle_time_us}us is too small (min={SUBCYCLE_MIN_US}us)"
+            )
+        slots, rest = divmod(subcycle_time_us, self._increment_us)
+        if rest:
+            raise errors.PulseError(
+                f"subcycle time {subcycle_time_us}us is no multiple of the increment, {self._increment_us}us"
+            )
+        if subcycle_time_us > SUBCYCLE_MAX_US or slots > SLOTS_MAX:
+            raise errors.PulseError(
+                f"subcycle time {subcycle_time_us}us is too long (max={SUBCYCLE_MAX_US}us and {SLOTS_MAX} increments)"
+            )
+
+    def pick(self) -> int:
+        """Return a channel that is free."""
+        return self._check_setup("choosing a channel").pick(set(self._channels))
+
+    def is_initialized(self, number: int) -> bool:
+        return number in self._channels
+
+    def channel(self, number: int) -> Channel:
+        """Return a channel.
+
+        Raises:
+            PulseError: it was not initialised.
+        """
+        if number not in self._channels:
+            raise errors.PulseError(
+                f"channel {number} has not been initialized with `init_channel(..)`",
+                hint=f"PWM.init_channel({number}) first",
+            )
+        return self._channels[number]
+
+    def _new_pulse(self, number: int, line: int, start: int, width: int) -> Channel:
+        """Check a pulse, and have its line be an output of the channel."""
+        means, channel = self._check_setup("adding pulses"), self.channel(number)
+        if not 0 <= line < self._backend().line_count or (
+            self._hardware().is_pi and line not in self._hardware().header_lines
+        ):
+            raise errors.PulseError(
+                f"GPIO {line} is not on the header of this board", hint="pulses take BCM numbers"
+            )
+        means.check_line(line)
+        if start < 0 or width < 1 or start + width > channel.slots:
+            raise errors.PulseError(
+                f"cannot add pulse to channel {number}: start+width exceed max_width of {channel.slots} "
+                f"(start {start}, width {width})",
+                hint=f"starts count from 0, and a width is 1 or more, in slots of {self._increment_us} us",
+            )
+        return channel
+
+    def _take(self, channel: Channel, line: int) -> None:
+        if line not in channel.pulses:
+            self._make_output(line)
+            self._pulses.attach(line, channel, lambda line: self._lose(channel, line))
+            channel.pulses[line] = {}
+
+    def add(self, number: int, line: int, start: int, width: int) -> None:
+        """Add a pulse. See PWM.add_channel_pulse()."""
+        with self._lock:
+            channel = self._new_pulse(number, line, start, width)
+            other = channel.overlapping(line, start, width)
+            if other is not None:
+                raise errors.PulseError(
+                    f"the pulse of {width} at {start} overlaps the one of {other[1]} at {other[0]} on GPIO {line}",
+                    hint="clear_channel_gpio() first, or choose slots that are free",
+                )
+            self._take(channel, line)
+            channel.pulses[line][start] = width
+            self._carry_out(channel, line, start, lambda means: means.add(channel, line, start, width))
+
+    def replace(self, number: int, line: int, start: int, width: int) -> None:
+        """Make this the line's only pulse, without a glitch."""
+        with self._lock:
+            channel = self._new_pulse(number, line, start, width)
+            self._take(channel, line)
+            before = channel.pulses[line]
+            channel.pulses[line] = {start: width}
+            try:
+                self._check_setup("").replace(channel, line, start, width)
+            except BaseException:
+                channel.pulses[line] = before
+                raise
+
+    def _carry_out(
+        self, channel: Channel, line: int, start: int, do: Callable[[DmaMeans | SoftMeans], None]
+    ) -> None:
+        try:
+            do(self._check_setup("adding pulses"))
+        except BaseException:
+            channel.pulses[line].pop(start, None)
+            raise
+
+    def clear_line(self, number: int, line: int) -> None:
+        """Remove all pulses of a line from a channel; the line stays the channel's."""
+        with self._lock:
+            channel = self.channel(number)
+            if line not in channel.pulses:
+                raise errors.PulseError(f"gpio {line} has not been used on channel {number} yet")
+            channel.pulses[line] = {}
+            self._check_setup("clearing channels").clear(channel, line)
+
+    def clear(self, number: int) -> None:
+        """Remove all pulses from a channel."""
+        with self._lock:
+            for line in list(self.channel(number).pulses):
+                self.clear_line(number, line)
+
+    def _lose(self, channel: Channel, line: int) -> None:
+        """The line is being cleaned up: no pulses any more, and not the channel's."""
+        with self._lock:
+            if self._channels.get(channel.number) is channel and line in channel.pulses:
+                self.clear_line(channel.number, line)
+                del channel.pulses[line]
+
+    def describe(self, number: int) -> str:
+        """Return a channel and its pulses as text."""
+        channel, means = self.channel(number), self._check_setup("printing channels")
+        lines = [
+            f"channel {number}: {channel.slots} slots of {channel.increment_us} us "
+            f"({channel.subcycle_time_us} us), by {means.describe(channel)}"
+        ]
+        for line, pulses in sorted(channel.pulses.items()):
+            shown = (f"{start}+{width}" for start, width in sorted(pulses.items()))
+            lines.append(f"  GPIO {line:2}: {', '.join(shown) or 'no pulse'}")
+        return "\n".join(lines)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def cleanup(self) -> None:
+        """End all channels, their lines low, by DMA after the pulse that is on; forget setup(). Twice is fine."""
+        with self._lock:
+            means, channels = self._means, list(self._channels.values())
+            if means is None:
+                return
+            for channel in channels:
+                self.clear(channel.number)
+            if channels and means.name == "dma":
+                sleep(max(channel.subcycle_time_us for channel in channels) / 1e6)
+            for channel in channels:
+                means.stop(channel)
+                for line in channel.pulses:
+                    self._pulses.detach(line, channel)
+            means.close()
+            self.forget()
+
+    def forget(self) -> None:
+        """Nothing is set up any more; in the child of a fork, or when the board has been closed."""
+        self._means = None
+        self._increment_us = 0
+        self._channels.clear()

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The DMA engine of this machine: who may have it, which channels, and that nothing keeps running.
+
+One program at a time has it, which holds a lock. What it has started stands in a state file, and a guardian process
+stops that when the program has ended, however it has. Were the guardian killed too, the next program finds the file.
+Everything is below *root*, so that a directory can stand in for a machine.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from _weakref import ref
+
+from . import _gpio, detect, dma_channels, errors, opening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .backends import Backend
+    from .boards import Hardware
+
+ENGINES = {
+    "BCM2835": "brcm,bcm2835",
+    "BCM2836": "brcm,bcm2836",
+    "BCM2837": "brcm,bcm2837",
+    "BCM2711": "brcm,bcm2711",
+}
+"""SoC -> its name in a device tree, where its DMA engine reaches the GPIO block."""
+CHANNEL_MAX = 14
+LINES = 32
+"""Lines that can be reached: those of GPSET0."""
+PACES = ("PWM (the headphone output)", "PCM (I2S)")
+
+MEM, VCIO = "dev/mem", "dev/vcio"
+FOLDER, LOCK, STATE = "run/rpio", "dma.lock", "dma.state"
+ROOT = "/"
+BOOT_ID = "proc/sys/kernel/random/boot_id"
+LOCK_S = 1.0
+"""How long the guardian of a program that has just ended may hold the lock."""
+
+
+def why_not(hardware: Hardware, backend: Backend) -> str | None:
+    """Return in a part of a sentence why this board cannot have pulses by DMA at all; None: it may."""
+    if backend.name == "sim":
+        return "the board is simulated"
+    if hardware.soc == "BCM2712":
+        return f"the GPIO of a {hardware.name} is in RP1, which the DMA engine does not reach in time"
+    if not hardware.is_pi or hardware.soc not in ENGINES:
+        return f"a {hardware.name} has no such DMA engine"
+    if getattr(backend, "block", None) is None:
+        return f"the backend {backend.name} does not use registers (RPIO_BACKEND=regs does)"
+    return None
+
+
+class Engine:
+    """The engine, opened for this program. *root* is ROOT where it is not given.
+
+    Raises:
+        NoAccessError: this user may not open /dev/mem or /dev/vcio, or the kernel does not let them be mapped. (A
+            RuntimeError, as all others here are.)
+        NotSupportedError: the machine has no such engine, or no /dev/vcio.
+        DMAError: another program has it.
+    """
+
+    def __init__(self, hardware: Hardware, root: str | None = None) -> None:
+        self._root = root = ROOT if root is None else root
+        self._guard_fd = -1
+        self.guardian_pid = 0
+        compatible = ENGINES.get(hardware.soc)
+        base = detect.peripheral_base(root) or hardware.peripheral_base
+        if compatible is None or base is None:
+            raise errors.NotSupportedError(f"a {hardware.name} has no DMA engine that drives its GPIO")
+        self._check_files()
+        self._lock_fd = self._lock()
+        try:
+            self._dma = self._open(compatible, base)
+            self._reap()
+        except BaseException:
+            os.close(self._lock_fd)
+            raise
+        me = ref(self)
+
+        def after_fork_in_child() -> None:
+            engine = me()
+            if engine is not None:
+                engine._abandon()
+
+        os.register_at_fork(after_in_child=after_fork_in_child)
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._root, name)
+
+    def _check_files(self) -> None:
+        """Open both files, so that the error names the one."""
+        for name in (MEM, VCIO):
+            path = self._path(name)
+            try:
+                os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+            except FileNotFoundError:
+                raise errors.NotSupportedError(
+                    f"Pulses by DMA need {path}, which is not there",
+                    hint="a kernel of Raspberry Pi's has it; a container has to be given it",
+                ) from None
+            except PermissionError as e:
+                raise opening.no_access(e) from None
+
+    def _open(self, compatible: str, base: int) -> _gpio.Dma:
+        mem = self._path(MEM)
+        try:
+            return _gpio.Dma(compatible, base, mem, self._path(VCIO))
+        except PermissionError as e:
+            raise errors.NoAccessError(
+                e.errno,
+                f"The kernel does not let the registers be mapped through {mem} (CONFIG_STRICT_DEVMEM, "
+                "IO_STRICT_DEVMEM).  Put iomem=relaxed into cmdline.txt and reboot",
+                mem,
+                hint="put iomem=relaxed into cmdline.txt and reboot",
+            ) from None
+
+    def _lock(self) -> int:
+        import fcntl
+
+        folder = self._path(FOLDER)
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        fd = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        end_s = time.monotonic() + LOCK_S
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return fd
+            except BlockingIOError:
+                if time.monotonic() > end_s:
+                    os.close(fd)
+                    raise errors.DMAError(
+                        f"Another program has the DMA engine: {self._holder()}",
+                        hint="one program at a time can make pulses by DMA: end that one first",
+                    ) from None
+            time.sleep(0.01)
+
+    def _holder(self) -> str:
+        pid = self._state().get("pid")
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        except OSError:
+            return "its number is not known"
+        return f"process {pid} ({command})"
+
+    # -- what runs -------------------------------------------------------------------------------
+
+    @property
+    def _state_path(self) -> str:
+        return self._path(f"{FOLDER}/{STATE}")
+
+    def _boot_id(self) -> str:
+        try:
+            with open(self._path(BOOT_ID), encoding="ascii") as file:
+                return file.read().strip()
+        except OSError:
+            return ""
+
+    def _state(self) -> dict[str, Any]:
+        """What a program has left running: nothing where there is no such file, or none of this boot."""
+        import json
+
+        try:
+            with open(self._state_path, encoding="utf-8") as file:
+                state = json.load(file)
+        except (OSError, ValueError):
+            return {}
+        known = isinstance(state, dict) and state.get("boot") == self._boot_id()
+        return state if known and isinstance(state.get("channels"), dict) else {}
+
+    def _reap(self) -> None:
+        """Stop what a program has left running that died together with its guardian."""
+        for channel, left in self._state().get("channels", {}).items():
+            self._dma.reap(int(channel), int(left["lines"]), *(int(handle) for handle in left["handles"]))
+        self._forget_state()
+
+    def _forget_state(self) -> None:
+        try:
+            os.unlink(self._state_path)
+        except FileNotFoundError:
+            pass  # nothing has run
+
+    def _remember(self) -> None:
+        import json
+
+        channels = {}
+        for channel in range(CHANNEL_MAX + 1):
+            info = self._dma.info(channel)
+            if info is not None:
+                channels[channel] = {"lines": info["lines"], "handles": list(info["handles"])}
+        state = {"boot": self._boot_id(), "pid": os.getpid(), "channels": channels}
+        new = f"{self._state_path}.new"
+        with open(new, "w", encoding="utf-8") as file:
+            json.dump(state, file)
+        os.replace(new, self._state_path)
+
+    def _guard(self) -> None:
+        if self._guard_fd < 0:
+            self._guard_fd, self.guardian_pid = self._dma.guard(self._state_path, self._lock_fd)
+
+    # -- channels --------------------------------------------------------------------------------
+
+    @property
+    def last_channel(self) -> int:
+        """The highest channel that this SoC has for this purpose."""
+        return self._dma.last_channel()
+
+    def set_pace(self, pace: int, slot_us: int) -> None:
+        """Have slots of *slot_us*, taken by PACES[pace]; once."""
+        self._call(0, self._dma.set_pace, pace, slot_us)
+
+    def pick(self) -> int:
+        """Return a free channel. DMAError where there is none, or where that is not certain."""
+        free, reason = dma_channels.free(self._root, self.last_channel)
+        for channel in free:
+            if self._dma.info(channel) is None and not self._dma.is_active(channel):
+                return channel
+        raise errors.DMAError(
+            reason or "Every free DMA channel is at work", hint="use the C timer: means='soft'"
+        )
+
+    def check(self, channel: int) -> None:
+        """Raise DMAError for a channel that is not free, with the reason."""
+        reason = dma_channels.state(channel, self._root, self.last_channel)
+        if reason is not None:
+            free, _ = dma_channels.free(self._root, self.last_channel)
+            named = f"free is {', '.join(map(str, free))}" if free else "none is free for certain"
+            raise errors.DMAError(reason, hint=f"{named}; dma_channel=None takes one that is")
+
+    def start(self, channel: int, slots: int) -> None:
+        """Start a ring of slots on a channel that is free."""
+        self._begin(channel, self._dma.start, channel, slots)
+
+    def play(self, channel: int, steps: list[tuple[int, int, int]], turns: int) -> None:
+        """Play a wave, (lines set, lines cleared, slots), so many times or (0) for ever."""
+        self._begin(channel, self._dma.play, channel, steps, turns)
+
+    def _begin(self, channel: int, call: Callable[..., object], *arguments: object) -> None:
+        self.check(channel)
+        self._guard()
+        self._call(channel, call, *arguments)
+        self._remember()
+
+    def change(self, name: str, channel: int, *numbers: int) -> None:
+        """Call a function of _gpio.Dma: add, replace, clear, clear_line."""
+        before = self.info(channel)
+        self._call(channel, getattr(self._dma, name), channel, *numbers)
+        after = self.info(channel)
+        if (before["lines"], before["handles"]) != (after["lines"], after["handles"]):
+            self._remember()
+
+    def info(self, channel: int) -> dict[str, Any]:
+        """Return what the C core says of a channel; {} where it is not in use here."""
+        return self._dma.info(channel) or {}
+
+    def stop(self, channel: int) -> None:
+        """End a channel, its lines low."""
+        self._call(channel, self._dma.stop, channel)
+        self._remember()
+
+    def _call(self, channel: int, call: Callable[..., object], *arguments: object) -> None:
+        try:
+            call(*arguments)
+        except OSError as e:
+            raise _explain(e, channel) from None
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _abandon(self) -> None:
+        """In the child of a fork: the engine is the parent's, and the guardian waits for the parent alone."""
+        for fd in (self._guard_fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._guard_fd = self._lock_fd = -1
+        self._dma.close()
+
+    def close(self) -> None:
+        """Stop everything and give it back. Twice is fine."""
+        self._dma.close()
+        if self._lock_fd < 0:
+            return
+        self._forget_state()
+        for fd in (self._guard_fd, self._lock_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._guard_fd = self._lock_fd = -1
+
+
+REASONS = {
+    errno.EBUSY: ("DMA channel {} works for somebody else", "dma_channel=None takes one that is free"),
+    errno.EUSERS: (
+        f"Two DMA channels run already, one for each of {' and '.join(PACES)}, which pace them",
+        "put the lines on one of these channels: it can have any number",
+    ),
+    errno.ENOMEM: (
+        "The VideoCore has no memory for DMA channel {}",
+        "take longer slots or a shorter subcycle, or more gpu_mem in config.txt",
+    ),
+    errno.EPERM: ("The firmware refuses memory for DMA channel {}", "run with sudo"),
+    errno.ENOTTY: ("/dev/vcio does not answer for DMA channel {}", "use a kernel of Raspberry Pi's"),
+    errno.ETIMEDOUT: (
+        "The clock that paces DMA does not start",
+        "another driver may hold it: unload audio or I2S",
+    ),
+}
+
+
+def _explain(error: OSError, channel: int) -> errors.GPIOError:
+    text, hint = REASONS.get(error.errno or 0, (f"DMA channel {{}}: {error.strerror}", ""))
+    return errors.DMAError(text.format(channel), hint=hint)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``RPIO.wave()``: a list of levels and delays, played by DMA or by the C timer."""
+
+from __future__ import annotations
+
+import os
+from math import gcd
+from time import monotonic, sleep
+
+from . import channels, dma, errors, log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .backends import Backend
+    from .boards import Hardware
+    from .channels import PulseChannels
+    from .numbering import Numbering
+    from .pulses import Pulses
+
+    Step = tuple[int, int, float]
+
+NS_PER_US = 1000
+TURN_MAX_US = 1e9
+STEPS_MAX = 100_000
+POLL_S = 0.002
+
+
+class Score:
+    """Steps as edges: *edges* are (at_ns, line, level), a turn takes *turn_ns*."""
+
+    def __init__(self, steps: Sequence[Step], numbering: Numbering) -> None:
+        if not isinstance(steps, (list, tuple)) or not 1 <= len(steps) <= STEPS_MAX:
+            raise ValueError(f"a wave is a list of 1 to {STEPS_MAX} steps (channel, level, delay_us)")
+        levels: dict[tuple[int, int], int] = {}  # of a line at a moment; the last one counts
+        now_ns = 0
+        for number, step in enumerate(steps):
+            line, level, delay_ns = _read(step, number, numbering)
+            levels.pop((now_ns, line), None)
+            levels[now_ns, line] = level
+            now_ns += delay_ns
+        self.edges = [(at_ns, line, level) for (at_ns, line), level in levels.items()]
+        # An edge at the very end is within the turn as well.
+        self.turn_ns = max(now_ns, self.edges[-1][0] + NS_PER_US)
+        self.lines = sorted({line for _, line, _ in self.edges})
+        if now_ns > TURN_MAX_US * NS_PER_US:
+            raise ValueError(f"a wave takes {TURN_MAX_US:.0f} us at most, not {now_ns / NS_PER_US:.0f}")
+
+    def slot_us(self) -> int | None:
+        """Return the longest slot, in microseconds, that all its times are multiples of; None where there is none."""
+        widths = [at_ns for at_ns, _, _ in self.edges] + [self.turn_ns]
+        slot_ns = gcd(*widths)
+        slots_us = (
+            us for us in range(min(slot_ns // NS_PER_US, 100), 0, -1) if not slot_ns % (us * NS_PER_US)
+        )
+        return next(slots_us, None)
+
+    def steps(self, slot_us: int) -> list[tuple[int, int, int]] | None:
+        """Return (lines set, lines cleared, slots) for the DMA engine; None where the slots do not fit."""
+        slot_ns = slot_us * NS_PER_US
+        if any(at_ns % slot_ns for at_ns, _, _ in self.edges) or self.turn_ns % slot_ns:
+            return None
+        moments: dict[int, list[int]] = {}
+        for at_ns, line, level in self.edges:
+            masks = moments.setdefault(at_ns, [0, 0])
+            masks[0 if level else 1] |= 1 << line
+        times = [*moments, self.turn_ns]
+        found = [(0, 0, times[0] // slot_ns)] if times[0] else []
+        for (at_ns, masks), then_ns in zip(moments.items(), times[1:], strict=True):
+            found.append((masks[0], masks[1], (then_ns - at_ns) // slot_ns))
+        return found
+
+
+def _read(step: object, number: int, numbering: Numbering) -> tuple[int, int, int]:
+    """Return line, level and delay in nanoseconds of a step."""
+    if not isinstance(step, (list, tuple)) or len(step) != 3:
+        raise ValueError(f"step {number} of the wave is {step!r}, not (channel, level, delay_us)")
+    channel, level, delay_us = step
+    if level not in (0, 1):
+        raise ValueError(f"the level in step {number} of the wave is {level!r}, not 0 or 1")
+    if not isinstance(delay_us, (int, float)) or not 0 <= delay_us <= TURN_MAX_US:
+        raise ValueError(
+            f"the delay in step {number} of the wave is {delay_us!r}, not 0 to {TURN_MAX_US:.0f} microseconds"
+        )
+    return numbering.line_of(channel), int(level), round(delay_us * NS_PER_US)
+
+
+class Wave:
+    """A wave that RPIO.wave() has begun to play. In a ``with`` statement it is stopped at the end."""
+
+    def __init__(self, player: Player, score: Score, turns: int) -> None:
+        self._player, self._score, self._turns = player, score, turns
+        self.means = ""
+        """What plays it: "dma" or "soft"."""
+        self._number = -1
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether it goes on; the delay of the last step belongs to it."""
+        return self._number >= 0 and self._player.is_playing(self)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end of the wave, for at most *timeout_s* seconds. Whether it has ended."""
+        end_s = None if timeout_s is None else monotonic() + timeout_s
+        while self.is_playing:
+            if end_s is not None and monotonic() >= end_s:
+                return False
+            sleep(POLL_S)
+        return True
+
+    def stop(self) -> None:
+        """Stop it, levels as they are. Twice is fine."""
+        self._player.stop(self)
+
+    def __enter__(self) -> Wave:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+
+class Player:
+    """The waves of a board."""
+
+    def __init__(
+        self,
+        numbering: Numbering,
+        pulses: Pulses,
+        pulse_channels: PulseChannels,
+        backend: Callable[[], Backend | None],
+        hardware: Callable[[], Hardware],
+    ) -> None:
+        self._numbering, self._pulses, self._channels = numbering, pulses, pulse_channels
+        self._backend, self._hardware = backend, hardware
+        self._waves: list[Wave] = []
+
+    def play(self, steps: Sequence[Step], repeat: int | None, means: str | None) -> Wave:
+        """Begin a wave. See RPIO.wave()."""
+        if means not in (None, "dma", "soft"):
+            raise ValueError(f"means is 'dma', 'soft' or None, not {means!r}")
+        if repeat is not None and not 1 <= repeat <= 2**31:
+            raise ValueError(
+                f"a wave is repeated 1 time or more, or for ever with None, not {repeat!r} times"
+            )
+        score = Score(steps, self._numbering)
+        self._collect()
+        wave = Wave(self, score, repeat or 0)
+        taken = []
+        try:
+            for line in score.lines:
+                self._pulses.attach(line, wave, lambda line: self.stop(wave))
+                taken.append(line)
+            self._begin(wave, score, means)
+        except BaseException:
+            for line in taken:
+                self._pulses.detach(line, wave)
+            raise
+        self._waves.append(wave)
+        return wave
+
+    def _collect(self) -> None:
+        """Let go of the lines of waves that have ended."""
+        for wave in list(self._waves):
+            if not wave.is_playing:
+                self.stop(wave)
+
+    def _begin(self, wave: Wave, score: Score, means: str | None) -> None:
+        steps = None if means == "soft" else self._dma_steps(score, means == "dma")
+        engine = self._channels.engine
+        if steps is not None and engine is not None and len(steps) * (wave._turns or 1) <= STEPS_MAX:
+            channel = engine.pick()
+            engine.play(channel, steps, wave._turns)
+            wave.means, wave._number = "dma", channel
+            return
+        if means == "dma":
+            raise errors.DMAError("The wave has too many steps for DMA", hint="means='soft' plays it")
+        backend = self._backend()
+        assert backend is not None, "an output has a backend"
+        wave._number = backend.play(score.edges, score.turn_ns, wave._turns)
+        wave.means = "soft"
+
+    def _dma_steps(self, score: Score, insists: bool) -> list[tuple[int, int, int]] | None:
+        """Return the steps for the DMA engine, which is set up where it was not; None where DMA cannot be."""
+        backend = self._backend()
+        assert backend is not None, "an output has a backend"
+        reason = dma.why_not(self._hardware(), backend)
+        slot_us = score.slot_us()
+        if reason is None and score.lines[-1] >= dma.LINES:
+            reason = f"GPIO {score.lines[-1]} is out of its reach"
+        if reason is None and slot_us is None:
+            reason = "its delays are no whole microseconds"
+        if reason is None and not self._channels.is_setup and (insists or os.geteuid() == 0):
+            assert slot_us is not None
+            try:
+                self._channels.setup(slot_us, channels.DELAY_VIA_PWM)
+            except errors.GPIOError as e:
+                reason = str(e)
+        if reason is None and self._channels.engine is None:
+            reason = "PWM.setup() was not called"
+        steps = score.steps(self._channels.increment_us) if reason is None else None
+        if reason is None and steps is None:
+            reason = f"its delays are no multiples of {self._channels.increment_us} us, as PWM.setup() says"
+        if steps is None and insists:
+            raise errors.DMAError(
+                f"This wave cannot be played by DMA: {reason}", hint="means='soft' plays it"
+            )
+        if steps is None:
+            log.debug("a wave is played by the C timer: %s", reason)
+        return steps
+
+    def is_playing(self, wave: Wave) -> bool:
+        if wave.means == "dma":
+            engine = self._channels.engine
+            return engine is not None and bool(engine.info(wave._number).get("is_active"))
+        backend = self._backend()
+        state = backend.wave(wave._number) if backend is not None else None
+        return state is not None and state[0]
+
+    def stop(self, wave: Wave) -> None:
+        number, wave._number = wave._number, -1
+        engine, backend = self._channels.engine, self._backend()
+        if number >= 0 and wave.means == "dma" and engine is not None:
+            engine.stop(number)
+        elif number >= 0 and wave.means == "soft" and backend is not None:
+            backend.stop_wave(number)
+        for line in wave._score.lines:
+            self._pulses.detach(line, wave)
+        if wave in self._waves:
+            self._waves.remove(wave)
+
+    def stop_all(self) -> None:
+        """Stop all waves, levels as they are."""
+        for wave in list(self._waves):
+            self.stop(wave)
+
+    def forget(self) -> None:
+        """In the child of a fork: the waves are the parent's."""
+        for wave in self._waves:
+            wave._number = -1
+        self._waves.clear()

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RPIO.PWM by DMA, as whole programs: registers are a file, /dev/vcio is preloaded (vcio.c), the rest is real.
+
+What the registers do is judged on the modelled SoC (c/test_pwm_dma.py). Here it is that a program gets its channel,
+that nothing runs on when it ends, however it ends, and that it hears why where it cannot have one.
+"""
+
+import json
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from support import wait_until
+from test_dma_channels import PI3, Machine
+
+HERE = Path(__file__).resolve().parent
+BASE, MEM_BYTES = 0x3F000000, 0x3F300000
+DMA, CLOCKS, PWM_BLOCK, GPIO = 0x007000, 0x101000, 0x20C000, 0x200000
+CS, CONTROL_BLOCK = 0x00, 0x04
+GPCLR0 = 0x28
+START, RESET = 0x10880001, 0x80000000
+CHANNEL = 14
+ENABLE, BUSY = 1 << 4, 1 << 7
+
+PROGRAM = """
+import os, signal, sys, time
+from RPIO import PWM, _gpio, boards, dma, facade
+from RPIO.backends.regs import RegsBackend
+import RPIO
+dma.ROOT = {root!r}
+mem = {root!r} + "/dev/mem"
+block = _gpio.Registers("brcm,bcm2835-gpio", mem, 0x3F200000)
+facade.board.use(RegsBackend(block, "bcm2835", mem), boards.by_name("3B+"))
+{body}
+"""
+RUNNING = """
+PWM.setup()
+PWM.init_channel(14)
+PWM.add_channel_pulse(14, 17, 0, 150)
+print(os.getpid(), facade.board.channels.engine.guardian_pid, flush=True)
+"""
+
+
+class Pi:
+    """A Raspberry Pi 3 whose registers are a file."""
+
+    def __init__(self, folder, library):
+        self.root, self.library = folder, library
+        self.machine = Machine(folder).node(PI3).channels(11)
+        (folder / "dev").mkdir()
+        (folder / "dev/vcio").touch()
+        (folder / "proc/sys/kernel/random").mkdir(parents=True)
+        (folder / "proc/sys/kernel/random/boot_id").write_text("this-boot\n")
+        (folder / "proc/device-tree/soc/ranges").write_bytes(
+            b"".join(word.to_bytes(4, "big") for word in (0x7E000000, BASE, 0x01000000))
+        )
+        with (folder / "dev/mem").open("wb") as file:
+            file.truncate(MEM_BYTES)
+        with (folder / "dev/mem").open("r+b") as file:
+            self.mem = mmap.mmap(file.fileno(), MEM_BYTES - BASE, offset=BASE)
+        self.log = folder / "vcio.log"
+        self.state = folder / "run/rpio/dma.state"
+        self.started = []
+        self.ends = threading.Event()
+        self.clocks = threading.Thread(target=self._run_clocks)
+        self.clocks.start()
+
+    def _run_clocks(self):
+        """A clock that is enabled is busy."""
+        while not self.ends.wait(0.001):
+            for control in (0x98, 0xA0):
+                value = self.register(CLOCKS, control)
+                is_on = bool(value & ENABLE)
+                if is_on != bool(value & BUSY):
+                    self.set_register(CLOCKS, control, value ^ BUSY)
+
+    def register(self, block, offset):
+        return int.from_bytes(self.mem[block + offset : block + offset + 4], "little")
+
+    def set_register(self, block, offset, value):
+        self.mem[block + offset : block + offset + 4] = value.to_bytes(4, "little")
+
+    def cs(self, channel=CHANNEL):
+        return self.register(DMA, channel * 0x100 + CS)
+
+    def requests(self):
+        return self.log.read_text().split("\n")[:-1] if self.log.exists() else []
+
+    def start(self, body, **env):
+        code = textwrap.dedent(PROGRAM).format(root=str(self.root), body=textwrap.dedent(body))
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "LD_PRELOAD": str(self.library), "VCIO_LOG": str(self.log)} | env,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, body, **env):
+        """Run a program; its output."""
+        return self.start(body, **env).communicate(timeout=30)[0]
+
+    def close(self):
+        for process in self.started:
+            with process:
+                process.kill()
+        self.ends.set()
+        self.clocks.join()
+        self.mem.close()
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vcio") / "vcio.so"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", path, HERE / "vcio.c", "-ldl"]
+    subprocess.run(command, check=True)
+    return path
+
+
+@pytest.fixture
+def pi(tmp_path, library):
+    pi = Pi(tmp_path, library)
+    yield pi
+    pi.close()
+
+
+def is_alive(pid):
+    """Whether it runs; what nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def pids(process):
+    return tuple(int(word) for word in process.stdout.readline().split())
+
+
+def test_a_program_has_its_channel(pi):
+    process = pi.start(RUNNING + "sys.stdin.read() or time.sleep(60)")
+    pid, guardian = pids(process)
+    assert pi.cs() == START
+    assert pi.register(DMA, CHANNEL * 0x100 + CONTROL_BLOCK) == 0xD0100000
+    assert (pi.register(PWM_BLOCK, 0x00), pi.register(PWM_BLOCK, 0x10)) == (0x21, 100)
+    assert pi.register(CLOCKS, 0xA4) == 0x5A032000
+    assert pi.requests() == ["allocate 34"]
+    state = json.loads(pi.state.read_text())
+    assert state == {
+        "boot": "this-boot",
+        "pid": pid,
+        "channels": {"14": {"lines": 1 << 17, "handles": [1, 0]}},
+    }
+    assert Path(f"/proc/{guardian}/comm").read_text() == "rpio-guard\n"
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{guardian}/status").read_text().splitlines())
+    assert int(status["PPid"]) != pid  # no wait() of the program finds it
+
+
+@pytest.mark.parametrize("how", ["end", "exception", "exit", "SIGTERM", "SIGINT", "SIGKILL", "cleanup"])
+def test_nothing_runs_on_when_the_program_has_ended(pi, how):
+    ends = {
+        "end": "",
+        "exception": "raise KeyError",
+        "exit": "os._exit(3)",
+        "cleanup": "PWM.cleanup()\nprint('clean', flush=True)\ntime.sleep(60)",
+    }
+    process = pi.start(RUNNING + ends.get(how, "time.sleep(60)"))
+    _, guardian = pids(process)
+    if how == "cleanup":
+        assert process.stdout.readline() == "clean\n"
+    elif how not in ends:
+        assert pi.cs() == START
+        process.send_signal(getattr(signal, how))
+    if how != "cleanup":
+        process.communicate(timeout=30)
+    ended = time.monotonic()
+    assert wait_until(lambda: pi.cs() == RESET and not pi.state.exists() and not is_alive(guardian), 2)
+    assert time.monotonic() - ended < 0.1 or os.getloadavg()[0] > 2
+    assert pi.register(GPIO, GPCLR0) == 1 << 17
+    assert pi.requests() == ["allocate 34", "unlock 1", "release 1"]
+    assert pi.register(PWM_BLOCK, 0x00) == 0
+
+
+def test_a_child_that_lives_on_does_not_keep_the_guardian_waiting(pi):
+    process = pi.start(RUNNING + "if os.fork() == 0: time.sleep(3); os._exit(0)\ntime.sleep(60)")
+    _, guardian = pids(process)
+    process.kill()
+    assert wait_until(lambda: pi.cs() == RESET and not is_alive(guardian), 1)
+    process.wait()
+
+
+def test_a_child_stops_nothing(pi):
+    out = pi.run(
+        RUNNING
+        + """
+        if os.fork() == 0:
+            print(PWM.is_setup(), flush=True)
+            sys.exit()
+        os.wait()
+        print(hex(facade.board.channels.engine.info(14)["handles"][0]), flush=True)
+        os.write(1, b"before the end\\n")
+        """.replace("\n        ", "\n")
+    )
+    assert out.split("\n", 1)[1] == "False\n0x1\nbefore the end\n"
+    assert pi.requests() == ["allocate 34", "unlock 1", "release 1"]  # once
+
+
+def test_what_outlived_its_guardian_is_stopped_by_the_next_program(pi):
+    process = pi.start(RUNNING + "time.sleep(60)")
+    _, guardian = pids(process)
+    os.kill(guardian, signal.SIGKILL)
+    wait_until(lambda: not is_alive(guardian), 2)
+    process.kill()
+    process.wait()
+    assert pi.cs() == START
+    assert pi.run("PWM.setup()\nprint('set up')") == "set up\n"
+    assert pi.cs() == RESET
+    assert pi.register(GPIO, GPCLR0) == 1 << 17
+    assert pi.requests() == ["allocate 34", "unlock 1", "release 1"]
+
+
+def test_a_state_file_of_another_boot_is_not_believed(pi):
+    pi.state.parent.mkdir(parents=True)
+    channels = {"14": {"lines": 1, "handles": [7, 0]}}
+    pi.state.write_text(json.dumps({"boot": "another", "pid": 1, "channels": channels}))
+    assert pi.run("PWM.setup()\nprint('set up')") == "set up\n"
+    assert pi.requests() == []
+
+
+def test_one_program_at_a_time(pi):
+    process = pi.start(RUNNING + "time.sleep(60)")
+    pid, _ = pids(process)
+    out = pi.run("PWM.setup()")
+    assert f"DMAError: Another program has the DMA engine: process {pid} (" in out
+    assert pi.cs() == START
+
+
+@pytest.mark.parametrize(
+    ("body", "env", "text"),
+    [
+        ("os.unlink(dma.ROOT + '/dev/vcio'); PWM.setup()", {}, "NotSupportedError: Pulses by DMA need"),
+        ("os.chmod(dma.ROOT + '/dev/mem', 0o600); os.seteuid(65534); PWM.setup()", {}, "run with sudo"),
+        ("PWM.setup()", {"VCIO_STRICT": "1"}, "CONFIG_STRICT_DEVMEM, IO_STRICT_DEVMEM"),
+        ("PWM.setup()", {"VCIO_STRICT": "1"}, "iomem=relaxed"),
+        ("PWM.setup(); PWM.init_channel(14)", {"VCIO_REFUSE": "1"}, "no memory for DMA channel 14"),
+        ("PWM.setup(); PWM.init_channel(3)", {}, "DMA channel 3 is the firmware's"),
+        ("PWM.setup(); PWM.init_channel(15)", {}, "maximum channel is 14 (requested channel 15)"),
+        ("PWM.setup(); PWM.setup(5)", {}, "setup(..) has already been called before"),
+        ("PWM.setup(); [PWM.init_channel(n) for n in (12, 13, 14)]", {}, "Two DMA channels run already"),
+        ("PWM.Servo(0).set_servo(17, 1500); PWM.Servo(0, 10000)", {}, "has already been initialized with"),
+        ("PWM.Servo(5); PWM.init_channel(5)", {}, "channel 5 already initialized."),
+    ],
+)
+def test_what_cannot_be_is_said_and_leaves_nothing_running(pi, body, env, text):
+    out = pi.run(body, **env)
+    assert text in out
+    error = out.strip().split("\n")
+    assert any(line.startswith(("RPIO.", "AttributeError", "RuntimeError")) for line in error), out
+    wait_until(lambda: not pi.state.exists(), 1)
+    assert all(pi.cs(channel) & 1 == 0 for channel in range(15))
+    log = pi.requests()
+    given = [line for line in log if line.startswith("allocate")]
+    released = [line for line in log if line.startswith("release")]
+    assert len(given) == len(released) or env
+    assert pi.register(PWM_BLOCK, 0x00) == 0
+
+
+def test_a_channel_that_is_at_work_is_refused(pi):
+    pi.set_register(DMA, 5 * 0x100 + CS, 1)
+    assert "DMA channel 5 works for somebody else" in pi.run("PWM.setup(); PWM.init_channel(5)")
+    assert pi.cs(5) == 1
+
+
+def test_a_servo_takes_a_channel_that_is_free(pi):
+    out = pi.run(
+        """
+        servo = PWM.Servo()
+        servo.set_servo(17, 1500)
+        servo.set_servo(18, 900)
+        servo.set_servo(17, 1400)
+        print(servo.means, servo.means_of(17))
+        PWM.print_channel(14)
+        servo.stop_servo(18)
+        """
+    )
+    assert out == (
+        "dma dma\n"
+        "channel 14: 2000 slots of 10 us (20000 us), by DMA, paced by PWM (the headphone output), "
+        "34 pages of memory, running\n"
+        "  GPIO 17: 0+140\n"
+        "  GPIO 18: 0+90\n"
+    )
+
+
+def test_a_servo_that_may_not_have_dma_takes_the_timer(pi):
+    out = pi.run("servo = PWM.Servo()\nservo.set_servo(17, 1500)\nprint(servo.means)", VCIO_STRICT="1")
+    assert "PWM by DMA is not possible here: " in out
+    assert out.endswith("soft\n")
+
+
+def test_a_wave_is_played_by_dma(pi):
+    out = pi.run(
+        """
+        RPIO.setup([17, 18], RPIO.OUT)
+        wave = RPIO.wave([(17, 1, 500), (17, 0, 250), (18, 1, 250)], repeat=2)
+        print(wave.means, wave.is_playing, facade.board.channels.increment_us)
+        wave.stop()
+        try:
+            RPIO.wave([(17, 1, 0.5), (17, 0, 1)], means="dma")
+        except RPIO.DMAError as e:
+            print(e)
+        """
+    )
+    assert out == ("dma True 50\nThis wave cannot be played by DMA: its delays are no whole microseconds\n")
+
+
+def test_cleanup_of_a_line_ends_its_pulses(pi):
+    out = pi.run(
+        RUNNING
+        + """
+PWM.add_channel_pulse(14, 18, 5, 5)
+RPIO.cleanup(17)
+PWM.print_channel(14)
+try:
+    RPIO.PWM(18, 50)
+except RuntimeError as e:
+    print(e)
+"""
+    )
+    assert out.split("\n")[2:4] == [
+        "  GPIO 18: 5+5",
+        "A PWM object already exists for this GPIO channel",
+    ]
