@@ -228,7 +228,7 @@ def test_the_first_edge_of_the_next_turn_is_moved_too(plan, turns):
     assert plan.next() >= 1450 + 450
 
 
-@pytest.mark.xfail(strict=True, reason="it plays two turns within one, after a sleep of exactly some turns")
+@pytest.mark.xfail(strict=True, reason="after a sleep it plays a turn more than there is time for")
 def test_an_endless_wave_that_slept_for_whole_turns_goes_on_with_its_grid(plan):
     plan.play(WAVE, TURN, 0)
     plan.run_until(400)
