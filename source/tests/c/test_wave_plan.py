@@ -17,6 +17,7 @@ from support import wait_until
 WAVE = [(0, 4, 1), (100, 5, 1), (100, 4, 0), (350, 5, 0)]
 """Edges as (time, line, value); a turn of 1000 ns goes with it."""
 TURN = 1000
+law = settings(deadline=None)
 
 
 class WavePlan(Plan):
@@ -270,6 +271,7 @@ def waves(draw):
     return edges, max(at + 1 + draw(gaps), TURN)
 
 
+@law
 @given(waves(), st.integers(0, 5), st.integers(0, 10**12))
 def test_each_edge_comes_at_its_time(wave, turns, begin):
     plan = WavePlan()
@@ -279,7 +281,7 @@ def test_each_edge_comes_at_its_time(wave, turns, begin):
     assert plan.edges == turns_of(*wave, begin, turns or 7)
 
 
-@settings(deadline=None)
+@law
 @given(waves(), st.integers(0, 5), st.lists(sleeps, min_size=1, max_size=80))
 def test_late_wake_ups_lose_no_edge_and_squeeze_none(wave, turns, late):
     """What is played is the wave from its beginning on; no two edges are closer than half of what was asked for."""
@@ -302,6 +304,7 @@ def test_late_wake_ups_lose_no_edge_and_squeeze_none(wave, turns, late):
         assert len(plan.edges) == turns * len(edges)
 
 
+@law
 @given(waves(), waves(), st.integers(0, 3), st.integers(0, 100_000))
 def test_what_comes_after_the_next_is_known(one, other, turns, pause):
     plan = WavePlan()
@@ -314,6 +317,7 @@ def test_what_comes_after_the_next_is_known(one, other, turns, pause):
         assert plan.next() == after
 
 
+@law
 @given(st.lists(st.tuples(waves(), st.integers(0, 3), st.integers(0, 5000)), min_size=2, max_size=16))
 def test_waves_do_not_disturb_each_other(series):
     plan, expected = WavePlan(), []
