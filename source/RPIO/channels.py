@@ -90,7 +90,10 @@ class DmaMeans:
         self.engine.change("replace", channel.number, line, start, width)
 
     def clear(self, channel: Channel, line: int) -> None:
+        """Returns when the line's last pulse is over: the program may drive it then."""
         self.engine.change("clear_line", channel.number, line)
+        while slots := self.engine.settle(channel.number):
+            sleep(slots * channel.increment_us / 1e6)
 
     def stop(self, channel: Channel) -> None:
         self.engine.stop(channel.number)

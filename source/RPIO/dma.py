@@ -258,6 +258,10 @@ class Engine:
         if (before["lines"], before["handles"]) != (after["lines"], after["handles"]):
             self._remember()
 
+    def settle(self, channel: int) -> int:
+        """Let go of lines whose last pulse is over. Returns for how many slots one may be on, 0 for none."""
+        return self._dma.settle(channel)
+
     def info(self, channel: int) -> dict[str, Any]:
         """Return what the C core says of a channel; {} where it is not in use here."""
         return self._dma.info(channel) or {}

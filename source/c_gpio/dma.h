@@ -43,8 +43,8 @@ void rpio_dma_free(struct rpio_dma *dma);
  * control blocks). */
 unsigned rpio_dma_last_channel(const struct rpio_dma *dma);
 
-/* One slot is `slot_us` (1 to RPIO_DMA_SLOT_MAX_US) long from here on. -EALREADY where it is so already, -EBUSY where a
- * pace with other values is on, -EINVAL, -ETIMEDOUT where the clock does not start. */
+/* One slot is `slot_us` (1 to RPIO_DMA_SLOT_MAX_US) long, for good. Touches no register: the hardware starts with the
+ * first channel. -EALREADY where it is so already, -EBUSY where it is otherwise, -EINVAL. */
 int rpio_dma_set_pace(struct rpio_dma *dma, enum rpio_pace pace, unsigned slot_us);
 
 /* Whether the channel works for somebody, as its registers say. */
@@ -52,7 +52,7 @@ int rpio_dma_is_active(const struct rpio_dma *dma, unsigned channel);
 
 /* Starts a ring of `slots` slots (2 to RPIO_DMA_SLOTS_MAX) without an edge. -EINVAL for a channel or a number out of
  * range or without a pace, -EEXIST where it was started here, -EBUSY where it works for somebody else, -ENOMEM where the
- * mailbox gives no memory. */
+ * mailbox gives no memory, -EUSERS where two channels run already, -ETIMEDOUT where the clock does not start. */
 int rpio_dma_start(struct rpio_dma *dma, unsigned channel, unsigned slots);
 
 /* High on `line` from slot `start` for `width` slots, in each turn of the ring. A pulse may end with the ring; one that
@@ -64,9 +64,14 @@ int rpio_dma_add(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned
  * the old one or the new one; else a turn may have both, or one that reaches from one to the other. */
 int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned start, unsigned width);
 
-/* No pulse on the line, or on any. A pulse that is on ends at its end. -ENOENT: no ring, or no such line in it. */
+/* No pulse on the line, or on any. A pulse that is on ends at its end, but for one that has none: it ends now. -ENOENT:
+ * no ring, or no such line in it. */
 int rpio_dma_clear_line(struct rpio_dma *dma, unsigned channel, unsigned line);
 int rpio_dma_clear(struct rpio_dma *dma, unsigned channel);
+
+/* Lets go of lines whose last pulse is over, which the ring drives low until then. Returns 0, or for how many slots at
+ * most a pulse is on: call it again after that. -ENOENT. */
+int rpio_dma_settle(struct rpio_dma *dma, unsigned channel);
 
 /* A step of a wave: these lines go high, those low, and then nothing happens for so many slots. */
 struct rpio_wave_step {
@@ -85,7 +90,7 @@ int rpio_dma_stop(struct rpio_dma *dma, unsigned channel);
 struct rpio_dma_info {
     unsigned slots;      /* of the ring; 0 for a wave */
     uint32_t lines;      /* that had a pulse */
-    unsigned edge_slots; /* in which something happens, or has */
+    unsigned edge_slots; /* of a ring: in which something happens, or has */
     unsigned pages;      /* of 4096 bytes that it takes of the VideoCore's memory */
     int is_active;       /* 0: a wave has ended, or the hardware has stopped */
     uint32_t error;      /* bits 0 to 2 of the channel's DEBUG register */

@@ -2,8 +2,8 @@
 /*
  * dma_chain.c - control blocks in memory: the ring of slots, and waves. No registers here.
  *
- *     memory 0:  [delay of slot 0][delay of slot 1]...   [node 1][node 2]...   [masks 1][masks 2]...
- *     memory 1:                                          [node n]...           [masks n]...
+ *     memory 0:  [delay of slot 0][delay of slot 1]...[fill]   [node 1][node 2]...   [masks 1][masks 2]...
+ *     memory 1:                                                [node n]...           [masks n]...
  *
  *     delay of slot 6 -> node 3 (clear, set) -> delay of slot 7 -> delay of slot 8 -> ...
  *
@@ -11,9 +11,11 @@
  * of its own, so that lines may rise and fall in the same slot. A ring of 2000 slots has 34 pages with nodes for half of
  * its slots, and 52 when all of them need one.
  *
+ * It begins with a block that fills the FIFO, so that each later word has to wait for its slot.
+ *
  * The engine runs while the ring is changed. A new node is complete before one store links it, and it is never taken
  * out again; all else are stores to single masks. A mask that clears a line which is low anyhow does no harm: so what
- * has to be in place first is put there first, and clears stay until a pulse passes over them.
+ * has to be in place first is put there first. The end of a pulse that was cleared stays until the engine has passed it.
  */
 #include "dma_chain.h"
 
@@ -72,7 +74,7 @@ static void put_delay(volatile struct block *at, const struct rpio_delay *delay,
 
 static size_t delays_bytes(unsigned slots, int which)
 {
-    return which == 0 ? slots * sizeof(struct block) : 0;
+    return which == 0 ? (slots + 1) * sizeof(struct block) : 0; /* the last one fills the FIFO */
 }
 
 static unsigned room_of(unsigned slots, int which)
@@ -132,30 +134,33 @@ int rpio_ring_make(struct rpio_ring *ring, unsigned slots, const struct rpio_mem
     *ring = (struct rpio_ring){.slots = slots,
                                .room = {room_of(slots, 0), room_of(slots, 1)},
                                .levels = calloc(slots, sizeof *ring->levels),
+                               .ending = calloc(slots, sizeof *ring->ending),
                                .nodes_of = calloc(slots, sizeof *ring->nodes_of),
                                .masks = calloc(slots + 1, sizeof *ring->masks),
                                .memory = {*memory}};
-    if (!ring->levels || !ring->nodes_of || !ring->masks) {
+    if (!ring->levels || !ring->ending || !ring->nodes_of || !ring->masks) {
         rpio_ring_free(ring);
         return -ENOMEM;
     }
     for (unsigned slot = 0; slot < slots; slot++) /* any word does for a delay */
         put_delay(delay_at(ring, slot), delay, delay_bus(ring, slot), 1, delay_bus(ring, (slot + 1) % slots));
+    put_delay(delay_at(ring, slots), delay, delay_bus(ring, 0), delay->fill_words, delay_bus(ring, 0));
     return 0;
 }
 
 void rpio_ring_free(struct rpio_ring *ring)
 {
     free(ring->levels);
+    free(ring->ending);
     free(ring->nodes_of);
     free(ring->masks);
-    ring->levels = ring->nodes_of = NULL;
+    ring->levels = ring->ending = ring->nodes_of = NULL;
     ring->masks = NULL;
 }
 
 uint32_t rpio_ring_first(const struct rpio_ring *ring)
 {
-    return delay_bus(ring, 0);
+    return delay_bus(ring, ring->slots);
 }
 
 /* The slot's node, which is made and linked where there is none. */
@@ -246,21 +251,68 @@ static void forget_levels(struct rpio_ring *ring, uint32_t lines)
 
 void rpio_ring_replace(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width)
 {
+    for (unsigned slot = 0; slot < ring->slots; slot++)
+        ring->ending[slot] |= ring->levels[slot] & line;
     forget_levels(ring, line);
     link_pulse(ring, line, start, width, line);
 }
 
-/* The pulse that is on finds its end, but for one that had none. */
-void rpio_ring_clear(struct rpio_ring *ring, uint32_t lines)
+uint32_t rpio_ring_clear(struct rpio_ring *ring, uint32_t lines)
 {
     uint32_t always_high = lines;
     for (unsigned slot = 0; slot < ring->slots; slot++)
         always_high &= ring->levels[slot];
-    forget_levels(ring, lines);
-    for (unsigned slot = 0; slot < ring->slots; slot++)
+    for (unsigned slot = 0; slot < ring->slots; slot++) {
+        ring->ending[slot] |= ring->levels[slot] & lines & ~always_high;
         change(ring, slot, NOTHING, SET(lines));
-    if (always_high)
-        change(ring, 0, CLEAR(always_high), NOTHING);
+    }
+    forget_levels(ring, lines);
+    return always_high;
+}
+
+/* ---- ends of pulses that were cleared ------------------------------------------------------------- */
+
+/* The lines whose pulse may be on while the engine is at that block. In a node the slot's own clear may be still to
+ * come, and so the slot before counts as well. */
+static uint32_t ending_at(const struct rpio_ring *ring, uint32_t block_bus)
+{
+    uint32_t slot = (block_bus - ring->memory[0].bus) / (uint32_t)sizeof(struct block);
+    if (block_bus >= ring->memory[0].bus && slot < ring->slots)
+        return ring->ending[slot];
+    for (slot = 0; slot < ring->slots; slot++) {
+        unsigned node = ring->nodes_of[slot];
+        uint32_t bus = node ? bus_of(ring, node, node_offset(ring, node)) : 0;
+        if (node && block_bus >= bus && block_bus < bus + sizeof(struct node))
+            return ring->ending[slot] | ring->ending[(slot + ring->slots - 1) % ring->slots];
+    }
+    return 0; /* it fills the FIFO */
+}
+
+/* The ends of these lines that no pulse has. */
+static void sweep(struct rpio_ring *ring, uint32_t lines)
+{
+    uint32_t before = ring->levels[ring->slots - 1];
+    for (unsigned slot = 0; slot < ring->slots; slot++) {
+        uint32_t falling = before & ~ring->levels[slot];
+        change(ring, slot, NOTHING, CLEAR(lines & ~falling));
+        ring->ending[slot] &= ~lines;
+        before = ring->levels[slot];
+    }
+}
+
+unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus)
+{
+    uint32_t pending = 0, on = ending_at(ring, block_bus);
+    for (unsigned slot = 0; slot < ring->slots; slot++)
+        pending |= ring->ending[slot];
+    if (pending & ~on)
+        sweep(ring, pending & ~on);
+    unsigned most = 0, run = 0;
+    for (unsigned slot = 0; slot < ring->slots && on; slot++) {
+        run = ring->ending[slot] ? run + 1 : 0;
+        most = run > most ? run : most;
+    }
+    return most;
 }
 
 /* ---- waves ---------------------------------------------------------------------------------------- */
@@ -325,7 +377,7 @@ uint32_t rpio_wave_make(const struct rpio_memory *memory, const struct rpio_dela
         masks[i].clear = steps[i].clear;
         masks[i].set = steps[i].set;
     }
-    put_delay(writer.next++, delay, masks_bus, delay->fifo_words, following(&writer));
+    put_delay(writer.next++, delay, masks_bus, delay->fill_words, following(&writer));
     uint32_t begin_bus = writer.bus;
     for (unsigned turn = 0; turn < repeat; turn++)
         for (size_t i = 0; i < count; i++)

@@ -29,7 +29,7 @@ int rpio_memory_release(const struct rpio_peripherals *peripherals, uint32_t han
 /* What one slot of delay is: a word to a FIFO that asks for it. */
 struct rpio_delay {
     uint32_t fifo_bus, dreq; /* PERMAP of the FIFO */
-    uint32_t fifo_words;     /* that it takes at once while it is empty */
+    uint32_t fill_words;     /* after which it is full, and takes one in each slot */
 };
 
 /* An endless ring of slots. In each slot a node, where there is one, clears and sets lines, then a delay passes it.
@@ -37,6 +37,7 @@ struct rpio_delay {
 struct rpio_ring {
     unsigned slots, nodes, room[2];
     uint32_t *levels;             /* of the lines in each slot */
+    uint32_t *ending;             /* lines whose pulse may be on there, though it was cleared */
     uint32_t *nodes_of;           /* number of the slot's node, from 1; 0: it has none */
     struct rpio_masks *masks;     /* of the nodes, as they are in memory */
     struct rpio_memory memory[2]; /* the second one is got when the nodes need it */
@@ -56,7 +57,14 @@ int rpio_ring_has_room(const struct rpio_ring *ring, unsigned nodes);
 
 int rpio_ring_overlaps(const struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width);
 void rpio_ring_add(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width);
-void rpio_ring_clear(struct rpio_ring *ring, uint32_t lines);
+
+/* Returns the lines that are high all the time, and have no end: the caller drives them low. */
+uint32_t rpio_ring_clear(struct rpio_ring *ring, uint32_t lines);
+
+/* Forgets the ends of cleared pulses that cannot be on while the engine is at that control block. Returns how many slots
+ * it takes until that is true of all; 0: it is. */
+unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus);
+
 void rpio_ring_replace(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width);
 
 /* A chain that ends, or begins again (`is_ring`). */

@@ -281,7 +281,7 @@ int rpio_plan_end(struct rpio_plan *plan, uint32_t line);
 int rpio_plan_info(const struct rpio_plan *plan, uint32_t line, struct rpio_pwm_info *info); /* or -ENOENT */
 
 /* Beside lines with PWM a plan has waves: lists of edges in the order of their times, which are played over and over.
- * A turn takes `period_ns`, and every edge is less than that from its beginning. No line may be in two waves, or in a
+ * A turn takes `period_ns`, from RPIO_PWM_PERIOD_MIN_NS to _MAX_NS, and every edge is less than that from its beginning. No line may be in two waves, or in a
  * wave and have PWM: that is the caller's care. */
 struct rpio_wave_edge {
     uint64_t at_ns;
@@ -295,7 +295,8 @@ struct rpio_wave_edge {
  * negative, is the number of a wave that it takes the place of when that one's turn has ended, or at once where it is
  * done. -EINVAL: no edges, too many in all or at one moment (RPIO_PWM_LINES), times out of order or of bounds; -ENOENT:
  * no such wave; -ENOSPC; -ENOMEM. An edge that comes too late to leave half of the time to the next one moves that one:
- * none is left out. Behind schedule by whole turns, a wave that goes on for ever leaves these out. */
+ * none is left out. A wave that goes on for ever and has fallen behind pauses at the end of its turn until it would have
+ * begun one anyhow. */
 int rpio_plan_play(struct rpio_plan *plan, const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns,
                    uint32_t turns, int instead_of, uint64_t now_ns);
 

@@ -90,8 +90,8 @@ struct clock {
 static const struct clock clocks[] = {{0xA0, 0xA4}, {0x98, 0x9C}}; /* by enum rpio_pace */
 
 static const struct rpio_delay delays[] = {
-    {.fifo_bus = 0x7E20C018, .dreq = 5, .fifo_words = PWM_FIFO_WORDS},
-    {.fifo_bus = 0x7E203004, .dreq = 2, .fifo_words = PCM_FIFO_WORDS},
+    {.fifo_bus = 0x7E20C018, .dreq = 5, .fill_words = PWM_FIFO_WORDS},
+    {.fifo_bus = 0x7E203004, .dreq = 2, .fill_words = PCM_FIFO_WORDS},
 };
 
 #define PACES 2
@@ -455,6 +455,14 @@ static void give_all(struct rpio_dma *dma, unsigned number)
     stop_pace(dma, (enum rpio_pace)pace);
 }
 
+/* While its FIFO is filled the pace takes words out of it: one in a slot, and a word is there in less than 1 us. */
+static struct rpio_delay delay_of(const struct rpio_dma *dma, int pace)
+{
+    struct rpio_delay delay = delays[pace];
+    delay.fill_words += (delay.fill_words + dma->slot_us - 1) / dma->slot_us;
+    return delay;
+}
+
 int rpio_dma_start(struct rpio_dma *dma, unsigned channel, unsigned slots)
 {
     if (slots < 2 || slots > RPIO_DMA_SLOTS_MAX)
@@ -466,7 +474,8 @@ int rpio_dma_start(struct rpio_dma *dma, unsigned channel, unsigned slots)
     struct rpio_memory memory = {0};
     error = rpio_memory_get(&dma->peripherals, rpio_ring_bytes(slots, 0), dma->variant->memory_flags, &memory);
     if (error == 0) {
-        error = rpio_ring_make(&of->ring, slots, &memory, &delays[of->pace]);
+        struct rpio_delay delay = delay_of(dma, of->pace);
+        error = rpio_ring_make(&of->ring, slots, &memory, &delay);
         of->ring.memory[0] = memory;
     }
     if (error < 0) {
@@ -513,6 +522,18 @@ int rpio_dma_add(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned
     return 0;
 }
 
+int rpio_dma_settle(struct rpio_dma *dma, unsigned channel)
+{
+    struct channel *of = used(dma, channel, RING);
+    return of ? (int)rpio_ring_settle(&of->ring, get_channel(dma, channel, DMA_CONTROL_BLOCK)) : -ENOENT;
+}
+
+static void clear_lines(struct rpio_dma *dma, unsigned channel, uint32_t lines)
+{
+    drive_low(dma, rpio_ring_clear(&dma->channels[channel].ring, lines));
+    (void)rpio_dma_settle(dma, channel);
+}
+
 int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned start, unsigned width)
 {
     struct channel *of = used(dma, channel, RING);
@@ -524,6 +545,7 @@ int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsi
         return error;
     add_lines(dma, channel, 1u << line);
     rpio_ring_replace(&of->ring, 1u << line, start, width);
+    (void)rpio_dma_settle(dma, channel);
     return 0;
 }
 
@@ -532,7 +554,7 @@ int rpio_dma_clear_line(struct rpio_dma *dma, unsigned channel, unsigned line)
     struct channel *of = used(dma, channel, RING);
     if (!of || line >= RPIO_DMA_LINES || !(lines_of(dma, channel) >> line & 1u))
         return -ENOENT;
-    rpio_ring_clear(&of->ring, 1u << line);
+    clear_lines(dma, channel, 1u << line);
     return 0;
 }
 
@@ -541,7 +563,7 @@ int rpio_dma_clear(struct rpio_dma *dma, unsigned channel)
     struct channel *of = used(dma, channel, RING);
     if (!of)
         return -ENOENT;
-    rpio_ring_clear(&of->ring, lines_of(dma, channel));
+    clear_lines(dma, channel, lines_of(dma, channel));
     return 0;
 }
 
@@ -574,7 +596,8 @@ int rpio_dma_play(struct rpio_dma *dma, unsigned channel, const struct rpio_wave
     for (size_t i = 0; i < count; i++)
         add_lines(dma, channel, steps[i].set | steps[i].clear);
     remember(dma, channel);
-    run(dma, channel, rpio_wave_make(&of->wave, &delays[of->pace], steps, count, turns, repeat == 0));
+    struct rpio_delay delay = delay_of(dma, of->pace);
+    run(dma, channel, rpio_wave_make(&of->wave, &delay, steps, count, turns, repeat == 0));
     return 0;
 }
 

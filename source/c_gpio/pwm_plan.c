@@ -204,7 +204,7 @@ int rpio_plan_wave(const struct rpio_plan *plan, int wave, uint64_t now_ns, uint
     const struct rpio_wave *of = find_wave(plan, wave);
     if (!of)
         return -ENOENT;
-    *turns_done = rpio_wave_turns(of);
+    *turns_done = rpio_wave_turns(of, now_ns);
     return rpio_wave_end(of) > now_ns;
 }
 

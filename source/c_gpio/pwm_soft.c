@@ -16,6 +16,7 @@
  * counted before they wait, and the thread steps back while there are any.
  */
 #include "regs.h"
+#include "wave_plan.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -483,13 +484,41 @@ static int play(struct rpio_pwm *pwm, const struct rpio_wave_edge *edges, size_t
     return error;
 }
 
+static int has_line(const struct rpio_wave_line *lines, size_t line_count, uint32_t line)
+{
+    for (size_t i = 0; i < line_count; i++)
+        if (lines[i].line == line)
+            return 1;
+    return 0;
+}
+
+/* Before anything is ended for it: whether the wave can be played. */
+static int check_wave(struct rpio_pwm *pwm, const struct rpio_wave_line *lines, size_t line_count,
+                      const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns, int instead_of)
+{
+    uint64_t turns_done;
+    size_t more = 0;
+    if (pwm->is_closed)
+        return -EBADF;
+    if (!rpio_wave_is_valid(edges, count, period_ns))
+        return -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        if (!has_line(lines, line_count, edges[i].line))
+            return -EINVAL;
+    for (size_t i = 0; i < line_count; i++)
+        more += find(pwm, lines[i].line) == RPIO_PWM_LINES;
+    if (pwm->used + more > RPIO_PWM_LINES)
+        return -ENOSPC;
+    int error = instead_of < 0 ? 0 : rpio_plan_wave(pwm->plan, instead_of, 0, &turns_done);
+    return error < 0 ? error : 0;
+}
+
 int rpio_pwm_play(struct rpio_pwm *pwm, const struct rpio_wave_line *lines, size_t line_count,
                   const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns, uint32_t turns, int instead_of)
 {
     int mark = instead_of < 0 ? NEW_WAVE : instead_of; /* of its lines, until it has a number */
-    uint64_t turns_done;
     enter(pwm);
-    int error = pwm->is_closed ? -EBADF : instead_of < 0 ? 0 : rpio_plan_wave(pwm->plan, instead_of, 0, &turns_done);
+    int error = check_wave(pwm, lines, line_count, edges, count, period_ns, instead_of);
     error = error < 0 ? error : take_places(pwm, lines, line_count, mark);
     error = error < 0 ? error : need_thread(pwm);
     int wave = error < 0 ? error : play(pwm, edges, count, period_ns, turns, mark);
@@ -530,7 +559,7 @@ int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *in
 {
     enter(pwm);
     uint32_t place = find(pwm, line);
-    if (place == RPIO_PWM_LINES)
+    if (place == RPIO_PWM_LINES || pwm->outputs[place].wave != NO_WAVE)
         return leave(pwm, -ENOENT);
     int error = pwm->outputs[place].error;
     *info = (struct rpio_pwm_info){0};

@@ -5,7 +5,8 @@
  *
  * An edge that comes late may move what follows in its turn: one that is late by more than half of the time to the next
  * moment would squeeze it, and a stepper motor would lose its step. So a wave is stretched, and no edge is left out. A
- * wave that goes on for ever leaves out whole turns to be in time again; one that counts its turns does not.
+ * wave that goes on for ever then pauses at the end of its turn, until it would have begun one anyhow; a wave that counts
+ * its turns goes on at once.
  */
 #include "wave_plan.h"
 
@@ -31,7 +32,7 @@ struct rpio_wave {
     uint64_t turns_done;
 };
 
-static int is_valid(const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns)
+int rpio_wave_is_valid(const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns)
 {
     if (count == 0 || count > RPIO_WAVE_EDGES_MAX || period_ns < RPIO_PWM_PERIOD_MIN_NS ||
         period_ns > RPIO_PWM_PERIOD_MAX_NS)
@@ -49,9 +50,9 @@ static int is_valid(const struct rpio_wave_edge *edges, size_t count, uint64_t p
 static int copy(struct score *score, const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns,
                 uint32_t turns)
 {
-    struct rpio_wave_edge *own = is_valid(edges, count, period_ns) ? malloc(count * sizeof *own) : NULL;
+    struct rpio_wave_edge *own = rpio_wave_is_valid(edges, count, period_ns) ? malloc(count * sizeof *own) : NULL;
     if (!own)
-        return is_valid(edges, count, period_ns) ? -ENOMEM : -EINVAL;
+        return rpio_wave_is_valid(edges, count, period_ns) ? -ENOMEM : -EINVAL;
     memcpy(own, edges, count * sizeof *own);
     free(score->edges);
     *score = (struct score){.count = count, .edges = own, .period_ns = period_ns, .turns = turns};
@@ -91,9 +92,10 @@ uint64_t rpio_wave_end(const struct rpio_wave *wave)
     return rpio_wave_is_done(wave) ? wave->begin_ns : NEVER;
 }
 
-uint64_t rpio_wave_turns(const struct rpio_wave *wave)
+uint64_t rpio_wave_turns(const struct rpio_wave *wave, uint64_t now_ns)
 {
-    return wave->turns_done;
+    int is_ending = wave->place == 0 && wave->turns_done && now_ns < wave->begin_ns; /* after its last edge */
+    return wave->turns_done - (uint64_t)is_ending;
 }
 
 int rpio_wave_follow(struct rpio_wave *wave, const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns,
@@ -157,15 +159,14 @@ uint64_t rpio_wave_after_next(const struct rpio_wave *wave)
     return wave->begin_ns + wave->shift_ns + score->period_ns + then->edges[0].at_ns;
 }
 
-static void end_turn(struct rpio_wave *wave, uint64_t now_ns)
+static void end_turn(struct rpio_wave *wave)
 {
     const struct score *score = &wave->playing;
+    uint64_t turns_behind = (wave->shift_ns + score->period_ns - 1) / score->period_ns;
     wave->place = 0;
     wave->turns_done++;
-    wave->begin_ns += score->period_ns + (score->turns ? wave->shift_ns : 0);
+    wave->begin_ns += score->period_ns + (score->turns ? wave->shift_ns : turns_behind * score->period_ns);
     wave->shift_ns = 0;
-    if (!score->turns && now_ns >= wave->begin_ns + score->period_ns) /* whole turns are left out */
-        wave->begin_ns += (now_ns - wave->begin_ns) / score->period_ns * score->period_ns;
 }
 
 size_t rpio_wave_advance(struct rpio_wave *wave, uint64_t now_ns, struct rpio_plan_edge *out)
@@ -182,10 +183,11 @@ size_t rpio_wave_advance(struct rpio_wave *wave, uint64_t now_ns, struct rpio_pl
                                          .value = score->edges[wave->place + i].value};
     uint64_t at_ns = score->edges[wave->place].at_ns;
     wave->place += count;
-    uint64_t then_ns = wave->place < score->count ? score->edges[wave->place].at_ns : score->period_ns;
+    uint64_t then_ns = wave->place < score->count ? score->edges[wave->place].at_ns
+                                                  : score->period_ns + score->edges[0].at_ns;
     if (now_ns - due_ns > (then_ns - at_ns) / LATE_SHARE)
         wave->shift_ns += now_ns - due_ns;
     if (wave->place == score->count)
-        end_turn(wave, now_ns);
+        end_turn(wave);
     return count;
 }

@@ -9,6 +9,8 @@
 
 struct rpio_wave;
 
+int rpio_wave_is_valid(const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns);
+
 /* Errors as rpio_plan_play(). */
 int rpio_wave_new(struct rpio_wave **out, const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns,
                   uint32_t turns, uint64_t begin_ns);
@@ -20,7 +22,7 @@ int rpio_wave_follow(struct rpio_wave *wave, const struct rpio_wave_edge *edges,
 
 int rpio_wave_is_done(const struct rpio_wave *wave);    /* no edge comes any more */
 uint64_t rpio_wave_end(const struct rpio_wave *wave);   /* of a wave that is done: of its last turn */
-uint64_t rpio_wave_turns(const struct rpio_wave *wave); /* that are done */
+uint64_t rpio_wave_turns(const struct rpio_wave *wave, uint64_t now_ns); /* that are done */
 uint64_t rpio_wave_next(const struct rpio_wave *wave);
 uint64_t rpio_wave_after_next(const struct rpio_wave *wave);
 

@@ -150,7 +150,7 @@ def test_a_program_has_its_channel(pi):
     process = pi.start(RUNNING + "sys.stdin.read() or time.sleep(60)")
     pid, guardian = pids(process)
     assert pi.cs() == START
-    assert pi.register(DMA, CHANNEL * 0x100 + CONTROL_BLOCK) == 0xD0100000
+    assert pi.register(DMA, CHANNEL * 0x100 + CONTROL_BLOCK) == 0xD0100000 + 2000 * 32  # fills the FIFO
     assert (pi.register(PWM_BLOCK, 0x00), pi.register(PWM_BLOCK, 0x10)) == (0x21, 100)
     assert pi.register(CLOCKS, 0xA4) == 0x5A032000
     assert pi.requests() == ["allocate 34"]
