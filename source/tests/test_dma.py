@@ -165,6 +165,25 @@ def test_a_program_has_its_channel(pi):
     assert int(status["PPid"]) != pid  # no wait() of the program finds it
 
 
+def test_what_runs_takes_no_processor_time(pi):
+    process = pi.start(RUNNING + "time.sleep(60)")
+    numbers = pids(process)
+
+    def spent():
+        """Context switches and clock ticks of the program and of its guardian."""
+        found = []
+        for pid in numbers:
+            status = Path(f"/proc/{pid}/status").read_text()
+            switches = [line for line in status.split("\n") if "ctxt_switches" in line]
+            found.append((switches, Path(f"/proc/{pid}/stat").read_text().split()[13:15]))
+        return found
+
+    time.sleep(0.2)
+    before = spent()
+    time.sleep(1)
+    assert spent() == before
+
+
 @pytest.mark.parametrize("how", ["end", "exception", "exit", "SIGTERM", "SIGINT", "SIGKILL", "cleanup"])
 def test_nothing_runs_on_when_the_program_has_ended(pi, how):
     ends = {
