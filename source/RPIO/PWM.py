@@ -29,12 +29,13 @@ from __future__ import annotations
 import sys
 from _operator import index
 
-from . import arguments, errors, facade, hardware_pwm
+from . import arguments, errors, facade
 from .channels import DELAY_VIA_PCM, DELAY_VIA_PWM
 from .model import VERSION as RPIO_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import hardware_pwm
     from .channels import PulseChannels
 
 

@@ -71,9 +71,11 @@ class DmaMeans:
         engine.set_pace(delay_hw, increment_us)
 
     def pick(self, taken: set[int]) -> int:
+        """Return the number of a channel that is free."""
         return self.engine.pick()
 
     def check_line(self, line: int) -> None:
+        """Raise for a line that cannot be reached."""
         if line >= dma.LINES:
             raise errors.PulseError(
                 f"GPIO {line} is out of reach of the DMA engine's pulses",
@@ -81,12 +83,15 @@ class DmaMeans:
             )
 
     def start(self, channel: Channel) -> None:
+        """Begin a channel without a pulse."""
         self.engine.start(channel.number, channel.slots)
 
     def add(self, channel: Channel, line: int, start: int, width: int) -> None:
+        """Add a pulse."""
         self.engine.change("add", channel.number, line, start, width)
 
     def replace(self, channel: Channel, line: int, start: int, width: int) -> None:
+        """Make this the line's only pulse."""
         self.engine.change("replace", channel.number, line, start, width)
 
     def clear(self, channel: Channel, line: int) -> None:
@@ -96,12 +101,15 @@ class DmaMeans:
             sleep(slots * channel.increment_us / 1e6)
 
     def stop(self, channel: Channel) -> None:
+        """End a channel, its lines low."""
         self.engine.stop(channel.number)
 
     def close(self) -> None:
+        """Give everything back."""
         self.engine.close()
 
     def describe(self, channel: Channel) -> str:
+        """Return what carries the channel out, as text."""
         info = self.engine.info(channel.number)
         state = "running" if info["is_active"] else f"stopped by the hardware (error {info['error']})"
         return f"DMA, paced by {self.pace}, {info['pages']} pages of memory, {state}"
@@ -117,20 +125,25 @@ class SoftMeans:
         self._waves: dict[int, int] = {}  # channel -> number of its wave
 
     def pick(self, taken: set[int]) -> int:
+        """Return the number of a channel that is free."""
         return next(number for number in range(CHANNEL_MAX + 1) if number not in taken)
 
     def check_line(self, line: int) -> None:
+        """Raise for a line that cannot be reached."""
         pass  # the C timer reaches every output
 
     def start(self, channel: Channel) -> None:
+        """Begin a channel without a pulse."""
         pass  # there is nothing to play yet
 
     def add(self, channel: Channel, line: int, start: int, width: int) -> None:
+        """Add a pulse."""
         self._play(channel)
 
     replace = add
 
     def clear(self, channel: Channel, line: int) -> None:
+        """Remove all pulses of a line."""
         self._play(channel)
 
     def _play(self, channel: Channel) -> None:
@@ -146,6 +159,7 @@ class SoftMeans:
             self._waves[channel.number] = backend.play(edges, turn_ns, 0, wave)
 
     def stop(self, channel: Channel) -> None:
+        """End a channel, its lines low."""
         backend, wave = self._backend(), self._waves.pop(channel.number, None)
         if backend is None or wave is None:
             return
@@ -154,9 +168,11 @@ class SoftMeans:
             backend.write(line, 0)
 
     def close(self) -> None:
+        """Give everything back."""
         self._waves.clear()
 
     def describe(self, channel: Channel) -> str:
+        """Return what carries the channel out, as text."""
         return "the C timer"
 
 
@@ -182,6 +198,7 @@ class PulseChannels:
 
     @property
     def is_setup(self) -> bool:
+        """Whether setup() was called."""
         return self._means is not None
 
     @property
@@ -280,6 +297,7 @@ class PulseChannels:
         return self._check_setup("choosing a channel").pick(set(self._channels))
 
     def is_initialized(self, number: int) -> bool:
+        """Whether the channel was initialised."""
         return number in self._channels
 
     def channel(self, number: int) -> Channel:

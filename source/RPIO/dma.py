@@ -8,7 +8,6 @@ Everything is below *root*, so that a directory can stand in for a machine.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from _weakref import ref
@@ -300,18 +299,18 @@ class Engine:
 
 
 REASONS = {
-    errno.EBUSY: ("DMA channel {} works for somebody else", "dma_channel=None takes one that is free"),
-    errno.EUSERS: (
+    "EBUSY": ("DMA channel {} works for somebody else", "dma_channel=None takes one that is free"),
+    "EUSERS": (
         f"Two DMA channels run already, one for each of {' and '.join(PACES)}, which pace them",
         "put the lines on one of these channels: it can have any number",
     ),
-    errno.ENOMEM: (
+    "ENOMEM": (
         "The VideoCore has no memory for DMA channel {}",
         "take longer slots or a shorter subcycle, or more gpu_mem in config.txt",
     ),
-    errno.EPERM: ("The firmware refuses memory for DMA channel {}", "run with sudo"),
-    errno.ENOTTY: ("/dev/vcio does not answer for DMA channel {}", "use a kernel of Raspberry Pi's"),
-    errno.ETIMEDOUT: (
+    "EPERM": ("The firmware refuses memory for DMA channel {}", "run with sudo"),
+    "ENOTTY": ("/dev/vcio does not answer for DMA channel {}", "use a kernel of Raspberry Pi's"),
+    "ETIMEDOUT": (
         "The clock that paces DMA does not start",
         "another driver may hold it: unload audio or I2S",
     ),
@@ -319,5 +318,8 @@ REASONS = {
 
 
 def _explain(error: OSError, channel: int) -> errors.GPIOError:
-    text, hint = REASONS.get(error.errno or 0, (f"DMA channel {{}}: {error.strerror}", ""))
+    from errno import errorcode
+
+    name = errorcode.get(error.errno or 0, "")
+    text, hint = REASONS.get(name, (f"DMA channel {{}}: {error.strerror}", ""))
     return errors.DMAError(text.format(channel), hint=hint)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from math import gcd
 from time import monotonic, sleep
 
 from . import channels, dma, errors, log
@@ -49,6 +48,8 @@ class Score:
 
     def slot_us(self) -> int | None:
         """Return the longest slot, in microseconds, that all its times are multiples of; None where there is none."""
+        from math import gcd
+
         widths = [at_ns for at_ns, _, _ in self.edges] + [self.turn_ns]
         slot_ns = gcd(*widths)
         slots_us = (
@@ -210,6 +211,7 @@ class Player:
         return steps
 
     def is_playing(self, wave: Wave) -> bool:
+        """Whether a wave goes on."""
         if wave.means == "dma":
             engine = self._channels.engine
             return engine is not None and bool(engine.info(wave._number).get("is_active"))
@@ -218,6 +220,7 @@ class Player:
         return state is not None and state[0]
 
     def stop(self, wave: Wave) -> None:
+        """Stop a wave, and let go of its lines."""
         number, wave._number = wave._number, -1
         engine, backend = self._channels.engine, self._backend()
         if number >= 0 and wave.means == "dma" and engine is not None:
