@@ -35,7 +35,6 @@ from .model import VERSION as RPIO_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import hardware_pwm
     from .channels import PulseChannels
 
 
@@ -47,7 +46,7 @@ class Servo:
     """Servos, or whatever else takes one pulse in each subcycle, on any number of lines.
 
     A line that an overlay has connected to the hardware's PWM gets its pulses from there; the others by DMA from one
-    channel, or from the C timer. *dma_channel* None takes a channel that is free, and the C timer where DMA is
+    channel, or from the C timer. *dma_channel* None takes one that servos share, and the C timer where DMA is
     refused; a number insists on that channel. *subcycle_time_us* is the time from pulse to pulse, *pulse_incr_us* what
     widths are multiples of. setup() is called where it was not yet.
 
@@ -66,23 +65,9 @@ class Servo:
             raise AttributeError(
                 f"Error: PWM is already setup with pulse_incr_us={channels.increment_us} (not {pulse_incr_us})"
             )
-        self._hardware: dict[int, hardware_pwm.Channel] = {}
-        self._channel = self._open(dma_channel, index(subcycle_time_us))
-        self._subcycle_time_us = subcycle_time_us
-
-    @staticmethod
-    def _open(dma_channel: int | None, subcycle_time_us: int) -> int:
-        channels = _channels()
-        number = channels.pick() if dma_channel is None else index(dma_channel)
-        if not channels.is_initialized(number):
-            channels.init(number, subcycle_time_us)
-        known_us = channels.channel(number).subcycle_time_us
-        if known_us != subcycle_time_us:
-            raise AttributeError(
-                f"Error: DMA channel {number} has already been initialized with subcycle_time_us={known_us} "
-                f"(not {subcycle_time_us})"
-            )
-        return number
+        number = None if dma_channel is None else index(dma_channel)
+        self._subcycle_time_us = index(subcycle_time_us)
+        self._channel = channels.servo_channel(number, self._subcycle_time_us)
 
     @property
     def means(self) -> str | None:
@@ -91,7 +76,7 @@ class Servo:
 
     def means_of(self, gpio: int) -> str | None:
         """What makes the pulses of this line, when it is set: "hardware", "dma" or "soft"."""
-        return "hardware" if gpio in self._hardware or _connected(gpio) else self.means
+        return "hardware" if _by_hardware(gpio) else self.means
 
     def set_servo(self, gpio: int, pulse_width_us: int) -> None:
         """Have a pulse of that width on the GPIO (BCM number) in each subcycle, from the next one on, without a glitch.
@@ -106,7 +91,7 @@ class Servo:
             raise AttributeError(
                 f"Pulse width increment granularity {increment_us}us cannot divide a pulse-time of {width_us}us"
             )
-        if gpio in self._hardware or _connected(gpio):
+        if _by_hardware(gpio):
             self._set_hardware(gpio, width_us)
         else:
             _channels().replace(self._channel, gpio, 0, width_us // increment_us)
@@ -116,10 +101,7 @@ class Servo:
             raise errors.PulseError(
                 f"a pulse of {width_us}us does not fit into a subcycle of {self._subcycle_time_us}us"
             )
-        if gpio not in self._hardware:
-            self._hardware[gpio] = facade.board.hardware_pwm(gpio)
-        self._hardware[gpio].set(self._subcycle_time_us * 1000, width_us * 1000)
-        self._hardware[gpio].enable()
+        _channels().set_hardware_servo(gpio, self._subcycle_time_us * 1000, width_us * 1000)
 
     def stop_servo(self, gpio: int) -> None:
         """End the pulses of the GPIO, which stays an output, low.
@@ -127,16 +109,16 @@ class Servo:
         Raises:
             RuntimeError: it has none.
         """
-        hardware = self._hardware.pop(gpio, None)
-        if hardware is not None:
-            hardware.close()
+        gpio = index(gpio)
+        if _channels().has_hardware_servo(gpio):
+            _channels().stop_hardware_servo(gpio)
         else:
-            _channels().clear_line(self._channel, index(gpio))
+            _channels().clear_line(self._channel, gpio)
 
 
-def _connected(line: int) -> bool:
-    """Whether an overlay has connected the line to the hardware's PWM."""
-    return facade.board.has_hardware_pwm(line)
+def _by_hardware(line: int) -> bool:
+    """Whether the hardware's PWM makes the pulses of a servo on the line, or would."""
+    return _channels().has_hardware_servo(line) or facade.board.has_hardware_pwm(line)
 
 
 class PWM:
@@ -310,7 +292,8 @@ class PWM:
 
     @staticmethod
     def cleanup() -> None:
-        """End all channels, their GPIOs low, and give everything back. setup() begins again."""
+        """End all channels and servos, their GPIOs low, and waves that DMA plays. setup() begins again."""
+        facade.board.player.stop_all("dma")
         _channels().cleanup()
 
 

@@ -104,11 +104,13 @@ class Board:
             lambda: self.backend,
             lambda: self._backend,
             lambda: self.hardware,
+            self.hardware_pwm,
             self._lock,
         )
         self.player = Player(
-            numbering, self.pulses, self.channels, lambda: self._backend, lambda: self.hardware
+            numbering, self.pulses, self.channels, lambda: self._backend, lambda: self.hardware, self._lock
         )
+        self.pulses.collect = self.player.collect
         self._hardware_channels: list[HardwareChannel] = []
         self._servers: list[TcpServer] = []
         self._hooked = getattr(self, "_hooked", False)  # new_board() begins again with the same object
@@ -194,7 +196,7 @@ class Board:
         self._taken.clear()
         self.pulses.forget()
         self.player.forget()
-        self.channels.forget()
+        self.channels.abandon()
         self._hardware_channels.clear()
         if self._backend is not None:
             self._backend.after_fork()
@@ -205,8 +207,7 @@ class Board:
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
         with self._lock:
-            self.player.stop_all()
-            self.channels.cleanup()
+            self.end_pulses()
             self._close_hardware()
             workers = self._watched.workers()
             workers += [server.worker for server in self._servers if server.worker]
@@ -237,8 +238,7 @@ class Board:
         dispatcher = self._dispatcher
         if dispatcher is not None:
             dispatcher.shut_down()
-        self.player.stop_all()
-        self.channels.cleanup()
+        self.end_pulses()
         self.pulses.end_all()
         self._close_hardware()
         if self._backend is not None and self._backend.close_at_exit:
@@ -304,6 +304,7 @@ class Board:
     def _setup_line(self, line: int, direction: int, pull: int, value: int | None) -> None:
         if self._warnings:
             self._warn_of_use(line, pull if direction == model.IN else model.PUD_OFF)
+        self.pulses.leave_hardware(line)
         if direction == model.IN:
             self.backend.set_input(line, pull)
         elif self._is_output(line) and self.pulses.drives(line):
@@ -318,6 +319,7 @@ class Board:
         self._owned.add(line)
         if direction == model.IN:
             self._watched.resume(line)
+            self.pulses.interrupt(line)
         else:
             self.pulses.resume(line)
 
@@ -339,10 +341,16 @@ class Board:
 
         with self._lock:
             self._hardware_channels = [channel for channel in self._hardware_channels if channel.is_open]
+            self.channels.check_hardware_free(line)
             channel = hardware_pwm.find(line, self.hardware, held=self._hardware_channels)
             channel.export()
             self._hardware_channels.append(channel)
             return channel
+
+    def end_pulses(self) -> None:
+        """End waves, levels as they are, and channels, their lines low."""
+        self.player.stop_all()
+        self.channels.cleanup()
 
     def _close_hardware(self) -> None:
         for channel in self._hardware_channels:
@@ -632,7 +640,8 @@ class Board:
                 if self._backend is not None:
                     self._numbering.forget()  # as RPi.GPIO, which keeps it as long as no line has been touched
                 self._grant_all()
-                found = self._release_all(sorted(self._directions))
+                driven = self.pulses.end_all()
+                found = self._release_all(sorted(self._directions)) or driven
                 taken, self._taken = self._taken, set()
                 for line in taken:
                     self.backend.release(line)
@@ -663,10 +672,11 @@ class Board:
         """Undo setup() of a line; False where this process did not set it up."""
         if line in self._watched:
             self._watched.drop(line)
+        driven = self.pulses.drives(line)
         self.pulses.end_of(line)
         if line not in self._owned:
             self._set_direction(line, None)
-            return False
+            return driven
         self._owned.discard(line)
         self._set_direction(line, None)
         try:

@@ -7,9 +7,9 @@ where DMA cannot be. Texts are the original RPIO's where it had one.
 
 from __future__ import annotations
 
-from time import sleep
+from time import monotonic, sleep
 
-from . import dma, errors, log
+from . import dma, errors, log, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .backends import Backend
     from .boards import Hardware
+    from .hardware_pwm import Channel as HardwareChannel
     from .pulses import Pulses
 
     Edge = tuple[int, int, int]
@@ -28,6 +29,7 @@ SUBCYCLE_MAX_US = 1_000_000
 SLOTS_MAX = 100_000
 INCREMENT_MAX_US = 1000
 NS_PER_US = 1000
+SETTLE_S = 0.05
 DELAY_VIA_PWM, DELAY_VIA_PCM = 0, 1
 
 
@@ -46,11 +48,13 @@ class Channel:
                 return other, its_width
         return None
 
-    def edges(self) -> list[Edge]:
-        """Return (at_ns, line, level) of a turn, in order; falling ones first."""
+    def edges(self, is_driven: Callable[[int], bool]) -> list[Edge]:
+        """Return (at_ns, line, level) of a turn for lines that are driven, in order; falling ones first."""
         slot_ns = self.increment_us * NS_PER_US
         found: set[Edge] = set()
         for line, pulses in self.pulses.items():
+            if not is_driven(line):
+                continue
             rises = set(pulses)
             ends = {(start + width) % self.slots for start, width in pulses.items()}
             found.update((end * slot_ns, line, 0) for end in ends - rises)
@@ -67,8 +71,7 @@ class DmaMeans:
 
     def __init__(self, engine: dma.Engine, delay_hw: int, increment_us: int) -> None:
         self.engine = engine
-        self.pace = dma.PACES[delay_hw]
-        engine.set_pace(delay_hw, increment_us)
+        self.pace = dma.PACES[engine.set_pace(delay_hw, increment_us)]
 
     def pick(self, taken: set[int]) -> int:
         """Return the number of a channel that is free."""
@@ -97,8 +100,17 @@ class DmaMeans:
     def clear(self, channel: Channel, line: int) -> None:
         """Returns when the line's last pulse is over: the program may drive it then."""
         self.engine.change("clear_line", channel.number, line)
+        end_s = monotonic() + 2 * channel.subcycle_time_us / 1e6 + SETTLE_S
         while slots := self.engine.settle(channel.number):
+            if monotonic() > end_s:
+                log.warning(
+                    "DMA channel %d does not advance: a driver may have taken what paces it", channel.number
+                )
+                return
             sleep(slots * channel.increment_us / 1e6)
+
+    def resume(self, channel: Channel) -> None:
+        """Nothing: setting a line up does not stop the engine."""
 
     def stop(self, channel: Channel) -> None:
         """End a channel, its lines low."""
@@ -111,6 +123,8 @@ class DmaMeans:
     def describe(self, channel: Channel) -> str:
         """Return what carries the channel out, as text."""
         info = self.engine.info(channel.number)
+        if not info:
+            return "DMA, which has ended"
         state = "running" if info["is_active"] else f"stopped by the hardware (error {info['error']})"
         return f"DMA, paced by {self.pace}, {info['pages']} pages of memory, {state}"
 
@@ -126,7 +140,10 @@ class SoftMeans:
 
     def pick(self, taken: set[int]) -> int:
         """Return the number of a channel that is free."""
-        return next(number for number in range(CHANNEL_MAX + 1) if number not in taken)
+        free = [number for number in range(CHANNEL_MAX + 1) if number not in taken]
+        if not free:
+            raise errors.PulseError(f"all {CHANNEL_MAX + 1} channels are initialized", hint="cleanup() first")
+        return free[0]
 
     def check_line(self, line: int) -> None:
         """Raise for a line that cannot be reached."""
@@ -150,22 +167,30 @@ class SoftMeans:
         backend = self._backend()
         if backend is None:
             return
-        wave = self._waves.get(channel.number)
+        wave = self._waves.pop(channel.number, None)
         if wave is not None and backend.wave(wave) is None:
             wave = None  # a line of it was set up anew, or its chip has gone
-        edges = channel.edges()
+        edges = channel.edges(lambda line: backend.function(line) == model.OUT)
         if edges:
             turn_ns = channel.slots * channel.increment_us * NS_PER_US
-            self._waves[channel.number] = backend.play(edges, turn_ns, 0, wave)
+            self._waves[channel.number] = play(backend, edges, turn_ns, 0, wave)
+        elif wave is not None:
+            backend.stop_wave(wave)
+
+    def resume(self, channel: Channel) -> None:
+        """Go on after a line of the channel has been set up, which has ended what was played."""
+        self._play(channel)
 
     def stop(self, channel: Channel) -> None:
         """End a channel, its lines low."""
         backend, wave = self._backend(), self._waves.pop(channel.number, None)
-        if backend is None or wave is None:
+        if backend is None:
             return
-        backend.stop_wave(wave)
+        if wave is not None:
+            backend.stop_wave(wave)
         for line in channel.pulses:
-            backend.write(line, 0)
+            if backend.function(line) == model.OUT:
+                backend.write(line, 0)
 
     def close(self) -> None:
         """Give everything back."""
@@ -174,6 +199,21 @@ class SoftMeans:
     def describe(self, channel: Channel) -> str:
         """Return what carries the channel out, as text."""
         return "the C timer"
+
+
+def play(backend: Backend, edges: list[Edge], turn_ns: int, turns: int, instead_of: int | None = None) -> int:
+    """Have the C timer play a wave."""
+    try:
+        return backend.play(edges, turn_ns, turns, instead_of)
+    except OSError as e:
+        from errno import ENOSPC
+
+        if e.errno != ENOSPC:
+            raise
+        raise errors.PulseError(
+            "the C timer plays 16 waves and channels, on 64 lines, at a time",
+            hint="stop() some of them first",
+        ) from None
 
 
 class PulseChannels:
@@ -186,25 +226,29 @@ class PulseChannels:
         backend: Callable[[], Backend],
         opened: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
+        open_hardware: Callable[[int], HardwareChannel],
         lock: RLock,
     ) -> None:
-        self._pulses, self._make_output = pulses, make_output
+        self._pulses, self._make_output, self._open_hardware = pulses, make_output, open_hardware
         self._backend, self._opened, self._hardware, self._lock = backend, opened, hardware, lock
         self._means: DmaMeans | SoftMeans | None = None
         self._increment_us = 0
         self._channels: dict[int, Channel] = {}
+        self._is_for_waves = False  # the means was opened for a wave, not by setup()
+        self._servo_channels: dict[int, int] = {}  # subcycle -> the channel that servos share
+        self._hardware_servos: dict[int, HardwareChannel] = {}
 
     # -- setup ------------------------------------------------------------------------------------
 
     @property
     def is_setup(self) -> bool:
         """Whether setup() was called."""
-        return self._means is not None
+        return self._means is not None and not self._is_for_waves
 
     @property
     def means(self) -> str | None:
         """What carries pulses out: "dma", "soft", or None before setup()."""
-        return self._means.name if self._means else None
+        return self._means.name if self._means and not self._is_for_waves else None
 
     @property
     def engine(self) -> dma.Engine | None:
@@ -221,9 +265,19 @@ class PulseChannels:
         self._check_setup("asking for the increment")
         return self._increment_us
 
+    @property
+    def slot_us(self) -> int:
+        """The width of a slot of the means that is open, for setup() or for waves; 0: none is."""
+        return self._increment_us
+
     def setup(self, increment_us: int, delay_hw: int, fall_back: bool = False) -> None:
         """Open the means. *fall_back*: take the C timer also where DMA could be, but is refused. See PWM.setup()."""
         with self._lock:
+            self.release_waves()
+            if self._means is not None and self._is_for_waves:
+                raise errors.DMAError(
+                    "a wave is being played by DMA, with slots of its own", hint="stop() it first"
+                )
             if self._means is not None:
                 raise errors.PulseError(
                     "setup(..) has already been called before",
@@ -235,6 +289,26 @@ class PulseChannels:
                 raise errors.PulseError(f"delay_hw is DELAY_VIA_PWM or DELAY_VIA_PCM, not {delay_hw!r}")
             self._means = self._open_means(increment_us, delay_hw, fall_back)
             self._increment_us = increment_us
+
+    def open_for_waves(self, increment_us: int) -> None:
+        """Open the DMA engine for a wave, where setup() was not called; release_waves() closes it again.
+
+        Raises:
+            GPIOError: it is refused.
+        """
+        with self._lock:
+            if self._means is None:
+                self._means = self._paced(dma.Engine(self._hardware()), DELAY_VIA_PWM, increment_us)
+                self._increment_us, self._is_for_waves = increment_us, True
+
+    def release_waves(self) -> None:
+        """Close what open_for_waves() has opened, where no wave is played by it any more."""
+        with self._lock:
+            self._pulses.collect()
+            engine = self.engine
+            if self._is_for_waves and engine is not None and not engine.is_used:
+                engine.close()
+                self.forget()
 
     def _open_means(self, increment_us: int, delay_hw: int, fall_back: bool) -> DmaMeans | SoftMeans:
         reason = dma.why_not(self._hardware(), self._backend())
@@ -258,7 +332,7 @@ class PulseChannels:
             raise
 
     def _check_setup(self, what: str) -> DmaMeans | SoftMeans:
-        if self._means is None:
+        if self._means is None or self._is_for_waves:
             raise errors.PulseError(f"you need to call `setup(..)` before {what}", hint="PWM.setup() first")
         return self._means
 
@@ -274,6 +348,7 @@ class PulseChannels:
                 raise errors.PulseError(f"channel {number} already initialized.")
             self._check_subcycle(subcycle_time_us)
             channel = Channel(number, subcycle_time_us, self._increment_us)
+            self._pulses.collect()
             means.start(channel)
             self._channels[number] = channel
 
@@ -292,9 +367,63 @@ class PulseChannels:
                 f"subcycle time {subcycle_time_us}us is too long (max={SUBCYCLE_MAX_US}us and {SLOTS_MAX} increments)"
             )
 
-    def pick(self) -> int:
-        """Return a channel that is free."""
-        return self._check_setup("choosing a channel").pick(set(self._channels))
+    def servo_channel(self, number: int | None, subcycle_time_us: int) -> int:
+        """Return the channel of that number, or one that servos with this subcycle share; initialised.
+
+        Raises:
+            AttributeError: it has another subcycle.
+        """
+        with self._lock:
+            if number is None:
+                number = self._servo_channels.get(subcycle_time_us, -1)
+            if number < 0:
+                self._pulses.collect()
+                number = self._check_setup("choosing a channel").pick(set(self._channels))
+            if number not in self._channels:
+                self.init(number, subcycle_time_us)
+            known_us = self.channel(number).subcycle_time_us
+            if known_us != subcycle_time_us:
+                raise AttributeError(
+                    f"Error: DMA channel {number} has already been initialized with subcycle_time_us={known_us} "
+                    f"(not {subcycle_time_us})"
+                )
+            self._servo_channels.setdefault(subcycle_time_us, number)
+            return number
+
+    def set_hardware_servo(self, line: int, subcycle_ns: int, width_ns: int) -> None:
+        """Have the hardware's PWM make the pulses of a line that is connected to it."""
+        with self._lock:
+            if line not in self._hardware_servos:
+                self._pulses.attach(line, self, self.stop_hardware_servo, by_hardware=True)
+                try:
+                    self._hardware_servos[line] = self._open_hardware(line)
+                except BaseException:
+                    self._pulses.detach(line, self)
+                    raise
+            self._hardware_servos[line].set(subcycle_ns, width_ns)
+            self._hardware_servos[line].enable()
+
+    def has_hardware_servo(self, line: int) -> bool:
+        """Whether the hardware makes the pulses of a servo on the line."""
+        return line in self._hardware_servos
+
+    def stop_hardware_servo(self, line: int) -> None:
+        """End that, low."""
+        with self._lock:
+            hardware = self._hardware_servos.pop(line, None)
+            if hardware is not None:
+                hardware.set_low()
+                hardware.close()
+                self._pulses.detach(line, self)
+
+    def check_hardware_free(self, line: int) -> None:
+        """Raise for the hardware's PWM of a line where that paces DMA."""
+        engine = self.engine
+        if engine is not None and engine.uses_pwm:
+            raise errors.DMAError(
+                f"The PWM hardware of GPIO {line} paces DMA",
+                hint="setup(delay_hw=PWM.DELAY_VIA_PCM) leaves it alone",
+            )
 
     def is_initialized(self, number: int) -> bool:
         """Whether the channel was initialised."""
@@ -333,9 +462,16 @@ class PulseChannels:
 
     def _take(self, channel: Channel, line: int) -> None:
         if line not in channel.pulses:
+            self._pulses.check_free(line, channel)
             self._make_output(line)
-            self._pulses.attach(line, channel, lambda line: self._lose(channel, line))
+            self._pulses.attach(
+                line, channel, lambda line: self._lose(channel, line), lambda: self._resume(channel)
+            )
             channel.pulses[line] = {}
+
+    def _resume(self, channel: Channel) -> None:
+        if self._means is not None and self._channels.get(channel.number) is channel:
+            self._means.resume(channel)
 
     def add(self, number: int, line: int, start: int, width: int) -> None:
         """Add a pulse. See PWM.add_channel_pulse()."""
@@ -412,22 +548,38 @@ class PulseChannels:
     def cleanup(self) -> None:
         """End all channels, their lines low, by DMA after the pulse that is on; forget setup(). Twice is fine."""
         with self._lock:
+            for line in list(self._hardware_servos):
+                self.stop_hardware_servo(line)
             means, channels = self._means, list(self._channels.values())
             if means is None:
                 return
-            for channel in channels:
+            try:
+                for channel in channels:
+                    self._end(means, channel)
+            finally:
+                means.close()
+                self.forget()
+
+    def _end(self, means: DmaMeans | SoftMeans, channel: Channel) -> None:
+        """End a channel, and let go of its lines, whatever happens."""
+        try:
+            if means.name == "dma":
                 self.clear(channel.number)
-            if channels and means.name == "dma":
-                sleep(max(channel.subcycle_time_us for channel in channels) / 1e6)
-            for channel in channels:
-                means.stop(channel)
-                for line in channel.pulses:
-                    self._pulses.detach(line, channel)
-            means.close()
-            self.forget()
+            means.stop(channel)
+        finally:
+            for line in channel.pulses:
+                self._pulses.detach(line, channel)
+
+    def abandon(self) -> None:
+        """In the child of a fork: all of it is the parent's."""
+        if self.engine is not None:
+            self.engine.abandon()
+        self._hardware_servos.clear()
+        self.forget()
 
     def forget(self) -> None:
-        """Nothing is set up any more; in the child of a fork, or when the board has been closed."""
-        self._means = None
+        """Nothing is set up any more."""
+        self._means, self._is_for_waves = None, False
+        self._servo_channels.clear()
         self._increment_us = 0
         self._channels.clear()

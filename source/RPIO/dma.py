@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 import time
-from _weakref import ref
 
-from . import _gpio, detect, dma_channels, errors, opening
+from . import _gpio, detect, dma_channels, errors, log, opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,22 +72,19 @@ class Engine:
         base = detect.peripheral_base(root) or hardware.peripheral_base
         if compatible is None or base is None:
             raise errors.NotSupportedError(f"a {hardware.name} has no DMA engine that drives its GPIO")
-        self._check_files()
-        self._lock_fd = self._lock()
+        self._lock_fd = -1
         try:
+            self._check_files()
+            self._lock_fd = self._lock()
             self._dma = self._open(compatible, base)
             self._reap()
-        except BaseException:
-            os.close(self._lock_fd)
+            self._leave_pwm_alone(hardware)
+        except BaseException as e:
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+            if isinstance(e, OSError) and not isinstance(e, errors.GPIOError):
+                raise errors.DMAError(f"Pulses by DMA are not possible: {e}") from None
             raise
-        me = ref(self)
-
-        def after_fork_in_child() -> None:
-            engine = me()
-            if engine is not None:
-                engine._abandon()
-
-        os.register_at_fork(after_in_child=after_fork_in_child)
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -213,9 +209,34 @@ class Engine:
         """The highest channel that this SoC has for this purpose."""
         return self._dma.last_channel()
 
-    def set_pace(self, pace: int, slot_us: int) -> None:
-        """Have slots of *slot_us*, taken by PACES[pace]; once."""
+    def _leave_pwm_alone(self, hardware: Hardware) -> None:
+        """The kernel drives the PWM hardware where an overlay has given it to it: it does not pace DMA then."""
+        from . import hardware_pwm
+
+        self._has_pwm = not hardware_pwm.is_bound(hardware, self._root)
+        if not self._has_pwm:
+            self._dma.forbid_pace(0)
+
+    def set_pace(self, pace: int, slot_us: int) -> int:
+        """Have slots of *slot_us*, taken by PACES[pace], or by the other one where that is the kernel's; once.
+
+        Returns which.
+        """
+        if pace == 0 and not self._has_pwm:
+            log.warning("An overlay has the PWM hardware: DMA is paced by PCM instead")
+            pace = 1
         self._call(0, self._dma.set_pace, pace, slot_us)
+        return pace
+
+    @property
+    def uses_pwm(self) -> bool:
+        """Whether the PWM hardware may be taken to pace DMA."""
+        return self._has_pwm
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a channel is in use here."""
+        return any(self.info(channel) for channel in range(CHANNEL_MAX + 1))
 
     def pick(self) -> int:
         """Return a free channel. DMAError where there is none, or where that is not certain."""
@@ -245,9 +266,17 @@ class Engine:
 
     def _begin(self, channel: int, call: Callable[..., object], *arguments: object) -> None:
         self.check(channel)
-        self._guard()
+        try:
+            self._guard()
+            self._remember()  # so that it is known before anything runs whether it can be
+        except OSError as e:
+            raise errors.DMAError(f"DMA channel {channel} cannot be watched over: {e}") from None
         self._call(channel, call, *arguments)
-        self._remember()
+        try:
+            self._remember()
+        except OSError as e:
+            self._dma.stop(channel)
+            raise errors.DMAError(f"DMA channel {channel} cannot be watched over: {e}") from None
 
     def change(self, name: str, channel: int, *numbers: int) -> None:
         """Call a function of _gpio.Dma: add, replace, clear, clear_line."""
@@ -278,7 +307,7 @@ class Engine:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """In the child of a fork: the engine is the parent's, and the guardian waits for the parent alone."""
         for fd in (self._guard_fd, self._lock_fd):
             if fd >= 0:
@@ -299,9 +328,11 @@ class Engine:
 
 
 REASONS = {
+    "EEXIST": ("DMA channel {} is in use by this program", "a wave may be playing on it"),
+    "ENOENT": ("DMA channel {} has ended", "PWM.cleanup(), and setup() begins again"),
     "EBUSY": ("DMA channel {} works for somebody else", "dma_channel=None takes one that is free"),
     "EUSERS": (
-        f"Two DMA channels run already, one for each of {' and '.join(PACES)}, which pace them",
+        f"No DMA channel more can run: there is one for each of {' and '.join(PACES)}, which pace them",
         "put the lines on one of these channels: it can have any number",
     ),
     "ENOMEM": (

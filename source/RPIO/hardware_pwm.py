@@ -155,6 +155,11 @@ def find(
     return channel
 
 
+def is_bound(hardware: Hardware, root: str = "/") -> bool:
+    """Whether the kernel drives the board's PWM hardware: an overlay has given it to it."""
+    return bool(lines(hardware)) and _find_chip(BLOCKS[hardware.soc][0], root) is not None
+
+
 def _find_chip(device: str, root: str) -> str | None:
     """The folder of the pwmchip whose device has a name with that end."""
     folder = os.path.join(root, CLASS)
@@ -256,6 +261,16 @@ class Channel:
                 raise ValueError(
                     f"GPIO {self.line}: the hardware cannot have {high_ns} ns high in a period of {period_ns} ns"
                 ) from None
+            raise self._explain(e) from None
+
+    def set_low(self) -> None:
+        """Have no pulses: what the level is after disable() is the driver's choice."""
+        if not self.is_open:
+            return
+        try:
+            if self._read("duty_cycle") != "0":
+                self._write("duty_cycle", "0")
+        except OSError as e:
             raise self._explain(e) from None
 
     def enable(self) -> None:

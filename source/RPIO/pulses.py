@@ -36,25 +36,45 @@ class Pulses:
         self._owners: dict[int, int] = {}  # line -> id() of the PWM object that has it
         self._waves: dict[int, tuple[int, int]] = {}  # line -> period and high time, from start() to stop()
         self._enders: dict[int, Callable[[int], object]] = {}  # line -> what ends the pulses of attach()
+        self._resumers: dict[int, Callable[[], object]] = {}  # line -> what goes on with them after setup()
+        self.collect: Callable[[], object] = lambda: (
+            None
+        )  # lets go of lines whose pulses have ended by themselves
 
     def forget(self) -> None:
         """Nobody drives anything any more."""
         self._owners.clear()
         self._waves.clear()
         self._enders.clear()
+        self._resumers.clear()
         self._hardware.clear()
 
-    def attach(self, line: int, owner: object, end: Callable[[int], object]) -> None:
-        """Let *owner* drive an output by means of its own; *end* is called when the line is cleaned up.
+    def check_free(self, line: int, owner: object) -> None:
+        """Raise PWMExistsError for a line that another one than *owner* drives."""
+        with self._lock:
+            self._check_owner(line, owner)
+
+    def attach(
+        self,
+        line: int,
+        owner: object,
+        end: Callable[[int], object],
+        resume: Callable[[], object] = lambda: None,
+        by_hardware: bool = False,
+    ) -> None:
+        """Let *owner* drive an output by means of its own, or a line *by_hardware*.
+
+        *end* is called when the line is cleaned up, *resume* when it has been set up, as an input or an output.
 
         Raises:
             PWMExistsError, WrongDirectionException: as claim().
         """
         with self._lock:
             self._check_owner(line, owner)
-            self._check_output(line)
+            if not by_hardware:
+                self._check_output(line)
             self._owners[line] = id(owner)
-            self._enders[line] = end
+            self._enders[line], self._resumers[line] = end, resume
 
     def detach(self, line: int, owner: object) -> None:
         """The line is nobody's again. Nothing where it is not this owner's."""
@@ -62,10 +82,17 @@ class Pulses:
             if self._owners.get(line) == id(owner):
                 self._owners.pop(line, None)
                 self._enders.pop(line, None)
+                self._resumers.pop(line, None)
 
     def drives(self, line: int) -> bool:
-        """Whether a PWM object has been started on the line, and not been stopped."""
-        return line in self._waves
+        """Whether a PWM object has been started on the line, and not been stopped; or something is attached to it."""
+        return line in self._waves or line in self._enders
+
+    def leave_hardware(self, line: int) -> None:
+        """The line is being set up, which takes it from the hardware's PWM: others go on with its pulses."""
+        hardware = self._hardware.pop(line, None)
+        if hardware is not None:
+            hardware.close()
 
     def claim(self, channel: int, owner: object) -> int:
         """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
@@ -85,6 +112,8 @@ class Pulses:
             self._check_output(line)
 
     def _check_owner(self, line: int, owner: object) -> None:
+        if self._owners.get(line, id(owner)) != id(owner):
+            self.collect()
         if self._owners.get(line, id(owner)) != id(owner):
             raise errors.PWMExistsError(
                 "A PWM object already exists for this GPIO channel",
@@ -135,6 +164,13 @@ class Pulses:
         """The line is an output again: go on, as RPi.GPIO, whose thread has never noticed."""
         if line in self._waves:
             self._drive(line, self._waves[line])
+        self.interrupt(line)
+
+    def interrupt(self, line: int) -> None:
+        """The line has been set up: what is attached to it goes on as far as it can."""
+        resume = self._resumers.get(line)
+        if resume is not None:
+            resume()
 
     def end(self, line: int, owner: object) -> None:
         """End the pulses of this owner, low. Nothing where it has none; takes no lock: see PWM.__del__()."""
@@ -145,23 +181,25 @@ class Pulses:
     def end_of(self, line: int) -> None:
         """End what drives the line, for good: it is being cleaned up. Its owner keeps it from others until stop()."""
         end = self._enders.pop(line, None)
+        self._resumers.pop(line, None)
         if end is not None:
             self._owners.pop(line, None)
             end(line)
         if line in self._waves:
             self._end(line)
 
-    def end_all(self) -> None:
-        """The same for all lines."""
-        for line in [*self._waves, *self._enders]:
+    def end_all(self) -> bool:
+        """The same for all lines. Whether there were any."""
+        lines = [*self._waves, *self._enders]
+        for line in lines:
             self.end_of(line)
+        return bool(lines)
 
     def _end(self, line: int) -> None:
-        wave = self._waves.pop(line, None)
+        self._waves.pop(line, None)
         hardware = self._hardware.pop(line, None)
         if hardware is not None:
-            if wave is not None:
-                hardware.set(wave[0], 0)  # the level after its end is the driver's choice: low
+            hardware.set_low()
             hardware.close()
             return
         backend = self._backend()

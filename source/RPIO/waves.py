@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import os
-from time import monotonic, sleep
+import time
+from _operator import index
 
 from . import channels, dma, errors, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import RLock
     from collections.abc import Callable, Sequence
 
     from .backends import Backend
@@ -95,6 +97,7 @@ class Wave:
         self.means = ""
         """What plays it: "dma" or "soft"."""
         self._number = -1
+        self._engine: dma.Engine | None = None
 
     @property
     def is_playing(self) -> bool:
@@ -103,11 +106,12 @@ class Wave:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of the wave, for at most *timeout_s* seconds. Whether it has ended."""
-        end_s = None if timeout_s is None else monotonic() + timeout_s
+        waited_s = 0.0
         while self.is_playing:
-            if end_s is not None and monotonic() >= end_s:
+            if timeout_s is not None and waited_s >= timeout_s:
                 return False
-            sleep(POLL_S)
+            waited_s += self._player.pause(POLL_S)
+        self._player.collect()
         return True
 
     def stop(self) -> None:
@@ -131,8 +135,10 @@ class Player:
         pulse_channels: PulseChannels,
         backend: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
+        lock: RLock,
     ) -> None:
         self._numbering, self._pulses, self._channels = numbering, pulses, pulse_channels
+        self._lock = lock
         self._backend, self._hardware = backend, hardware
         self._waves: list[Wave] = []
 
@@ -140,14 +146,21 @@ class Player:
         """Begin a wave. See RPIO.wave()."""
         if means not in (None, "dma", "soft"):
             raise ValueError(f"means is 'dma', 'soft' or None, not {means!r}")
+        repeat = None if repeat is None else index(repeat)
         if repeat is not None and not 1 <= repeat <= 2**31:
             raise ValueError(
                 f"a wave is repeated 1 time or more, or for ever with None, not {repeat!r} times"
             )
         score = Score(steps, self._numbering)
-        self._collect()
         wave = Wave(self, score, repeat or 0)
-        taken = []
+        with self._lock:
+            self.collect()
+            self._take_lines(wave, score, means)
+            self._waves.append(wave)
+        return wave
+
+    def _take_lines(self, wave: Wave, score: Score, means: str | None) -> None:
+        taken: list[int] = []
         try:
             for line in score.lines:
                 self._pulses.attach(line, wave, lambda line: self.stop(wave))
@@ -157,29 +170,48 @@ class Player:
             for line in taken:
                 self._pulses.detach(line, wave)
             raise
-        self._waves.append(wave)
-        return wave
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
         """Let go of the lines of waves that have ended."""
-        for wave in list(self._waves):
-            if not wave.is_playing:
-                self.stop(wave)
+        with self._lock:
+            for wave in list(self._waves):
+                if not wave.is_playing:
+                    self.stop(wave)
+
+    def pause(self, seconds: float) -> float:
+        """Let that time pass; where a test moves the board's clock, move it. Returns how much has passed."""
+        advance = getattr(getattr(self._backend(), "clock", None), "advance", None)
+        before_s = time.monotonic()
+        if advance is not None:
+            advance(round(seconds * 1e9))
+            return seconds
+        time.sleep(seconds)
+        return time.monotonic() - before_s
 
     def _begin(self, wave: Wave, score: Score, means: str | None) -> None:
-        steps = None if means == "soft" else self._dma_steps(score, means == "dma")
-        engine = self._channels.engine
-        if steps is not None and engine is not None and len(steps) * (wave._turns or 1) <= STEPS_MAX:
-            channel = engine.pick()
-            engine.play(channel, steps, wave._turns)
-            wave.means, wave._number = "dma", channel
-            return
-        if means == "dma":
-            raise errors.DMAError("The wave has too many steps for DMA", hint="means='soft' plays it")
+        try:
+            if means != "soft" and self._begin_by_dma(wave, score, means == "dma"):
+                return
+        except errors.DMAError as e:
+            if means == "dma":
+                raise
+            log.debug("a wave is played by the C timer: %s", e)
         backend = self._backend()
         assert backend is not None, "an output has a backend"
-        wave._number = backend.play(score.edges, score.turn_ns, wave._turns)
+        wave._number = channels.play(backend, score.edges, score.turn_ns, wave._turns)
         wave.means = "soft"
+
+    def _begin_by_dma(self, wave: Wave, score: Score, insists: bool) -> bool:
+        """Whether the engine plays it."""
+        steps, engine = self._dma_steps(score, insists), self._channels.engine
+        if steps is None or engine is None:
+            return False
+        if len(steps) * (wave._turns or 1) > STEPS_MAX:
+            raise errors.DMAError("The wave has too many steps for DMA", hint="means='soft' plays it")
+        channel = engine.pick()
+        engine.play(channel, steps, wave._turns)
+        wave.means, wave._number, wave._engine = "dma", channel, engine
+        return True
 
     def _dma_steps(self, score: Score, insists: bool) -> list[tuple[int, int, int]] | None:
         """Return the steps for the DMA engine, which is set up where it was not; None where DMA cannot be."""
@@ -193,15 +225,17 @@ class Player:
             reason = "its delays are no whole microseconds"
         if reason is None and not self._channels.is_setup and (insists or os.geteuid() == 0):
             assert slot_us is not None
+            self._channels.release_waves()
             try:
-                self._channels.setup(slot_us, channels.DELAY_VIA_PWM)
+                self._channels.open_for_waves(slot_us)
             except errors.GPIOError as e:
                 reason = str(e)
         if reason is None and self._channels.engine is None:
             reason = "PWM.setup() was not called"
-        steps = score.steps(self._channels.increment_us) if reason is None else None
+        known_us = self._channels.slot_us
+        steps = score.steps(known_us) if reason is None else None
         if reason is None and steps is None:
-            reason = f"its delays are no multiples of {self._channels.increment_us} us, as PWM.setup() says"
+            reason = f"its delays are no multiples of {known_us} us, which the engine's slots are already"
         if steps is None and insists:
             raise errors.DMAError(
                 f"This wave cannot be played by DMA: {reason}", hint="means='soft' plays it"
@@ -214,28 +248,33 @@ class Player:
         """Whether a wave goes on."""
         if wave.means == "dma":
             engine = self._channels.engine
-            return engine is not None and bool(engine.info(wave._number).get("is_active"))
+            mine = engine is not None and engine is wave._engine
+            return mine and engine is not None and bool(engine.info(wave._number).get("is_active"))
         backend = self._backend()
         state = backend.wave(wave._number) if backend is not None else None
         return state is not None and state[0]
 
     def stop(self, wave: Wave) -> None:
         """Stop a wave, and let go of its lines."""
-        number, wave._number = wave._number, -1
-        engine, backend = self._channels.engine, self._backend()
-        if number >= 0 and wave.means == "dma" and engine is not None:
-            engine.stop(number)
-        elif number >= 0 and wave.means == "soft" and backend is not None:
-            backend.stop_wave(number)
-        for line in wave._score.lines:
-            self._pulses.detach(line, wave)
-        if wave in self._waves:
-            self._waves.remove(wave)
+        with self._lock:
+            number, wave._number = wave._number, -1
+            engine, backend = self._channels.engine, self._backend()
+            if wave in self._waves:
+                self._waves.remove(wave)
+            for line in wave._score.lines:
+                self._pulses.detach(line, wave)
+            if number >= 0 and wave.means == "dma" and engine is not None and engine is wave._engine:
+                engine.stop(number)
+            elif number >= 0 and wave.means == "soft" and backend is not None:
+                backend.stop_wave(number)
 
-    def stop_all(self) -> None:
-        """Stop all waves, levels as they are."""
-        for wave in list(self._waves):
-            self.stop(wave)
+    def stop_all(self, means: str | None = None) -> None:
+        """Stop all waves, or those that are played by these means; levels as they are."""
+        with self._lock:
+            for wave in list(self._waves):
+                if means in (None, wave.means):
+                    self.stop(wave)
+            self._channels.release_waves()
 
     def forget(self) -> None:
         """In the child of a fork: the waves are the parent's."""

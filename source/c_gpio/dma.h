@@ -47,12 +47,15 @@ unsigned rpio_dma_last_channel(const struct rpio_dma *dma);
  * first channel. -EALREADY where it is so already, -EBUSY where it is otherwise, -EINVAL. */
 int rpio_dma_set_pace(struct rpio_dma *dma, enum rpio_pace pace, unsigned slot_us);
 
+/* This hardware paces nothing: it is somebody else's. */
+int rpio_dma_forbid_pace(struct rpio_dma *dma, enum rpio_pace pace);
+
 /* Whether the channel works for somebody, as its registers say. */
 int rpio_dma_is_active(const struct rpio_dma *dma, unsigned channel);
 
 /* Starts a ring of `slots` slots (2 to RPIO_DMA_SLOTS_MAX) without an edge. -EINVAL for a channel or a number out of
  * range or without a pace, -EEXIST where it was started here, -EBUSY where it works for somebody else, -ENOMEM where the
- * mailbox gives no memory, -EUSERS where two channels run already, -ETIMEDOUT where the clock does not start. */
+ * mailbox gives no memory, -EUSERS where no pace is left, -ETIMEDOUT where the clock does not start. */
 int rpio_dma_start(struct rpio_dma *dma, unsigned channel, unsigned slots);
 
 /* High on `line` from slot `start` for `width` slots, in each turn of the ring. A pulse may end with the ring; one that

@@ -482,6 +482,7 @@ enum { DMA_ARGUMENTS = 4 };
 
 DMA_CALL(last_channel, 0, (int)rpio_dma_last_channel(dma))
 DMA_CALL(set_pace, 2, rpio_dma_set_pace(dma, (enum rpio_pace)n[0], (unsigned)n[1]))
+DMA_CALL(forbid_pace, 1, rpio_dma_forbid_pace(dma, (enum rpio_pace)n[0]))
 DMA_CALL(is_active, 1, rpio_dma_is_active(dma, (unsigned)n[0]))
 DMA_CALL(start, 2, rpio_dma_start(dma, (unsigned)n[0], (unsigned)n[1]))
 DMA_CALL(add, 4, rpio_dma_add(dma, (unsigned)n[0], (unsigned)n[1], (unsigned)n[2], (unsigned)n[3]))
@@ -555,6 +556,7 @@ static PyObject *dma_guard(PyObject *self, PyObject *args)
 static PyMethodDef dma_methods[] = {
     DMA_METHOD(last_channel, "", "The highest channel that there is."),
     DMA_METHOD(set_pace, ", pace, slot_us", "How long a slot is, and which hardware takes that time."),
+    DMA_METHOD(forbid_pace, ", pace", "That hardware is somebody else's."),
     DMA_METHOD(is_active, ", channel", "1 where the channel works for somebody."),
     DMA_METHOD(start, ", channel, slots", "Start a ring of slots without an edge."),
     DMA_METHOD(add, ", channel, line, start, width", "Add a pulse, in slots."),

@@ -120,6 +120,7 @@ struct rpio_dma {
     pid_t owner;      /* the process that may stop anything */
     unsigned slot_us; /* 0: no pace yet */
     enum rpio_pace first;
+    int is_forbidden[PACES];
     struct channel channels[RPIO_DMA_CHANNELS];
     volatile struct running *running;
 };
@@ -345,10 +346,18 @@ int rpio_dma_set_pace(struct rpio_dma *dma, enum rpio_pace pace, unsigned slot_u
     return 0;
 }
 
+int rpio_dma_forbid_pace(struct rpio_dma *dma, enum rpio_pace pace)
+{
+    if (pace != RPIO_PACE_PWM && pace != RPIO_PACE_PCM)
+        return -EINVAL;
+    dma->is_forbidden[pace] = 1;
+    return 0;
+}
+
 /* The pace that no channel has, the one that was asked for first; or NO_PACE. */
 static int free_pace(const struct rpio_dma *dma)
 {
-    int taken[PACES] = {0};
+    int taken[PACES] = {dma->is_forbidden[0], dma->is_forbidden[1]};
     for (unsigned i = 0; i < RPIO_DMA_CHANNELS; i++)
         if (dma->channels[i].use != FREE)
             taken[dma->channels[i].pace] = 1;

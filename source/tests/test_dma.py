@@ -274,7 +274,7 @@ def test_one_program_at_a_time(pi):
         ("PWM.setup(); PWM.init_channel(3)", {}, "DMA channel 3 is the firmware's"),
         ("PWM.setup(); PWM.init_channel(15)", {}, "maximum channel is 14 (requested channel 15)"),
         ("PWM.setup(); PWM.setup(5)", {}, "setup(..) has already been called before"),
-        ("PWM.setup(); [PWM.init_channel(n) for n in (12, 13, 14)]", {}, "Two DMA channels run already"),
+        ("PWM.setup(); [PWM.init_channel(n) for n in (12, 13, 14)]", {}, "No DMA channel more can run"),
         ("PWM.Servo(0).set_servo(17, 1500); PWM.Servo(0, 10000)", {}, "has already been initialized with"),
         ("PWM.Servo(5); PWM.init_channel(5)", {}, "channel 5 already initialized."),
     ],
@@ -331,7 +331,7 @@ def test_a_wave_is_played_by_dma(pi):
         """
         RPIO.setup([17, 18], RPIO.OUT)
         wave = RPIO.wave([(17, 1, 500), (17, 0, 250), (18, 1, 250)], repeat=2)
-        print(wave.means, wave.is_playing, facade.board.channels.increment_us)
+        print(wave.means, wave.is_playing, facade.board.channels.slot_us)
         wave.stop()
         try:
             RPIO.wave([(17, 1, 0.5), (17, 0, 1)], means="dma")
