@@ -109,6 +109,8 @@ class DmaMeans:
                 return
             sleep(slots * channel.increment_us / 1e6)
 
+    lose = clear
+
     def resume(self, channel: Channel) -> None:
         """Nothing: setting a line up does not stop the engine."""
 
@@ -176,6 +178,14 @@ class SoftMeans:
             self._waves[channel.number] = play(backend, edges, turn_ns, 0, wave)
         elif wave is not None:
             backend.stop_wave(wave)
+
+    def lose(self, channel: Channel, line: int) -> None:
+        """Go on without a line, which is not the channel's any more."""
+        backend, wave = self._backend(), self._waves.pop(channel.number, None)
+        if backend is not None and wave is not None:
+            backend.stop_wave(wave)
+            backend.write(line, 0)
+            self._play(channel)
 
     def resume(self, channel: Channel) -> None:
         """Go on after a line of the channel has been set up, which has ended what was played."""
@@ -528,8 +538,8 @@ class PulseChannels:
         """The line is being cleaned up: no pulses any more, and not the channel's."""
         with self._lock:
             if self._channels.get(channel.number) is channel and line in channel.pulses:
-                self.clear_line(channel.number, line)
                 del channel.pulses[line]
+                self._check_setup("clearing channels").lose(channel, line)
 
     def describe(self, number: int) -> str:
         """Return a channel and its pulses as text."""
