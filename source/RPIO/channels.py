@@ -315,6 +315,11 @@ class PulseChannels:
         """Close what open_for_waves() has opened, where no wave is played by it any more."""
         with self._lock:
             self._pulses.collect()
+            self.close_unused()
+
+    def close_unused(self) -> None:
+        """The same, for what has been let go of."""
+        with self._lock:
             engine = self.engine
             if self._is_for_waves and engine is not None and not engine.is_used:
                 engine.close()

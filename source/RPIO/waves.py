@@ -267,6 +267,7 @@ class Player:
                 engine.stop(number)
             elif number >= 0 and wave.means == "soft" and backend is not None:
                 backend.stop_wave(number)
+            self._channels.close_unused()
 
     def stop_all(self, means: str | None = None) -> None:
         """Stop all waves, or those that are played by these means; levels as they are."""
@@ -274,7 +275,6 @@ class Player:
             for wave in list(self._waves):
                 if means in (None, wave.means):
                     self.stop(wave)
-            self._channels.release_waves()
 
     def forget(self) -> None:
         """In the child of a fork: the waves are the parent's."""

@@ -359,3 +359,148 @@ except RuntimeError as e:
         "  GPIO 18: 5+5",
         "A PWM object already exists for this GPIO channel",
     ]
+
+
+# -- what a program may do all the same ---------------------------------------------------------------------
+
+
+def test_a_child_does_not_keep_the_engine_from_others(pi):
+    out = pi.run(
+        RUNNING
+        + """
+if os.fork() == 0:
+    time.sleep(2)
+    os._exit(0)
+PWM.cleanup()
+PWM.setup(5)
+print("again", flush=True)
+os._exit(0)
+"""
+    )
+    assert out.split("\n")[1] == "again"
+    assert pi.run("PWM.setup()\nprint('set up')") == "set up\n"
+
+
+def test_an_engine_that_stands_still_keeps_nobody_waiting(pi):
+    """As when a driver takes the hardware that paces it, within a pulse."""
+    out = pi.run(
+        RUNNING
+        + f"""
+with open(mem, "r+b") as file:
+    file.seek({BASE + DMA + CHANNEL * 0x100 + CONTROL_BLOCK})
+    file.write((0xD0100000 + 32 * 10).to_bytes(4, "little"))
+PWM.clear_channel(14)
+print("cleared")
+PWM.cleanup()
+print("ended")
+"""
+    )
+    assert out.count("DMA channel 14 does not advance") == 2
+    assert "cleared\n" in out
+    assert out.endswith("ended\n")
+
+
+def test_the_functions_cleanup_ends_waves_as_well(pi):
+    out = pi.run(
+        """
+        RPIO.setup(17, RPIO.OUT)
+        PWM.setup()
+        wave = RPIO.wave([(17, 1, 500), (17, 0, 500)], repeat=None)
+        PWM.cleanup()
+        print(wave.means, wave.is_playing)
+        PWM.setup()
+        PWM.init_channel(14)
+        wave.stop()
+        PWM.add_channel_pulse(14, 17, 0, 5)
+        print(facade.board.channels.engine.info(14)["is_active"])
+        """
+    )
+    assert out == "dma False\nTrue\n"
+
+
+def test_a_wave_does_not_set_up_channels(pi):
+    out = pi.run(
+        """
+        RPIO.setup(17, RPIO.OUT)
+        with RPIO.wave([(17, 1, 500), (17, 0, 300)], repeat=None) as wave:
+            print(wave.means, PWM.is_setup())
+            try:
+                PWM.setup()
+            except RuntimeError as e:
+                print(e)
+        PWM.setup()
+        print(PWM.get_pulse_incr_us())
+        """
+    )
+    assert out == "dma False\na wave is being played by DMA, with slots of its own\n10\n"
+
+
+def test_waves_for_which_there_is_no_channel_are_played_by_the_timer(pi):
+    out = pi.run(
+        """
+        lines = [17, 18, 22]
+        RPIO.setup(lines, RPIO.OUT)
+        waves = [RPIO.wave([(line, 1, 500), (line, 0, 500)], repeat=None) for line in lines]
+        print([wave.means for wave in waves])
+        for wave in waves:
+            wave.stop()
+        print([RPIO.PWM(line, 50).means for line in lines])
+        """
+    )
+    assert out == "['dma', 'dma', 'soft']\n['soft', 'soft', 'soft']\n"
+
+
+@pytest.mark.parametrize("name", ["dma.lock", "dma.state.new"])
+def test_files_that_cannot_be_written_are_an_error_and_nothing_runs(pi, name):
+    (pi.root / "run/rpio" / name).mkdir(parents=True)
+    out = pi.run(RUNNING)
+    assert "RPIO.errors.DMAError" in out
+    assert pi.cs() & 1 == 0
+
+
+def test_threads_may_play_waves(pi):
+    out = pi.run(
+        """
+        import threading
+        RPIO.setup([17, 18], RPIO.OUT)
+        errors = []
+        def play(line):
+            try:
+                for _ in range(20):
+                    RPIO.wave([(line, 1, 500), (line, 0, 500)], repeat=None).stop()
+            except Exception as e:
+                errors.append(e)
+        threads = [threading.Thread(target=play, args=(line,)) for line in (17, 18)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        print(errors, facade.board.channels.engine)
+        """
+    )
+    assert out == "[] None\n"
+    assert pi.cs() & 1 == 0
+
+
+def test_an_overlay_keeps_its_pwm_hardware(pi):
+    chip = pi.root / "sys/devices/platform/soc/3f20c000.pwm/pwm/pwmchip0"
+    chip.mkdir(parents=True)
+    (chip / "device").symlink_to(chip.parents[1])
+    (pi.root / "sys/class/pwm").mkdir(parents=True)
+    (pi.root / "sys/class/pwm/pwmchip0").symlink_to(chip)
+    out = pi.run("PWM.setup()\nPWM.init_channel(14)\nPWM.print_channel(14)\nPWM.init_channel(13)")
+    assert "An overlay has the PWM hardware: DMA is paced by PCM instead" in out
+    assert "paced by PCM (I2S)" in out
+    assert "No DMA channel more can run" in out
+    assert pi.register(PWM_BLOCK, 0x10) == 0  # untouched
+
+
+def test_servos_share_a_channel(pi):
+    out = pi.run(
+        """
+        for line in (17, 18, 22, 23):
+            PWM.Servo().set_servo(line, 1500)
+        PWM.Servo().set_servo(17, 1600)
+        PWM.print_channel(14)
+        """
+    )
+    assert out.count("GPIO") == 4
+    assert "GPIO 17: 0+160" in out
