@@ -27,7 +27,10 @@ setup(
         Extension(
             "RPIO._gpio",
             sources=[f"source/c_gpio/{name}" for name in [*CORE, "module.c", "module_pwm.c"]],
-            depends=[f"source/c_gpio/{name}.h" for name in ("gpio", "regs", "dma", "dma_chain", "wave_plan", "module")],
+            depends=[
+                f"source/c_gpio/{name}.h"
+                for name in ("gpio", "regs", "dma", "dma_chain", "wave_plan", "module")
+            ],
             extra_link_args=["-pthread"],
             extra_compile_args=[
                 "-std=c11",
