@@ -2,6 +2,7 @@
 """The C core as cffi sees it, its three register accessors sent to the modelled SoC."""
 
 import os
+from functools import cache
 from types import ModuleType
 
 from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
@@ -15,6 +16,7 @@ CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"
 
 
+@cache
 def core() -> ModuleType:
     """Return the module with ``ffi`` and ``lib``: the core and the modelled SoC in one library."""
     return build(

@@ -4,12 +4,13 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c.core import core
 
 MS = 1_000_000
+law = settings(deadline=None)  # the sanitizers are slow
 
 
 def place(others, high, period=MS):
@@ -47,6 +48,7 @@ def test_eight_tens_need_four_moments(order):
     assert len(moments(start(tens(*range(10, 90, 10))[::order]))) == 4
 
 
+@law
 @given(st.permutations(range(10, 90, 10)))
 def test_eight_tens_in_any_order_need_four_moments(percents):
     assert len(moments(start(tens(*percents)))) == 4
@@ -71,6 +73,7 @@ def test_a_rounded_width_shares_a_wake_up():
     assert place([(0, 900_901), (900_901, 1_201_201)], 900_900, period) in (0, 2_102_102, 2_102_103)
 
 
+@law
 @given(st.lists(st.integers(1, MS - 1), min_size=1, max_size=20))
 def test_a_line_rises_within_a_period_and_adds_one_moment_at_most(widths):
     pulses = start(widths)
@@ -78,6 +81,7 @@ def test_a_line_rises_within_a_period_and_adds_one_moment_at_most(widths):
     assert len(moments(pulses)) <= len(set(widths)) + 1
 
 
+@law
 @given(
     st.integers(1000, 5000).flatmap(
         lambda period: st.tuples(st.just(period), st.lists(st.integers(1, period - 1), max_size=20))
@@ -88,6 +92,7 @@ def test_the_shortest_periods(case):
     assert all(0 <= rise < period for rise, _ in start(widths, period))
 
 
+@law
 @given(
     st.lists(st.tuples(st.integers(0, 10 * MS), st.integers(1, MS - 1)), min_size=1, max_size=8),
     st.integers(1, MS - 1),
