@@ -2,10 +2,14 @@
 """What several test modules need: waiting without sleeping, errors compared to the letter."""
 
 import contextlib
+import itertools
 import select
 import time
 
 import pytest
+
+from RPIO import facade
+from RPIO.pytest_plugin import SimulatedBoard
 
 
 @contextlib.contextmanager
@@ -38,3 +42,37 @@ def wait_until(done, timeout_s=5.0):
             return False
         select.select([], [], [], 0.005)
     return True
+
+
+@contextlib.contextmanager
+def simulated(model="4B"):
+    """What the fixture rpio_board gives, for the examples of Hypothesis, each of which needs its own."""
+    world = SimulatedBoard(model)
+    facade.new_board()
+    facade.board.use(world.sim, world.sim.hardware)
+    try:
+        yield world
+    finally:
+        facade.new_board()
+
+
+def joined(spans):
+    """Spans of time, those that touch joined."""
+    found = []
+    for start, end in sorted(spans):
+        if found and found[-1][1] == start:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def highs(world, line, start_ns, end_ns):
+    """The spans of time, in nanoseconds, in which the line of a SimulatedBoard was high, cut to a window."""
+    changes = [(0, world._start[line]), *world._waves.get(line, []), (end_ns, 0)]
+    spans = [
+        (max(at, start_ns), min(then, end_ns))
+        for (at, level), (then, _) in itertools.pairwise(changes)
+        if level
+    ]
+    return joined(span for span in spans if span[0] < span[1])
