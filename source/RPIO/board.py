@@ -305,6 +305,7 @@ class Board:
         if self._warnings:
             self._warn_of_use(line, pull if direction == model.IN else model.PUD_OFF)
         self.pulses.leave_hardware(line)
+        self.channels.stop_hardware_servo(line)
         if direction == model.IN:
             self.backend.set_input(line, pull)
         elif self._is_output(line) and self.pulses.drives(line):

@@ -40,6 +40,15 @@ class Channel:
         self.number, self.subcycle_time_us, self.increment_us = number, subcycle_time_us, increment_us
         self.slots = subcycle_time_us // increment_us
         self.pulses: dict[int, dict[int, int]] = {}
+        self.held_low: set[int] = (
+            set()
+        )  # lines whose last pulse, before they were cleared, ended with the subcycle
+
+    def note_clear(self, line: int) -> None:
+        """Forget the pulses of a line."""
+        if any(start + width == self.slots for start, width in self.pulses[line].items()):
+            self.held_low.add(line)
+        self.pulses[line] = {}
 
     def overlapping(self, line: int, start: int, width: int) -> tuple[int, int] | None:
         """Return the start and width of a pulse that shares a slot with this one."""
@@ -59,7 +68,7 @@ class Channel:
             ends = {(start + width) % self.slots for start, width in pulses.items()}
             found.update((end * slot_ns, line, 0) for end in ends - rises)
             found.update((start * slot_ns, line, 1) for start in rises - (ends - {0}))
-            if not pulses:
+            if not pulses and line in self.held_low:
                 found.add((0, line, 0))
         return sorted(found, key=lambda edge: (edge[0], edge[2], edge[1]))
 
@@ -178,6 +187,9 @@ class SoftMeans:
             self._waves[channel.number] = play(backend, edges, turn_ns, 0, wave)
         elif wave is not None:
             backend.stop_wave(wave)
+            for line in channel.pulses:
+                if backend.function(line) == model.OUT:
+                    backend.write(line, 0)
 
     def lose(self, channel: Channel, line: int) -> None:
         """Go on without a line, which is not the channel's any more."""
@@ -530,7 +542,7 @@ class PulseChannels:
             channel = self.channel(number)
             if line not in channel.pulses:
                 raise errors.PulseError(f"gpio {line} has not been used on channel {number} yet")
-            channel.pulses[line] = {}
+            channel.note_clear(line)
             self._check_setup("clearing channels").clear(channel, line)
 
     def clear(self, number: int) -> None:

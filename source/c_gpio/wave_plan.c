@@ -29,6 +29,7 @@ struct rpio_wave {
     struct score playing, following; /* following.edges NULL: nothing follows */
     size_t place;                    /* of the edge that comes next */
     uint64_t begin_ns, shift_ns;     /* of the turn */
+    uint64_t follow_ns;              /* a turn that begins from then on is that of what follows */
     uint64_t turns_done;
 };
 
@@ -104,13 +105,20 @@ int rpio_wave_follow(struct rpio_wave *wave, const struct rpio_wave_edge *edges,
     int was_done = rpio_wave_is_done(wave), error = copy(&wave->following, edges, count, period_ns, turns);
     if (error == 0 && was_done && wave->begin_ns < now_ns)
         wave->begin_ns = now_ns;
+    if (error == 0)
+        wave->follow_ns = now_ns;
     return error;
 }
 
-/* The turn that comes next begins: with what follows, if something does. */
+/* Whether the turn that begins, or has begun and had no edge yet, is the first one of what follows. */
+static int is_followed(const struct rpio_wave *wave)
+{
+    return wave->place == 0 && wave->following.edges && wave->begin_ns >= wave->follow_ns;
+}
+
 static void begin_turn(struct rpio_wave *wave)
 {
-    if (!wave->following.edges)
+    if (!is_followed(wave))
         return;
     free(wave->playing.edges);
     wave->playing = wave->following;
@@ -120,7 +128,7 @@ static void begin_turn(struct rpio_wave *wave)
 
 static const struct score *next_score(const struct rpio_wave *wave)
 {
-    return wave->place == 0 && wave->following.edges ? &wave->following : &wave->playing;
+    return is_followed(wave) ? &wave->following : &wave->playing;
 }
 
 uint64_t rpio_wave_next(const struct rpio_wave *wave)

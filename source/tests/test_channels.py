@@ -167,9 +167,6 @@ def test_any_pulses_come_as_asked_for(data, increment_us, slots):
             assert found == turns_of(pulses, 1, 4, turn_ns, increment_us * US)
 
 
-@pytest.mark.xfail(
-    reason="a pulse that is added before the first edge of a turn begins a turn late, and costs the next one"
-)
 @settings(deadline=None)
 @given(pulses=pulse_sets(2000), waits_us=st.lists(st.integers(0, 45_000), min_size=8, max_size=8))
 @example(pulses=[(3, 1996), (0, 1)], waits_us=[6, 0])
@@ -210,7 +207,6 @@ def test_a_cleared_channel_is_low_and_can_be_cleared_again(world):
     expect(world, 18, [], 2, 4)
 
 
-@pytest.mark.xfail(reason="the C timer drives a cleared line low at the begin of each subcycle")
 def test_the_program_may_drive_a_line_that_was_cleared(world):
     PWM.add_channel_pulse(0, 17, 0, 100)
     PWM.add_channel_pulse(0, 18, 0, 100)
@@ -269,7 +265,6 @@ def test_cleanup_of_a_line_ends_its_pulses_and_frees_it(world):
     assert highs(world, 17, 160 * MS, 210 * MS)
 
 
-@pytest.mark.xfail(reason="what is done with one line of a channel ends the pulses of all others")
 @pytest.mark.parametrize(
     "what",
     [
@@ -288,9 +283,6 @@ def test_what_becomes_of_a_line_is_nothing_to_the_others(spoilt, what):
     expect(spoilt, 18, [(0, 1000)], 1, 5)
 
 
-@pytest.mark.xfail(
-    raises=errors.WrongDirectionException, reason="cleanup() would clear a line that is no output any more"
-)
 @pytest.mark.parametrize("end", [PWM.cleanup, lambda: PWM.clear_channel(0), RPIO.cleanup])
 def test_a_line_that_has_become_an_input_is_no_harm_at_the_end(spoilt, end):
     PWM.add_channel_pulse(0, 17, 0, 1000)
@@ -298,7 +290,6 @@ def test_a_line_that_has_become_an_input_is_no_harm_at_the_end(spoilt, end):
     end()
 
 
-@pytest.mark.xfail(reason="setup() as an output ends the pulses of a channel")
 def test_setup_as_an_output_again_leaves_the_pulses_alone(world):
     PWM.add_channel_pulse(0, 17, 0, 1000)
     world.advance(5)

@@ -163,7 +163,6 @@ def test_setup_between_the_object_and_start_chooses_too(rpio_board, kernel):
     assert rpio_board.level(18) == 1 and kernel.holders == {}
 
 
-@pytest.mark.xfail(reason="what the hardware drives already stays with it")
 def test_setup_as_an_output_takes_it_from_the_hardware(rpio_board, kernel):
     pwm = RPIO.PWM(18, 100)
     pwm.start(50)
@@ -184,7 +183,7 @@ def test_a_line_that_is_not_connected_is_the_c_timers(kernel, rpio_board):
 
 
 def test_a_missing_overlay_is_named(bare):
-    for use in (lambda: RPIO.PWM(18, 50).start(50), lambda: PWM.Servo().set_servo(18, 1000)):
+    for use in (lambda: PWM.Servo().set_servo(18, 1000), lambda: RPIO.PWM(18, 50).start(50)):
         with raises(errors.NotSupportedError, "GPIO 18: the kernel shows no hardware PWM") as caught:
             use()
         assert caught.value.hint == "put dtoverlay=pwm,pin=18,func=2 into config.txt and reboot"
@@ -237,7 +236,6 @@ def test_a_width_that_cannot_be_changes_nothing(kernel, width_us, error, text):
         servo.set_servo(18, 1200)
 
 
-@pytest.mark.xfail(reason="a servo switches the hardware off with its last width")
 def test_stop_servo_ends_low(kernel):
     servo = PWM.Servo()
     servo.set_servo(18, 1200)
@@ -256,7 +254,6 @@ def test_a_servo_after_setup_is_the_c_timers(rpio_board, kernel):
     assert highs(rpio_board, 18, 0, 20 * MS) == [(0, 1200 * US)]
 
 
-@pytest.mark.xfail(reason="what the hardware drives already stays with it")
 def test_setup_as_an_output_takes_a_servo_from_the_hardware(rpio_board, kernel):
     servo = PWM.Servo()
     servo.set_servo(18, 1200)
@@ -280,7 +277,6 @@ def test_pwm_and_servo_do_not_share_a_line(kernel):
     assert now(kernel) == (20 * MS, 1200 * US, 1)
 
 
-@pytest.mark.xfail(reason="a servo by hardware is not known as what drives its line")
 def test_a_channel_does_not_take_the_line_of_a_servo(rpio_board, kernel):
     PWM.Servo().set_servo(18, 1200)
     PWM.init_channel(5)
@@ -320,7 +316,6 @@ def test_the_end_gives_channels_back(kernel, start, end):
         start_pwm,
         pytest.param(
             start_servo,
-            marks=pytest.mark.xfail(reason="a servo switches the hardware off with its last width"),
         ),
     ],
 )
@@ -331,16 +326,13 @@ def test_the_end_of_the_program_is_low(kernel, start):
     del kept
 
 
-UNKNOWN = pytest.mark.xfail(reason="cleanup() looks only at what was set up, and at no servo by hardware")
-
-
 @pytest.mark.parametrize(
     ("start", "channels"),
     [
         (start_pwm, [18]),
-        pytest.param(start_pwm, [], marks=UNKNOWN),
-        pytest.param(start_servo, [18], marks=UNKNOWN),
-        pytest.param(start_servo, [], marks=UNKNOWN),
+        pytest.param(start_pwm, []),
+        pytest.param(start_servo, [18]),
+        pytest.param(start_servo, []),
     ],
 )
 def test_cleanup_ends_pulses_low(kernel, start, channels):
@@ -350,7 +342,6 @@ def test_cleanup_ends_pulses_low(kernel, start, channels):
     del kept
 
 
-@pytest.mark.xfail(reason="servos by hardware are not known to it")
 def test_cleanup_of_pwm_gives_channels_of_servos_back(kernel):
     servo = start_servo()
     PWM.cleanup()
