@@ -193,10 +193,9 @@ class SoftMeans:
 
     def lose(self, channel: Channel, line: int) -> None:
         """Go on without a line, which is not the channel's any more."""
-        backend, wave = self._backend(), self._waves.pop(channel.number, None)
-        if backend is not None and wave is not None:
-            backend.stop_wave(wave)
-            backend.write(line, 0)
+        backend = self._backend()
+        if backend is not None and channel.number in self._waves:
+            backend.end_pwm(line)
             self._play(channel)
 
     def resume(self, channel: Channel) -> None:

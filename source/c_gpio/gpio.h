@@ -303,6 +303,9 @@ int rpio_plan_play(struct rpio_plan *plan, const struct rpio_wave_edge *edges, s
 /* Forgets the wave, whose lines are the caller's from here on; -ENOENT. */
 int rpio_plan_stop_wave(struct rpio_plan *plan, int wave);
 
+/* Leaves a line out of the wave, which goes on with the others; -ENOENT. */
+int rpio_plan_drop_line(struct rpio_plan *plan, int wave, uint32_t line);
+
 /* Whether it is being played at `now_ns`, the rest of its last turn included, and how many turns are done; -ENOENT. */
 int rpio_plan_wave(const struct rpio_plan *plan, int wave, uint64_t now_ns, uint64_t *turns_done);
 
@@ -356,8 +359,8 @@ struct rpio_wave_line {
 };
 
 /* Plays a wave on these lines, which must be outputs and live as those of rpio_pwm_start_regs(); PWM that they have
- * ends. Errors as rpio_plan_play(); -EINVAL for an edge of another line. rpio_pwm_stop() of one of its lines ends the
- * wave, as rpio_pwm_stop_wave() does, which leaves the levels as they are. */
+ * ends. Errors as rpio_plan_play(); -EINVAL for an edge of another line. rpio_pwm_stop() takes a line out of its
+ * wave, which goes on with the others; rpio_pwm_stop_wave() leaves the levels as they are. */
 int rpio_pwm_play(struct rpio_pwm *pwm, const struct rpio_wave_line *lines, size_t line_count,
                   const struct rpio_wave_edge *edges, size_t count, uint64_t period_ns, uint32_t turns, int instead_of);
 int rpio_pwm_stop_wave(struct rpio_pwm *pwm, int wave);

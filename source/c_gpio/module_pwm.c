@@ -375,6 +375,14 @@ static PyObject *pwm_plan_stop_wave(PyObject *self, PyObject *wave)
                                      : PyBool_FromLong(rpio_plan_stop_wave(((PwmPlan *)self)->plan, number) == 0);
 }
 
+static PyObject *pwm_plan_drop_line(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    int n[2];
+    if (as_ints(args, count, n, 2) < 0)
+        return NULL;
+    return PyBool_FromLong(rpio_plan_drop_line(((PwmPlan *)self)->plan, n[0], (uint32_t)n[1]) == 0);
+}
+
 static PyObject *pwm_plan_wave(PyObject *self, PyObject *args)
 {
     uint64_t turns = 0;
@@ -395,6 +403,8 @@ static PyMethodDef pwm_plan_methods[] = {
      PyDoc_STR("play($self, edges, period_ns, turns, instead_of, now_ns, /)\n--\n\nAs SoftPwm.play(), from now_ns on.")},
     {"stop_wave", pwm_plan_stop_wave, METH_O,
      PyDoc_STR("stop_wave($self, wave, /)\n--\n\nForget the wave. Whether it was there.")},
+    {"drop_line", (PyCFunction)(void (*)(void))pwm_plan_drop_line, METH_FASTCALL,
+     PyDoc_STR("drop_line($self, wave, line, /)\n--\n\nLeave a line out of the wave. Whether it was there.")},
     {"wave", pwm_plan_wave, METH_VARARGS,
      PyDoc_STR("wave($self, wave, now_ns, /)\n--\n\nAs SoftPwm.wave().")},
     {"next", pwm_plan_next, METH_NOARGS,

@@ -199,6 +199,15 @@ int rpio_plan_stop_wave(struct rpio_plan *plan, int wave)
     return 0;
 }
 
+int rpio_plan_drop_line(struct rpio_plan *plan, int wave, uint32_t line)
+{
+    struct rpio_wave *of = find_wave(plan, wave);
+    if (!of)
+        return -ENOENT;
+    rpio_wave_drop(of, line);
+    return 0;
+}
+
 int rpio_plan_wave(const struct rpio_plan *plan, int wave, uint64_t now_ns, uint64_t *turns_done)
 {
     const struct rpio_wave *of = find_wave(plan, wave);

@@ -365,11 +365,28 @@ static void forget_wave(struct rpio_pwm *pwm, int wave)
             free_output(pwm, place);
 }
 
-/* The line, or the wave that it is a line of. */
+static int has_lines(const struct rpio_pwm *pwm, int wave)
+{
+    for (uint32_t place = 0; place < RPIO_PWM_LINES; place++)
+        if (pwm->outputs[place].use != FREE && pwm->outputs[place].wave == wave)
+            return 1;
+    return 0;
+}
+
+/* The last line of a wave takes it along. */
+static void leave_wave(struct rpio_pwm *pwm, uint32_t place)
+{
+    int wave = pwm->outputs[place].wave;
+    (void)rpio_plan_drop_line(pwm->plan, wave, place);
+    free_output(pwm, place);
+    if (!has_lines(pwm, wave))
+        (void)rpio_plan_stop_wave(pwm->plan, wave);
+}
+
 static void forget(struct rpio_pwm *pwm, uint32_t place)
 {
     if (pwm->outputs[place].wave != NO_WAVE) {
-        forget_wave(pwm, pwm->outputs[place].wave);
+        leave_wave(pwm, place);
         return;
     }
     (void)rpio_plan_end(pwm->plan, place); /* -ENOENT where an error has ended it */

@@ -16,6 +16,7 @@
 
 #define NEVER UINT64_MAX
 #define LATE_SHARE 2u
+#define NO_LINE UINT32_MAX /* of an edge that is left out */
 
 /* The edges of a turn, in the order of their times. */
 struct score {
@@ -110,6 +111,19 @@ int rpio_wave_follow(struct rpio_wave *wave, const struct rpio_wave_edge *edges,
     return error;
 }
 
+static void drop(struct score *score, uint32_t line)
+{
+    for (size_t i = 0; i < score->count; i++)
+        if (score->edges[i].line == line)
+            score->edges[i].line = NO_LINE;
+}
+
+void rpio_wave_drop(struct rpio_wave *wave, uint32_t line)
+{
+    drop(&wave->playing, line);
+    drop(&wave->following, line);
+}
+
 /* Whether the turn that begins, or has begun and had no edge yet, is the first one of what follows. */
 static int is_followed(const struct rpio_wave *wave)
 {
@@ -185,10 +199,10 @@ size_t rpio_wave_advance(struct rpio_wave *wave, uint64_t now_ns, struct rpio_pl
     if (wave->place == 0)
         begin_turn(wave);
     const struct score *score = &wave->playing;
-    size_t count = moment(wave);
-    for (size_t i = 0; i < count; i++)
-        out[i] = (struct rpio_plan_edge){.line = score->edges[wave->place + i].line,
-                                         .value = score->edges[wave->place + i].value};
+    size_t count = moment(wave), written = 0;
+    for (const struct rpio_wave_edge *edge = &score->edges[wave->place]; edge < &score->edges[wave->place + count]; edge++)
+        if (edge->line != NO_LINE)
+            out[written++] = (struct rpio_plan_edge){.line = edge->line, .value = edge->value};
     uint64_t at_ns = score->edges[wave->place].at_ns;
     wave->place += count;
     uint64_t then_ns = wave->place < score->count ? score->edges[wave->place].at_ns
@@ -197,5 +211,5 @@ size_t rpio_wave_advance(struct rpio_wave *wave, uint64_t now_ns, struct rpio_pl
         wave->shift_ns += now_ns - due_ns;
     if (wave->place == score->count)
         end_turn(wave);
-    return count;
+    return written;
 }

@@ -26,6 +26,9 @@ uint64_t rpio_wave_turns(const struct rpio_wave *wave, uint64_t now_ns); /* that
 uint64_t rpio_wave_next(const struct rpio_wave *wave);
 uint64_t rpio_wave_after_next(const struct rpio_wave *wave);
 
+/* Leaves out all edges of the line from now on. */
+void rpio_wave_drop(struct rpio_wave *wave, uint32_t line);
+
 /* The edges of the moment that is due at `now_ns`, at most RPIO_PWM_LINES, in their order. Later moments that are due as well
  * come with the next call. */
 size_t rpio_wave_advance(struct rpio_wave *wave, uint64_t now_ns, struct rpio_plan_edge *out);

@@ -288,10 +288,13 @@ def test_cleanup_of_a_line_ends_its_wave(world):
     wave.stop()
 
 
-def test_a_line_that_becomes_an_input_ends_its_wave(world):
+def test_a_line_that_becomes_an_input_leaves_its_wave(world):
     wave = RPIO.wave([(17, 1, 500), (18, 1, 500), (17, 0, 0), (18, 0, 500)], repeat=None)
     RPIO.setup(17, IN)
+    assert wave.is_playing
+    RPIO.setup(18, IN)
     assert not wave.is_playing
+    RPIO.setup(18, OUT)
     RPIO.wave([(18, 1, 10)])
 
 

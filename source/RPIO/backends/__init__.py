@@ -175,7 +175,7 @@ class Backend:
         It begins at once, or in the place of the wave *instead_of* when that one's turn has ended. [wave_replaces]
         It returns a number, by which it is stopped or replaced. [wave_stops]
         PWM that the lines have ends. [wave_ends_pwm]
-        What ends the PWM of one of its lines ends the wave; the other lines stay as they are. [wave_ends_otherwise]
+        What ends the PWM of one of its lines takes it out of the wave, which ends with its last one. [wave_loses_lines]
         A line that is no output raises WrongDirectionException. [wave_needs_outputs]
         No edges, times out of order or beyond the turn, and a wave to replace that has gone raise ValueError.
         [wave_bounds]

@@ -331,11 +331,15 @@ class SimBackend(Backend):
             self._plan.stop_wave(wave)
 
     def _end_wave_of(self, line: int) -> bool:
-        """End the wave that it is a line of. Whether there was one."""
+        """Take the line out of its wave, which ends with its last one. Whether there was one."""
         number = next((number for number, lines in self._waves.items() if line in lines), None)
-        if number is not None:
+        if number is None:
+            return False
+        self._plan.drop_line(number, line)
+        self._waves[number].remove(line)
+        if not self._waves[number]:
             self.stop_wave(number)
-        return number is not None
+        return True
 
     def _end_pulses(self, line: int) -> bool:
         """End the line's PWM or wave. Whether there was one."""
