@@ -9,6 +9,7 @@ CORE = [
     "regs_rp1.c",
     "cdev.c",
     "event.c",
+    "ring.c",
     "poll.c",
     "pwm_place.c",
     "wave_plan.c",
@@ -29,7 +30,7 @@ setup(
             sources=[f"source/c_gpio/{name}" for name in [*CORE, "module.c", "module_pwm.c"]],
             depends=[
                 f"source/c_gpio/{name}.h"
-                for name in ("gpio", "regs", "dma", "dma_chain", "wave_plan", "module")
+                for name in ("gpio", "regs", "ring", "dma", "dma_chain", "wave_plan", "module")
             ],
             extra_link_args=["-pthread"],
             extra_compile_args=[

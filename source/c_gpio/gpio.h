@@ -187,8 +187,9 @@ int64_t rpio_pump_seq(struct rpio_pump *pump, uint32_t line);
 
 /* ---- the wait (poll.c) ---------------------------------------------------------------------------- */
 
-/* epoll that reads the events of lines itself. One thread waits, any thread does the rest. A registration is
- * named by its token, which is not 0 and never used again, so that a descriptor's number may be. */
+/* epoll that reads the events of lines itself, a single line's in the same system call. One thread waits, any thread
+ * does the rest. A registration is named by its token, which is not 0 and never used again, so that a descriptor's
+ * number may be. */
 struct rpio_poll;
 
 #define RPIO_POLL_READ 1u
@@ -215,6 +216,9 @@ int rpio_poll_new(struct rpio_poll **poll);
 void rpio_poll_close(struct rpio_poll *poll); /* closes its own descriptors; twice is fine */
 void rpio_poll_free(struct rpio_poll *poll);
 int rpio_poll_fd(const struct rpio_poll *poll); /* the epoll descriptor, which nests; -1 when closed */
+
+/* Whether the thread that waits reads a single line in the wait itself (ring.c): from its second wait on, if at all. */
+int rpio_poll_is_direct(const struct rpio_poll *poll);
 
 int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);
 int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * poll.c - the wait of the loop: one epoll_wait, and one read for each line that has edges.
+ * poll.c - the wait of the loop: one epoll_wait, and one read for each line that has edges. Where there is a single
+ * line the two are one system call (ring.c), on kernels that have that; then only the rest is asked of epoll, which is
+ * why the rest has an epoll of its own, inside of the one with the lines.
  *
  * One thread waits; any thread may add, change and remove. A line may be closed by another thread at any moment,
  * and its descriptor's number given to a socket a microsecond later: then a read of "the line" would swallow the
  * socket's data. So a read happens only under `mutex` and only while the registration is in `watches`, and
- * removing takes the same mutex. What is ready is named by its token, never by its descriptor.
+ * removing takes the same mutex; or it is under way as `direct_fd`, and removing ends it and waits for its end.
+ * What is ready is named by its token, never by its descriptor.
  */
 #include "gpio.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,9 +20,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* What epoll hands back: the token, and whether it is a line's. */
+/* What epoll hands back: the token, and whether it is a line's. Tokens of our own have bits that no user's has. */
 #define EDGE_FLAG (UINT64_C(1) << 32)
 #define WAKE_TOKEN UINT64_C(0)
+#define REST_TOKEN (UINT64_C(1) << 33)
 
 _Static_assert(RPIO_POLL_READ == EPOLLIN && RPIO_POLL_WRITE == EPOLLOUT && RPIO_POLL_ERROR == EPOLLERR &&
                    RPIO_POLL_HANGUP == EPOLLHUP,
@@ -29,18 +34,27 @@ struct watch {
     uint64_t data;
 };
 
+
 struct rpio_poll {
-    int epoll_fd, wake_fd;
-    pthread_mutex_t mutex; /* over watches, and over every read from them */
+    int epoll_fd; /* the lines, and rest_fd */
+    int rest_fd;  /* an epoll: wake_fd, and all that is not a line */
+    int wake_fd;
+    pthread_mutex_t mutex; /* over watches and direct_fd, and over every read from watches */
     struct watch *watches;
     size_t watch_count;
+    int direct_fd; /* that the waiting thread reads in its wait; -1 */
+    pthread_cond_t direct_ended;
+    struct rpio_ring *ring; /* of the thread `waiter` */
+    int no_ring;            /* this kernel has none that will do */
+    pthread_t waiter;       /* which has waited last, where `waited` */
+    int waited;
     struct rpio_event events[RPIO_READY_MAX * RPIO_EVENT_BATCH]; /* what one wait can bring */
 };
 
-static int control(struct rpio_poll *poll, int operation, int fd, uint64_t data, uint32_t mask)
+static int control(int epoll_fd, int operation, int fd, uint64_t data, uint32_t mask)
 {
     struct epoll_event event = {.events = mask, .data.u64 = data};
-    return epoll_ctl(poll->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+    return epoll_ctl(epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
 }
 
 int rpio_poll_new(struct rpio_poll **out)
@@ -50,11 +64,16 @@ int rpio_poll_new(struct rpio_poll **out)
     if (!poll)
         return -ENOMEM;
     (void)pthread_mutex_init(&poll->mutex, NULL);
+    (void)pthread_cond_init(&poll->direct_ended, NULL);
+    poll->direct_fd = -1;
     poll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    poll->rest_fd = epoll_create1(EPOLL_CLOEXEC);
     poll->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int error = poll->epoll_fd < 0 || poll->wake_fd < 0 ? -errno : 0;
+    int error = poll->epoll_fd < 0 || poll->rest_fd < 0 || poll->wake_fd < 0 ? -errno : 0;
     if (error == 0)
-        error = control(poll, EPOLL_CTL_ADD, poll->wake_fd, WAKE_TOKEN, EPOLLIN);
+        error = control(poll->rest_fd, EPOLL_CTL_ADD, poll->wake_fd, WAKE_TOKEN, EPOLLIN);
+    if (error == 0)
+        error = control(poll->epoll_fd, EPOLL_CTL_ADD, poll->rest_fd, REST_TOKEN, EPOLLIN);
     if (error < 0) {
         rpio_poll_free(poll);
         *out = NULL;
@@ -64,11 +83,14 @@ int rpio_poll_new(struct rpio_poll **out)
 
 void rpio_poll_close(struct rpio_poll *poll)
 {
-    if (poll->epoll_fd >= 0)
-        (void)close(poll->epoll_fd);
-    if (poll->wake_fd >= 0)
-        (void)close(poll->wake_fd);
-    poll->epoll_fd = poll->wake_fd = -1;
+    int *own[] = {&poll->epoll_fd, &poll->rest_fd, &poll->wake_fd};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (*own[i] >= 0)
+            (void)close(*own[i]);
+        *own[i] = -1;
+    }
+    rpio_ring_close(poll->ring);
+    poll->ring = NULL;
     poll->watch_count = 0;
 }
 
@@ -77,6 +99,7 @@ void rpio_poll_free(struct rpio_poll *poll)
     if (!poll)
         return;
     rpio_poll_close(poll);
+    (void)pthread_cond_destroy(&poll->direct_ended);
     (void)pthread_mutex_destroy(&poll->mutex);
     free(poll->watches);
     free(poll);
@@ -87,14 +110,19 @@ int rpio_poll_fd(const struct rpio_poll *poll)
     return poll->epoll_fd;
 }
 
+int rpio_poll_is_direct(const struct rpio_poll *poll)
+{
+    return poll->ring != NULL;
+}
+
 int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
 {
-    return token == WAKE_TOKEN ? -EINVAL : control(poll, EPOLL_CTL_ADD, fd, token, mask);
+    return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_ADD, fd, token, mask);
 }
 
 int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
 {
-    return token == WAKE_TOKEN ? -EINVAL : control(poll, EPOLL_CTL_MOD, fd, token, mask);
+    return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_MOD, fd, token, mask);
 }
 
 static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
@@ -113,11 +141,15 @@ static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
     return 0;
 }
 
-static void drop_watches(struct rpio_poll *poll, int fd)
+/* Whether there was one. */
+static int drop_watch(struct rpio_poll *poll, int fd)
 {
     for (size_t i = 0; i < poll->watch_count; i++)
-        if (poll->watches[i].fd == fd)
+        if (poll->watches[i].fd == fd) {
             poll->watches[i] = (struct watch){.fd = -1};
+            return 1;
+        }
+    return 0;
 }
 
 static int find_watch(const struct rpio_poll *poll, uint64_t data)
@@ -132,9 +164,11 @@ int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token)
 {
     uint64_t data = token | EDGE_FLAG;
     (void)pthread_mutex_lock(&poll->mutex);
-    int error = control(poll, EPOLL_CTL_ADD, fd, data, EPOLLIN);
+    int error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, data, EPOLLIN);
     if (error == 0 && (error = add_watch(poll, fd, data)) < 0)
-        (void)control(poll, EPOLL_CTL_DEL, fd, 0, 0);
+        (void)control(poll->epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
+    if (error == 0 && poll->direct_fd >= 0)
+        error = rpio_poll_wake(poll); /* the wait is for one line only */
     (void)pthread_mutex_unlock(&poll->mutex);
     return error;
 }
@@ -142,8 +176,10 @@ int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token)
 int rpio_poll_remove(struct rpio_poll *poll, int fd)
 {
     (void)pthread_mutex_lock(&poll->mutex);
-    drop_watches(poll, fd);
-    int error = control(poll, EPOLL_CTL_DEL, fd, 0, 0);
+    int epoll_fd = drop_watch(poll, fd) ? poll->epoll_fd : poll->rest_fd;
+    int error = control(epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
+    while (poll->direct_fd == fd && rpio_poll_wake(poll) == 0)
+        (void)pthread_cond_wait(&poll->direct_ended, &poll->mutex);
     (void)pthread_mutex_unlock(&poll->mutex);
     return error;
 }
@@ -172,40 +208,127 @@ static void drain_wakes(const struct rpio_poll *poll)
     (void)ignored; /* non-blocking, and drained is drained */
 }
 
-/* Reads the events of one line that is ready; whether its caller has to hear of it, because that failed. */
-static int read_line(struct rpio_poll *poll, const struct epoll_event *ready, struct rpio_batch *batch, int *sources)
+/* Notes that the descriptor is ready, or (ERROR) that the line has failed. */
+static void add_ready(struct rpio_batch *batch, uint32_t token, uint32_t mask)
+{
+    batch->ready[batch->ready_count++] = (struct rpio_ready){.token = token, .mask = mask};
+}
+
+/* Notes the `count` events that have just been read to the end of the batch, or that this has failed. */
+static void add_events(struct rpio_poll *poll, uint32_t token, int count, struct rpio_batch *batch)
+{
+    for (int i = 0; i < count; i++)
+        poll->events[batch->event_count++].token = token;
+    if (count < 0)
+        add_ready(batch, token, EPOLLERR);
+}
+
+/* Reads the events of one line that is ready. Whether there were any. */
+static int read_line(struct rpio_poll *poll, const struct epoll_event *ready, struct rpio_batch *batch)
 {
     int fd = find_watch(poll, ready->data.u64);
     if (fd < 0)
         return 0; /* removed since */
+    uint32_t token = (uint32_t)ready->data.u64;
     int count = ready->events & EPOLLIN ? rpio_event_read(fd, poll->events + batch->event_count) : 0;
-    for (int i = 0; i < count; i++)
-        poll->events[batch->event_count++].token = (uint32_t)ready->data.u64;
-    *sources += count > 0;
-    return count < 0 || ready->events & (EPOLLERR | EPOLLHUP);
+    add_events(poll, token, count, batch);
+    if (count >= 0 && ready->events & (EPOLLERR | EPOLLHUP))
+        add_ready(batch, token, ready->events | EPOLLERR);
+    return count > 0;
 }
 
-static void collect(struct rpio_poll *poll, const struct epoll_event *ready, int count, struct rpio_batch *batch)
+/* What the rest has; the batch has room for as many. */
+static int collect_rest(struct rpio_poll *poll, struct rpio_batch *batch)
 {
-    int sources = 0;
+    struct epoll_event ready[RPIO_READY_MAX];
+    int count = epoll_wait(poll->rest_fd, ready, RPIO_READY_MAX - batch->ready_count, 0);
+    for (int i = 0; i < count; i++) {
+        if (ready[i].data.u64 == WAKE_TOKEN)
+            drain_wakes(poll);
+        else
+            add_ready(batch, (uint32_t)ready[i].data.u64, ready[i].events);
+    }
+    return count < 0 ? -errno : 0;
+}
+
+static int collect(struct rpio_poll *poll, const struct epoll_event *ready, int count, struct rpio_batch *batch)
+{
+    int sources = 0, rest = 0;
     (void)pthread_mutex_lock(&poll->mutex);
     for (int i = 0; i < count; i++) {
-        uint64_t data = ready[i].data.u64;
-        uint32_t mask = ready[i].events;
-        if (data == WAKE_TOKEN) {
-            drain_wakes(poll);
-            continue;
-        }
-        if (data & EDGE_FLAG) {
-            if (!read_line(poll, &ready[i], batch, &sources))
-                continue;
-            mask |= EPOLLERR;
-        }
-        batch->ready[batch->ready_count++] = (struct rpio_ready){.token = (uint32_t)data, .mask = mask};
+        if (ready[i].data.u64 == REST_TOKEN)
+            rest = 1;
+        else
+            sources += read_line(poll, &ready[i], batch);
     }
     (void)pthread_mutex_unlock(&poll->mutex);
     if (sources > 1)
         qsort(poll->events, batch->event_count, sizeof *poll->events, by_time);
+    return rest && batch->ready_count < RPIO_READY_MAX ? collect_rest(poll, batch) : 0;
+}
+
+/* Whether this thread may read in its wait: not at its first, since a ring costs more than it saves there. */
+static int has_ring(struct rpio_poll *poll)
+{
+    pthread_t self = pthread_self();
+    int again = poll->waited && pthread_equal(poll->waiter, self);
+    poll->waiter = self;
+    poll->waited = 1;
+    if (poll->no_ring || !again) {
+        rpio_ring_close(poll->ring);
+        poll->ring = NULL;
+        return 0;
+    }
+    if (!poll->ring && rpio_ring_open(&poll->ring) < 0)
+        poll->no_ring = 1;
+    return poll->ring && !rpio_ring_passed_over(poll->ring);
+}
+
+/* The one line with edges, from here on `direct_fd`; or none, where there are no or several lines. */
+static struct watch begin_direct(struct rpio_poll *poll)
+{
+    struct watch only = {.fd = -1};
+    size_t count = 0;
+    (void)pthread_mutex_lock(&poll->mutex);
+    for (size_t i = 0; i < poll->watch_count; i++)
+        if (poll->watches[i].fd >= 0 && ++count)
+            only = poll->watches[i];
+    if (count != 1)
+        only.fd = -1;
+    poll->direct_fd = only.fd;
+    (void)pthread_mutex_unlock(&poll->mutex);
+    return only;
+}
+
+static void end_direct(struct rpio_poll *poll)
+{
+    (void)pthread_mutex_lock(&poll->mutex);
+    poll->direct_fd = -1;
+    (void)pthread_cond_broadcast(&poll->direct_ended);
+    (void)pthread_mutex_unlock(&poll->mutex);
+}
+
+/* Waits and reads in one call. 1: the batch has what came; 0: ask the rest; -EINTR; -ENOSYS: not this way. */
+static int wait_direct(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch)
+{
+    if (timeout_ms == 0 || !has_ring(poll))
+        return -ENOSYS;
+    struct watch line = begin_direct(poll);
+    if (line.fd < 0)
+        return -ENOSYS;
+    const void *bytes;
+    int length = rpio_ring_read(poll->ring, line.fd, poll->rest_fd, timeout_ms, &bytes);
+    end_direct(poll);
+    if (length == 0 || length == -EINTR)
+        return length;
+    if (length < 0) {
+        if (length != -ENODATA && length != -ENODEV) /* these are the line's, of which epoll has more to say */
+            poll->no_ring = 1;
+        return -ENOSYS;
+    }
+    int count = rpio_event_decode(bytes, (size_t)length, poll->events, RPIO_EVENT_BATCH);
+    add_events(poll, (uint32_t)line.data, count, batch);
+    return 1;
 }
 
 int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch)
@@ -214,9 +337,9 @@ int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *ba
     batch->ready_count = 0;
     batch->event_count = 0;
     batch->events = poll->events;
+    int direct = wait_direct(poll, timeout_ms, batch);
+    if (direct != -ENOSYS)
+        return direct == 0 ? collect_rest(poll, batch) : direct < 0 ? direct : 0;
     int count = epoll_wait(poll->epoll_fd, ready, RPIO_READY_MAX, timeout_ms);
-    if (count < 0)
-        return -errno;
-    collect(poll, ready, count, batch);
-    return 0;
+    return count < 0 ? -errno : collect(poll, ready, count, batch);
 }

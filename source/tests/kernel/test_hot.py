@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """output() and input() on the character device: one ioctl each, and never to a line that is not ours any more."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,45 @@ def test_a_write_and_a_read_are_one_system_call_each(pi_chip, tmp_path):
     calls = re.findall(r"^(\w+)\((?:\d+, (GPIO_\w+))?", trace.read_text(), re.MULTILINE)
     between = " ".join(request or call for call, request in calls).split("getppid")[1:-1]
     assert [each.split() for each in between] == [[SET], [SET], [SET] * 2, [SET] * 2, [GET], [GET]]
+
+
+EDGES = """
+import os, RPIO
+from kernel import gpiosim
+RPIO.use("cdev")
+RPIO.setup(4, RPIO.IN)
+wire = gpiosim.find("pinctrl-bcm2835")
+left = [1, 0, 1, 0]
+
+def move():
+    os.getppid()
+    wire.drive(4, left.pop())
+
+def callback(gpio_id, value):
+    os.getpgrp()
+    if left:
+        move()
+    else:
+        RPIO.stop_waiting_for_interrupts()
+
+wire.drive(4, 1)
+RPIO.add_interrupt_callback(4, callback)
+move()
+RPIO.wait_for_interrupts()
+"""
+
+
+def test_an_edge_is_one_system_call_from_the_wait_to_its_callback(pi_chip, tmp_path):
+    """The first one costs two: epoll's wait and the read."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace: sudo apt install strace")
+    trace = tmp_path / "trace"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run(["strace", "-o", trace, sys.executable, "-c", EDGES], check=True, timeout=60, env=env)
+    calls = re.findall(r"^(\w+)\(", trace.read_text(), re.MULTILINE)
+    moved = [each.split("getpgrp")[0].split() for each in " ".join(calls).split("getppid")[1:]]
+    assert [each[-2:] for each in moved[:1]] == [["epoll_wait", "read"]]
+    assert [each[-2:] for each in moved[2:]] == [["pwrite64", "io_uring_enter"]] * 2
 
 
 def test_levels_arrive_in_the_order_of_the_list(pi_chip):
