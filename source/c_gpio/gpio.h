@@ -217,7 +217,7 @@ void rpio_poll_close(struct rpio_poll *poll); /* closes its own descriptors; twi
 void rpio_poll_free(struct rpio_poll *poll);
 int rpio_poll_fd(const struct rpio_poll *poll); /* the epoll descriptor, which nests; -1 when closed */
 
-/* Whether the thread that waits reads a single line in the wait itself (ring.c): from its second wait on, if at all. */
+/* Whether the thread that waits reads a single line in the wait itself (ring.c): after its second wait, if at all. */
 int rpio_poll_is_direct(const struct rpio_poll *poll);
 
 int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);

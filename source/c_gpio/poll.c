@@ -25,6 +25,8 @@
 #define WAKE_TOKEN UINT64_C(0)
 #define REST_TOKEN (UINT64_C(1) << 33)
 
+#define WAITS_BEFORE_RING 2u
+
 _Static_assert(RPIO_POLL_READ == EPOLLIN && RPIO_POLL_WRITE == EPOLLOUT && RPIO_POLL_ERROR == EPOLLERR &&
                    RPIO_POLL_HANGUP == EPOLLHUP,
                "the masks are epoll's");
@@ -46,8 +48,8 @@ struct rpio_poll {
     pthread_cond_t direct_ended;
     struct rpio_ring *ring; /* of the thread `waiter` */
     int no_ring;            /* this kernel has none that will do */
-    pthread_t waiter;       /* which has waited last, where `waited` */
-    int waited;
+    pthread_t waiter;       /* that has waited last, `waits` times in a row */
+    unsigned waits;
     struct rpio_event events[RPIO_READY_MAX * RPIO_EVENT_BATCH]; /* what one wait can bring */
 };
 
@@ -267,21 +269,24 @@ static int collect(struct rpio_poll *poll, const struct epoll_event *ready, int 
     return rest && batch->ready_count < RPIO_READY_MAX ? collect_rest(poll, batch) : 0;
 }
 
-/* Whether this thread may read in its wait: not at its first, since a ring costs more than it saves there. */
+/* Whether this thread may read in its wait. A thread that has waited twice gets a ring for it, which costs more than it
+ * saves once; and gets it after its wait, since a signal that came while it is made would not end the wait. */
 static int has_ring(struct rpio_poll *poll)
 {
-    pthread_t self = pthread_self();
-    int again = poll->waited && pthread_equal(poll->waiter, self);
-    poll->waiter = self;
-    poll->waited = 1;
-    if (poll->no_ring || !again) {
+    if (poll->ring && (poll->no_ring || !pthread_equal(poll->waiter, pthread_self()))) {
         rpio_ring_close(poll->ring);
         poll->ring = NULL;
-        return 0;
     }
-    if (!poll->ring && rpio_ring_open(&poll->ring) < 0)
-        poll->no_ring = 1;
     return poll->ring && !rpio_ring_passed_over(poll->ring);
+}
+
+static void note_wait(struct rpio_poll *poll)
+{
+    pthread_t self = pthread_self();
+    poll->waits = poll->waits && pthread_equal(poll->waiter, self) ? poll->waits + 1 : 1;
+    poll->waiter = self;
+    if (poll->waits == WAITS_BEFORE_RING && !poll->ring && !poll->no_ring && rpio_ring_open(&poll->ring) < 0)
+        poll->no_ring = 1;
 }
 
 /* The one line with edges, from here on `direct_fd`; or none, where there are no or several lines. */
@@ -341,5 +346,7 @@ int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *ba
     if (direct != -ENOSYS)
         return direct == 0 ? collect_rest(poll, batch) : direct < 0 ? direct : 0;
     int count = epoll_wait(poll->epoll_fd, ready, RPIO_READY_MAX, timeout_ms);
+    if (count > 0 && timeout_ms != 0)
+        note_wait(poll);
     return count < 0 ? -errno : collect(poll, ready, count, batch);
 }
