@@ -125,11 +125,11 @@ class PWM:
     """PWM on an output: *channel* in the numbering mode of the moment, *frequency* in Hz.
 
     Nothing is driven before start(). Where an overlay has connected the channel to the hardware's PWM, and the program
-    has not set it up as OUT, that makes the pulses. Else one thread of the C core drives all of them with absolute
-    deadlines, so a frequency does not drift; edges come some microseconds late when the machine is busy. ``means`` says
-    which: "hardware" or "soft". A change of frequency or duty cycle counts from the next period on. setup() of the
-    channel as an input
-    interrupts it; cleanup() and the end of the program end it.
+    has not set it up as OUT, that makes the pulses. Else DMA does, where PWM.setup() was called and took it, and the
+    period is 3 ms to 1 s and a multiple of its slots; pulses are then rounded to slots. Else one thread of the C core
+    drives all lines with absolute deadlines, so a frequency does not drift; edges come some microseconds late when the
+    machine is busy. ``means`` says which: "hardware", "dma" or "soft". A change of frequency or duty cycle counts from
+    the next period on. setup() of the channel as an input interrupts it; cleanup() and the end of the program end it.
 
     Raises:
         PWMExistsError: another PWM object drives the channel: stop() that one. (A RuntimeError.)
@@ -195,8 +195,8 @@ class PWM:
 
     @property
     def means(self) -> str:
-        """What makes the pulses: "hardware" or "soft"."""
-        return facade.board.pulses.means_of(self._line)
+        """What makes the pulses, or would: "hardware", "dma" or "soft"."""
+        return facade.board.pulses.means_of(self._line, self._period_ns)
 
     @property
     def _times_ns(self) -> tuple[int, int]:

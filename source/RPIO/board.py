@@ -23,6 +23,7 @@ from .callbacks import Worker
 from .channels import PulseChannels
 from .detection import Detections
 from .dispatcher import JOIN_TIMEOUT_S, Dispatcher
+from .dma_lines import DmaLines
 from .interrupts import Subscription, WatchedLines
 from .numbering import Numbering
 from .pulses import Pulses
@@ -107,6 +108,7 @@ class Board:
             self.hardware_pwm,
             self._lock,
         )
+        self.pulses.by_dma = DmaLines(self.channels)
         self.player = Player(
             numbering, self.pulses, self.channels, lambda: self._backend, lambda: self.hardware, self._lock
         )

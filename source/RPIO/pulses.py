@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .backends import Backend
+    from .dma_lines import DmaLines
     from .hardware_pwm import Channel as HardwareChannel
     from .numbering import Numbering
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 class Pulses:
     """Who drives which line with pulses. *is_output* says whether a line is set up as one here, *backend* returns the
     backend, or None where it is closed. *has_hardware* says whether an overlay has connected a line to the hardware's
-    PWM, whose channel *open_hardware* takes.
+    PWM, whose channel *open_hardware* takes. ``by_dma`` are the lines that DMA drives, set by who has the channels.
     """
+
+    by_dma: DmaLines
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Pulses:
         self._enders.clear()
         self._resumers.clear()
         self._hardware.clear()
+        self.by_dma.forget()
 
     def check_free(self, line: int, owner: object) -> None:
         """Raise PWMExistsError for a line that another one than *owner* drives."""
@@ -102,13 +106,20 @@ class Pulses:
         self._owners[line] = id(owner)
         return line
 
-    def means_of(self, line: int) -> str:
-        """What drives the line, or would: "hardware" or "soft"."""
-        return "hardware" if line in self._hardware or self._has_hardware(line) else "soft"
+    def means_of(self, line: int, period_ns: int) -> str:
+        """What drives the line, or would with that period: "hardware", "dma" or "soft"."""
+        if self._by_hardware(line):
+            return "hardware"
+        if self.by_dma.drives(line):
+            return "dma"
+        return "soft" if line in self._waves or not self.by_dma.fits(line, period_ns) else "dma"
+
+    def _by_hardware(self, line: int) -> bool:
+        return line in self._hardware or self._has_hardware(line)
 
     def _check_driven(self, line: int) -> None:
         """Raise for a line that is no output, where the hardware does not drive it either."""
-        if self.means_of(line) != "hardware":
+        if not self._by_hardware(line):
             self._check_output(line)
 
     def _check_owner(self, line: int, owner: object) -> None:
@@ -140,15 +151,16 @@ class Pulses:
         with self._lock:
             if self._owners.get(line) != id(owner):
                 return
-            if self._is_output(line) or self.means_of(line) == "hardware":
+            if self._is_output(line) or self._by_hardware(line):
                 self._drive(line, (period_ns, high_ns))
             elif line in self._waves:
                 self._waves[line] = period_ns, high_ns  # to go on with
 
     def _drive(self, line: int, wave: tuple[int, int]) -> None:
-        if self.means_of(line) == "hardware":
+        may_take_dma = line not in self._waves or self.by_dma.drives(line)  # the C timer keeps what it has
+        if self._by_hardware(line):
             self._drive_hardware(line, wave)
-        else:
+        elif not may_take_dma or not self.by_dma.drive(line, *wave):
             backend = self._backend()
             assert backend is not None, "an output has a backend"
             backend.pwm(line, *wave)
@@ -195,8 +207,15 @@ class Pulses:
             self.end_of(line)
         return bool(lines)
 
+    def end_lent(self) -> None:
+        """End the lines that DMA drives, low: it is about to be given back."""
+        for line in self.by_dma.lines:
+            self.end_of(line)
+
     def _end(self, line: int) -> None:
         self._waves.pop(line, None)
+        if self.by_dma.leave(line):
+            return
         hardware = self._hardware.pop(line, None)
         if hardware is not None:
             hardware.set_low()

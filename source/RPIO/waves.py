@@ -7,7 +7,7 @@ import os
 import time
 from _operator import index
 
-from . import channels, dma, errors, log
+from . import channel_means, dma, errors, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class Player:
             log.debug("a wave is played by the C timer: %s", e)
         backend = self._backend()
         assert backend is not None, "an output has a backend"
-        wave._number = channels.play(backend, score.edges, score.turn_ns, wave._turns)
+        wave._number = channel_means.play(backend, score.edges, score.turn_ns, wave._turns)
         wave.means = "soft"
 
     def _begin_by_dma(self, wave: Wave, score: Score, insists: bool) -> bool:

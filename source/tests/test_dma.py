@@ -8,6 +8,7 @@ that nothing runs on when it ends, however it ends, and that it hears why where 
 import json
 import mmap
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -504,3 +505,199 @@ def test_servos_share_a_channel(pi):
     )
     assert out.count("GPIO") == 4
     assert "GPIO 17: 0+160" in out
+
+
+# --- PWM objects
+
+CHANNELS = """
+def pulses():
+    lines = [line for number in range(15) if PWM.is_channel_initialized(number)
+             for line in facade.board.channels.describe(number).splitlines()]
+    return " ".join("ch" + line.split()[1][:-1] if line.startswith("channel") else
+                    line.replace(" ", "").replace("GPIO", "") for line in lines)
+
+PWM.setup()
+RPIO.setup([17, 18, 22, 27], RPIO.OUT)
+"""
+
+
+def with_channels(pi, body):
+    return pi.run(CHANNELS + textwrap.dedent(body)).splitlines()
+
+
+def test_pwm_takes_dma_after_setup(pi):
+    out = with_channels(
+        pi,
+        """
+        lamp, fan = RPIO.PWM(17, 50), RPIO.PWM(18, 50)
+        print(lamp.means)
+        lamp.start(25)
+        fan.start(0)
+        print(lamp.means, fan.means, pulses())
+        fan.ChangeDutyCycle(100)
+        lamp.ChangeDutyCycle(33.333)
+        print(pulses())
+        lamp.ChangeDutyCycle(0)
+        print(pulses())
+        lamp.stop()
+        print(pulses(), lamp.means)
+        lamp.start(50)
+        print(pulses())
+        """,
+    )
+    assert out == [
+        "dma",
+        "dma dma ch14 17:0+500 18:nopulse",
+        "ch14 17:0+667 18:0+2000",
+        "ch14 17:nopulse 18:0+2000",
+        "ch14 18:0+2000 dma",
+        "ch14 17:0+1000 18:0+2000",
+    ]
+
+
+def test_pwm_that_dma_cannot_make_is_the_c_timers(pi):
+    """A period that is too short, or no multiple of the slots; and what runs by the timer stays there."""
+    out = with_channels(
+        pi,
+        """
+        for frequency in (1000, 60, 334, 0.5):
+            print(RPIO.PWM(17, frequency).means)
+        lamp = RPIO.PWM(17, 1000)
+        lamp.start(50)
+        lamp.ChangeFrequency(50)
+        print(lamp.means, pulses())
+        lamp.stop()
+        lamp.start(50)
+        print(lamp.means, pulses())
+        """,
+    )
+    assert out == ["soft", "soft", "soft", "soft", "soft ", "dma ch14 17:0+1000"]
+
+
+def test_a_change_of_frequency_changes_the_channel_and_gives_the_old_one_back(pi):
+    out = with_channels(
+        pi,
+        """
+        lamp = RPIO.PWM(17, 50)
+        lamp.start(50)
+        for frequency in (100, 200, 250, 100, 1000):
+            lamp.ChangeFrequency(frequency)
+            print(lamp.means, pulses())
+        """,
+    )
+    assert [line.split(" ", 1)[0] for line in out] == ["dma"] * 4 + ["soft"]
+    assert [line.split(":")[1] for line in out[:4]] == ["0+500", "0+250", "0+200", "0+500"]
+    assert [line.count("ch") for line in out] == [1, 1, 1, 1, 0]
+
+
+def test_pwm_and_servos_share_a_channel_that_stays_the_servos(pi):
+    out = with_channels(
+        pi,
+        """
+        lamp = RPIO.PWM(17, 50)
+        lamp.start(50)
+        servo = PWM.Servo()
+        servo.set_servo(22, 1500)
+        print(pulses())
+        lamp.stop()
+        servo.set_servo(22, 1400)
+        print(pulses())
+        """,
+    )
+    assert out == ["ch14 17:0+1000 22:0+150", "ch14 22:0+140"]
+
+
+def test_where_no_channel_is_free_pwm_is_the_c_timers_and_says_why(pi):
+    out = with_channels(
+        pi,
+        """
+        lamps = [RPIO.PWM(line, frequency) for line, frequency in ((17, 50), (18, 100), (22, 200))]
+        for lamp in lamps:
+            lamp.start(50)
+        print([lamp.means for lamp in lamps])
+        """,
+    )
+    assert out[-1] == "['dma', 'dma', 'soft']"
+    assert out[-2].startswith("GPIO 22: no PWM by DMA: ")
+    assert out[-2].endswith(" The C timer makes the pulses instead.")
+
+
+def test_a_line_of_pwm_is_no_channels_or_servos(pi):
+    out = with_channels(
+        pi,
+        """
+        lamp = RPIO.PWM(17, 50)
+        lamp.start(50)
+        for call in (lambda: PWM.add_channel_pulse(14, 17, 1500, 10), lambda: PWM.Servo().set_servo(17, 1500)):
+            try:
+                call()
+            except RPIO.PWMExistsError as e:
+                print(e)
+        print(pulses())
+        """,
+    )
+    assert out == ["A PWM object already exists for this GPIO channel"] * 2 + ["ch14 17:0+1000"]
+
+
+@pytest.mark.parametrize("end", ["PWM.cleanup()", "RPIO.cleanup()", "RPIO.cleanup(17)", "del lamp"])
+def test_the_end_of_pwm_by_dma(pi, end):
+    out = with_channels(
+        pi,
+        f"""
+        lamp = RPIO.PWM(17, 50)
+        lamp.start(50)
+        {end}
+        print(facade.board.pulses.drives(17), facade.board.pulses.by_dma.lines, pulses())
+        """,
+    )
+    assert out == ["False [] "]
+    assert pi.cs(14) & 1 == 0
+
+
+def test_the_program_ends_and_nothing_runs(pi):
+    assert with_channels(pi, "lamp = RPIO.PWM(17, 50)\nlamp.start(50)\nprint(lamp.means)") == ["dma"]
+    assert pi.cs(14) & 1 == 0
+
+
+def test_a_child_of_a_fork_leaves_pwm_alone(pi):
+    out = with_channels(
+        pi,
+        """
+        lamp = RPIO.PWM(17, 50)
+        lamp.start(50)
+        if (child := os.fork()) == 0:
+            lamp.stop()
+            print(facade.board.pulses.by_dma.lines, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(pulses(), lamp.means)
+        """,
+    )
+    assert out == ["[]", "ch14 17:0+1000 dma"]
+
+
+def doctor_says(pi, before=""):
+    out = pi.run(f"{before}\nfrom RPIO import cli\ncli.main(['doctor'])").splitlines()
+    return next(out[i : i + 2] for i, line in enumerate(out) if "DMA" in line)
+
+
+def test_the_doctor_tells_which_channels_are_free(pi):
+    found, _ = doctor_says(pi)
+    assert (
+        found
+        == "ok PWM by DMA: channels 0, 2, 4, 5, 8, 9, 10, 11, 12, 13, 14 are free, and two can run at a time"
+    )
+
+
+def test_the_doctor_tells_what_cannot_be_opened(pi):
+    (pi.root / "dev/vcio").unlink()
+    assert doctor_says(pi) == [
+        "-- no PWM by DMA, but by the C timer: this user may not open /dev/vcio",
+        "   sudo takes DMA",
+    ]
+
+
+def test_the_doctor_tells_why_no_channel_is_known_to_be_free(pi):
+    shutil.rmtree(pi.root / "sys/class/dma")
+    found, _ = doctor_says(pi)
+    assert found.startswith("-- no PWM by DMA, but by the C timer: No DMA channel is known to be free: ")

@@ -21,7 +21,8 @@ def test_a_board_on_which_all_is_well(rpio, capsys):
         "ok lines are driven by simulated Raspberry Pi 4 Model B (58 lines)",
         "ok edges are reported",
     ]
-    assert out[3].startswith("-- outputs of a program that is killed: end with the program")
+    assert out[3] == "-- PWM, servos and waves are made by the C timer, not by DMA: the board is simulated"
+    assert out[4].startswith("-- outputs of a program that is killed: end with the program")
 
 
 def test_it_changes_no_line(rpio, capsys):

@@ -25,10 +25,12 @@ MAY_IMPORT = {
     "tcp": {"log", "callbacks", "dispatcher"},
     "numbering": LOW | {"boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
-    "pulses": LOW | {"backends", "hardware_pwm", "numbering"},
+    "pulses": LOW | {"backends", "dma_lines", "hardware_pwm", "numbering"},
     "dma": LOW | {"backends", "boards", "detect", "dma_channels", "hardware_pwm", "log", "opening", "_gpio"},
-    "channels": LOW | {"backends", "boards", "dma", "hardware_pwm", "log", "pulses"},
-    "waves": LOW | {"backends", "boards", "channels", "dma", "log", "numbering", "pulses"},
+    "channel_means": LOW | {"backends", "dma", "log"},
+    "channels": LOW | {"backends", "boards", "channel_means", "dma", "hardware_pwm", "log", "pulses"},
+    "dma_lines": LOW | {"channel_means", "channels", "dma", "log"},
+    "waves": LOW | {"backends", "boards", "channel_means", "channels", "dma", "log", "numbering", "pulses"},
     "backends": LOW | {"boards", "backends", "_gpio", "log"},
     "dma_channels": NOTHING,
     "hardware_pwm": LOW | {"backends", "boards", "opening"},
@@ -46,7 +48,7 @@ MAY_IMPORT = {
         "tcp",
         "_gpio",
     }
-    | {"numbering", "detection", "pulses", "hardware_pwm", "channels", "waves"},
+    | {"numbering", "detection", "pulses", "hardware_pwm", "channels", "dma_lines", "waves"},
     "Exceptions": {"errors"},
 }
 """Module, or folder, -> what it may import of RPIO. Those that are not here (facade, sim, cli) may import anything."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import detect, errors, facade
+from .. import detect, dma, dma_channels, errors, facade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def findings() -> Iterator[Finding]:
         return
     yield OK, f"lines are driven by {backend.describe()}", ""
     yield from _edges()
+    yield from _pulses()
     yield from _when_killed()
     yield from _holders()
     yield from _rpi_packages()
@@ -58,6 +59,30 @@ def _edges() -> Iterator[Finding]:
         chips = sorted(f"/dev/{name}" for name in os.listdir("/dev") if name.startswith("gpiochip"))
         advice = detect.access_hint(chips[0]) if chips else "edges need a gpiochip of Linux 5.10 or later"
         yield BAD, "no edges: callbacks and wait_for_edge() do not work", advice
+
+
+def _pulses() -> Iterator[Finding]:
+    """Whether PWM, servos and waves can be made by DMA."""
+    reason = dma.why_not(facade.board.hardware, facade.board.backend)
+    if reason is not None:
+        yield NOTE, f"PWM, servos and waves are made by the C timer, not by DMA: {reason}", ""
+        return
+    missing = [
+        path for path in (dma.MEM, dma.VCIO) if not os.access(os.path.join(dma.ROOT, path), os.R_OK | os.W_OK)
+    ]
+    if missing:
+        named = " and ".join(f"/{path}" for path in missing)
+        yield NOTE, f"no PWM by DMA, but by the C timer: this user may not open {named}", "sudo takes DMA"
+        return
+    free, reason = dma_channels.free(dma.ROOT)
+    if free:
+        yield (
+            OK,
+            f"PWM by DMA: channels {', '.join(map(str, sorted(free)))} are free, and two can run at a time",
+            "",
+        )
+    else:
+        yield NOTE, f"no PWM by DMA, but by the C timer: {reason}", ""
 
 
 def _when_killed() -> Iterator[Finding]:

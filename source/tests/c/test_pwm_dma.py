@@ -258,7 +258,7 @@ def pace(request):
 
 # -- rings are exact ------------------------------------------------------------------------------------
 
-CASES_OF_A_KIND = 1250 if not SANITIZE else 100
+CASES_OF_A_KIND = 1250 if not SANITIZE else 375
 
 
 @pytest.mark.slow
