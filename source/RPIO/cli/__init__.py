@@ -1,11 +1,28 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``rpio``: look at lines and change them from the shell, run programs written for RPi.GPIO."""
+"""``rpio``: look at lines and change them from the shell, run programs written for RPi.GPIO.
+
+A verb is a row in ``VERBS`` and a function; a first word that begins with "-" is one of the original's options.
+"""
 
 from __future__ import annotations
 
 import sys
 
-VERBS = ("run", "doctor")
+VERBS = {
+    # verb: module, function, parser, what it does
+    "read": ("levels", "read", "read_parser", "print levels"),
+    "write": ("levels", "write", "write_parser", "set outputs"),
+    "mode": ("levels", "mode", "mode_parser", "show what lines are, or make them inputs or outputs"),
+    "pull": ("levels", "pull", "pull_parser", "set pull resistors"),
+    "watch": ("watch", "run", "parser", "print edges as they come"),
+    "pwm": ("pulse", "pwm", "pwm_parser", "PWM on lines until Ctrl+C"),
+    "servo": ("pulse", "servo", "servo_parser", "hold servos at a position"),
+    "info": ("info", "run", "parser", "show the board, and what drives its lines"),
+    "doctor": ("doctor", "run", "parser", "what this machine can do, and what stands in the way"),
+    "run": ("run", "run", "parser", "run a program written for RPi.GPIO, unchanged"),
+    "completion": ("completion", "run", "parser", "print the completion of bash, zsh or fish"),
+}
+"""The verbs, in the order of the help. ``run`` is the only one whose program sees for itself that a pipe is closed."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -13,30 +30,45 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
         if words[:1] == ["run"]:
-            from . import run
-
-            return run.run(words[1:])
+            return _verb(words)
         return _ending_with_the_pipe(words)
     except KeyboardInterrupt:
         return 130
 
 
+def _verb(words: list[str]) -> int:
+    from importlib import import_module
+
+    module, function = VERBS[words[0]][:2]
+    status: int = getattr(import_module(f"{__name__}.{module}"), function)(words[1:])
+    return status
+
+
 def _ending_with_the_pipe(words: list[str]) -> int:
-    """Everything but ``run``, whose program is to see for itself that its reader has gone."""
-    from . import classic
-
     try:
-        if words[:1] == ["doctor"]:
-            from . import doctor
-
-            return doctor.run(words[1:])
-        if words and not words[0].startswith("-"):
-            known = " and ".join(f"rpio {verb}" for verb in VERBS)
-            return classic.complain(
-                f"rpio: there is no verb {words[0]!r}, only {known}", "see: rpio --help", 2
-            )
-        return classic.run(words)
+        status = _verb_or_options(words)
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:
         # the reader of a pipe has gone: end quietly, and keep the interpreter from flushing into it
         sys.stdout = None
         return 0
+
+
+def _verb_or_options(words: list[str]) -> int:
+    if words and words[0] in VERBS:
+        return _verb(words)
+    from . import classic
+
+    if not words or words[0].startswith("-"):
+        return classic.run(words)
+    return classic.complain(
+        f"rpio: there is no verb {words[0]!r}, only {', '.join(VERBS)}", _nearest(words[0]), 2
+    )
+
+
+def _nearest(word: str) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, VERBS, 1)
+    return f"did you mean: rpio {found[0]}" if found else "see: rpio --help"

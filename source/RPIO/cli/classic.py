@@ -10,6 +10,7 @@ import argparse
 import sys
 
 from .. import errors, facade, model
+from . import VERBS
 
 NO_SUCH_GPIO = 5
 """Exit status of the original for a GPIO that the board does not have."""
@@ -23,17 +24,14 @@ examples:
   rpio --setinput 7    also 7:pullup, 7:pulldown, 7:pulloff
   rpio --setoutput 8   also 8:1, 8:0
 
-verbs, each with a --help of its own:
-  rpio run blink.py    run a program written for RPi.GPIO, unchanged
-  rpio doctor          what this machine can do, and what stands in the way
+{verbs}
 
 GPIOs are BCM numbers. RPIO_BACKEND=sim tries it all on a simulated board.
 """
 
 USAGE = """\
 rpio [OPTION ...]
-       rpio run [--backend NAME] [-m] PROGRAM [ARGUMENT ...]
-       rpio doctor"""
+       rpio VERB ..."""
 
 PULLS = {"pullup": model.PUD_UP, "pulldown": model.PUD_DOWN, "pulloff": model.PUD_OFF}
 EDGES = ("rising", "falling", "both")
@@ -53,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         prog="rpio",
         usage=USAGE,
         description="Inspect and change GPIOs: those of other programs too.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES.format(verbs=verbs()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -73,6 +71,12 @@ def parser() -> argparse.ArgumentParser:
     add("--version", action="store_true", help="show the version")
     add("-v", "--verbose", action="store_true", help="log what is done, and show tracebacks")
     return p
+
+
+def verbs() -> str:
+    """The verbs as the help shows them."""
+    rows = [f"  rpio {verb:<13}{row[3]}" for verb, row in VERBS.items()]
+    return "\n".join(["verbs, each with a --help of its own:", *rows])
 
 
 def run(argv: list[str]) -> int:

@@ -7,6 +7,7 @@ import argparse
 import os
 
 from .. import detect, dma, dma_channels, errors, facade
+from .classic import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,22 +17,44 @@ if TYPE_CHECKING:
     """A mark ("ok", "!!" for what needs doing, "--" for what is only good to know), a sentence, what to do."""
 
 OK, BAD, NOTE = "ok", "!!", "--"
+STATUS = {OK: "ok", BAD: "problem", NOTE: "note"}
 PERSIST = "/sys/module/pinctrl_bcm2835/parameters/persist_gpio_outputs"
 """Whether outputs stay driven when their program ends. Source: Raspberry Pi kernel, pinctrl-bcm2835.c."""
 
 
-def run(argv: list[str]) -> int:
-    """Print the findings; 1 where something needs doing."""
-    argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``rpio doctor``."""
+    p = argparse.ArgumentParser(
         prog="rpio doctor",
         description="Say what machine this is, what drives its lines, and what is wrong. Changes no line.",
-    ).parse_args(argv)
+    )
+    p.add_argument("--backend", metavar="NAME", help="look at what this would drive the lines with")
+    p.add_argument("--json", action="store_true", help="print JSON, for programs")
+    return p
+
+
+def run(argv: list[str]) -> int:
+    """Print the findings; 1 where something needs doing."""
+    options = parser().parse_args(argv)
+    if options.backend is not None:
+        try:
+            facade.use(options.backend)
+        except (errors.NoBackendError, ValueError) as e:
+            return complain(f"rpio doctor: {e}", getattr(e, "hint", ""), 2)
     bad = False
+    found = []
     for mark, text, advice in findings():
-        print(f"{mark} {text}")
-        if advice:
-            print(f"   {advice}")
+        if options.json:
+            found.append({"status": STATUS[mark], "text": text, "advice": advice or None})
+        else:
+            print(f"{mark} {text}")
+            if advice:
+                print(f"   {advice}")
         bad = bad or mark == BAD
+    if options.json:
+        import json
+
+        print(json.dumps(found))
     return 1 if bad else 0
 
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio completion``: what the shell completes, made from the parsers."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+from . import VERBS, classic
+
+BASH = """\
+# rpio completion bash > /etc/bash_completion.d/rpio
+_rpio() {{
+    local word=${{COMP_WORDS[COMP_CWORD]}} words
+    case ${{COMP_WORDS[1]}} in
+{cases}
+        *) words="{first}" ;;
+    esac
+    [ "$COMP_CWORD" = 1 ] && words="{first}"
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+    [ ${{#COMPREPLY[@]}} = 0 ] && compopt -o default
+}}
+complete -F _rpio rpio
+"""
+ZSH = """\
+#compdef rpio
+# rpio completion zsh > "${{fpath[1]}}/_rpio"
+local -a verbs
+verbs=(
+{verbs}
+)
+if (( CURRENT == 2 )); then
+    _describe verb verbs
+    compadd -- {options}
+    return
+fi
+case $words[2] in
+{cases}
+esac
+_files
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio completion``."""
+    p = argparse.ArgumentParser(
+        prog="rpio completion",
+        description="Print what makes a shell complete rpio's verbs and options.",
+        epilog="examples:\n  source <(rpio completion bash)\n"
+        "  rpio completion fish > ~/.config/fish/completions/rpio.fish",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    p.add_argument("shell", choices=[*SHELLS])
+    return p
+
+
+def run(argv: list[str]) -> int:
+    """``rpio completion``"""
+    print(SHELLS[parser().parse_args(argv).shell](), end="")
+    return 0
+
+
+def verb_parser(verb: str) -> argparse.ArgumentParser:
+    """Return the parser of a verb."""
+    module, _, name, _ = VERBS[verb]
+    found: argparse.ArgumentParser = getattr(import_module(f"{__package__}.{module}"), name)()
+    return found
+
+
+def words_of(p: argparse.ArgumentParser) -> list[str]:
+    """Options and fixed words of a parser."""
+    found: list[str] = []
+    for action in p._actions:
+        found += action.option_strings
+        found += [str(choice) for choice in action.choices or ()]
+    return found
+
+
+def bash() -> str:
+    """For bash."""
+    cases = "\n".join(f'        {verb}) words="{" ".join(words_of(verb_parser(verb)))}" ;;' for verb in VERBS)
+    return BASH.format(cases=cases, first=" ".join([*VERBS, *words_of(classic.parser())]))
+
+
+def zsh() -> str:
+    """For zsh."""
+    verbs = "\n".join(f"    '{verb}:{row[3].replace(chr(39), '')}'" for verb, row in VERBS.items())
+    cases = "\n".join(f"    {verb}) compadd -- {' '.join(words_of(verb_parser(verb)))} ;;" for verb in VERBS)
+    return ZSH.format(verbs=verbs, options=" ".join(words_of(classic.parser())), cases=cases)
+
+
+def fish() -> str:
+    """For fish."""
+    rows = ["# rpio completion fish > ~/.config/fish/completions/rpio.fish"]
+    for verb, row in VERBS.items():
+        rows.append(f"complete -c rpio -n __fish_use_subcommand -a {verb} -d '{row[3]}'")
+    for verb in VERBS:
+        seen = f"-n '__fish_seen_subcommand_from {verb}'"
+        for action in verb_parser(verb)._actions:
+            options = [_fish_option(text) for text in action.option_strings]
+            words = " ".join(str(choice) for choice in action.choices or ())
+            text = (action.help or "").replace("'", "").replace("%%", "%")
+            if options:
+                rows.append(
+                    f"complete -c rpio {seen} {' '.join(options)} -d '{text}'"
+                    + (f" -a '{words}'" if words else "")
+                )
+            elif words:
+                rows.append(f"complete -c rpio {seen} -a '{words}'")
+    return "\n".join(rows) + "\n"
+
+
+def _fish_option(text: str) -> str:
+    return f"-l {text[2:]}" if text.startswith("--") else f"-s {text[1:]}"
+
+
+SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}

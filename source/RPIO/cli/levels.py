@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio read``, ``write``, ``mode`` and ``pull``: levels and functions of lines, those of other programs too."""
+
+from __future__ import annotations
+
+import argparse
+
+from .. import errors, facade, model
+from . import verb
+from .classic import UsageError, complain, say_if_released
+
+MODES = {"in": model.IN, "input": model.IN, "out": model.OUT, "output": model.OUT}
+PULLS = {"up": model.PUD_UP, "down": model.PUD_DOWN, "off": model.PUD_OFF}
+
+
+def level_of(line: int) -> int | None:
+    """The level; None where it cannot be read without disturbing who has the line."""
+    try:
+        return facade.forceinput(line)
+    except (errors.NotSupportedError, errors.LineBusyError):
+        return None
+
+
+def _level(text: str) -> int:
+    levels = {"0": 0, "1": 1, "low": 0, "high": 1, "off": 0, "on": 1}
+    if text.lower() not in levels:
+        raise UsageError(f"{text!r} is no level: use 0 or 1")
+    return levels[text.lower()]
+
+
+# -- read ---------------------------------------------------------------------------------------------------
+
+
+def read_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio read``."""
+    p = verb.parser(
+        "read",
+        "Print levels: 0 or 1 of one line, a line of text for each of several. Changes nothing.",
+        "  rpio read 17\n  rpio read 4,17 --json\n  [ $(rpio read J8:11) = 1 ] && echo pressed",
+        json=True,
+    )
+    p.add_argument("pins", help=verb.PINS_HELP)
+    return p
+
+
+def read(argv: list[str]) -> int:
+    """``rpio read``"""
+    return verb.carry_out(read_parser(), argv, _read)
+
+
+def _read(options: argparse.Namespace) -> int:
+    lines = verb.lines(options.pins)
+    levels = {line: level_of(line) for line in lines}
+    if options.json:
+        verb.print_json({str(line): level for line, level in levels.items()})
+    elif len(lines) == 1 and levels[lines[0]] is not None:
+        print(levels[lines[0]])
+    else:
+        for line, level in levels.items():
+            print(f"GPIO {line}: {'-' if level is None else level}")
+    unread = [str(line) for line, level in levels.items() if level is None]
+    if unread:
+        return complain(
+            f"rpio read: who has GPIO {', '.join(unread)} alone can read it", "see: rpio doctor", 1
+        )
+    return 0
+
+
+# -- write --------------------------------------------------------------------------------------------------
+
+
+def write_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio write``."""
+    p = verb.parser(
+        "write",
+        "Set outputs. A line that is no output is refused, and nothing is written then; --output makes it one.",
+        "  rpio write 17=1\n  rpio write 17=1 18,22=0\n  rpio write 17=1 --output --hold    until Ctrl+C",
+    )
+    p.add_argument("levels", nargs="+", metavar="PINS=LEVEL", help="17=1, or 4,17=0; written in this order")
+    p.add_argument("-o", "--output", action="store_true", help="make them outputs first, with that level")
+    p.add_argument("--hold", action="store_true", help="keep the lines until Ctrl+C")
+    p.add_argument("--for", dest="for_s", metavar="TIME", help="keep the lines so long: 500ms, 5s")
+    return p
+
+
+def write(argv: list[str]) -> int:
+    """``rpio write``"""
+    return verb.carry_out(write_parser(), argv, _write)
+
+
+def _write(options: argparse.Namespace) -> int | None:
+    wanted: list[tuple[int, int]] = []
+    for text in options.levels:
+        names, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"{text!r}: the level is missing; for example: {names}=1")
+        wanted += [(line, _level(value)) for line in verb.lines(names)]
+    for_s = verb.seconds(options.for_s) if options.for_s else None
+    if not options.output:
+        for line, _ in wanted:
+            function = facade.gpio_function(line)
+            if function != model.OUT:
+                name = model.FUNCTION_NAMES.get(function, "-")
+                return complain(
+                    f"rpio write: GPIO {line} is no output but {name}; nothing was written",
+                    "with --output it becomes one, which drives what is connected to it",
+                    1,
+                )
+    for line, value in wanted:
+        if options.output:
+            facade.setup(line, model.OUT, initial=value)
+        else:
+            facade.forceoutput(line, value)
+    if options.hold or for_s is not None:
+        verb.hold(for_s)
+    else:
+        for line, _ in wanted:
+            say_if_released(str(line))
+    return None
+
+
+# -- mode and pull ------------------------------------------------------------------------------------------
+
+
+def mode_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio mode``."""
+    p = verb.parser(
+        "mode",
+        "Show what lines are, or make them inputs or outputs.",
+        "  rpio mode 17\n  rpio mode 17 in\n  rpio mode 17,18 out --level 0",
+        json=True,
+    )
+    p.add_argument("pins", help=verb.PINS_HELP)
+    p.add_argument("mode", nargs="?", choices=[*MODES], help="without it, show what they are")
+    p.add_argument("--level", metavar="0|1", help="of an output, from its first moment on")
+    return p
+
+
+def mode(argv: list[str]) -> int:
+    """``rpio mode``"""
+    return verb.carry_out(mode_parser(), argv, _mode)
+
+
+def _mode(options: argparse.Namespace) -> None:
+    lines = verb.lines(options.pins)
+    value = None if options.level is None else _level(options.level)
+    if value is not None and MODES.get(options.mode) != model.OUT:
+        raise UsageError("--level is for outputs: rpio mode PINS out --level 0")
+    for line in lines:
+        if options.mode is None:
+            break
+        if MODES[options.mode] == model.OUT:
+            facade.setup(line, model.OUT, initial=value)
+            say_if_released(str(line))
+        else:
+            facade.setup(line, model.IN)
+    if options.mode is None:
+        names = {line: model.FUNCTION_NAMES.get(facade.gpio_function(line), "-") for line in lines}
+        if options.json:
+            verb.print_json({str(line): name for line, name in names.items()})
+        else:
+            for line, name in names.items():
+                print(f"GPIO {line}: {name}")
+
+
+def pull_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio pull``."""
+    p = verb.parser("pull", "Set the pull resistors of inputs.", "  rpio pull 17 up\n  rpio pull 4,17 off")
+    p.add_argument("pins", help=verb.PINS_HELP)
+    p.add_argument("pull", choices=[*PULLS])
+    return p
+
+
+def pull(argv: list[str]) -> int:
+    """``rpio pull``"""
+    return verb.carry_out(pull_parser(), argv, _pull)
+
+
+def _pull(options: argparse.Namespace) -> int | None:
+    lines = verb.lines(options.pins)
+    for line in lines:
+        function = facade.gpio_function(line)
+        if function != model.IN:
+            name = model.FUNCTION_NAMES.get(function, "-")
+            return complain(
+                f"rpio pull: GPIO {line} is no input but {name}; no pull was set",
+                f"rpio mode {line} in makes it one",
+                1,
+            )
+    for line in lines:
+        facade.setup(line, model.IN, PULLS[options.pull])
+        say_if_released(str(line))
+    return None

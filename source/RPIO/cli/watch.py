@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio watch``: edges as they come, with the kernel's time."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .. import facade, model
+from ..interrupts import Subscription
+from . import verb
+from .classic import UsageError, complain
+from .levels import PULLS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from threading import Timer
+
+    from .._gpio import EdgeEvent
+    from ..interrupts import WatchedLine
+
+EDGE_BITS = {"rising": 1, "falling": 2, "both": 3}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio watch``."""
+    p = verb.parser(
+        "watch",
+        "Print edges of inputs until Ctrl+C: seconds of the kernel's clock since the first, line, level after it.",
+        "  rpio watch 17\n  rpio watch 4,17 --edge falling --pull up\n  rpio watch 17 --count 10 --json",
+        json=True,
+    )
+    p.add_argument("pins", help=verb.PINS_HELP)
+    p.add_argument("--edge", choices=[*EDGE_BITS], default="both")
+    p.add_argument(
+        "--pull", choices=[*PULLS], help="set the pull resistors; without it they stay as they are"
+    )
+    p.add_argument("--for", dest="for_s", metavar="TIME", help="end after this time: 500ms, 5s, 1m")
+    p.add_argument("-n", "--count", type=int, metavar="N", help="end after so many edges")
+    return p
+
+
+def run(argv: list[str]) -> int:
+    """``rpio watch``"""
+    return verb.carry_out(parser(), argv, _watch)
+
+
+class _Printer(Subscription):
+    """Prints each edge, and ends the loop after the last one that is wanted."""
+
+    __slots__ = ("_first_ns", "_json", "_left")
+
+    def __init__(self, bits: int, json: bool, count: int | None) -> None:
+        super().__init__(bits, None, 0)
+        self._json, self._left = json, count
+        self._first_ns: int | None = None
+
+    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
+        """Print it; the last one, or a reader that has gone, ends the loop."""
+        if self._first_ns is None:
+            self._first_ns = event.timestamp_ns
+        after_ns = event.timestamp_ns - self._first_ns
+        if self._left == 0:
+            return
+        try:
+            if self._json:
+                found = {
+                    "gpio": event.line,
+                    "level": event.value,
+                    "timestamp_ns": event.timestamp_ns,
+                    "seq": event.seq,
+                }
+                verb.print_json(found)
+            else:
+                print(
+                    f"{after_ns // 10**9:6}.{after_ns % 10**9 // 1000:06}  GPIO {event.line:2}  {event.value}"
+                )
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self._left = 0
+        else:
+            self._left = None if self._left is None else self._left - 1
+        if self._left == 0:
+            facade.stop_waiting_for_interrupts()
+
+
+def _watch(options: argparse.Namespace) -> int | None:
+    if options.count is not None and options.count < 1:
+        raise UsageError("--count is 1 or more")
+    for_s = verb.seconds(options.for_s) if options.for_s else None
+    lines = verb.lines(options.pins)
+    for line in lines:
+        if facade.gpio_function(line) == model.OUT:
+            return complain(
+                f"rpio watch: GPIO {line} is an output, whose edges are its program's own",
+                f"rpio mode {line} in makes it an input",
+                1,
+            )
+    printer = _Printer(EDGE_BITS[options.edge], options.json, options.count)
+    for line in lines:
+        # a callback of no edge makes it an input, and leaves the pull as it is where none was asked for
+        facade.add_interrupt_callback(line, print, "none", PULLS[options.pull] if options.pull else None)
+        facade.board.subscribe(line, printer, 0)
+    timer = _stop_after(for_s)
+    try:
+        facade.wait_for_interrupts()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if timer is not None:
+            timer.cancel()
+    lost = facade.events_lost()
+    return (
+        complain(f"rpio watch: {lost} edges were lost", "rpio capture keeps up with more", 1)
+        if lost
+        else None
+    )
+
+
+def _stop_after(for_s: float | None) -> Timer | None:
+    if for_s is None:
+        return None
+    import threading
+
+    timer = threading.Timer(for_s, facade.stop_waiting_for_interrupts)
+    timer.daemon = True
+    timer.start()
+    return timer

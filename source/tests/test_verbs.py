@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The verbs of ``rpio``: outputs and exit codes as a table, then those that last, as people run them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from RPIO import boards, cli
+from RPIO.cli import completion, pins, verb
+from support import raises
+
+BOARD = boards.by_name("4B")
+MODEL = "Raspberry Pi 4 Model B"
+
+CASES = [
+    # arguments, status, stdout, stderr
+    ("read 17", 0, "0\n", ""),
+    ("read 7", 0, "1\n", ""),
+    ("read 7,17", 0, "GPIO 7: 1\nGPIO 17: 0\n", ""),
+    ("read 7-9", 0, "GPIO 7: 1\nGPIO 8: 1\nGPIO 9: 0\n", ""),
+    ("read GPIO7,J8:11,BOARD12 --json", 0, '{"7": 1, "17": 0, "18": 0}\n', ""),
+    ("read 99", 2, "", f"rpio read: GPIO 99 is not on the header of a {MODEL}; see: rpio pinout\n"),
+    ("read 9-7", 2, "", "rpio read: the range 9-7 runs backwards; did you mean 7-9?\n"),
+    ("read J8:2", 2, "", "rpio read: 'J8:2': pin 2 is 5V, no GPIO; see: rpio pinout\n"),
+    (
+        "read J8:41",
+        2,
+        "",
+        f"rpio read: 'J8:41': the header of a {MODEL} has pins 1 to 40; see: rpio pinout\n",
+    ),
+    ("read BOARD27", 2, "", "rpio read: 'BOARD27': pin 27 is for the ID EEPROM of a HAT; see: rpio pinout\n"),
+    ("read seven", 2, "", "rpio read: 'seven' names no pin; GPIO 17 is 17, GPIO17, BOARD11 or J8:11\n"),
+    ("read 17 --backend sim:3B+", 0, "0\n", ""),
+    ("mode 17", 0, "GPIO 17: INPUT\n", ""),
+    ("mode 17,18 --json", 0, '{"17": "INPUT", "18": "INPUT"}\n', ""),
+    ("mode 17 out --level 1", 0, "", ""),
+    ("mode 17 in", 0, "", ""),
+    ("mode 17 in --level 1", 2, "", "rpio mode: --level is for outputs: rpio mode PINS out --level 0\n"),
+    ("pull 17 up", 0, "", ""),
+    ("write 17", 2, "", "rpio write: '17': the level is missing; for example: 17=1\n"),
+    ("write 17=2", 2, "", "rpio write: '2' is no level: use 0 or 1\n"),
+    ("write 17=1", 1, "", "rpio write: GPIO 17 is no output but INPUT; nothing was written\n"),
+    ("write 17=1 --output", 0, "", ""),
+    ("write 17=1 18,22=low --output --for 1ms", 0, "", ""),
+    ("pwm 18 1000 101", 2, "", "rpio pwm: the duty is 0 to 100 percent, not 101\n"),
+    ("pwm 18 0 10", 2, "", "rpio pwm: the frequency is more than 0 Hz, not 0\n"),
+    ("pwm 18 1000 25 --for 10ms", 0, "", "1000 Hz, 25 % on GPIO 18, made by soft; end with Ctrl+C\n"),
+    ("servo 17 1501", 2, "", "rpio servo: the width is 10 to 19990 us, a multiple of 10, not 1501\n"),
+    ("watch 17 --for soon", 2, "", "rpio watch: 'soon' is no time; for example 500us, 20ms, 5s, 1m\n"),
+    ("watch 17 --count 0", 2, "", "rpio watch: --count is 1 or more\n"),
+    ("watch 17 --for 1ms", 0, "", ""),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "out", "err"), CASES, ids=[case[0] for case in CASES])
+def test_outputs_and_exit_codes(rpio, capsys, arguments, status, out, err):
+    assert cli.main(arguments.split()) == status
+    said = capsys.readouterr()
+    assert said.out == out
+    assert said.err.startswith(err)
+    assert bool(said.err) == bool(err)
+
+
+def test_a_usage_error_names_the_help(rpio, capsys):
+    cli.main(["read", "99"])
+    assert capsys.readouterr().err.endswith("\nsee: rpio read --help\n")
+
+
+def test_what_is_set_shows(rpio, capsys):
+    assert cli.main(["write", "17=1", "--output"]) == 0
+    assert cli.main(["write", "17=0"]) == cli.main(["mode", "17"]) == cli.main(["read", "17"]) == 0
+    assert capsys.readouterr().out == "GPIO 17: OUTPUT\n0\n"
+
+
+def test_a_refused_write_writes_nothing(rpio, capsys):
+    cli.main(["mode", "17", "out", "--level", "0"])
+    assert cli.main(["write", "17=1", "18=1"]) == 1
+    assert rpio.forceinput(17) == 0
+
+
+def test_an_output_gets_no_pull_and_is_not_watched(rpio, capsys):
+    cli.main(["mode", "17", "out"])
+    assert cli.main(["pull", "17", "up"]) == cli.main(["watch", "17"]) == 1
+    assert capsys.readouterr().err == (
+        "rpio pull: GPIO 17 is no input but OUTPUT; no pull was set\nrpio mode 17 in makes it one\n"
+        "rpio watch: GPIO 17 is an output, whose edges are its program's own\nrpio mode 17 in makes it an input\n"
+    )
+
+
+def test_watching_leaves_the_pull_alone(rpio, capsys):
+    rpio.setup(17, rpio.IN, rpio.PUD_UP)
+    assert cli.main(["watch", "17", "--for", "1ms"]) == 0
+    assert rpio.forceinput(17) == 1
+
+
+def test_info_as_text_and_json(rpio, capsys):
+    assert cli.main(["info"]) == cli.main(["info", "--json"]) == 0
+    text, _, found = capsys.readouterr().out.rpartition("\n{")
+    info = json.loads("{" + found)
+    assert (info["board"], info["soc"], info["header_pins"], info["backend"]) == (MODEL, "BCM2711", 40, "sim")
+    assert f"board         {MODEL}\n" in text
+
+
+def test_the_doctor_in_json(rpio, capsys):
+    assert cli.main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found[0] == {"status": "ok", "text": f"this is a {MODEL}", "advice": None}
+    assert {one["status"] for one in found} == {"ok", "note"}
+
+
+def test_a_verb_that_is_nearly_one(rpio, capsys):
+    assert cli.main(["wirte", "17=1"]) == 2
+    assert capsys.readouterr().err.endswith("\ndid you mean: rpio write\n")
+
+
+@pytest.mark.parametrize("name", cli.VERBS)
+def test_every_verb_has_a_help(rpio, capsys, name):
+    with pytest.raises(SystemExit) as e:
+        cli.main([name, "--help"])
+    assert e.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: rpio {name}")
+
+
+# --- reading what was typed
+
+
+@given(st.lists(st.sampled_from(BOARD.header_lines), min_size=1, unique=True), st.data())
+def test_any_naming_means_the_same_line(lines, data):
+    pin_of = {line: pin for pin, line in BOARD.header.items()}
+    shapes = ["{0}", "GPIO{0}", "gpio{0}", "BCM{0}", "BOARD{1}", "J8:{1}", " {0}"]
+    text = ",".join(data.draw(st.sampled_from(shapes)).format(line, pin_of[line]) for line in lines)
+    assert pins.parse(text, BOARD) == lines
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_read_or_refused(text):
+    try:
+        assert set(pins.parse(text, BOARD)) <= set(BOARD.header_lines)
+    except pins.PinError as e:
+        assert str(e)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5", 5), ("5s", 5), ("20ms", 0.02), ("500us", 0.0005), ("2m", 120), ("1h", 3600)]
+)
+def test_times(text, seconds):
+    assert verb.seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "nan", "inf", "1e99", "5 s s"])
+def test_no_times(text):
+    with raises(Exception, f"{text!r} is no time; for example 500us, 20ms, 5s, 1m"):
+        verb.seconds(text)
+
+
+# --- as people run them
+
+ENV = {**os.environ, "RPIO_BACKEND": "sim:4B"}
+DRIVEN = """
+import sys, threading, time
+from RPIO import cli, sim
+import RPIO
+def drive():
+    time.sleep(0.3)
+    for level in {levels}:
+        sim.drive(17, level)
+        time.sleep(0.01)
+threading.Thread(target=drive, daemon=True).start()
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def start(*arguments, levels=(1, 0, 1)):
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVEN.format(levels=levels), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENV,
+    )
+
+
+def test_watch_prints_edges_and_ends_after_the_count():
+    out, err = start("watch", "17", "--count", "3").communicate(timeout=30)
+    assert err == ""
+    assert [re.sub(r"^ +\d\.\d{6}", "T", line) for line in out.splitlines()] == [
+        "T  GPIO 17  1",
+        "T  GPIO 17  0",
+        "T  GPIO 17  1",
+    ]
+    assert out.startswith("     0.000000  GPIO 17  1\n")
+
+
+def test_watch_prints_falling_edges_as_json():
+    out, _ = start("watch", "17", "--edge", "falling", "-n", "1", "--json").communicate(timeout=30)
+    found = json.loads(out)
+    assert (found["gpio"], found["level"], found["seq"]) == (17, 0, 1)
+
+
+def test_watch_ends_quietly_when_its_reader_has_gone():
+    with start("watch", "17", levels=[1, 0] * 50) as process:
+        assert process.stdout.readline().endswith("GPIO 17  1\n")
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["watch", "17"], ["pwm", "18", "100", "50"], ["servo", "17", "1500"], ["write", "17=1", "-o", "--hold"]],
+)
+def test_ctrl_c_ends_it_quietly(arguments):
+    with start(*arguments, levels=()) as process:
+        time.sleep(0.8)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert "Traceback" not in err and out == ""
+
+
+# --- completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_has_every_verb_and_option(capsys, shell):
+    assert cli.main(["completion", shell]) == 0
+    out = capsys.readouterr().out
+    for name in cli.VERBS:
+        assert name in out
+        for action in completion.verb_parser(name)._actions:
+            for option in action.option_strings:
+                assert option in out or (shell == "fish" and option.lstrip("-") in out)
+
+
+def test_bash_completes(tmp_path):
+    file = tmp_path / "rpio"
+    file.write_text(completion.bash())
+    code = f"""
+        source {file}
+        complete_words() {{ COMP_WORDS=(rpio "$@"); COMP_CWORD=$#; _rpio 2>/dev/null; echo "${{COMPREPLY[*]}}"; }}
+        complete_words wa; complete_words pull 17 u; complete_words watch 17 --e
+    """
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == "watch\nup\n--edge\n"
