@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from .. import errors, facade, model
-from . import VERBS
+from . import VERBS, help
 
 NO_SUCH_GPIO = 5
 """Exit status of the original for a GPIO that the board does not have."""
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         usage=USAGE,
         description="Inspect and change GPIOs: those of other programs too.",
         epilog=EXAMPLES.format(verbs=verbs()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=help.Formatter,
         allow_abbrev=False,
     )
     add = p.add_argument

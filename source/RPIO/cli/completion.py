@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from . import VERBS, classic
+from . import VERBS, classic, help
 
 BASH = """\
 # rpio completion bash > /etc/bash_completion.d/rpio
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         description="Print what makes a shell complete rpio's verbs and options.",
         epilog="examples:\n  source <(rpio completion bash)\n"
         "  rpio completion fish > ~/.config/fish/completions/rpio.fish",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=help.Formatter,
         allow_abbrev=False,
     )
     p.add_argument("shell", choices=[*SHELLS])

@@ -7,6 +7,7 @@ import argparse
 import os
 
 from .. import detect, dma, dma_channels, errors, facade
+from . import help
 from .classic import complain
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="rpio doctor",
         description="Say what machine this is, what drives its lines, and what is wrong. Changes no line.",
+        formatter_class=help.Formatter,
     )
     p.add_argument("--backend", metavar="NAME", help="look at what this would drive the lines with")
     p.add_argument("--json", action="store_true", help="print JSON, for programs")

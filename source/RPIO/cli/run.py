@@ -7,6 +7,7 @@ import argparse
 import os
 
 from .. import errors, facade, opening, shims
+from . import help
 from .classic import complain
 
 EXAMPLES = """\
@@ -23,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         prog="rpio run",
         description="Run a Python program; where it says `import RPi.GPIO`, it gets RPIO, with RPi.GPIO's rules.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=help.Formatter,
         allow_abbrev=False,
     )
     p.add_argument(

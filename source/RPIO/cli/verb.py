@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from .. import errors, facade, opening
-from . import pins
+from . import help, pins
 from .classic import UsageError, complain
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ def parser(name: str, description: str, examples: str = "", json: bool = False) 
         prog=f"rpio {name}",
         description=description,
         epilog=f"examples:\n{examples}" if examples else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=help.Formatter,
         allow_abbrev=False,
     )
     p.add_argument(
