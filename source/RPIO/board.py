@@ -20,14 +20,11 @@ from time import monotonic
 
 from . import arguments, backends, errors, log, model, opening
 from .callbacks import Worker
-from .channels import PulseChannels
 from .detection import Detections
 from .dispatcher import JOIN_TIMEOUT_S, Dispatcher
-from .dma_lines import DmaLines
 from .interrupts import Subscription, WatchedLines
 from .numbering import Numbering
 from .pulses import Pulses
-from .waves import Player
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +33,11 @@ if TYPE_CHECKING:
 
     from .arguments import Channels
     from .boards import Hardware
+    from .channels import PulseChannels
     from .hardware_pwm import Channel as HardwareChannel
     from .interrupts import EdgeCallback
     from .tcp import TcpServer
+    from .waves import Player
 
 IN_USE_WARNING = (
     "This channel is already in use, continuing anyway.  Use GPIO.setwarnings(False) to disable warnings."
@@ -99,20 +98,7 @@ class Board:
             self.has_hardware_pwm,
             self.hardware_pwm,
         )
-        self.channels = PulseChannels(
-            self.pulses,
-            self._make_output,
-            lambda: self.backend,
-            lambda: self._backend,
-            lambda: self.hardware,
-            self.hardware_pwm,
-            self._lock,
-        )
-        self.pulses.by_dma = DmaLines(self.channels)
-        self.player = Player(
-            numbering, self.pulses, self.channels, lambda: self._backend, lambda: self.hardware, self._lock
-        )
-        self.pulses.collect = self.player.collect
+        self._pulse_makers: tuple[PulseChannels, Player] | None = None  # most programs need neither
         self._hardware_channels: list[HardwareChannel] = []
         self._servers: list[TcpServer] = []
         self._hooked = getattr(self, "_hooked", False)  # new_board() begins again with the same object
@@ -197,8 +183,9 @@ class Board:
         self._owned.clear()
         self._taken.clear()
         self.pulses.forget()
-        self.player.forget()
-        self.channels.abandon()
+        if self._pulse_makers is not None:
+            self.player.forget()
+            self.channels.abandon()
         self._hardware_channels.clear()
         if self._backend is not None:
             self._backend.after_fork()
@@ -307,7 +294,8 @@ class Board:
         if self._warnings:
             self._warn_of_use(line, pull if direction == model.IN else model.PUD_OFF)
         self.pulses.leave_hardware(line)
-        self.channels.stop_hardware_servo(line)
+        if self._pulse_makers is not None:
+            self.channels.stop_hardware_servo(line)
         if direction == model.IN:
             self.backend.set_input(line, pull)
         elif self._is_output(line) and self.pulses.drives(line):
@@ -344,16 +332,50 @@ class Board:
 
         with self._lock:
             self._hardware_channels = [channel for channel in self._hardware_channels if channel.is_open]
-            self.channels.check_hardware_free(line)
+            if self._pulse_makers is not None:
+                self.channels.check_hardware_free(line)
             channel = hardware_pwm.find(line, self.hardware, held=self._hardware_channels)
             channel.export()
             self._hardware_channels.append(channel)
             return channel
 
+    @property
+    def channels(self) -> PulseChannels:
+        """The channels of RPIO.PWM; made on first use."""
+        return self._make_pulse_makers()[0]
+
+    @property
+    def player(self) -> Player:
+        """What plays waves; made on first use."""
+        return self._make_pulse_makers()[1]
+
+    def _make_pulse_makers(self) -> tuple[PulseChannels, Player]:
+        with self._lock:
+            if self._pulse_makers is None:
+                from .channels import PulseChannels
+                from .dma_lines import DmaLines
+                from .waves import Player
+
+                pulses, opened, hardware = self.pulses, lambda: self._backend, lambda: self.hardware
+                channels = PulseChannels(
+                    pulses,
+                    self._make_output,
+                    lambda: self.backend,
+                    opened,
+                    hardware,
+                    self.hardware_pwm,
+                    self._lock,
+                )
+                player = Player(self._numbering, pulses, channels, opened, hardware, self._lock)
+                pulses.by_dma, pulses.collect = DmaLines(channels), player.collect
+                self._pulse_makers = channels, player
+            return self._pulse_makers
+
     def end_pulses(self) -> None:
         """End waves, levels as they are, and channels, their lines low."""
-        self.player.stop_all()
-        self.channels.cleanup()
+        if self._pulse_makers is not None:
+            self.player.stop_all()
+            self.channels.cleanup()
 
     def _close_hardware(self) -> None:
         for channel in self._hardware_channels:

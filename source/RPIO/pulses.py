@@ -16,13 +16,38 @@ if TYPE_CHECKING:
     from .numbering import Numbering
 
 
+class NoLines:
+    """The lines that DMA drives, where no program has asked for any."""
+
+    lines: tuple[int, ...] = ()
+
+    def drives(self, line: int) -> bool:
+        """No."""
+        return False
+
+    def fits(self, line: int, period_ns: int) -> bool:
+        """No."""
+        return False
+
+    def drive(self, line: int, period_ns: int, high_ns: int) -> bool:
+        """No."""
+        return False
+
+    def leave(self, line: int) -> bool:
+        """There were none."""
+        return False
+
+    def forget(self) -> None:
+        """Nothing to forget."""
+
+
 class Pulses:
     """Who drives which line with pulses. *is_output* says whether a line is set up as one here, *backend* returns the
     backend, or None where it is closed. *has_hardware* says whether an overlay has connected a line to the hardware's
     PWM, whose channel *open_hardware* takes. ``by_dma`` are the lines that DMA drives, set by who has the channels.
     """
 
-    by_dma: DmaLines
+    by_dma: DmaLines | NoLines = NoLines()
 
     def __init__(
         self,
