@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "errors": NOTHING,
     "log": NOTHING,
     "boards": LOW,
+    "pinout": {"boards", "model"},
     "detect": LOW | {"boards"},
     "arguments": LOW,
     "callbacks": {"log"},
