@@ -33,6 +33,12 @@ NAMES_26 |= {0: ("SDA0",), 1: ("SCL0",), 28: ("SDA0",), 29: ("SCL0",)}
 NAMES_RP1 = {**NAMES, 18: ("PWM2", "PCM_CLK"), 19: ("PWM3", "PCM_FS")}
 """RP1 has four PWM channels on the header, the SoCs before it two."""
 
+
+def is_well_known(line: int) -> bool:
+    """Whether a line is well known for another use than GPIO."""
+    return line in NAMES or line in NAMES_26
+
+
 KINDS = {
     "I2C": ("SDA0", "SCL0", "SDA1", "SCL1"),
     "SPI": ("CE1", "CE0", "MISO", "MOSI", "SCLK"),
@@ -187,8 +193,8 @@ def _text(header: Header, width: int, colour: bool, unicode: bool) -> str:
     for at in (4, 3):  # room is made by the consumer first, then by the names
         over = 2 * sum(size + 1 for size in sizes if size) + 9 - width
         if over > 0 and sizes[at]:
-            left = sizes[at] - (over + 1) // 2
-            sizes[at] = left if left >= 5 else 0
+            rest = sizes[at] - (over + 1) // 2
+            sizes[at] = rest if rest >= 5 else 0
     out = [_fit(header.title, width, unicode).rstrip()]
     if 2 * sum(size + 1 for size in sizes if size) + 9 > width:
         out.append(listing(header.rows, width, colour, unicode).rstrip("\n"))
@@ -197,9 +203,8 @@ def _text(header: Header, width: int, colour: bool, unicode: bool) -> str:
             out.append(_pair(left, right, sizes, colour, unicode))
         full = _sizes(header.rows)[4]
         if sizes[4] < full:
-            for row in header.rows:
-                if row.consumer:
-                    out.append(_fit(f"{row.label} is held by {row.consumer}", width, unicode).rstrip())
+            held = [f"{row.label} is held by {row.consumer}" for row in header.rows if row.consumer]
+            out.extend(_fit(sentence, width, unicode).rstrip() for sentence in held)
     return "\n".join((*out, *_notes(header.rows, width, unicode))) + "\n"
 
 
@@ -256,6 +261,7 @@ def svg(headers: list[Header]) -> str:
             out.extend(_pin(row, y + (row.pin - 1) // 2 * STEP))
         y += (len(header.rows) + 1) // 2 * STEP + 4
     every = [row for header in headers for row in header.rows]
+    y += 8  # the legend
     kinds = [kind for kind in COLOURS if any(row.kind == kind for row in every)]
     x = MIDDLE - 45 * len(kinds)
     for kind in kinds:

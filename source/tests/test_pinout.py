@@ -168,6 +168,17 @@ def test_a_line_that_is_held_or_cannot_be_read_has_no_level(rpio, capsys, monkey
     assert {row["level"] for row in found["headers"]["J8"]} == {None}
 
 
+def test_a_line_that_a_driver_may_have_is_not_taken_to_be_read(rpio, capsys, monkeypatch):
+    read = []
+    backend = rpio.facade.board.backend
+    monkeypatch.setattr(backend, "features", backend.features - {"functions"}, raising=False)
+    monkeypatch.setattr(rpio.facade, "forceinput", lambda line: read.append(line) or 0)
+    found = json.loads(shown(capsys, "--json"))
+    functions = {row["line"]: row["function"] for row in found["headers"]["J8"]}
+    assert sorted(read) == [16, 17, *range(22, 28)]
+    assert (functions[2], functions[17]) == ("", "IN")
+
+
 @pytest.mark.parametrize(
     ("word", "pins"),
     [
@@ -217,7 +228,9 @@ def test_ascii_where_the_encoding_has_no_more(rpio, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stdout)
     assert verb.run([]) == 0
     stdout.flush()
-    assert b" 1 # o 2 " in stdout.buffer.getvalue()
+    out = stdout.buffer.getvalue()
+    assert b" 1 # o 2 " in out
+    assert b"gr??er" in out
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80])

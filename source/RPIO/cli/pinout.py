@@ -109,17 +109,26 @@ def _board(name: str | None, backend: str | None) -> tuple[Hardware, bool]:
 
 
 def _live(line: int) -> Live:
-    """What a line does now; what cannot be read is left out."""
+    """What a line does now; what cannot be read, or not without a risk, is left out.
+
+    Where the kernel is asked (cdev, sysfs) a level is read by taking the line for a moment. A line that a driver
+    has as SCL or TXD, say, may lose that function when it is given back, and the kernel does not tell the function:
+    so lines that are well known for another use than GPIO are not taken.
+    """
     backend = facade.board.backend
+    function: str
+    level: int | None = None
     try:
         function = pinout.FUNCTIONS.get(facade.gpio_function(line), "")
     except (errors.NotSupportedError, errors.InvalidChannelException):
         function = ""
-    level: int | None
-    try:
-        level = facade.forceinput(line)
-    except (errors.NotSupportedError, errors.LineBusyError, errors.InvalidChannelException):
-        level = None
+    if "functions" in backend.features or not pinout.is_well_known(line):
+        try:
+            level = facade.forceinput(line)
+        except (errors.NotSupportedError, errors.LineBusyError, errors.InvalidChannelException):
+            pass
+    elif function == "IN":
+        function = ""  # or any of the alternate functions
     return function, level, backend.consumer(line)
 
 
