@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio-curses``: what it draws, as functions; then the program itself in tmux, keys sent and screens read back."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from RPIO import model
+from RPIO.cli import curses_app
+from RPIO.cli import curses_screen as screen
+from support import wait_until
+
+SIZES = [
+    (80, 24),
+    (120, 50),
+    (72, 10),
+    (60, 12),
+    (59, 12),
+    (30, 8),
+    (27, 7),
+    (24, 6),
+    (23, 6),
+    (10, 5),
+    (3, 2),
+    (1, 1),
+]
+
+
+def state(count=26, **changes):
+    """A screen with that many inputs, the first two of them outputs."""
+    lines = [screen.Line(gpio, gpio + 1, level=gpio % 2, pull=model.PUD_OFF) for gpio in range(2, 2 + count)]
+    for line in lines[:2]:
+        line.function = model.OUT
+    return screen.State("rpio-curses  a board", lines, **changes)
+
+
+def text(rows):
+    """Rows without their styles."""
+    return ["".join(piece for piece, _ in row) for row in rows]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"menu": 0}, {"help": True}, {"selected": 25, "menu": 4}, {"message": "é" * 200}],
+    ids=["list", "menu", "help", "end", "message"],
+)
+@pytest.mark.parametrize("utf8", [True, False], ids=["utf8", "ascii"])
+def test_the_screen_is_exactly_as_big_as_the_terminal(width, height, changes, utf8):
+    rows = text(screen.rows(state(**changes), width, height, utf8))
+    assert {len(row) for row in rows} == {width}
+    assert len(rows) <= height
+    assert utf8 or all(row.isascii() for row in rows)
+
+
+@pytest.mark.parametrize("selected", range(26))
+@pytest.mark.parametrize("height", [6, 7, 12, 31, 40])
+def test_the_chosen_line_is_always_in_the_list(selected, height):
+    shown = [row for row in text(screen.rows(state(selected=selected), 40, height)) if "│>" in row]
+    assert [row.split()[1 if row[2] == " " else 0].strip("│>") for row in shown] == [str(selected + 2)]
+
+
+@pytest.mark.parametrize("menu", range(5))
+@pytest.mark.parametrize("width", [24, 80])
+def test_the_chosen_entry_is_always_in_the_menu(menu, width):
+    found = state(selected=2, menu=menu)
+    label = screen.LABELS[screen.actions(found.line, found.features)[menu]]
+    assert any(f"> {label}" in row for row in text(screen.rows(found, width, 6)))
+
+
+def test_the_list_ends_and_the_menu_goes_round():
+    found = state()
+    screen.move(found, -1)
+    assert found.selected == 0
+    screen.move(found, 100)
+    assert found.selected == 25
+    found.menu = 0
+    screen.move(found, -1)
+    assert found.menu == len(screen.actions(found.line, found.features)) - 1
+
+
+NO_FEATURES, ALL = frozenset(), frozenset({"pulls", "pwm"})
+
+
+@pytest.mark.parametrize(
+    ("line", "features", "want"),
+    [
+        (screen.Line(2), ALL, "output up down off back"),
+        (screen.Line(2), NO_FEATURES, "output back"),
+        (screen.Line(2, function=model.OUT), ALL, "input high low pwm back"),
+        (screen.Line(2, function=model.OUT), NO_FEATURES, "input high low back"),
+        (screen.Line(2, function=model.OUT, duty=50), ALL, "more less no pwm high low input back"),
+        (screen.Line(2, function=model.ALT0), ALL, "input output back"),
+        (screen.Line(2, function=model.UNKNOWN), ALL, "input output back"),
+    ],
+)
+def test_the_menu_fits_the_function(line, features, want):
+    assert " ".join(screen.actions(line, features)) == want
+    assert {*screen.actions(line, features)} <= {*screen.LABELS}
+
+
+def test_a_level_that_cannot_be_read_is_a_dash():
+    assert screen.level_of(screen.Line(2, level=None))[0] == "-"
+    assert [screen.level_of(screen.Line(2, level=level))[0] for level in (0, 1)] == ["Low", "High"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "modes", "variable", "want"),
+    [
+        (None, [], "regs", ""),
+        ("cdev", [], "", "cdev"),
+        (None, ["dev"], "regs", "sim"),
+        (None, ["no_rpio"], "sim:3B", "sim:3B"),
+        ("sim:5", ["dev", "no_thread"], "", "sim:5"),
+        ("regs", ["dev"], "", None),
+    ],
+)
+def test_dev_touches_no_hardware(monkeypatch, backend, modes, variable, want):
+    monkeypatch.setenv("RPIO_BACKEND", variable)
+    assert curses_app._spec(backend, modes) == want
+
+
+def test_looking_takes_no_line_and_changes_none(rpio):
+    backend = rpio.facade.board.backend
+    before = [(backend.function(n), backend.pull(n), backend.read(n)) for n in range(28)]
+    app = curses_app.App()
+    app.look()
+    assert [(backend.function(n), backend.pull(n), backend.read(n)) for n in range(28)] == before
+    assert not rpio.facade.board._directions
+    assert not len(rpio.facade.board._watched)
+
+
+def test_an_input_set_here_is_watched_and_others_are_not(rpio):
+    app = curses_app.App()
+    app.state.selected = 15  # GPIO 17
+    app.act(screen.UP)
+    assert (app.state.line.gpio, app.state.line.is_live, app.state.line.level) == (17, True, 1)
+    assert rpio.facade.board.backend.pull(17) == rpio.PUD_UP
+    rpio.sim.drive(17, 0)
+    rpio.sim.drive(18, 1)
+    rpio.facade.board.dispatcher.step(0.5)
+    assert [app._lines[gpio].level for gpio in (17, 18)] == [0, 0]
+    app.look()
+    assert app._lines[18].level == 1
+    app.act(screen.OUTPUT)
+    assert not app.state.line.is_live
+    app.act(screen.INPUT)
+    assert app.state.line.is_live
+
+
+def test_pwm_begins_changes_and_ends(rpio):
+    app = curses_app.App()
+    app.state.selected = 15
+    app.act(screen.MORE)  # nothing to change
+    app.act(screen.OUTPUT)
+    app.act(screen.PWM)
+    app.act(screen.MORE)
+    assert (app.state.line.duty, app.state.message) == (55, "")
+    assert app.last_words() == ["GPIO 17: the PWM ends with rpio-curses"]
+    app.act(screen.HIGH)
+    assert (app.state.line.duty, app.state.line.level, app.state.message) == (None, 1, "")
+    assert len(app.last_words()) == 1
+
+
+def test_a_refusal_is_a_message(rpio, monkeypatch):
+    def refuse(*_):
+        raise rpio.LineBusyError("GPIO 2 is in use by spi")
+
+    app = curses_app.App()
+    monkeypatch.setattr(rpio.facade.board.backend, "set_output", refuse)
+    app.act(screen.OUTPUT)
+    assert app.state.message == "GPIO 2 is in use by spi"
+
+
+def test_without_a_terminal_it_says_so(capsys, monkeypatch):
+    monkeypatch.setattr(os, "isatty", lambda fd: False)
+    assert curses_app.run([]) == 2
+    assert "needs a terminal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 0), (["sideways"], 2), (["dev", "--backend", "regs"], 2)]
+)
+def test_words_that_end_it_at_once(capsys, words, status):
+    with pytest.raises(SystemExit) as caught:
+        curses_app.run(words)
+    assert caught.value.code == status
+    assert "rpio-curses" in "".join(capsys.readouterr())
+
+
+# -- the program itself -----------------------------------------------------------------------------------------
+
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux: sudo apt install tmux")
+
+PROGRAM = """
+import os, sys, threading, time
+from RPIO import sim
+from RPIO.cli.curses_app import run
+
+def drive():
+    while True:
+        with open(sys.argv[1]) as fifo:
+            for text in fifo:
+                sim.drive(*map(int, text.split()))
+
+if os.path.exists(sys.argv[1]):
+    threading.Thread(target=drive, daemon=True).start()
+sys.exit(run(sys.argv[2:]))
+"""
+
+
+class Terminal:
+    """rpio-curses in a tmux of its own."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.base = ["tmux", "-S", str(self.folder / "tmux"), "-f", os.devnull, "-u"]
+
+    def tmux(self, *words):
+        """Run a command of tmux; what it prints."""
+        done = subprocess.run(
+            [*self.base, *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+            env=self.environment(),
+        )
+        return done.stdout
+
+    @staticmethod
+    def environment(**changes):
+        """That of the tests, with a simulated board and without what changes the screen."""
+        kept = {
+            k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "LANG") and k[:3] != "LC_"
+        }
+        source = str(Path(curses_app.__file__).parents[2])
+        return {**kept, "RPIO_BACKEND": "sim:4B", "PYTHONPATH": source, "LC_ALL": "C.UTF-8", **changes}
+
+    def start(self, *words, width=80, height=24, ready="GPIO", has_fifo=False, **environment):
+        """Start it, between two looks at the terminal's settings."""
+        (self.folder / "program.py").write_text(PROGRAM)
+        if has_fifo:
+            os.mkfifo(self.folder / "fifo")
+        variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
+        command = shlex.join([sys.executable, "program.py", "fifo", *words])
+        script = (
+            f"trap : INT; cd {shlex.quote(str(self.folder))}; stty -g > before; env {variables} {command}; "
+        )
+        script += "echo status $?; stty -g > after; echo done > ended; exec sleep 60"
+        self.tmux("new-session", "-d", "-x", str(width), "-y", str(height), f"sh -c {shlex.quote(script)}")
+        self.wait(ready)
+        return self
+
+    def screen(self, *words):
+        """What is on it."""
+        return self.tmux("capture-pane", "-p", *words)
+
+    def wait(self, *texts):
+        """Wait until all of it is on the screen; returns that."""
+        assert wait_until(lambda: all(t in self.screen() for t in texts), 8), (texts, self.screen())
+        return self.screen()
+
+    def keys(self, *names):
+        """Type."""
+        self.tmux("send-keys", *names)
+
+    def pid(self):
+        """The process of rpio-curses."""
+        shell = self.tmux("display-message", "-p", "#{pane_pid}").strip()
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(children[0])
+
+    def end(self, status):
+        """Wait for its end, and see that the terminal is as it was."""
+        assert wait_until((self.folder / "ended").exists, 8), self.screen()
+        assert (self.folder / "before").read_text() == (self.folder / "after").read_text()
+        assert self.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}").split() == ["0", "1"]
+        found = self.wait(f"status {status}")
+        assert "Traceback" not in found
+        return found
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    found = Terminal(tmp_path)
+    yield found
+    subprocess.run([*found.base, "kill-server"], capture_output=True, timeout=10, check=False)
+
+
+@needs_tmux
+def test_keys_and_menus(terminal):
+    terminal.start()
+    terminal.keys("Down", "Down", "Enter")
+    terminal.wait("GPIO 4 INPUT", "> Set to OUTPUT")
+    terminal.keys("Enter")
+    terminal.wait(">   4    7  OUTPUT    Low")
+    terminal.keys("Right", "Down", "Enter")
+    terminal.wait(">   4    7  OUTPUT    High")
+    terminal.keys("Enter", "Down", "Down", "Down", "Enter", "+", "+", "-")
+    terminal.wait(">   4    7  OUTPUT    55 %", "100 Hz, 55 % high")
+    terminal.keys("Enter")
+    terminal.wait("> Duty + 5 %")
+    terminal.keys("Escape")
+    assert wait_until(lambda: "> Duty" not in terminal.screen())
+    terminal.keys("h")
+    terminal.wait("this help", "any key")
+    terminal.keys("x", "Home", "Enter", "Down", "Down", "Enter")
+    terminal.wait(">   2    3  INPUT     High", "live, by edges")  # the resistor on the board wins
+    terminal.keys("End")
+    terminal.wait(">  27", "8-26 of 26")
+    terminal.keys("q")
+    assert "GPIO 4: the PWM ends" in terminal.end(0)
+
+
+@needs_tmux
+def test_edges_show_at_once_and_other_lines_within_a_second(terminal):
+    terminal.start(has_fifo=True)
+    terminal.keys("Enter", "Down", "Enter")
+    terminal.wait("live, by edges")
+    with open(terminal.folder / "fifo", "w") as fifo:
+        print("2 0", file=fifo, flush=True)
+        began = time.monotonic()
+        terminal.wait(">   2    3  INPUT     Low")
+        assert time.monotonic() - began < 0.8
+        print("9 1", file=fifo, flush=True)
+        terminal.wait("    9   21  INPUT     High")
+
+
+@needs_tmux
+def test_no_thread_looks_at_a_key_only(terminal):
+    terminal.start("no_thread", has_fifo=True)
+    with open(terminal.folder / "fifo", "w") as fifo:
+        print("9 1", file=fifo, flush=True)
+    time.sleep(1.3)
+    assert "    9   21  INPUT     Low" in terminal.screen()
+    terminal.keys("Down")
+    terminal.wait("    9   21  INPUT     High")
+
+
+@needs_tmux
+def test_small_terminals_and_resizing(terminal):
+    terminal.start(width=10, height=5, ready="too small")
+    assert terminal.screen().split("\n")[:5] == ["too small:", "10x5", "needs", "24x6", "q: quit"]
+    terminal.tmux("resize-window", "-x", "40", "-y", "8")
+    terminal.wait(">   2    3  INPUT     High", "1-3 of 26")
+    terminal.keys("NPage", "NPage")
+    terminal.wait(">   8 ")
+    terminal.tmux("resize-window", "-x", "100", "-y", "32")
+    terminal.wait("─ GPIO 8 ─", "   27   13  INPUT")
+    terminal.tmux("resize-window", "-x", "2", "-y", "1")
+    time.sleep(0.3)
+    terminal.tmux("resize-window", "-x", "60", "-y", "20")
+    terminal.wait("─ GPIO 8 ─")
+    terminal.keys("q")
+    terminal.end(0)
+
+
+@needs_tmux
+def test_ctrl_c_leaves_the_terminal_as_it_was(terminal):
+    terminal.start()
+    terminal.keys("Enter", "C-c")
+    terminal.end(130)
+
+
+@needs_tmux
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_signals_leave_the_terminal_as_it_was(terminal, number):
+    terminal.start()
+    os.kill(terminal.pid(), number)
+    terminal.end(128 + number)
+
+
+@needs_tmux
+@pytest.mark.parametrize("names", [{"LC_ALL": "C"}, {"LC_ALL": "", "LANG": "C"}], ids=["LC_ALL", "LANG"])
+def test_the_c_locale_has_ascii_borders(terminal, names):
+    found = terminal.start(**names).screen()
+    assert found.isascii()
+    assert "+- GPIOs ---" in found
+    terminal.keys("q")
+    terminal.end(0)
+
+
+@needs_tmux
+@pytest.mark.parametrize(
+    ("names", "has_colours"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "vt100"}, False)],
+    ids=["colours", "NO_COLOR", "vt100"],
+)
+def test_colours(terminal, names, has_colours):
+    terminal.start(**names)
+    terminal.wait("High")
+    assert ("\x1b[32m" in terminal.screen("-e") or "[1m\x1b[32m" in terminal.screen("-e")) == has_colours
+    terminal.keys("q")
+    terminal.end(0)
+
+
+@needs_tmux
+def test_an_unknown_terminal_is_a_message(terminal):
+    assert "TERM=nonsense" in terminal.start(TERM="nonsense", ready="curses cannot use").end(1)
+
+
+@needs_tmux
+def test_a_model_that_is_none_is_a_message(terminal):
+    assert "9Z" in terminal.start("--backend", "sim:9Z", ready="9Z").end(1)
+
+
+def cpu_ticks(pid):
+    """The time that a process has run, in ticks."""
+    return sum(int(n) for n in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
+
+
+@needs_tmux
+@pytest.mark.slow
+def test_it_takes_under_one_percent_of_a_core_when_nothing_moves(terminal):
+    terminal.start()
+    terminal.keys("Enter", "Down", "Enter")
+    terminal.wait("live, by edges")
+    pid = terminal.pid()
+    before, began = cpu_ticks(pid), time.monotonic()
+    time.sleep(3)
+    used_s = (cpu_ticks(pid) - before) / os.sysconf("SC_CLK_TCK")
+    percent = 100 * used_s / (time.monotonic() - began)
+    print(f"idle: {percent:.2f} % of a core")
+    assert percent < 1
