@@ -49,8 +49,8 @@ def text(rows):
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"menu": 0}, {"help": True}, {"selected": 25, "menu": 4}, {"message": "é" * 200}],
-    ids=["list", "menu", "help", "end", "message"],
+    [{}, {"menu": 0}, {"help": 0}, {"help": 99}, {"selected": 25, "menu": 4}, {"message": "é" * 200}],
+    ids=["list", "menu", "help", "help's end", "end", "message"],
 )
 @pytest.mark.parametrize("utf8", [True, False], ids=["utf8", "ascii"])
 def test_the_screen_is_exactly_as_big_as_the_terminal(width, height, changes, utf8):
@@ -84,6 +84,15 @@ def test_the_list_ends_and_the_menu_goes_round():
     found.menu = 0
     screen.move(found, -1)
     assert found.menu == len(screen.actions(found.line, found.features)) - 1
+
+
+@pytest.mark.parametrize("width", [24, 40, 80])
+def test_all_of_the_help_can_be_read_in_a_small_terminal(width):
+    found, seen = state(help=0), ""
+    for _ in range(40):
+        seen += " ".join(text(screen.rows(found, width, 6)))
+        screen.move(found, 1)
+    assert {word for line in screen.HELP for word in line.split()} <= {*seen.replace("│", " ").split()}
 
 
 NO_FEATURES, ALL = frozenset(), frozenset({"pulls", "pwm"})
@@ -167,6 +176,40 @@ def test_pwm_begins_changes_and_ends(rpio):
     app.act(screen.HIGH)
     assert (app.state.line.duty, app.state.line.level, app.state.message) == (None, 1, "")
     assert len(app.last_words()) == 1
+
+
+def test_a_menu_of_a_function_of_the_past_closes(rpio):
+    app = curses_app.App()
+    app.state.menu = 0
+    app.look()
+    assert app.state.menu == 0
+    rpio.facade.board.backend.set_function(2, rpio.ALT0)
+    app.look()
+    assert (app.state.menu, app.state.message) == (None, "GPIO 2 has become ALT0 from elsewhere")
+
+
+def test_a_line_that_others_hold_is_left_to_them(rpio, monkeypatch):
+    def busy(line):
+        raise rpio.LineBusyError(f"GPIO {line} is in use by spi")
+
+    backend = rpio.facade.board.backend
+    monkeypatch.setattr(backend, "read", busy)
+    monkeypatch.setattr(backend, "consumer", lambda line: "spi0 CS0")
+    app = curses_app.App()
+    assert (app.state.line.level, app.state.line.holder) == (None, "spi0 CS0")
+    assert ("Held by", "spi0 CS0") in list(screen.facts_of(app.state))
+
+
+def test_the_last_words_say_what_becomes_of_outputs(rpio, monkeypatch):
+    app = curses_app.App()
+    assert app.last_words() == []
+    app.act(screen.OUTPUT)
+    for name, want in (
+        ("regs", "stay as they are, driven"),
+        ("cdev", "are the program's only while it runs"),
+    ):
+        monkeypatch.setattr(rpio.facade.board.backend, "name", name)
+        assert f"GPIO 2, set to output: such lines {want}" in app.last_words()[0]
 
 
 def test_a_refusal_is_a_message(rpio, monkeypatch):
@@ -311,7 +354,7 @@ def test_keys_and_menus(terminal):
     terminal.keys("Escape")
     assert wait_until(lambda: "> Duty" not in terminal.screen())
     terminal.keys("h")
-    terminal.wait("this help", "any key")
+    terminal.wait("this help", "any other key")
     terminal.keys("x", "Home", "Enter", "Down", "Down", "Enter")
     terminal.wait(">   2    3  INPUT     High", "live, by edges")  # the resistor on the board wins
     terminal.keys("End")

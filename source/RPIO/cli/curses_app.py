@@ -253,9 +253,16 @@ class App:
     # -- what is known of the lines --
 
     def look(self) -> None:
-        """Read everything."""
+        """Read everything. A menu closes that another program has made one of a function of the past."""
+        state = self.state
+        entries = screen.actions(state.line, state.features)
         for line in self._lines.values():
             self.look_at(line)
+        if state.menu is not None and entries != screen.actions(state.line, state.features):
+            state.menu = None
+            state.message = (
+                f"GPIO {state.line.gpio} has become {screen.function_of(state.line)} from elsewhere"
+            )
 
     def look_at(self, line: screen.Line) -> None:
         """Read one line. Changes nothing, and leaves lines that others hold to them."""
@@ -342,21 +349,19 @@ class App:
         name = names.get(key) or {10: "enter", 13: "enter"}.get(key) or (chr(key) if 0 < key < 128 else "")
         if name == "q":
             self._is_over = True
-        elif state.help:
-            state.help = False
-        elif name == "h":
-            state.help = True
         elif name in ("up", "down"):
             screen.move(state, 1 if name == "down" else -1)
+        elif state.help is not None:
+            state.help = None
+        elif name == "h":
+            state.help = 0
         elif name == "left":
             state.menu = None
         elif name in ("enter", "right") and state.menu is None:
             self.look_at(state.line)
             state.menu = 0
         elif name == "enter":
-            # another program may have changed the function, and with it the menu, since it was drawn
-            entries = screen.actions(state.line, state.features)
-            self.act(entries[min(state.menu or 0, len(entries) - 1)])
+            self.act(screen.actions(state.line, state.features)[state.menu or 0])
         elif name in ("+", "=", "-"):
             self.act(screen.LESS if name == "-" else screen.MORE)
         elif name in ("page up", "page down", "home", "end") and state.menu is None:

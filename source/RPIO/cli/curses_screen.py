@@ -7,7 +7,8 @@ it looks like is for curses_app to say, and a terminal without colours loses not
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from textwrap import wrap
 
 from .. import model
 
@@ -44,7 +45,7 @@ KEYS = (
 )
 PWM_KEYS = ("Enter: actions  +/-: duty  h: help  q: quit", "+/-: duty  h: help")
 MENU_KEYS = ("Up/Down: move  Enter: do it  Left: back", "Enter: do  Left: back")
-HELP_KEYS = ("any key: back",)
+HELP_KEYS = ("Up/Down: scroll  any other key: back", "h: back")
 """What the foot says, the first of each that fits."""
 
 HELP = (
@@ -110,10 +111,10 @@ class State:
     features: frozenset[str] = frozenset({"pulls", "pwm"})
     selected: int = 0
     menu: int | None = None  # the chosen entry of the open menu
-    help: bool = False
+    help: int | None = None  # the first row of the open help
     message: str = ""
     refresh: str = "once a second"  # of lines that are not live
-    page: int = field(default=1)  # rows of the list as last drawn, for PgUp and PgDn
+    page: int = 1  # rows of the list as last drawn, for PgUp and PgDn
 
     @property
     def line(self) -> Line:
@@ -136,8 +137,10 @@ def actions(line: Line, features: frozenset[str]) -> tuple[str, ...]:
 
 
 def move(state: State, by: int) -> None:
-    """Go up or down in what is open: the menu goes round, the list ends."""
-    if state.menu is not None:
+    """Go up or down in what is open: the menu goes round, the list ends, and so does the help when it is drawn."""
+    if state.help is not None:
+        state.help += by
+    elif state.menu is not None:
         state.menu = (state.menu + by) % len(actions(state.line, state.features))
     else:
         state.selected = max(0, min(len(state.lines) - 1, state.selected + by))
@@ -201,11 +204,11 @@ def _panes(state: State, width: int, room: int) -> list[tuple[int, str, str, lis
     """(width, title, foot, rows) of each pane; a row more than room, for the list has a heading."""
     shown = window(len(state.lines), state.selected, room)
     foot = f"{shown[0] + 1}-{shown[-1] + 1} of {len(state.lines)}" if len(shown) < len(state.lines) else ""
-    if width >= (HELP_BESIDE_WIDTH if state.help else TWO_PANES_WIDTH):
+    if width >= (TWO_PANES_WIDTH if state.help is None else HELP_BESIDE_WIDTH):
         right = width - LIST_WIDTH - 3
         listed = (LIST_WIDTH, "GPIOs", foot, _list(state, shown, LIST_WIDTH))
         return [listed, (right, *_side(state, right, room + 1))]
-    if state.menu is not None or state.help:
+    if state.menu is not None or state.help is not None:
         return [(width - 2, *_side(state, width - 2, room + 1))]
     return [(width - 2, "GPIOs", foot, _list(state, shown, width - 2))]
 
@@ -250,9 +253,11 @@ def level_of(line: Line) -> Span:
 
 def _side(state: State, width: int, room: int) -> tuple[str, str, list[Row]]:
     """The other pane: help, or menu and facts of the chosen line."""
-    if state.help:
-        foot = "" if len(HELP) <= room else "more in a higher terminal"
-        return "Help", foot, [[(f" {text}", "plain")] for text in HELP]
+    if state.help is not None:
+        lines = [piece for text in HELP for piece in wrap(text, width - 2, subsequent_indent="  ") or [""]]
+        first = state.help = max(0, min(state.help, len(lines) - room))
+        foot = f"{first + 1}-{first + room} of {len(lines)}" if len(lines) > room else ""
+        return "Help", foot, [[(f" {text}", "plain")] for text in lines[first : first + room]]
     facts: list[Row] = [[(f" {name:<9} {text}", "plain")] for name, text in facts_of(state)]
     title = f"GPIO {state.line.gpio}"
     if state.menu is None:
@@ -287,5 +292,5 @@ def _foot(state: State, width: int) -> Row:
         return fit([(f" {state.message}", "message")], width)
     line = state.line
     keys: tuple[str, ...] = KEYS if line.duty is None else PWM_KEYS
-    keys = HELP_KEYS if state.help else MENU_KEYS if state.menu is not None else keys
+    keys = HELP_KEYS if state.help is not None else MENU_KEYS if state.menu is not None else keys
     return fit([(" " + next((text for text in keys if len(text) < width), keys[-1]), "plain")], width)
