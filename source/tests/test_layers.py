@@ -34,6 +34,8 @@ MAY_IMPORT = {
     "waves": LOW | {"backends", "boards", "channel_means", "channels", "dma", "log", "numbering", "pulses"},
     "backends": LOW | {"boards", "backends", "_gpio", "log"},
     "dma_channels": NOTHING,
+    "recording": NOTHING,
+    "recording_formats": {"recording"},
     "hardware_pwm": LOW | {"backends", "boards", "opening"},
     "opening": LOW | {"backends", "boards", "detect"},
     "board": LOW
