@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""How people name pins: 17, GPIO17, BCM17, BOARD11, J8:11, P5:3; lists and ranges of them."""
+"""Lines as people type them: 17, GPIO17, BOARD11, J8:11, lists (4,17) and ranges (2-8)."""
 
 from __future__ import annotations
+
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..boards import Hardware
 
-LINE_PREFIXES = ("GPIO", "BCM")
-PIN_PREFIXES = ("BOARD", "J8:", "P1:", "PIN")
+WORD = re.compile(r"(?:(?:GPIO|BCM)?\s*(?P<line>\d+)|(?:BOARD|J8:|P1:)\s*(?P<pin>\d+))", re.IGNORECASE)
+FORMS = "write 17 or GPIO17, BOARD11 or J8:11, a list (4,17) or a range (2-8)"
 
 
 class PinError(ValueError):
@@ -16,63 +18,59 @@ class PinError(ValueError):
 
 
 def parse(text: str, hardware: Hardware) -> list[int]:
-    """Return the lines that "17", "4,17", "2-8" or "GPIO17,J8:12" name, each once, in that order.
+    """Return the lines that a list means, each once, in the order in which they were typed.
 
-    A range leaves out lines that the header does not have; in a list every one has to be there.
+    Raises:
+        PinError: a word that is none, a line that the board does not have, a pin of the supply, a range backwards.
     """
-    found: list[int] = []
+    found: dict[int, None] = {}
     for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if dash:
-            found += _range(first, last, part, hardware)
-        else:
-            found.append(one(part, hardware))
-    return list(dict.fromkeys(found))
+        first, dash, last = part.strip().partition("-")
+        if not dash:
+            found[_line(first, hardware)] = None
+            continue
+        low, high = _line(first, hardware), _line(last, hardware)
+        if low > high:
+            raise PinError(f"the range {part.strip()} runs backwards; did you mean {last}-{first}?")
+        found.update(dict.fromkeys(line for line in lines_of(hardware) if low <= line <= high))
+    return list(found)
 
 
-def _range(first: str, last: str, text: str, hardware: Hardware) -> list[int]:
-    low, high = one(first, hardware, in_range=True), one(last, hardware, in_range=True)
-    if low > high:
-        raise PinError(f"the range {text} runs backwards; did you mean {last}-{first}?")
-    found = [line for line in lines_of(hardware) if low <= line <= high]
-    if not found:
-        raise PinError(f"the header of a {hardware.name} has none of GPIO {low} to {high}; see: rpio pinout")
-    return found
-
-
-def one(text: str, hardware: Hardware, in_range: bool = False) -> int:
-    """Return the line of one name. *in_range*: as the end of a range it need not be on the header."""
-    name = text.strip().upper().replace(" ", "")
-    for prefix in PIN_PREFIXES:
-        if name.startswith(prefix):
-            return _on_header(name.removeprefix(prefix), text, hardware)
-    for prefix in LINE_PREFIXES:
-        name = name.removeprefix(prefix)
-    if not (name.isascii() and name.isdigit()):
-        raise PinError(f"{text.strip()!r} names no pin; GPIO 17 is 17, GPIO17, BOARD11 or J8:11")
-    line = int(name)
-    if line not in lines_of(hardware) and not in_range:
-        raise PinError(f"GPIO {line} is not on the header of a {hardware.name}; see: rpio pinout")
-    return line
-
-
-def _on_header(number: str, text: str, hardware: Hardware) -> int:
-    if not (number.isascii() and number.isdigit()) or int(number) not in hardware.header:
-        raise PinError(
-            f"{text.strip()!r}: the header of a {hardware.name} has {_pins(hardware)}; see: rpio pinout"
-        )
-    line = hardware.header[int(number)]
-    if not isinstance(line, int):
-        raise PinError(f"{text.strip()!r}: pin {number} is {line}, no GPIO; see: rpio pinout")
-    if line not in lines_of(hardware):
-        raise PinError(f"{text.strip()!r}: pin {number} is for the ID EEPROM of a HAT; see: rpio pinout")
-    return line
-
-
-def _pins(hardware: Hardware) -> str:
-    return f"pins 1 to {max(hardware.header)}" if hardware.header else "no pins that are known"
+def parse_one(text: str, hardware: Hardware) -> int:
+    """Return the one line that a word means. Raises PinError."""
+    return _line(text, hardware)
 
 
 def lines_of(hardware: Hardware) -> tuple[int, ...]:
-    """The lines that a program may use: those of the headers, or all where there is no header."""
-    return hardware.header_lines or tuple(range(hardware.line_count))
+    """The lines that can be named: those of the header, or all where there is none that is known."""
+    return hardware.header_lines if hardware.board_channels else tuple(range(hardware.line_count))
+
+
+def _line(word: str, hardware: Hardware) -> int:
+    match = WORD.fullmatch(word.strip())
+    if match is None:
+        raise PinError(f"{word.strip()!r} is no line: {FORMS}")
+    if match["pin"] is not None:
+        return _line_of_pin(int(match["pin"]), hardware)
+    line = int(match["line"])
+    usable = lines_of(hardware)
+    if line not in usable:
+        raise PinError(
+            f"there is no GPIO {line} on this {hardware.name}: it has {usable[0]} to {usable[-1]}"
+            if line < usable[0] or line > usable[-1]
+            else f"GPIO {line} is not on the header of this {hardware.name}"
+        )
+    return line
+
+
+def _line_of_pin(pin: int, hardware: Hardware) -> int:
+    if not hardware.board_channels:
+        raise PinError(f"{hardware.name} has no header whose pins are known: use line numbers")
+    if pin in hardware.board_channels:
+        return hardware.board_channels[pin]
+    what = hardware.header.get(pin)
+    if what is None:
+        raise PinError(f"there is no pin {pin}: the header has pins 1 to {max(hardware.header)}")
+    if isinstance(what, int):
+        raise PinError(f"pin {pin} is for the ID EEPROM of HATs (GPIO {what})")
+    raise PinError(f"pin {pin} of the header is {what}, no GPIO")

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio replay``: play a VCD into the simulated board, for a program that runs there too."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from .. import errors, facade, model, sim
+from .. import recording_formats as formats
+from ..recording import UNKNOWN, Recording
+from . import pins
+from .classic import complain
+
+EXAMPLES = """\
+examples:
+  rpio replay door.vcd alarm.py          run alarm.py, and give it what was recorded
+  rpio replay --fast door.vcd            without a program: only see whether it can be played
+  rpio replay --map D0=17 pulseview.vcd  D0 of another program's VCD is GPIO 17
+
+The board is simulated, and lives as long as this command: a program that is to see the recording is named after it.
+The recording begins when the program has set up one of its lines as an input.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``rpio replay``."""
+    p = argparse.ArgumentParser(
+        prog="rpio replay",
+        description="Play a VCD, such as one of rpio record, into the simulated board, in real time.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    p.add_argument("--fast", action="store_true", help="as fast as possible")
+    p.add_argument(
+        "--map",
+        metavar="NAME=LINE",
+        action="append",
+        default=[],
+        help="which line a variable of the VCD is; may be given several times",
+    )
+    p.add_argument("--backend", metavar="NAME", default=None, help="sim (the default) or sim:3B+, sim:4B...")
+    p.add_argument("file", metavar="FILE.vcd", help="what to play")
+    p.add_argument("program", nargs="?", help="a Python program to run meanwhile, as rpio run does")
+    p.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the program")
+    return p
+
+
+def run(argv: list[str]) -> int:
+    """``rpio replay``: 0, 1 where something failed, 2 for a wrong command line; or the program's own status."""
+    options = parser().parse_args(argv)
+    try:
+        _choose(options.backend)
+        lines = read_map(options.map)
+    except (errors.GPIOError, RuntimeError, ValueError) as e:
+        return complain(f"rpio replay: {e}", getattr(e, "hint", ""), 2)
+    if options.program is not None and not os.path.exists(options.program):
+        return complain(f"rpio replay: there is no file {options.program!r}", "", 2)
+    try:
+        with open(options.file, encoding="utf-8", errors="replace") as file:
+            recording = formats.read_vcd(file, lines)
+        check(recording)
+    except OSError as e:
+        return complain(f"rpio replay: {options.file}: {e.strerror}", "", 1)
+    except ValueError as e:
+        hint = "say which line a name is: --map NAME=LINE" if "no variable" in str(e) else ""
+        return complain(f"rpio replay: {options.file}: {e}", hint, 1)
+    if options.program is not None:
+        return _with_program(recording, options.fast, options.program, options.arguments)
+    try:
+        play(recording, options.fast)
+    except errors.GPIOError as e:
+        return complain(f"rpio replay: {e}", e.hint, 1)
+    except KeyboardInterrupt:
+        return 130
+    lost = sum(recording.lost().values())
+    text = f"{len(recording)} edges of {', '.join(map(formats.name_of, recording.lines))} played"
+    try:
+        print(text + (f"; {lost} more were lost in the recording" if lost else ""), flush=True)
+    except BrokenPipeError:
+        sys.stdout = None  # the reader has gone: end quietly
+    return 0
+
+
+def _choose(backend: str | None) -> None:
+    """Use the simulated board; the one that is in use already where none is named."""
+    if backend is not None and backend.partition(":")[0] != "sim":
+        raise ValueError(
+            f"--backend {backend}: a recording is played into the simulated board: sim, sim:4B..."
+        )
+    if backend is not None:
+        facade.use(backend)
+        os.environ["RPIO_BACKEND"] = backend
+    elif os.environ.get("RPIO_BACKEND", "").partition(":")[0] != "sim":
+        facade.use("sim")
+        os.environ["RPIO_BACKEND"] = "sim"
+    sim.backend()
+
+
+def read_map(words: list[str]) -> dict[str, int]:
+    """Read --map: name of a variable -> line."""
+    found = {}
+    for word in words:
+        name, equals, line = word.rpartition("=")
+        if not equals or not name:
+            raise ValueError(f"--map {word}: write NAME=LINE, as in D0=17")
+        found[name] = pins.parse_one(line, facade.board.hardware)
+    return found
+
+
+def check(recording: Recording) -> None:
+    """Raise ValueError where the board does not have a line of the recording."""
+    count = sim.backend().line_count
+    for line in recording.lines:
+        if line >= count:
+            raise ValueError(f"there is no GPIO {line} on this board: it has {count} lines")
+
+
+def play(recording: Recording, fast: bool = False) -> None:
+    """Drive the lines as recorded, and let go of them at the end; a level that is unknown lets go too."""
+    board = sim.backend()
+    drive, clock = board.drive, board.clock
+    try:
+        for line, level in zip(recording.lines, recording.initial, strict=True):
+            drive(line, None if level == UNKNOWN else level)
+        start_ns = clock.now_ns()
+        for time_ns, line, level in recording:
+            if not fast and start_ns + time_ns > clock.now_ns():
+                clock.sleep_until(start_ns + time_ns)
+            drive(line, None if level == UNKNOWN else level)
+        if not fast:
+            clock.sleep_until(start_ns + recording.span_ns)
+    finally:
+        for line in recording.lines:
+            drive(line, None)
+
+
+def _with_program(recording: Recording, fast: bool, path: str, arguments: list[str]) -> int:
+    """Run the program here, and play from a thread as soon as it has set up one of the lines."""
+    from threading import Event, Thread
+
+    from . import program
+    from .run import _stand_in
+
+    over = Event()
+
+    def play_when_ready() -> None:
+        """Wait for the program, then play."""
+        while not any(_is_input(line) for line in recording.lines):
+            if over.wait(0.005):
+                return
+        if not over.wait(0.05):  # it will ask for edges next
+            play(recording, fast)
+
+    _stand_in()
+    Thread(target=play_when_ready, name="RPIO replay", daemon=True).start()
+    try:
+        return program.run_file(path, arguments)
+    finally:
+        over.set()
+
+
+def _is_input(line: int) -> bool:
+    """Whether the program has set the line up; it may not have chosen a numbering yet."""
+    try:
+        return facade.board.direction(facade.board.channel_of(line)) == model.IN
+    except (errors.ModeNotSetException, errors.InvalidChannelException):
+        return False
