@@ -17,23 +17,38 @@ VERBS = {
     "watch": ("watch", "run", "parser", "print edges as they come"),
     "pwm": ("pulse", "pwm", "pwm_parser", "PWM on lines until Ctrl+C"),
     "servo": ("pulse", "servo", "servo_parser", "hold servos at a position"),
+    "capture": (
+        "capture",
+        "run",
+        "capture_parser",
+        "a logic analyser: edges as VCD, CSV, SVG and on the terminal",
+    ),
+    "record": ("capture", "record", "record_parser", "capture into a VCD file until Ctrl+C"),
+    "replay": ("replay", "run", "parser", "play a VCD file on the simulated board"),
+    "pinout": ("pinout", "run", "parser", "draw the header with functions, levels and who holds lines"),
+    "curses": ("curses_app", "run", "parser", "the terminal screen, which is rpio-curses too"),
     "info": ("info", "run", "parser", "show the board, and what drives its lines"),
     "doctor": ("doctor", "run", "parser", "what this machine can do, and what stands in the way"),
     "run": ("run", "run", "parser", "run a program written for RPi.GPIO, unchanged"),
     "completion": ("completion", "run", "parser", "print the completion of bash, zsh or fish"),
 }
-"""The verbs, in the order of the help. ``run`` is the only one whose program sees for itself that a pipe is closed."""
+"""In the order of the help. The programs of ``run`` and ``replay`` see for themselves that a pipe has closed."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = sys.argv[1:] if argv is None else argv
     try:
-        if words[:1] == ["run"]:
+        if words[:1] in (["run"], ["replay"]):
             return _verb(words)
         return _ending_with_the_pipe(words)
     except KeyboardInterrupt:
         return 130
+
+
+def curses() -> int:
+    """``rpio-curses``"""
+    return main(["curses", *sys.argv[1:]])
 
 
 def _verb(words: list[str]) -> int:

@@ -93,6 +93,16 @@ def parser(verb: str) -> argparse.ArgumentParser:
     return p
 
 
+def capture_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``rpio capture``."""
+    return parser("capture")
+
+
+def record_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``rpio record``."""
+    return parser("record")
+
+
 def run(argv: list[str]) -> int:
     """``rpio capture``: 0, 1 where something failed, 2 for a wrong command line."""
     return _run("capture", argv)
