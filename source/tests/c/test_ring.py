@@ -13,6 +13,7 @@ import pytest
 
 from c.core import core
 from c.test_poll import ADD_READ, ERROR, record
+from support import wait_until
 
 WAIT_MS = 5000
 SOON_S = 1.0
@@ -181,8 +182,9 @@ def test_a_second_line_that_comes_while_it_waits(poll, line):
     def add():
         second.append(Line(poll, 8))
 
-    later(add)
+    adding = later(add)
     assert poll.wait() == ([], [])
+    adding.join()
     second[0].send(5)
     line.send(3)
     assert sorted(poll.wait()[1]) == [(7, 3), (8, 5)]
@@ -200,12 +202,13 @@ def test_a_second_line_is_heard_without_a_wake(poll, line):
         second.append(Line(poll, 8))
         second[0].send(5)
 
-    later(add)
+    adding = later(add)
     events = []
     begin = time.monotonic()
     while not events and time.monotonic() - begin < SOON_S:
         events = poll.wait()[1]
     assert events == [(8, 5)]
+    adding.join()
     second[0].close()
 
 
@@ -220,8 +223,9 @@ def test_a_removed_line_is_not_read(poll, line):
         took_s.append(time.monotonic() - begin)
         line.send(3)
 
-    later(remove)
+    removing = later(remove)
     assert poll.wait(300) == ([], [])
+    removing.join()
     assert poll.wait(300) == ([], [])
     assert len(os.read(line.reader, 100)) == 48
     assert took_s[0] < SOON_S
@@ -241,9 +245,9 @@ def test_a_removed_line_is_closed(poll, line):
             outcome.append("closed")
         line.reader = os.dup(line.writer)
 
-    later(remove)
+    removing = later(remove)
     poll.wait(300)
-    poll.wait(300)
+    removing.join()
     assert outcome == ["closed"]
 
 
@@ -275,10 +279,15 @@ def test_another_thread_takes_over(poll, line):
     poll.warm_up(line)
     line.send(3)
     seen = []
-    thread = threading.Thread(target=lambda: seen.extend(poll.wait()[1] for _ in range(4)))
+
+    def wait_four_times():
+        for _ in range(4):
+            seen.append(poll.wait()[1])
+
+    thread = threading.Thread(target=wait_four_times)
     thread.start()
     for seq in (4, 5, 6):
-        time.sleep(0.05)
+        assert wait_until(lambda seq=seq: len(seen) == seq - 3)
         line.send(seq)
     thread.join()
     assert seen == [[(7, seq)] for seq in (3, 4, 5, 6)]
