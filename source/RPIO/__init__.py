@@ -245,7 +245,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'RPIO' has no attribute {name!r}")
     from .facade import complete, lazy
 
-    complete(globals())
+    if name != "facade":  # which is there now: rpio's short runs need no more than that
+        complete(globals())
     return globals()[name] if name in globals() else lazy(name)
 
 
