@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """What was seen on some lines for some time: their levels at the start, every edge, and which edges were lost.
 
-Ten or so bytes an edge: times, lines and levels are arrays side by side. Nothing here touches a line or a file;
-recording_formats writes, draws and reads recordings.
+Ten or so bytes an edge: times, lines and levels are arrays side by side. Nothing here touches a line or a file:
+vcd and recording_formats write, draw and read recordings, capturing makes them.
 """
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from itertools import islice
 from operator import le
 from typing import NamedTuple
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 UNKNOWN = -1
 """A level that is neither 0 nor 1: VCD's x and z."""
+
+
+def name_of(line: int) -> str:
+    """What a line is called."""
+    return f"GPIO{line}"
 
 
 class Loss(NamedTuple):
@@ -106,6 +112,27 @@ class Recording:
             for loss in sorted(self.losses, key=lambda loss: loss.after_ns)
             if loss.before_ns >= start_ns and loss.after_ns <= self.end_ns
         ]
+
+    def take_before(self, time_ns: int) -> Recording:
+        """Take the edges before a time out: a recording of their own, that begins where this one did until now."""
+        self._sort()
+        self._correct_initial()
+        taken = Recording(self.lines, self.initial, self.start_ns)
+        taken.end_ns = self.start_ns = max(self.start_ns, time_ns)
+        count = bisect_left(self.times_ns, time_ns)
+        for to, edges in (
+            (taken.times_ns, self.times_ns),
+            (taken.indices, self.indices),
+            (taken.levels, self.levels),
+        ):
+            to.extend(edges[:count])
+            del edges[:count]
+        for index, level in zip(taken.indices, taken.levels, strict=True):
+            self.initial[index] = level
+        self.losses.sort(key=lambda loss: loss.after_ns)
+        taken.losses = [loss for loss in self.losses if loss.before_ns < time_ns]
+        self.losses = [loss for loss in self.losses if loss.before_ns >= time_ns]
+        return taken
 
     def _sort(self) -> None:
         """Insertion: the lines are read one after the other, so an edge is at most a few places off."""

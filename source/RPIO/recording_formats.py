@@ -1,33 +1,19 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Recordings as VCD, CSV, SVG and as a drawing for the terminal; and from VCD back.
-
-Source for VCD: IEEE 1364-2001, chapter 18. A loss is a ``$comment`` there, which read_vcd() understands.
-"""
+"""Recordings as CSV, SVG and as a drawing for the terminal."""
 
 from __future__ import annotations
 
-import re
 from html import escape
 
-from .recording import UNKNOWN, Loss, Recording
+from .recording import UNKNOWN, Loss, Recording, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import TextIO
-
-TIMESCALES = {"1us": 1000, "1ns": 1}
-"""What a VCD can be written in -> nanoseconds. sigrok makes a sample of every unit: 1 ns is a huge stream there."""
 
 UNITS = (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1000), ("ns", 1))
 """Units of time, the longest first, and their nanoseconds."""
-
-FEMTOSECONDS = {"s": 10**15, "ms": 10**12, "us": 10**9, "ns": 10**6, "ps": 10**3, "fs": 1}
-
-
-def name_of(line: int) -> str:
-    """What a line is called."""
-    return f"GPIO{line}"
 
 
 def time_text(time_ns: int) -> str:
@@ -43,230 +29,6 @@ def loss_text(recording: Recording, loss: Loss) -> str:
     edges = "1 edge" if loss.missing == 1 else f"{loss.missing} edges"
     after_ns = loss.after_ns - recording.start_ns
     return f"{edges} of {name_of(loss.line)} lost after {time_text(after_ns)}"
-
-
-# -- VCD ----------------------------------------------------------------------------------------------------
-
-
-def identifier(number: int) -> str:
-    """The VCD identifier of a number: printable characters, the fewest that do."""
-    text = ""
-    number += 1
-    while number:
-        number, digit = divmod(number - 1, 94)
-        text += chr(33 + digit)
-    return text
-
-
-def write_vcd(recording: Recording, file: TextIO, timescale: str = "1us") -> None:
-    """Write a VCD, edge by edge. Edges of the same unit of time stay, one after the other."""
-    unit_ns = TIMESCALES[timescale]
-    ids = [identifier(index) for index in range(len(recording.lines))]
-    values = {0: "0", 1: "1", UNKNOWN: "x"}
-    write = file.write
-    write(f"$version RPIO $end\n$timescale {timescale[0]} {timescale[1:]} $end\n$scope module gpio $end\n")
-    for line, name in zip(recording.lines, ids, strict=True):
-        write(f"$var wire 1 {name} {name_of(line)} $end\n")
-    write("$upscope $end\n$enddefinitions $end\n#0\n$dumpvars\n")
-    for level, name in zip(recording.initial, ids, strict=True):
-        write(f"{values[level]}{name}\n")
-    write("$end\n")
-    now, start_ns = 0, recording.start_ns
-    losses, at = recording.losses, 0
-    for time_ns, index, level in zip(recording.times_ns, recording.indices, recording.levels, strict=True):
-        while at < len(losses) and losses[at].after_ns < time_ns:
-            now = _write_loss(recording, losses[at], write, now, unit_ns)
-            at += 1
-        then = (time_ns - start_ns) // unit_ns
-        if then != now:
-            write(f"#{then}\n")
-            now = then
-        write(f"{values[level]}{ids[index]}\n")
-    for loss in losses[at:]:
-        now = _write_loss(recording, loss, write, now, unit_ns)
-    end = recording.span_ns // unit_ns
-    if end > now:
-        write(f"#{end}\n")
-
-
-def _write_loss(
-    recording: Recording, loss: Loss, write: Callable[[str], object], now: int, unit_ns: int
-) -> int:
-    """Write a loss at its time; return the time of the file then."""
-    then = max(now, (loss.after_ns - recording.start_ns) // unit_ns)
-    if then != now:
-        write(f"#{then}\n")
-    write(f"$comment lost {loss.missing} edges of {name_of(loss.line)} $end\n")
-    return then
-
-
-LOST = re.compile(r"lost (\d+) edges of (\S+)")
-NAME = re.compile(r"(?:GPIO|BCM)[_ ]?(\d+)", re.IGNORECASE)
-
-
-def read_vcd(text: Iterable[str], lines: Mapping[str, int] | None = None) -> Recording:
-    """Return the recording that the lines of a VCD make; times begin at the first of the file.
-
-    A variable of one bit is the line that *lines* says for its name, or the one that it is named after ("GPIO17");
-    others are skipped. x and z are UNKNOWN.
-
-    Raises:
-        ValueError: it is no VCD, with the number of the line; or no variable is a line.
-    """
-    return _Reader(lines or {}).read(text)
-
-
-class _Reader:
-    """The state of reading a VCD."""
-
-    def __init__(self, lines: Mapping[str, int]) -> None:
-        self._lines = lines
-        self._number = 0
-        self._scale_fs = 10**6
-        self._indices: dict[str, list[int]] = {}
-        self._known: set[str] = set()
-        self._skipped: list[str] = []
-        self._recording = Recording([])
-        self._now: int | None = None
-        self._first = 0
-        self._levels: list[int] = []
-        self._losses: dict[int, tuple[int, int]] = {}
-
-    def _bad(self, text: str) -> ValueError:
-        return ValueError(f"line {self._number} of the VCD: {text}")
-
-    def _tokens(self, text: Iterable[str]) -> Iterator[str]:
-        for self._number, line in enumerate(text, 1):
-            yield from line.split()
-
-    def _until_end(self, tokens: Iterator[str], what: str) -> list[str]:
-        began = self._number
-        words: list[str] = []
-        for word in tokens:
-            if word == "$end":
-                return words
-            words.append(word)
-        self._number = began
-        raise self._bad(f"{what} has no $end")
-
-    def read(self, text: Iterable[str]) -> Recording:
-        """Read it all."""
-        tokens = self._tokens(text)
-        defined = False
-        for word in tokens:
-            if word in ("$dumpvars", "$dumpall", "$dumpon", "$dumpoff", "$end"):
-                if not defined:
-                    raise self._bad(f"{word} before $enddefinitions")
-            elif word[0] == "$":
-                defined = self._directive(word, self._until_end(tokens, word)) or defined
-            elif not defined:
-                raise self._bad(f"{word[:40]!r} is no declaration: is this a VCD file?")
-            elif word[0] == "#":
-                self._time(word)
-            else:
-                self._change(word, tokens)
-        if not defined:
-            raise self._bad("the file ends before $enddefinitions: is this a VCD file?")
-        return self._finished()
-
-    def _directive(self, word: str, words: list[str]) -> bool:
-        """Carry a declaration out; True for the last."""
-        if word == "$timescale":
-            self._timescale("".join(words))
-        elif word == "$var":
-            self._variable(words)
-        elif word == "$comment":
-            self._comment(" ".join(words))
-        elif word == "$enddefinitions":
-            self._check_lines()
-            return True
-        return False
-
-    def _timescale(self, text: str) -> None:
-        match = re.fullmatch(r"(1|10|100)(s|ms|us|ns|ps|fs)", text)
-        if match is None:
-            raise self._bad(f"{text[:40]!r} is no timescale, as 1us or 10ns are")
-        self._scale_fs = int(match[1]) * FEMTOSECONDS[match[2]]
-
-    def _variable(self, words: list[str]) -> None:
-        if len(words) < 4 or not words[1].isdecimal():
-            raise self._bad("a $var has a type, a width, an identifier and a name")
-        width, identity, name = int(words[1]), words[2], words[3]
-        self._known.add(identity)
-        match = NAME.fullmatch(name)
-        line = self._lines.get(name, int(match[1]) if match else None)
-        if width != 1 or line is None:
-            self._skipped.append(name)
-            return
-        if line in self._recording.lines:
-            raise self._bad(f"{name} is GPIO {line}, which another variable is already")
-        self._indices.setdefault(identity, []).append(len(self._recording.lines))
-        self._recording.lines.append(line)
-        self._recording.initial.append(UNKNOWN)
-        self._levels.append(UNKNOWN)
-
-    def _check_lines(self) -> None:
-        if not self._recording.lines:
-            names = ", ".join(self._skipped[:8]) or "none at all"
-            raise ValueError(f"no variable of the VCD is a line of one bit; it has: {names}")
-
-    def _comment(self, text: str) -> None:
-        match = LOST.match(text)
-        name = NAME.fullmatch(match[2]) if match else None
-        if match and name and int(name[1]) in self._recording.lines:
-            index = self._recording.lines.index(int(name[1]))
-            self._losses[index] = int(match[1]), self._now_ns()
-
-    def _now_ns(self) -> int:
-        return (self._now or 0) * self._scale_fs // 10**6
-
-    def _time(self, word: str) -> None:
-        if not word[1:].isdecimal():
-            raise self._bad(f"{word[:40]!r} is no time")
-        now = int(word[1:])
-        if self._now is None:
-            self._first = now
-        elif now < self._now:
-            raise self._bad(f"time runs backwards, from {self._now} to {now}")
-        self._now = now
-        if self._now_ns() >= 1 << 63:
-            raise self._bad(f"{word[:40]!r} is more than 292 years")
-
-    def _change(self, word: str, tokens: Iterator[str]) -> None:
-        value, identity = word[0].lower(), word[1:]
-        if value in "br":
-            value, identity = identity[-1:].lower(), next(tokens, "")
-            if word[0] in "rR" or identity not in self._indices:
-                value = "x"
-        if value not in "01xz" or not value or not identity:
-            raise self._bad(f"{word[:40]!r} is no change of a level")
-        if identity not in self._known:
-            raise self._bad(f"{word[:40]!r} is of a variable that was not declared")
-        level = int(value) if value in "01" else UNKNOWN
-        for index in self._indices.get(identity, ()):
-            self._set(index, level)
-
-    def _set(self, index: int, level: int) -> None:
-        now_ns = self._now_ns()
-        lost = self._losses.pop(index, None)
-        if lost is not None:
-            self._recording.lose(index, *lost, now_ns)
-        elif level == self._levels[index]:
-            return  # said again, by $dumpall for one
-        began = self._now is not None and (self._now > self._first or self._levels[index] != UNKNOWN)
-        self._levels[index] = level
-        if began:
-            self._recording.add(now_ns, index, level)
-        else:
-            self._recording.initial[index] = level
-
-    def _finished(self) -> Recording:
-        recording, end_ns = self._recording, self._now_ns()
-        for index, lost in self._losses.items():
-            recording.lose(index, *lost, end_ns)
-        recording.losses.sort(key=lambda loss: loss.after_ns)
-        recording.start_ns, recording.end_ns = self._first * self._scale_fs // 10**6, end_ns
-        return recording
 
 
 # -- CSV ----------------------------------------------------------------------------------------------------

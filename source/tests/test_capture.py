@@ -2,27 +2,25 @@
 """``rpio capture``, ``record`` and ``replay`` on the simulated board, and as programs of their own."""
 
 import errno
-import io
 import os
 import signal
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 
 import pytest
 
-from RPIO import facade
+from RPIO import capturing, cli, facade, vcd
 from RPIO import recording_formats as formats
 from RPIO.boards import by_name
-from RPIO.cli import capture, pins, replay
+from RPIO.cli import pins
 from RPIO.recording import Recording
 from support import wait_until
 
 
 def read(path):
     with open(path) as file:
-        return formats.read_vcd(file)
+        return vcd.read_vcd(file)
 
 
 def driving(*levels, line=17, pause_s=0.0):
@@ -43,7 +41,7 @@ def driving(*levels, line=17, pause_s=0.0):
 def test_edges_are_drawn_and_written(rpio, tmp_path, capsys):
     thread = driving(1, 0, 1, pause_s=0.02)
     path = tmp_path / "out.vcd"
-    assert capture.run(["17,4", "--for", "150ms", "-o", str(path)]) == 0
+    assert cli.main(["capture", "17,4", "--for", "150ms", "-o", str(path)]) == 0
     thread.join()
     found = read(path)
     assert found.lines == [17, 4] and found.initial == [0, 1]
@@ -60,7 +58,7 @@ def test_edges_are_drawn_and_written(rpio, tmp_path, capsys):
 @pytest.mark.parametrize(("suffix", "begins"), [("csv", "time_s,line,level"), ("svg", "<svg")])
 def test_other_formats(rpio, tmp_path, capsys, suffix, begins):
     path = tmp_path / f"out.{suffix}"
-    assert capture.run(["BOARD11", "--for", "1ms", "-o", str(path)]) == 0
+    assert cli.main(["capture", "BOARD11", "--for", "1ms", "-o", str(path)]) == 0
     assert path.read_text().startswith(begins)
     assert os.listdir(tmp_path) == [path.name]
 
@@ -69,27 +67,26 @@ def test_it_begins_at_the_trigger_and_ends_after_so_many_edges(rpio, tmp_path):
     thread = driving(1, 0, 1, 0, 1, pause_s=0.005)
     path = tmp_path / "out.vcd"
     arguments = ["17", "--trigger", "17:falling", "--edges", "3", "--timescale", "1ns", "-o", str(path)]
-    assert capture.record(arguments) == 0
+    assert cli.main(["record", *arguments]) == 0
     thread.join()
     found = read(path)
     assert found.initial == [1] and [level for _, _, level in found] == [0, 1, 0]
     assert found.times_ns[0] == 0
 
 
-def test_lost_edges_are_shown(rpio, tmp_path, capsys):
-    tap = capture.Tap(Recording([17]), 0, None)
+def test_lost_edges_are_shown():
+    tap = capturing.Tap(Recording([17]), 0, None)
     for seq, time_ns in ((1, 10), (5, 20), (6, 30)):
         tap.accepts((17, seq & 1, time_ns, seq))
     assert tap.recording.lost() == {17: 3}
     tap.recording.finish(0, 100)
-    capture.show(tap.recording, None, True)
-    out = capsys.readouterr().out
-    assert "3 edges of GPIO17 lost after 10 ns" in out and "3 edges in 100 ns, 3 lost" in out
+    rows = "\n".join(formats.draw(tap.recording, 80, True))
+    assert "3 edges of GPIO17 lost after 10 ns" in rows
 
 
 def test_edges_that_come_at_once_are_kept_or_counted(rpio):
     thread = driving(*[1, 0] * 5000)
-    found = capture.capture([17], 10**9, None)
+    found = capturing.Capture(facade.board, [17], 10**9).run()
     thread.join()
     assert len(found) + sum(found.lost().values()) == 10_000
 
@@ -97,7 +94,7 @@ def test_edges_that_come_at_once_are_kept_or_counted(rpio):
 def test_pulls_stay_and_lines_are_let_go(rpio):
     backend = facade.board.backend
     pull = backend.pull(4)
-    capture.capture([4], 10**6, None)
+    capturing.Capture(facade.board, [4], 10**6).run()
     assert backend.pull(4) == pull
     assert facade.board.direction(4) is None
     assert all(line.watch is None for line in backend._lines)
@@ -112,46 +109,26 @@ def test_pulls_stay_and_lines_are_let_go(rpio):
         (["17", "-o", "out.txt"], 2, "has to end in .vcd, .svg, .csv"),
         (["17", "-o", "/no/such/out.vcd"], 2, "there is no folder /no/such"),
         (["17", "--trigger", "18:rising"], 2, "GPIO 18 is not among"),
-        (["17", "--trigger", "17:up"], 2, "LINE:rising"),
+        (["17", "--trigger", "17:up"], 2, "PIN:rising"),
         (["17", "--backend", "nonsense"], 2, "nonsense"),
-        (["17", "--edges", "0"], 2, "at least one"),
     ],
 )
 def test_a_wrong_command_line_is_said_in_one_line(rpio, capsys, arguments, status, text):
-    assert capture.run([*arguments, "--for", "1ms"]) == status
+    assert cli.main(["capture", *arguments, "--for", "1ms"]) == status
     err = capsys.readouterr().err
     assert text in err and "Traceback" not in err and len(err.splitlines()) <= 2
 
 
-@pytest.mark.parametrize("text", ["5", "-1s", "0s", "5 years", ""])
-def test_what_is_no_duration(rpio, text, capsys):
-    with pytest.raises(SystemExit) as caught:
-        capture.run(["17", f"--for={text}"])
-    assert caught.value.code == 2
-    assert "write 500us" in capsys.readouterr().err
-
-
-def test_durations():
-    texts = ("500us", "20ms", "5s", "1m", "1.5s")
-    assert [capture.duration_ns(text) for text in texts] == [
-        500_000,
-        20_000_000,
-        5 * 10**9,
-        60 * 10**9,
-        1_500_000_000,
-    ]
-
-
 def test_an_output_is_not_taken_without_being_told(rpio, capsys):
     facade.board.backend.set_output(17, 1)
-    assert capture.run(["17", "--for", "1ms"]) == 1
+    assert cli.main(["capture", "17", "--for", "1ms"]) == 1
     assert "GPIO 17 is OUTPUT" in capsys.readouterr().err
     facade.board.backend.set_output(17, 1)
-    assert capture.run(["17", "--for", "1ms", "--force"]) == 0
+    assert cli.main(["capture", "17", "--for", "1ms", "--force"]) == 0
 
 
 def test_a_full_disk(rpio, capsys):
-    assert capture.run(["17", "--for", "1ms", "-o", "/dev/full"]) == 1
+    assert cli.main(["capture", "17", "--for", "1ms", "-o", "/dev/full"]) == 1
     assert "the disk is full: /dev/full was not written" in capsys.readouterr().err
 
 
@@ -162,15 +139,9 @@ def test_a_disk_that_fills_up_leaves_nothing_and_what_was_there(rpio, tmp_path, 
     path = tmp_path / "out.csv"
     path.write_text("before")
     monkeypatch.setattr(formats, "write_csv", fail)
-    assert capture.run(["17", "--for", "1ms", "-o", str(path)]) == 1
+    assert cli.main(["capture", "17", "--for", "1ms", "-o", str(path)]) == 1
     assert "the disk is full" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["out.csv"] and path.read_text() == "before"
-
-
-def test_ascii_where_the_terminal_has_no_more():
-    assert not capture.can_draw(io.TextIOWrapper(io.BytesIO(), "ascii"))
-    assert capture.can_draw(io.TextIOWrapper(io.BytesIO(), "utf-8"))
-    assert not capture.can_draw(SimpleNamespace(encoding=None))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +195,7 @@ def recorded(tmp_path, *edges, end_ns):
     made.end_ns = end_ns
     path = tmp_path / "in.vcd"
     with open(path, "w") as file:
-        formats.write_vcd(made, file, "1ns")
+        vcd.write_vcd(made, file, "1ns")
     return path
 
 
@@ -233,7 +204,7 @@ def test_replay_drives_the_lines(rpio, tmp_path, capsys, fast):
     path = recorded(tmp_path, (10_000_000, 0), (30_000_000, 1), end_ns=40_000_000)
     seen = []
     facade.board.backend.observer = lambda line, level, now_ns: seen.append((line, level, now_ns))
-    assert replay.run([str(path), *(["--fast"] if fast else [])]) == 0
+    assert cli.main(["replay", str(path), *(["--fast"] if fast else [])]) == 0
     assert [edge[:2] for edge in seen] == [(17, 1), (17, 0), (17, 1), (17, 0)][: len(seen)]
     assert len(seen) >= 3
     if not fast:
@@ -246,9 +217,9 @@ def test_replay_drives_the_lines(rpio, tmp_path, capsys, fast):
     [
         (None, [], 1, "No such file"),
         ("hello", [], 1, "line 1 of the VCD"),
-        ("$var wire 1 ! clk $end $enddefinitions $end", [], 1, "--map NAME=LINE"),
+        ("$var wire 1 ! clk $end $enddefinitions $end", [], 1, "--map NAME=PIN"),
         ("$var wire 1 ! GPIO99 $end $enddefinitions $end", [], 1, "there is no GPIO 99"),
-        ("", ["--map", "clk"], 2, "NAME=LINE"),
+        ("", ["--map", "clk"], 2, "NAME=PIN"),
         ("", ["--backend", "cdev"], 2, "simulated board"),
     ],
 )
@@ -256,7 +227,7 @@ def test_what_cannot_be_replayed(rpio, tmp_path, capsys, text, arguments, status
     path = tmp_path / "in.vcd"
     if text is not None:
         path.write_text(text)
-    assert replay.run([*arguments, str(path)]) == status
+    assert cli.main(["replay", *arguments, str(path)]) == status
     assert error in capsys.readouterr().err
 
 
@@ -265,7 +236,7 @@ def test_what_cannot_be_replayed(rpio, tmp_path, capsys, text, arguments, status
 DRIVER = """
 import sys, threading
 from RPIO import facade
-from RPIO.cli import capture, replay
+from RPIO import cli
 def drive():
     while 17 not in facade.board._watched:
         threading.Event().wait(0.001)
@@ -274,7 +245,7 @@ def drive():
     print("driven", file=sys.stderr, flush=True)
 facade.board.backend
 threading.Thread(target=drive, daemon=True).start()
-raise SystemExit(capture.run(sys.argv[1:]))
+raise SystemExit(cli.main(["capture", *sys.argv[1:]]))
 """
 
 
@@ -320,7 +291,7 @@ def test_a_program_gets_the_recording(tmp_path):
         "    assert GPIO.wait_for_edge(11, GPIO.FALLING, timeout=5000)\n"
         "print('two', sys.argv[1:])\n"
     )
-    code = "import sys\nfrom RPIO.cli import replay\nraise SystemExit(replay.run(sys.argv[1:]))"
+    code = "import sys\nfrom RPIO import cli\nraise SystemExit(cli.main(['replay', *sys.argv[1:]]))"
     with start(code, path, program, "-x") as process:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "two ['-x']\n", "")

@@ -115,7 +115,7 @@ def test_the_help_has_every_verb(rpio, capsys):
     cli.main([])
     out = capsys.readouterr().out
     for verb, row in cli.VERBS.items():
-        assert f"  rpio {verb:<13}{row[3]}\n" in out
+        assert f"  rpio {verb:<13}{row[1]}\n" in out
 
 
 def test_a_busy_line_says_who_and_what_to_do(rpio, capsys, monkeypatch):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from RPIO import recording_formats as formats
+from RPIO import vcd
 from RPIO.recording import UNKNOWN, Recording
 
 
@@ -39,19 +40,19 @@ def recordings(draw):
     return made
 
 
-def vcd(made, timescale="1ns"):
+def written(made, timescale="1ns"):
     file = io.StringIO()
-    formats.write_vcd(made, file, timescale)
+    vcd.write_vcd(made, file, timescale)
     return file.getvalue()
 
 
 def read(text, lines=None):
-    return formats.read_vcd(text.splitlines(), lines)
+    return vcd.read_vcd(text.splitlines(), lines)
 
 
 @given(recordings())
 def test_a_vcd_of_nanoseconds_reads_back_as_it_was(made):
-    back = read(vcd(made))
+    back = read(written(made))
     assert (back.lines, back.initial, list(back), back.span_ns) == (
         made.lines,
         made.initial,
@@ -62,7 +63,7 @@ def test_a_vcd_of_nanoseconds_reads_back_as_it_was(made):
 
 @given(recordings())
 def test_a_vcd_of_microseconds_keeps_every_edge(made):
-    back = read(vcd(made, "1us"))
+    back = read(written(made, "1us"))
     assert [edge[1:] for edge in back] == [edge[1:] for edge in made]
     assert all(0 <= then[0] - now[0] < 1000 for now, then in zip(back, made, strict=True))
 
@@ -71,7 +72,7 @@ def test_a_vcd_of_microseconds_keeps_every_edge(made):
 def test_another_reader_of_vcd_agrees(made):
     reader = pytest.importorskip("vcd.reader")
     names, changes, now = {}, [], None
-    for token in reader.tokenize(io.BytesIO(vcd(made).encode())):
+    for token in reader.tokenize(io.BytesIO(written(made).encode())):
         if token.kind is reader.TokenKind.VAR:
             names[token.var.id_code] = int(token.var.reference[4:])
         elif token.kind is reader.TokenKind.CHANGE_TIME:
@@ -143,7 +144,7 @@ def test_drawings(made, unicode, want):
 
 def test_a_loss_is_in_every_format():
     made = lossy()
-    back = read(vcd(made, "1us"))
+    back = read(written(made, "1us"))
     assert [(loss.line, loss.missing, loss.after_ns, loss.before_ns) for loss in back.losses] == [
         (17, 4, 3_000, 9_000)
     ]

@@ -196,7 +196,7 @@ def test_processes_that_the_program_starts_have_it_too(script):
     ("arguments", "text"),
     [
         (["no-such-file.py"], "there is no file 'no-such-file.py'"),
-        (["--backend", "smi", "x"], "there is no file 'x'"),
+        (["--backend", "smi", "x"], "there is no backend 'smi'"),
         ([], "the following arguments are required: program\n"),
     ],
 )

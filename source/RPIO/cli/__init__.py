@@ -8,38 +8,41 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from types import ModuleType
+
 VERBS = {
-    # verb: module, function, parser, what it does
-    "read": ("levels", "read", "read_parser", "print levels"),
-    "write": ("levels", "write", "write_parser", "set outputs"),
-    "mode": ("levels", "mode", "mode_parser", "show what lines are, or make them inputs or outputs"),
-    "pull": ("levels", "pull", "pull_parser", "set pull resistors"),
-    "watch": ("watch", "run", "parser", "print edges as they come"),
-    "pwm": ("pulse", "pwm", "pwm_parser", "PWM on lines until Ctrl+C"),
-    "servo": ("pulse", "servo", "servo_parser", "hold servos at a position"),
-    "capture": (
-        "capture",
-        "run",
-        "capture_parser",
-        "a logic analyser: edges as VCD, CSV, SVG and on the terminal",
-    ),
-    "record": ("capture", "record", "record_parser", "capture into a VCD file until Ctrl+C"),
-    "replay": ("replay", "run", "parser", "play a VCD file on the simulated board"),
-    "pinout": ("pinout", "run", "parser", "draw the header with functions, levels and who holds lines"),
-    "curses": ("curses_app", "run", "parser", "the terminal screen, which is rpio-curses too"),
-    "info": ("info", "run", "parser", "show the board, and what drives its lines"),
-    "doctor": ("doctor", "run", "parser", "what this machine can do, and what stands in the way"),
-    "run": ("run", "run", "parser", "run a program written for RPi.GPIO, unchanged"),
-    "completion": ("completion", "run", "parser", "print the completion of bash, zsh or fish"),
+    # verb: the module that has <verb>_parser() and <verb>(options), what it does
+    "read": ("levels", "print levels"),
+    "write": ("levels", "set outputs"),
+    "mode": ("levels", "show what lines are, or make them inputs or outputs"),
+    "pull": ("levels", "set pull resistors"),
+    "watch": ("watch", "print edges as they come"),
+    "pwm": ("pulse", "PWM on lines until Ctrl+C"),
+    "servo": ("pulse", "hold servos at a position"),
+    "capture": ("capture", "a logic analyser: edges as VCD, CSV, SVG and on the terminal"),
+    "record": ("capture", "capture into a VCD file until Ctrl+C"),
+    "replay": ("replay", "play a VCD file on the simulated board"),
+    "pinout": ("pinout", "draw the header with functions, levels and who holds lines"),
+    "curses": ("curses_app", "the terminal screen, which is rpio-curses too"),
+    "info": ("info", "show the board, and what drives its lines"),
+    "doctor": ("doctor", "what this machine can do, and what stands in the way"),
+    "run": ("run", "run a program written for RPi.GPIO, unchanged"),
+    "completion": ("completion", "print the completion of bash, zsh or fish"),
 }
-"""In the order of the help. The programs of ``run`` and ``replay`` see for themselves that a pipe has closed."""
+"""In the order of the help."""
+
+RUN_PROGRAMS = (["run"], ["replay"])
+"""Their programs see for themselves that a pipe has closed."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = sys.argv[1:] if argv is None else argv
     try:
-        if words[:1] in (["run"], ["replay"]):
+        if words[:1] in RUN_PROGRAMS:
             return _verb(words)
         return _ending_with_the_pipe(words)
     except KeyboardInterrupt:
@@ -51,12 +54,26 @@ def curses() -> int:
     return main(["curses", *sys.argv[1:]])
 
 
+def parser_of(verb: str) -> ArgumentParser:
+    """Return the parser of a verb."""
+    module = _module(verb)
+    found: ArgumentParser = getattr(module, f"{verb}_parser", None or getattr(module, "parser", None))()
+    return found
+
+
 def _verb(words: list[str]) -> int:
+    from .verb import carry_out
+
+    name, *argv = words
+    if name in ("curses", "doctor"):
+        return _module(name).run(argv)
+    return carry_out(parser_of(name), argv, getattr(_module(name), name))
+
+
+def _module(verb: str) -> ModuleType:
     from importlib import import_module
 
-    module, function = VERBS[words[0]][:2]
-    status: int = getattr(import_module(f"{__name__}.{module}"), function)(words[1:])
-    return status
+    return import_module(f"{__name__}.{VERBS[verb][0]}")
 
 
 def _ending_with_the_pipe(words: list[str]) -> int:

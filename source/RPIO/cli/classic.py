@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import errors, facade, model
+from .. import errors, facade, model, opening
 from . import VERBS, help
 
 NO_SUCH_GPIO = 5
@@ -33,6 +33,8 @@ USAGE = """\
 rpio [OPTION ...]
        rpio VERB ..."""
 
+BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..."
+
 PULLS = {"pullup": model.PUD_UP, "pulldown": model.PUD_DOWN, "pulloff": model.PUD_OFF}
 EDGES = ("rising", "falling", "both")
 
@@ -40,9 +42,9 @@ EDGES = ("rising", "falling", "both")
 class UsageError(Exception):
     """What the user typed cannot be read; the text says what was expected. *status* is the exit status."""
 
-    def __init__(self, text: str, status: int = 2) -> None:
+    def __init__(self, text: str, status: int = 2, hint: str = "") -> None:
         super().__init__(text)
-        self.status = status
+        self.status, self.hint = status, hint
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,13 +71,14 @@ def parser() -> argparse.ArgumentParser:
     add("--setoutput", metavar="GPIO[:VALUE]", help="make a GPIO an output, with this level")
     add("--sysinfo", action="store_true", help="show revision code, model, memory and maker of this board")
     add("--version", action="store_true", help="show the version")
+    add("--backend", metavar="NAME", help=BACKEND_HELP)
     add("-v", "--verbose", action="store_true", help="log what is done, and show tracebacks")
     return p
 
 
 def verbs() -> str:
     """The verbs as the help shows them."""
-    rows = [f"  rpio {verb:<13}{row[3]}" for verb, row in VERBS.items()]
+    rows = [f"  rpio {verb:<13}{row[1]}" for verb, row in VERBS.items()]
     return "\n".join(["verbs, each with a --help of its own:", *rows])
 
 
@@ -91,17 +94,30 @@ def run(argv: list[str]) -> int:
     if not wanted:
         p.print_help()
         return 0
-    facade.setwarnings(False)
     try:
+        use(options.backend)
+        facade.setwarnings(False)
         for name, action in wanted:
             action(getattr(options, name))
     except UsageError as e:
-        return complain(str(e), "", e.status)
+        return complain(str(e), e.hint, e.status)
     except (errors.GPIOError, OSError, ValueError) as e:  # ValueError: RPIO_BACKEND=sim:9Z
         if options.verbose or isinstance(e, BrokenPipeError):
             raise
         return complain(e.strerror or str(e) if isinstance(e, OSError) else str(e), getattr(e, "hint", ""), 1)
     return 0
+
+
+def use(backend: str | None) -> None:
+    """Choose the backend of --backend."""
+    if backend is None:
+        return
+    try:
+        facade.use(backend)
+        if opening.split(backend)[0] == "sim":
+            opening.look(backend)
+    except (errors.NoBackendError, ValueError) as e:
+        raise UsageError(str(e), hint=getattr(e, "hint", "")) from None
 
 
 def complain(text: str, hint: str, status: int) -> int:

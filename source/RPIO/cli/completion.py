@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 
-from . import VERBS, classic, help
+from . import VERBS, classic, parser_of
+from .verb import parser
 
 BASH = """\
 # rpio completion bash > /etc/bash_completion.d/rpio
@@ -41,31 +41,20 @@ _files
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def completion_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio completion``."""
-    p = argparse.ArgumentParser(
-        prog="rpio completion",
-        description="Print what makes a shell complete rpio's verbs and options.",
-        epilog="examples:\n  source <(rpio completion bash)\n"
-        "  rpio completion fish > ~/.config/fish/completions/rpio.fish",
-        formatter_class=help.Formatter,
-        allow_abbrev=False,
+    p = parser(
+        "completion",
+        "Print what makes a shell complete rpio's verbs and options.",
+        "  source <(rpio completion bash)\n  rpio completion fish > ~/.config/fish/completions/rpio.fish",
     )
     p.add_argument("shell", choices=[*SHELLS])
     return p
 
 
-def run(argv: list[str]) -> int:
+def completion(options: argparse.Namespace) -> None:
     """``rpio completion``"""
-    print(SHELLS[parser().parse_args(argv).shell](), end="")
-    return 0
-
-
-def verb_parser(verb: str) -> argparse.ArgumentParser:
-    """Return the parser of a verb."""
-    module, _, name, _ = VERBS[verb]
-    found: argparse.ArgumentParser = getattr(import_module(f"{__package__}.{module}"), name)()
-    return found
+    print(SHELLS[options.shell](), end="")
 
 
 def words_of(p: argparse.ArgumentParser) -> list[str]:
@@ -79,14 +68,14 @@ def words_of(p: argparse.ArgumentParser) -> list[str]:
 
 def bash() -> str:
     """For bash."""
-    cases = "\n".join(f'        {verb}) words="{" ".join(words_of(verb_parser(verb)))}" ;;' for verb in VERBS)
+    cases = "\n".join(f'        {verb}) words="{" ".join(words_of(parser_of(verb)))}" ;;' for verb in VERBS)
     return BASH.format(cases=cases, first=" ".join([*VERBS, *words_of(classic.parser())]))
 
 
 def zsh() -> str:
     """For zsh."""
-    verbs = "\n".join(f"    '{verb}:{row[3].replace(chr(39), '')}'" for verb, row in VERBS.items())
-    cases = "\n".join(f"    {verb}) compadd -- {' '.join(words_of(verb_parser(verb)))} ;;" for verb in VERBS)
+    verbs = "\n".join(f"    '{verb}:{row[1].replace(chr(39), '')}'" for verb, row in VERBS.items())
+    cases = "\n".join(f"    {verb}) compadd -- {' '.join(words_of(parser_of(verb)))} ;;" for verb in VERBS)
     return ZSH.format(verbs=verbs, options=" ".join(words_of(classic.parser())), cases=cases)
 
 
@@ -94,10 +83,10 @@ def fish() -> str:
     """For fish."""
     rows = ["# rpio completion fish > ~/.config/fish/completions/rpio.fish"]
     for verb, row in VERBS.items():
-        rows.append(f"complete -c rpio -n __fish_use_subcommand -a {verb} -d '{row[3]}'")
+        rows.append(f"complete -c rpio -n __fish_use_subcommand -a {verb} -d '{row[1]}'")
     for verb in VERBS:
         seen = f"-n '__fish_seen_subcommand_from {verb}'"
-        for action in verb_parser(verb)._actions:
+        for action in parser_of(verb)._actions:
             options = [_fish_option(text) for text in action.option_strings]
             words = " ".join(str(choice) for choice in action.choices or ())
             text = (action.help or "").replace("'", "").replace("%%", "%")

@@ -12,7 +12,7 @@ from ..model import VERSION
 from . import verb
 
 
-def parser() -> argparse.ArgumentParser:
+def info_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio info``."""
     return verb.parser(
         "info",
@@ -20,11 +20,6 @@ def parser() -> argparse.ArgumentParser:
         "  rpio info --json",
         True,
     )
-
-
-def run(argv: list[str]) -> int:
-    """``rpio info``"""
-    return verb.carry_out(parser(), argv, _info)
 
 
 def gather() -> dict[str, object]:
@@ -49,7 +44,8 @@ def gather() -> dict[str, object]:
     }
 
 
-def _info(options: argparse.Namespace) -> None:
+def info(options: argparse.Namespace) -> None:
+    """``rpio info``"""
     found = gather()
     if options.json:
         verb.print_json(found)

@@ -7,7 +7,7 @@ import argparse
 
 from .. import errors, facade, model
 from . import verb
-from .classic import UsageError, complain, say_if_released
+from .classic import UsageError, say_if_released
 
 MODES = {"in": model.IN, "input": model.IN, "out": model.OUT, "output": model.OUT}
 PULLS = {"up": model.PUD_UP, "down": model.PUD_DOWN, "off": model.PUD_OFF}
@@ -39,16 +39,12 @@ def read_parser() -> argparse.ArgumentParser:
         "  rpio read 17\n  rpio read 4,17 --json\n  [ $(rpio read J8:11) = 1 ] && echo pressed",
         json=True,
     )
-    p.add_argument("pins", help=verb.PINS_HELP)
+    verb.add_pins(p)
     return p
 
 
-def read(argv: list[str]) -> int:
+def read(options: argparse.Namespace) -> None:
     """``rpio read``"""
-    return verb.carry_out(read_parser(), argv, _read)
-
-
-def _read(options: argparse.Namespace) -> int:
     lines = verb.lines(options.pins)
     levels = {line: level_of(line) for line in lines}
     if options.json:
@@ -60,10 +56,7 @@ def _read(options: argparse.Namespace) -> int:
             print(f"GPIO {line}: {'-' if level is None else level}")
     unread = [str(line) for line, level in levels.items() if level is None]
     if unread:
-        return complain(
-            f"rpio read: who has GPIO {', '.join(unread)} alone can read it", "see: rpio doctor", 1
-        )
-    return 0
+        raise errors.GPIOError(f"who has GPIO {', '.join(unread)} alone can read it", hint="see: rpio doctor")
 
 
 # -- write --------------------------------------------------------------------------------------------------
@@ -79,44 +72,37 @@ def write_parser() -> argparse.ArgumentParser:
     p.add_argument("levels", nargs="+", metavar="PINS=LEVEL", help="17=1, or 4,17=0; written in this order")
     p.add_argument("-o", "--output", action="store_true", help="make them outputs first, with that level")
     p.add_argument("--hold", action="store_true", help="keep the lines until Ctrl+C")
-    p.add_argument("--for", dest="for_s", metavar="TIME", help="keep the lines so long: 500ms, 5s")
+    verb.add_for(p, "keep the lines so long")
     return p
 
 
-def write(argv: list[str]) -> int:
+def write(options: argparse.Namespace) -> None:
     """``rpio write``"""
-    return verb.carry_out(write_parser(), argv, _write)
-
-
-def _write(options: argparse.Namespace) -> int | None:
     wanted: list[tuple[int, int]] = []
     for text in options.levels:
         names, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"{text!r}: the level is missing; for example: {names}=1")
         wanted += [(line, _level(value)) for line in verb.lines(names)]
-    for_s = verb.seconds(options.for_s) if options.for_s else None
     if not options.output:
         for line, _ in wanted:
             function = facade.gpio_function(line)
             if function != model.OUT:
                 name = model.FUNCTION_NAMES.get(function, "-")
-                return complain(
-                    f"rpio write: GPIO {line} is no output but {name}; nothing was written",
-                    "with --output it becomes one, which drives what is connected to it",
-                    1,
+                raise errors.WrongDirectionException(
+                    f"GPIO {line} is no output but {name}; nothing was written",
+                    hint="with --output it becomes one, which drives what is connected to it",
                 )
     for line, value in wanted:
         if options.output:
             facade.setup(line, model.OUT, initial=value)
         else:
             facade.forceoutput(line, value)
-    if options.hold or for_s is not None:
-        verb.hold(for_s)
+    if options.hold or options.for_ns is not None:
+        verb.hold(options.for_ns)
     else:
         for line, _ in wanted:
             say_if_released(str(line))
-    return None
 
 
 # -- mode and pull ------------------------------------------------------------------------------------------
@@ -130,18 +116,14 @@ def mode_parser() -> argparse.ArgumentParser:
         "  rpio mode 17\n  rpio mode 17 in\n  rpio mode 17,18 out --level 0",
         json=True,
     )
-    p.add_argument("pins", help=verb.PINS_HELP)
+    verb.add_pins(p)
     p.add_argument("mode", nargs="?", choices=[*MODES], help="without it, show what they are")
     p.add_argument("--level", metavar="0|1", help="of an output, from its first moment on")
     return p
 
 
-def mode(argv: list[str]) -> int:
+def mode(options: argparse.Namespace) -> None:
     """``rpio mode``"""
-    return verb.carry_out(mode_parser(), argv, _mode)
-
-
-def _mode(options: argparse.Namespace) -> None:
     lines = verb.lines(options.pins)
     value = None if options.level is None else _level(options.level)
     if value is not None and MODES.get(options.mode) != model.OUT:
@@ -166,28 +148,22 @@ def _mode(options: argparse.Namespace) -> None:
 def pull_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio pull``."""
     p = verb.parser("pull", "Set the pull resistors of inputs.", "  rpio pull 17 up\n  rpio pull 4,17 off")
-    p.add_argument("pins", help=verb.PINS_HELP)
+    verb.add_pins(p)
     p.add_argument("pull", choices=[*PULLS])
     return p
 
 
-def pull(argv: list[str]) -> int:
+def pull(options: argparse.Namespace) -> None:
     """``rpio pull``"""
-    return verb.carry_out(pull_parser(), argv, _pull)
-
-
-def _pull(options: argparse.Namespace) -> int | None:
     lines = verb.lines(options.pins)
     for line in lines:
         function = facade.gpio_function(line)
         if function != model.IN:
             name = model.FUNCTION_NAMES.get(function, "-")
-            return complain(
-                f"rpio pull: GPIO {line} is no input but {name}; no pull was set",
-                f"rpio mode {line} in makes it one",
-                1,
+            raise errors.WrongDirectionException(
+                f"GPIO {line} is no input but {name}; no pull was set",
+                hint=f"rpio mode {line} in makes it one",
             )
     for line in lines:
         facade.setup(line, model.IN, PULLS[options.pull])
         say_if_released(str(line))
-    return None

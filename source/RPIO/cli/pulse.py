@@ -17,22 +17,17 @@ def pwm_parser() -> argparse.ArgumentParser:
         "PWM on lines, which become outputs, until Ctrl+C; then they are low.",
         "  rpio pwm 18 1000 25            1 kHz, high for a quarter\n  rpio pwm 18 50 7.5 --for 2s",
     )
-    p.add_argument("pins", help=verb.PINS_HELP)
+    verb.add_pins(p)
     p.add_argument("frequency", type=float, help="in Hz")
     p.add_argument("duty", type=float, help="percent of each period that is high")
-    p.add_argument("--for", dest="for_s", metavar="TIME", help="end after this time: 500ms, 5s, 1m")
+    verb.add_for(p)
     return p
 
 
-def pwm(argv: list[str]) -> int:
+def pwm(options: argparse.Namespace) -> None:
     """``rpio pwm``"""
-    return verb.carry_out(pwm_parser(), argv, _pwm)
-
-
-def _pwm(options: argparse.Namespace) -> None:
     from .. import PWM
 
-    for_s = verb.seconds(options.for_s) if options.for_s else None
     if not 0 <= options.duty <= 100:
         raise UsageError(f"the duty is 0 to 100 percent, not {options.duty:g}")
     if options.frequency <= 0:
@@ -49,7 +44,7 @@ def _pwm(options: argparse.Namespace) -> None:
         f"{options.frequency:g} Hz, {options.duty:g} % on GPIO {options.pins}, made by {means}; end with Ctrl+C"
     )
     try:
-        verb.hold(for_s)
+        verb.hold(options.for_ns)
     finally:
         for one in driven:
             one.stop()
@@ -62,23 +57,18 @@ def servo_parser() -> argparse.ArgumentParser:
         "Hold servos at a position until Ctrl+C; then the lines are low.",
         "  rpio servo 17 1500\n  rpio servo 17,18 900 --for 1s",
     )
-    p.add_argument("pins", help=verb.PINS_HELP)
+    verb.add_pins(p)
     p.add_argument(
         "width", type=int, help="of the pulse in microseconds, a multiple of 10: 500 to 2500 is usual"
     )
-    p.add_argument("--for", dest="for_s", metavar="TIME", help="end after this time: 500ms, 5s, 1m")
+    verb.add_for(p)
     return p
 
 
-def servo(argv: list[str]) -> int:
+def servo(options: argparse.Namespace) -> None:
     """``rpio servo``"""
-    return verb.carry_out(servo_parser(), argv, _servo)
-
-
-def _servo(options: argparse.Namespace) -> None:
     from .. import PWM
 
-    for_s = verb.seconds(options.for_s) if options.for_s else None
     if options.width % 10 or not 10 <= options.width < 20_000:
         raise UsageError(f"the width is 10 to 19990 us, a multiple of 10, not {options.width}")
     lines = verb.lines(options.pins)
@@ -88,7 +78,7 @@ def _servo(options: argparse.Namespace) -> None:
     means = ", ".join(sorted({str(made.means_of(line)) for line in lines}))
     verb.note(f"{options.width} us every 20 ms on GPIO {options.pins}, made by {means}; end with Ctrl+C")
     try:
-        verb.hold(for_s)
+        verb.hold(options.for_ns)
     finally:
         for line in lines:
             made.stop_servo(line)

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
-from .. import errors, facade, model, sim
-from .. import recording_formats as formats
-from ..recording import UNKNOWN, Recording
-from . import pins
-from .classic import complain
+from .. import errors, facade, model, sim, vcd
+from ..recording import UNKNOWN, Recording, name_of
+from . import pins, verb
+from .classic import UsageError
 
 EXAMPLES = """\
-examples:
   rpio replay door.vcd alarm.py          run alarm.py, and give it what was recorded
   rpio replay --fast door.vcd            without a program: only see whether it can be played
   rpio replay --map D0=17 pulseview.vcd  D0 of another program's VCD is GPIO 17
@@ -24,74 +21,61 @@ The recording begins when the program has set up one of its lines as an input.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of ``rpio replay``."""
-    p = argparse.ArgumentParser(
-        prog="rpio replay",
-        description="Play a VCD, such as one of rpio record, into the simulated board, in real time.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+def replay_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio replay``."""
+    p = verb.parser(
+        "replay",
+        "Play a VCD, such as one of rpio record, into the simulated board, in real time.",
+        EXAMPLES,
+        kind=verb.WrapperParser,
     )
     p.add_argument("--fast", action="store_true", help="as fast as possible")
     p.add_argument(
         "--map",
-        metavar="NAME=LINE",
+        metavar="NAME=PIN",
         action="append",
         default=[],
         help="which line a variable of the VCD is; may be given several times",
     )
-    p.add_argument("--backend", metavar="NAME", default=None, help="sim (the default) or sim:3B+, sim:4B...")
     p.add_argument("file", metavar="FILE.vcd", help="what to play")
-    p.add_argument("program", nargs="?", help="a Python program to run meanwhile, as rpio run does")
-    p.add_argument("arguments", nargs=argparse.REMAINDER, help="handed to the program")
+    p.add_argument(
+        "program",
+        nargs="?",
+        help="a Python program to run meanwhile, as rpio run does, with the words after it",
+    )
     return p
 
 
-def run(argv: list[str]) -> int:
-    """``rpio replay``: 0, 1 where something failed, 2 for a wrong command line; or the program's own status."""
-    options = parser().parse_args(argv)
-    try:
-        _choose(options.backend)
-        lines = read_map(options.map)
-    except (errors.GPIOError, RuntimeError, ValueError) as e:
-        return complain(f"rpio replay: {e}", getattr(e, "hint", ""), 2)
+def replay(options: argparse.Namespace) -> int:
+    """``rpio replay``: the status is the program's own where there is one."""
+    _choose(options.backend)
+    lines = read_map(options.map)
     if options.program is not None and not os.path.exists(options.program):
-        return complain(f"rpio replay: there is no file {options.program!r}", "", 2)
-    try:
-        with open(options.file, encoding="utf-8", errors="replace") as file:
-            recording = formats.read_vcd(file, lines)
-        check(recording)
-    except OSError as e:
-        return complain(f"rpio replay: {options.file}: {e.strerror}", "", 1)
-    except ValueError as e:
-        hint = "say which line a name is: --map NAME=LINE" if "no variable" in str(e) else ""
-        return complain(f"rpio replay: {options.file}: {e}", hint, 1)
+        raise UsageError(f"there is no file {options.program!r}")
+    with open(options.file, encoding="utf-8", errors="replace") as file:
+        try:
+            recording = vcd.read_vcd(file, lines)
+            check(recording)
+        except ValueError as e:
+            hint = "say which line a name is: --map NAME=PIN" if "no variable" in str(e) else ""
+            raise errors.GPIOError(f"{options.file}: {e}", hint=hint) from None
     if options.program is not None:
+        facade.setwarnings(True)
         return _with_program(recording, options.fast, options.program, options.arguments)
-    try:
-        play(recording, options.fast)
-    except errors.GPIOError as e:
-        return complain(f"rpio replay: {e}", e.hint, 1)
-    except KeyboardInterrupt:
-        return 130
+    play(recording, options.fast)
     lost = sum(recording.lost().values())
-    text = f"{len(recording)} edges of {', '.join(map(formats.name_of, recording.lines))} played"
-    try:
-        print(text + (f"; {lost} more were lost in the recording" if lost else ""), flush=True)
-    except BrokenPipeError:
-        sys.stdout = None  # the reader has gone: end quietly
+    text = f"{len(recording)} edges of {', '.join(map(name_of, recording.lines))} played"
+    print(text + (f", {lost} lost when they were recorded" if lost else ""))
     return 0
 
 
 def _choose(backend: str | None) -> None:
-    """Use the simulated board; the one that is in use already where none is named."""
+    """Use the simulated board, which --backend has chosen, or the one that is in use already."""
     if backend is not None and backend.partition(":")[0] != "sim":
-        raise ValueError(
+        raise UsageError(
             f"--backend {backend}: a recording is played into the simulated board: sim, sim:4B..."
         )
     if backend is not None:
-        facade.use(backend)
         os.environ["RPIO_BACKEND"] = backend
     elif os.environ.get("RPIO_BACKEND", "").partition(":")[0] != "sim":
         facade.use("sim")
@@ -105,7 +89,7 @@ def read_map(words: list[str]) -> dict[str, int]:
     for word in words:
         name, equals, line = word.rpartition("=")
         if not equals or not name:
-            raise ValueError(f"--map {word}: write NAME=LINE, as in D0=17")
+            raise UsageError(f"--map {word}: write NAME=PIN, as in D0=17")
         found[name] = pins.parse_one(line, facade.board.hardware)
     return found
 
@@ -142,7 +126,7 @@ def _with_program(recording: Recording, fast: bool, path: str, arguments: list[s
     from threading import Event, Thread
 
     from . import program
-    from .run import _stand_in
+    from .run import stand_in
 
     over = Event()
 
@@ -154,7 +138,7 @@ def _with_program(recording: Recording, fast: bool, path: str, arguments: list[s
         if not over.wait(0.05):  # it will ask for edges next
             play(recording, fast)
 
-    _stand_in()
+    stand_in()
     Thread(target=play_when_ready, name="RPIO replay", daemon=True).start()
     try:
         return program.run_file(path, arguments)

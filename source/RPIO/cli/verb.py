@@ -4,36 +4,98 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 
-from .. import errors, facade, opening
+from .. import errors, facade
 from . import help, pins
-from .classic import UsageError, complain
+from .classic import BACKEND_HELP, UsageError, complain, use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from typing import TextIO
 
-UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+UNITS_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+LONGEST_NS = 365 * 24 * UNITS_NS["h"]
 PINS_HELP = "17, GPIO17, BOARD11 or J8:11; a list (4,17) or a range (2-8)"
 
 
-def parser(name: str, description: str, examples: str = "", json: bool = False) -> argparse.ArgumentParser:
+class WrapperParser(argparse.ArgumentParser):
+    """The parser of a verb that runs a program, its last positional: what follows is the program's, a "--" too."""
+
+    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        """Parse the words up to the program; options.arguments are the others."""
+        missing = len(self._get_positional_actions())
+        at, all_positional = 0, False
+        while at < len(args) and missing:
+            word = args[at]
+            if all_positional or not word.startswith("-"):
+                missing -= 1
+            elif word == "--":
+                all_positional = True
+            else:
+                option = self._option_string_actions.get(word)
+                at += option is not None and option.nargs is None
+            at += 1
+        options = super().parse_args(args[:at])
+        options.arguments = list(args[at:])
+        return options
+
+    def format_usage(self) -> str:
+        """Show where the program's own arguments are."""
+        return super().format_usage().rstrip() + " [ARGUMENT ...]\n"
+
+
+def parser(
+    name: str,
+    description: str,
+    examples: str = "",
+    json: bool = False,
+    kind: type[argparse.ArgumentParser] = argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
     """Return the parser of a verb, with the options that all have."""
-    p = argparse.ArgumentParser(
+    p = kind(
         prog=f"rpio {name}",
         description=description,
         epilog=f"examples:\n{examples}" if examples else None,
         formatter_class=help.Formatter,
         allow_abbrev=False,
     )
-    p.add_argument(
-        "--backend", metavar="NAME", help="what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..."
-    )
+    p.add_argument("--backend", metavar="NAME", help=BACKEND_HELP)
     p.add_argument("-v", "--verbose", action="store_true", help="show tracebacks, and log what is done")
     if json:
         p.add_argument("--json", action="store_true", help="print JSON, for programs")
     return p
+
+
+def add_pins(p: argparse.ArgumentParser) -> None:
+    """Add the lines that a verb is about: options.pins, for lines()."""
+    p.add_argument("pins", metavar="PINS", help=PINS_HELP)
+
+
+def add_for(p: argparse.ArgumentParser, help: str = "end after this time") -> None:
+    """Add --for: options.for_ns, None without it."""
+    p.add_argument(
+        "--for", dest="for_ns", metavar="TIME", type=duration_ns, help=f"{help}: 500us, 20ms, 5s, 1m"
+    )
+
+
+def duration_ns(text: str) -> int:
+    """Read "500us", "20ms", "1.5s", "2m" or "5", which are seconds. For argparse."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?) *(ns|us|µs|ms|s|m|h|)", text.strip())
+    found = round(float(match[1]) * UNITS_NS[match[2] or "s"]) if match else 0
+    if not 0 < found <= LONGEST_NS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; for example 500us, 20ms, 5s, 1m")
+    return found
+
+
+def positive(text: str) -> int:
+    """Read a count of 1 or more. For argparse."""
+    if not text.strip().isdecimal() or not 0 < int(text) < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count of 1 or more")
+    return int(text)
 
 
 def carry_out(
@@ -50,43 +112,23 @@ def carry_out(
         facade.setwarnings(False)
         return do(options) or 0
     except (UsageError, pins.PinError) as e:
-        return complain(f"{p.prog}: {e}", f"see: {p.prog} --help", 2)
+        return complain(f"{p.prog}: {e}", getattr(e, "hint", "") or f"see: {p.prog} --help", 2)
     except (errors.GPIOError, OSError, ValueError) as e:
         if options.verbose or isinstance(e, BrokenPipeError):
             raise
-        text = e.strerror or str(e) if isinstance(e, OSError) else str(e)
-        return complain(f"{p.prog}: {text}", getattr(e, "hint", ""), 1)
+        return complain(f"{p.prog}: {reason(e)}", getattr(e, "hint", ""), 1)
 
 
-def use(backend: str | None) -> None:
-    """Choose the backend of --backend."""
-    if backend is None:
-        return
-    try:
-        facade.use(backend)
-        if opening.split(backend)[0] == "sim":
-            opening.look(backend)
-    except (errors.NoBackendError, ValueError) as e:
-        hint = getattr(e, "hint", "")
-        raise UsageError(f"{e}\n{hint}" if hint else str(e)) from None
+def reason(error: Exception) -> str:
+    """What went wrong, and with which file, without Python's number of the error."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def lines(text: str) -> list[int]:
     """The lines that were typed, on this board."""
     return pins.parse(text, facade.board.hardware)
-
-
-def seconds(text: str) -> float:
-    """Read "500us", "20ms", "5s", "2m" or "5"."""
-    number = text.strip().lower()
-    unit = next((u for u in ("us", "ms", "s", "m", "h") if number.endswith(u)), "")
-    try:
-        found = float(number.removesuffix(unit)) * UNITS_S.get(unit, 1.0)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found < 1e9:
-        raise UsageError(f"{text!r} is no time; for example 500us, 20ms, 5s, 1m")
-    return found
 
 
 def print_json(found: object) -> None:
@@ -101,14 +143,24 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def hold(for_s: float | None) -> None:
+def hold(for_ns: int | None) -> None:
     """Stay as long, or until Ctrl+C; the lines are this program's."""
     import time
 
     try:
-        if for_s is not None:
-            time.sleep(for_s)
-        while for_s is None:
+        if for_ns is not None:
+            time.sleep(for_ns / 1e9)
+        while for_ns is None:
             time.sleep(3600)
     except KeyboardInterrupt:
         pass
+
+
+def is_utf8(file: TextIO) -> bool:
+    """Whether a stream takes every character."""
+    return (getattr(file, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def has_colours(file: TextIO) -> bool:
+    """Whether to write colours: to a terminal, and nowhere with NO_COLOR (https://no-color.org)."""
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -6,10 +6,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import facade, model
+from .. import errors, facade, model
 from ..interrupts import Subscription
 from . import verb
-from .classic import UsageError, complain
 from .levels import PULLS
 
 TYPE_CHECKING = False
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 EDGE_BITS = {"rising": 1, "falling": 2, "both": 3}
 
 
-def parser() -> argparse.ArgumentParser:
+def watch_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio watch``."""
     p = verb.parser(
         "watch",
@@ -30,19 +29,14 @@ def parser() -> argparse.ArgumentParser:
         "  rpio watch 17\n  rpio watch 4,17 --edge falling --pull up\n  rpio watch 17 --count 10 --json",
         json=True,
     )
-    p.add_argument("pins", help=verb.PINS_HELP)
+    verb.add_pins(p)
     p.add_argument("--edge", choices=[*EDGE_BITS], default="both")
     p.add_argument(
         "--pull", choices=[*PULLS], help="set the pull resistors; without it they stay as they are"
     )
-    p.add_argument("--for", dest="for_s", metavar="TIME", help="end after this time: 500ms, 5s, 1m")
-    p.add_argument("-n", "--count", type=int, metavar="N", help="end after so many edges")
+    verb.add_for(p)
+    p.add_argument("-n", "--count", type=verb.positive, metavar="N", help="end after so many edges")
     return p
-
-
-def run(argv: list[str]) -> int:
-    """``rpio watch``"""
-    return verb.carry_out(parser(), argv, _watch)
 
 
 class _Printer(Subscription):
@@ -84,24 +78,21 @@ class _Printer(Subscription):
             facade.stop_waiting_for_interrupts()
 
 
-def _watch(options: argparse.Namespace) -> int | None:
-    if options.count is not None and options.count < 1:
-        raise UsageError("--count is 1 or more")
-    for_s = verb.seconds(options.for_s) if options.for_s else None
+def watch(options: argparse.Namespace) -> None:
+    """``rpio watch``"""
     lines = verb.lines(options.pins)
     for line in lines:
         if facade.gpio_function(line) == model.OUT:
-            return complain(
-                f"rpio watch: GPIO {line} is an output, whose edges are its program's own",
-                f"rpio mode {line} in makes it an input",
-                1,
+            raise errors.WrongDirectionException(
+                f"GPIO {line} is an output, whose edges are its program's own",
+                hint=f"rpio mode {line} in makes it an input",
             )
     printer = _Printer(EDGE_BITS[options.edge], options.json, options.count)
     for line in lines:
         # a callback of no edge makes it an input, and leaves the pull as it is where none was asked for
         facade.add_interrupt_callback(line, print, "none", PULLS[options.pull] if options.pull else None)
         facade.board.subscribe(line, printer, 0)
-    timer = _stop_after(for_s)
+    timer = _stop_after(options.for_ns)
     try:
         facade.wait_for_interrupts()
     except KeyboardInterrupt:
@@ -110,19 +101,16 @@ def _watch(options: argparse.Namespace) -> int | None:
         if timer is not None:
             timer.cancel()
     lost = facade.events_lost()
-    return (
-        complain(f"rpio watch: {lost} edges were lost", "rpio capture keeps up with more", 1)
-        if lost
-        else None
-    )
+    if lost:
+        raise errors.GPIOError(f"{lost} edges were lost", hint="rpio capture keeps up with more")
 
 
-def _stop_after(for_s: float | None) -> Timer | None:
-    if for_s is None:
+def _stop_after(for_ns: int | None) -> Timer | None:
+    if for_ns is None:
         return None
     import threading
 
-    timer = threading.Timer(for_s, facade.stop_waiting_for_interrupts)
+    timer = threading.Timer(for_ns / 1e9, facade.stop_waiting_for_interrupts)
     timer.daemon = True
     timer.start()
     return timer
