@@ -86,12 +86,19 @@ class Writer:
         self._write(f"$comment lost {loss.missing} edges of {name_of(loss.line)} $end\n")
         return then
 
+    def reach(self, time_ns: int) -> None:
+        """Write that it lasts until then, at least."""
+        then = (time_ns - self._start_ns) // self._unit_ns
+        if then > self._now:
+            self._write(f"#{then}\n")
+            self._now = then
+
     def end(self, end_ns: int) -> None:
-        """Write that it lasted until then, at least."""
-        end = (end_ns - self._start_ns) // self._unit_ns
-        if end > self._now:
-            self._write(f"#{end}\n")
-            self._now = end
+        """Write when it ended: a unit later where that is the unit of the last edge, which sigrok would not see."""
+        now = self._now
+        self.reach(end_ns)
+        if self._now == now:
+            self._write(f"#{now + 1}\n")
 
 
 LOST = re.compile(r"lost (\d+) edges of (\S+)")

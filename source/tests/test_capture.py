@@ -2,20 +2,30 @@
 """``rpio capture``, ``record`` and ``replay`` on the simulated board, and as programs of their own."""
 
 import errno
+import json
 import os
+import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from RPIO import capturing, cli, facade, vcd
 from RPIO import recording_formats as formats
+from RPIO.backends.clock import ManualClock
+from RPIO.backends.sim import SimBackend
 from RPIO.boards import by_name
 from RPIO.cli import pins
 from RPIO.recording import Recording
 from support import wait_until
+
+ROOT = Path(__file__).parents[2]
 
 
 def read(path):
@@ -271,6 +281,132 @@ def test_a_signal_ends_the_capture_and_the_file_is_written(tmp_path, number):
     assert (process.returncode, err) == (0, "")
     assert len(read(path)) == 100
     assert "100 edges in" in out
+
+
+# What drives a line for as long as it is watched, 2,000 edges a second, and says when a second has passed.
+STEADY = """
+import resource, sys, threading, time
+from RPIO import cli, facade
+def drive():
+    while 17 not in facade.board._watched:
+        time.sleep(0.001)
+    level, begin = 0, time.monotonic()
+    while True:
+        level = 1 - level
+        facade.board.backend.drive(17, level)
+        time.sleep(0.0005)
+        if begin and time.monotonic() > begin + 2.5:
+            print("driven", file=sys.stderr, flush=True)
+            begin = 0
+facade.board.backend
+threading.Thread(target=drive, daemon=True).start()
+{limit}
+raise SystemExit(cli.main(["record", "17", "-o", *sys.argv[1:]]))
+"""
+LIMIT = "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"
+
+
+def is_alternating(recording):
+    levels = list(recording.levels)
+    return levels == [1 - i % 2 for i in range(len(levels))]
+
+
+def test_what_was_recorded_until_a_crash_is_readable(tmp_path):
+    path = tmp_path / "out.vcd"
+    with start(STEADY.format(limit=""), path) as process:
+        assert process.stderr.readline() == "driven\n"
+        process.kill()
+    assert os.listdir(tmp_path) == ["out.vcd.part"]
+    found = read(tmp_path / "out.vcd.part")
+    assert len(found) > 50 and is_alternating(found) and found.lost() == {}
+
+
+def test_a_disk_that_fills_up_while_recording_keeps_what_there_was_room_for(tmp_path):
+    path = tmp_path / "out.vcd"
+    with start(STEADY.format(limit=LIMIT), path) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert re.search(
+        rf"rpio record: the file may not become larger: {path} has the first [\d.]+ m?s; make room, or", err
+    )
+    assert os.listdir(tmp_path) == ["out.vcd"]
+    found = read(path)
+    assert len(found) > 50 and is_alternating(found) and os.path.getsize(path) <= 20_000
+
+
+def test_a_signal_ends_the_recording_with_every_edge(tmp_path):
+    path = tmp_path / "out.vcd"
+    with start(STEADY.format(limit=""), path, "--trigger", "17:falling") as process:
+        assert process.stderr.readline() == "driven\n"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    found = read(path)
+    assert found.initial == [1] and list(found.levels) == [i % 2 for i in range(len(found))]
+    assert re.fullmatch(rf"{len(found)} edges in [\d.]+ s, written to {path}\n", out)
+
+
+# -- bars ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_fifty_thousand_edges_a_second_without_loss():
+    """Three tries: another program on a test machine may have the processor. bench/capture.py has a million edges."""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "bench" / "capture.py"), "100000"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=50,
+        )
+        found = json.loads(done.stdout)
+        if (found["captured"], found["lost"]) == (100_000, 0) and found["edges_per_s"] > 49_000:
+            break
+    assert (found["status"], found["captured"], found["lost"]) == (0, 100_000, 0)
+    assert found["edges_per_s"] > 49_000
+    assert found["memory_mb"] < 200
+
+
+# -- sigrok -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("sigrok-cli"), reason="needs sigrok-cli: apt install sigrok-cli")
+@pytest.mark.parametrize("timescale", vcd.TIMESCALES)
+def test_sigroks_timing_decoder_agrees_with_what_was_played(rpio, tmp_path, timescale):
+    """The board's clock stands where each edge has to be, to the nanosecond, so what was played is exact."""
+    chance = random.Random(9)
+    unit_ns = vcd.TIMESCALES[timescale]
+    gaps_ns = [chance.randrange(20, 400) * 1000 + chance.randrange(0, 1000, unit_ns) for _ in range(60)]
+    clock = ManualClock(time.monotonic_ns())
+    facade.board.use(SimBackend(by_name("4B"), clock), by_name("4B"))
+
+    def play():
+        wait_until(lambda: 17 in facade.board._watched)
+        clock.sleep_until(time.monotonic_ns())
+        for number, gap_ns in enumerate(gaps_ns):
+            clock.advance(gap_ns)
+            while time.monotonic_ns() < clock.now_ns():
+                time.sleep(
+                    0.0001
+                )  # an edge is not in the future of the capture, which goes by the machine's clock
+            facade.board.backend.drive(17, 1 - number % 2)
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    path = tmp_path / "out.vcd"
+    command = ["capture", "17,4", "--edges", "60", "--timescale", timescale, "-o", str(path)]
+    assert cli.main(command) == 0
+    thread.join()
+    done = subprocess.run(
+        f"sigrok-cli -I vcd -i {path} -P timing:data=GPIO17 -A timing=time --protocol-decoder-samplenum".split(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    spans = [tuple(map(int, re.match(r"(\d+)-(\d+) ", row).groups())) for row in done.stdout.splitlines()]
+    assert [(end - begin) * unit_ns for begin, end in spans] == gaps_ns[1:]
 
 
 def test_a_reader_that_has_gone_is_no_error(tmp_path):

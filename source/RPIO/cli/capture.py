@@ -90,8 +90,7 @@ def record(options: argparse.Namespace) -> None:
     check_path(options.output, (".vcd",))
     made = _made(options)
     with Growing(options.output, options.timescale) as file:
-        rest = _told(made.run(options.force, _progress(options), file.write), options)
-        file.write(rest)
+        file.end(_told(made.run(options.force, _progress(options), file.write), options))
     _sum_up(made.edges, file.span_ns, made.lost, options.output)
 
 

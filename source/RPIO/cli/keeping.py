@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
     AnyFile = TypeVar("AnyFile", bound="File")
 
+FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "this user's share of the disk is full",
+    errno.EFBIG: "the file may not become larger",
+}
+"""Error -> what there is no room for."""
+
 
 def check_path(path: str, suffixes: tuple[str, ...]) -> None:
     """Say now what would be wrong with the file at the end. Raises UsageError."""
@@ -62,9 +69,10 @@ class File:
         if error is None:
             self._name()
             return
-        left = self._give_up()
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise OSError(f"the disk is full: {left}; make room, or choose another place with -o") from None
+        left = self._give_up(error)
+        reason = FULL.get(error.errno or 0) if isinstance(error, OSError) else None
+        if reason is not None:
+            raise OSError(f"{reason}: {left}; make room, or choose another place with -o") from None
         if kind is None:
             raise error
 
@@ -72,7 +80,7 @@ class File:
         if not self._is_special:
             os.replace(self._grows_as, self.path)
 
-    def _give_up(self) -> str:
+    def _give_up(self, error: BaseException) -> str:
         """Leave nothing behind; return what has become of the file."""
         if not self._is_special:
             os.unlink(self._grows_as)
@@ -96,22 +104,24 @@ class Growing(File):
             self._start_ns = part.start_ns
             self._writer = vcd.Writer(self.text, part, self._timescale)
         self._writer.write(part)
-        self.end(part.end_ns)
-
-    def end(self, time_ns: int) -> None:
-        """Write that the recording lasts at least until then."""
-        assert self._writer is not None
-        self._writer.end(time_ns)
+        self._writer.reach(part.end_ns)
         self.text.flush()
         self._complete_bytes = os.fstat(self.text.fileno()).st_size
-        self.span_ns = time_ns - self._start_ns
+        self.span_ns = part.end_ns - self._start_ns
 
-    def _give_up(self) -> str:
+    def end(self, last: Recording) -> None:
+        """Write the last part."""
+        self.write(last)
+        assert self._writer is not None
+        self._writer.end(last.end_ns)
+
+    def _give_up(self, error: BaseException) -> str:
         """Keep what is complete."""
         if self._is_special or not self._complete_bytes:
-            return super()._give_up()
+            return super()._give_up(error)
         os.truncate(self._grows_as, self._complete_bytes)
         self._name()
         left = f"{self.path} has the first {formats.time_text(self.span_ns)}"
-        note(left)
+        if not (isinstance(error, OSError) and error.errno in FULL):
+            note(left)
         return left

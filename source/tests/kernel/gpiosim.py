@@ -20,7 +20,10 @@ from types import TracebackType
 CONFIGFS = Path("/sys/kernel/config/gpio-sim")
 DEVICES = Path("/sys/bus/gpio/devices")
 GPIO_GET_CHIPINFO = 0x8044B401  # linux/gpio.h: _IOR(0xB4, 0x01, struct gpiochip_info)
+GPIO_V2_GET_LINEINFO = 0xC100B405  # _IOWR(0xB4, 0x05, struct gpio_v2_line_info)
 _CHIPINFO = struct.Struct("32s32sI")  # name, label, lines
+_LINE_INFO_SIZE = 256
+_EDGES = 1 << 4 | 1 << 5  # GPIO_V2_LINE_FLAG_EDGE_RISING, _FALLING
 
 _serial = itertools.count()
 
@@ -47,6 +50,15 @@ class SimulatedChip:
     def pull(self, line: int) -> str:
         """Return "pull-up" or "pull-down": what `drive` or a request's bias has set last."""
         return self._attribute(line, "pull").read_text().strip()
+
+    def is_watched(self, line: int) -> bool:
+        """Whether some program has asked for both edges of the line."""
+        info = bytearray(_LINE_INFO_SIZE)
+        struct.pack_into("I", info, 64, line)  # after the name and the consumer
+        with open(self.path, "rb") as file:
+            fcntl.ioctl(file, GPIO_V2_GET_LINEINFO, info)
+        (flags,) = struct.unpack_from("Q", info, 72)
+        return bool(flags & _EDGES == _EDGES)
 
     def close(self) -> None:
         """Close what `drive` has opened. The chip stays; `drive` works again."""

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio capture`` of edges that the simulated board makes at a steady rate, in the same process: losses and memory.
+
+bench/capture.py [EDGES]      one run, as JSON
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from RPIO import cli, facade, sim
+
+RATE_HZ = 50_000
+BURST = 250
+"""Edges that are driven at once, and then a pause: a quarter of what the simulated kernel's buffer holds."""
+
+EDGES = 1_000_000
+MOST_MB = 200
+
+
+def drive(edges, took_s):
+    """Drive GPIO 17 at the rate as soon as it is watched; then end the capture as Ctrl+C does."""
+    while 17 not in facade.board._watched:
+        time.sleep(0.001)
+    begin = time.monotonic()
+    for done in range(0, edges, BURST):
+        for number in range(done, min(done + BURST, edges)):
+            sim.drive(17, 1 - number % 2)
+        time.sleep(max(0.0, begin + (done + BURST) / RATE_HZ - time.monotonic()))
+    took_s.append(time.monotonic() - begin)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def run(edges):
+    """Capture in this process; return what came of it."""
+    facade.use("sim:4B")
+    facade.board.backend  # noqa: B018 - opened here, not by both threads at once
+    took_s = []
+    threading.Thread(target=drive, args=(edges, took_s), daemon=True).start()
+    said = io.StringIO()
+    begin_cpu_s = time.process_time()
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(said):
+        status = cli.main(["capture", "17", "-o", f"{folder}/out.vcd"])
+    found = re.search(r"^(\d+) edges in .*?(?:, (\d+) lost)?, written", said.getvalue(), re.MULTILINE)
+    return {
+        "status": status,
+        "captured": int(found[1]),
+        "lost": int(found[2] or 0),
+        "edges_per_s": edges / took_s[0],
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "processor": (time.process_time() - begin_cpu_s) / took_s[0],
+    }
+
+
+def rows():
+    """A million edges: what is lost of them, what they take."""
+    from table import Row
+
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    return [
+        Row(
+            "capture: a million edges, lost at this rate",
+            "those sent",
+            EDGES,
+            EDGES - found["captured"],
+            "",
+            0.0,
+        ),
+        Row("the same: time", "50,000 edges/s", EDGES / RATE_HZ, EDGES / found["edges_per_s"], "s", 1.05),
+        Row("the same: memory", "the bar", MOST_MB, found["memory_mb"], "MB", 1.0),
+        Row("the same: processor, the driver's part too", "one core", 100.0, 100 * found["processor"], "%"),
+    ]
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(int(sys.argv[1]) if len(sys.argv) > 1 else EDGES)))
