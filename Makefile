@@ -100,8 +100,9 @@ bench: dev            ## RPIO beside RPi.GPIO, gpiod, rpi-lgpio and gpiozero: on
 
 docs: dev             ## the documentation, with its examples run
 	@$(PY) -m sphinx -q -W --keep-going -b doctest doc .cache/doc/doctest
+	@$(PY) -m sphinx -q -W --keep-going -b man -t manpage doc .cache/doc/man
 	@$(PY) -m sphinx -q -W --keep-going -b html doc .cache/doc/html
-	@echo "documentation: .cache/doc/html/index.html"
+	@echo "documentation: .cache/doc/html/index.html, manual pages: .cache/doc/man"
 
 deb:                  ## the Debian package, in .cache/deb
 	@debian/build

@@ -35,7 +35,7 @@ def drive(edges, took_s):
     for done in range(0, edges, BURST):
         for number in range(done, min(done + BURST, edges)):
             sim.drive(17, 1 - number % 2)
-        time.sleep(max(0.0, begin + (done + BURST) / RATE_HZ - time.monotonic()))
+        time.sleep(max(0.001, begin + (done + BURST) / RATE_HZ - time.monotonic()))
     took_s.append(time.monotonic() - begin)
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """How Sphinx builds these pages. Every example in them runs, on a simulated board: `make docs`.
 
-With `-t manpage` only rpio.rst is read, with nothing but Sphinx itself: the Debian package does so.
+With `-t manpage` only what becomes manual pages is read, with nothing but Sphinx itself: the Debian package does so.
 """
 
 import os
@@ -13,18 +13,24 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "extensions"))
 os.environ["RPIO_BACKEND"] = "sim:4B"
 
+import verbs  # noqa: E402 - of the folder above
+
 project = "RPIO"
 author = "The RPIO authors"
 copyright = "The RPIO authors, LGPL-3.0-or-later"
 release = version = re.search(r'^version = "(.+)"', (HERE.parent / "pyproject.toml").read_text(), re.M)[1]
 language = "en"
 nitpicky = False
-man_pages = [("rpio", "rpio", "look at GPIO lines and change them from the shell", [author], 1)]
+verbs.write_all(for_man=tags.has("manpage"))  # noqa: F821 (Sphinx defines it)
+man_pages = [
+    ("rpio", "rpio", "look at GPIO lines and change them from the shell", [author], 1),
+    *verbs.man_pages(author),
+]
 
 if tags.has("manpage"):  # noqa: F821 (Sphinx defines it)
     extensions = []
     root_doc = "rpio"
-    include_patterns = ["rpio.rst"]
+    include_patterns = ["rpio.rst", "verbs/*.rst"]
 else:
     extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.doctest", "board_tables"]
 

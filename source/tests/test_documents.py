@@ -3,12 +3,14 @@
 
 import ast
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from RPIO import boards
+from RPIO import boards, cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "doc" / "testing.rst").read_text(encoding="utf-8")
@@ -66,3 +68,28 @@ def test_its_picture_has_the_lines_of_the_program_at_their_pins(path):
     wiring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).partition("Wiring:")[2]
     lists = re.findall(r"GPIO (\d+(?:(?:, | and GPIO )\d+)*)", wiring)
     assert set(pins) == {int(number) for found in lists for number in re.findall(r"\d+", found)}
+
+
+def test_every_verb_has_a_manual_page_with_all_its_options(tmp_path):
+    pytest.importorskip("sphinx", reason="needs Sphinx, which `make dev` installs")
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "-b",
+        "man",
+        "-t",
+        "manpage",
+        "-d",
+        tmp_path / "trees",
+    ]
+    subprocess.run([*command, ROOT / "doc", tmp_path], check=True, timeout=50)
+    for verb in cli.VERBS:
+        page = (tmp_path / f"rpio-{verb}.1").read_text(encoding="utf-8").replace("\\-", "-")
+        for action in cli.parser_of(verb)._actions:
+            assert all(option in page for option in action.option_strings)
+    page = (tmp_path / "rpio.1").read_text(encoding="utf-8").replace("\\-", "-")
+    assert all(f"rpio-{verb}" in page for verb in cli.VERBS)
+    assert "--wait_for_interrupts" in page

@@ -21,7 +21,9 @@ def run_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio run``."""
     p = verb.parser(
         "run",
-        "Run a Python program; where it says `import RPi.GPIO`, it gets RPIO, with RPi.GPIO's rules.",
+        "Run a Python program that was written for RPi.GPIO, unchanged: where it, or a Python process that it "
+        "starts, says `import RPi.GPIO`, it gets RPIO, with RPi.GPIO's rules. It finds itself as `python PROGRAM` "
+        "starts it; its tracebacks and its exit status are its own, but 130 for Ctrl+C.",
         EXAMPLES,
         kind=verb.WrapperParser,
     )

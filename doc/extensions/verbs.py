@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The pages of rpio's verbs, written from their parsers into doc/verbs whenever these documents are built.
+
+They are pages of the HTML and manual pages, ``rpio-capture(1)`` and so on. index.inc has the list of verbs and
+options.inc the classic options; rpio.rst includes them.
+"""
+
+import os
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / "verbs"
+PAGE = """\
+{orphan}.. SPDX-License-Identifier: LGPL-3.0-or-later
+
+{title}
+{rule}
+
+Synopsis
+--------
+
+{usage}
+
+Description
+-----------
+
+{description}
+
+Options
+-------
+
+{options}
+
+{rest}
+Exit status
+-----------
+
+0; 1 where it could not be done, which is told in one line on stderr, with what to do about it; 2 for a command line
+that cannot be read; 130 for Ctrl+C where that is not the usual end.
+
+See also
+--------
+
+{rpio}
+"""
+
+TREE = """\
+.. toctree::
+    :hidden:
+    :glob:
+
+    verbs/*
+"""
+
+
+def text_of(text):
+    """Plain text of a parser as reStructuredText: `code` stays code."""
+    parts = re.split(r"`([^`]+)`", text.replace("%%", "%"))
+    return "".join(
+        f"``{part}``" if number % 2 else re.sub(r"([\\*|_])", r"\\\1", part)
+        for number, part in enumerate(parts)
+    )
+
+
+def block_of(text):
+    """Text as it is."""
+    return "\n".join(["::", "", *(f"    {row}" for row in text.strip("\n").splitlines())])
+
+
+def options_of(parser):
+    """A definition for every argument: the positional ones first."""
+    rows = []
+    for action in sorted(parser._actions, key=lambda action: bool(action.option_strings)):
+        value = parser._get_formatter()._format_args(action, action.metavar or action.dest.upper())
+        if action.option_strings:
+            value = f" {value}" if action.nargs != 0 else ""
+            name = ", ".join(f"{option}{value}" for option in action.option_strings)
+        else:
+            name = value
+        rows += [text_of(name), f"    {text_of(action.help or 'one of these')}", ""]
+    return "\n".join(rows).rstrip()
+
+
+def link_to(page, name, for_man):
+    """A link; manual pages have none."""
+    return f"**{name}**\\ (1)" if for_man else f":doc:`{name} </{page}>`"
+
+
+def page_of(title, parser, for_man):
+    """The page of a verb."""
+    usage = parser.format_usage().removeprefix("usage: ")
+    examples, _, rest = (parser.epilog or "").removeprefix("examples:\n").partition("\n\n")
+    sections = ["Examples\n--------", block_of(re.sub(r"^  ", "", examples, flags=re.MULTILINE))]
+    if rest.strip():
+        sections.append(text_of(rest.strip()))
+    return PAGE.format(
+        title=title,
+        rule="=" * len(title),
+        usage=block_of(usage),
+        description=text_of(parser.description),
+        options=options_of(parser),
+        rest="\n\n".join(sections) + "\n" if examples else "",
+        rpio=link_to("rpio", "rpio", for_man),
+        orphan=":orphan:\n\n" if for_man else "",
+    )
+
+
+def write(name, text):
+    """Leave a page alone that has not changed: Sphinx reads those anew that are younger."""
+    path = FOLDER / name
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def write_all(for_man):
+    """All pages."""
+    from RPIO import cli
+    from RPIO.cli import classic
+
+    os.environ["COLUMNS"] = "100"  # of the usage
+    FOLDER.mkdir(exist_ok=True)
+    index = []
+    for verb, (_, what) in cli.VERBS.items():
+        write(f"{verb}.rst", page_of(f"rpio {verb}", cli.parser_of(verb), for_man))
+        name = f"rpio-{verb}" if for_man else f"rpio {verb}"
+        index.append(f"{link_to(f'verbs/{verb}', name, for_man)}\n    {text_of(what)}\n")
+    if not for_man:
+        index.append(TREE)
+    write("index.inc", "\n".join(index))
+    write("options.inc", options_of(classic.parser()) + "\n")
+
+
+def man_pages(author):
+    """The rows of conf.py's man_pages."""
+    from RPIO.cli import VERBS
+
+    return [(f"verbs/{verb}", f"rpio-{verb}", what, [author], 1) for verb, (_, what) in VERBS.items()]
