@@ -122,7 +122,7 @@ def access_hint(path: str) -> str:
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        return f"{path} does not exist: {_device(path)[2]}"
+        return f"{path} does not exist: {device(path)[2]}"
     except OSError as error:
         return f"{path} cannot be looked at ({error.strerror}): run with sudo"
     mine = status.st_gid in (os.getegid(), *os.getgroups())
@@ -139,18 +139,23 @@ def _advice(path: str, group: str | None, gid: int, mode: int, mine: bool) -> st
         return f"{owner}, which should do: a container needs it passed in ('docker run --device {path}')"
     if group in (None, "root") or not group_may:
         sudo = f"{owner} (mode {mode & 0o777:03o}): run with sudo"
-        return f"{sudo}, or {_udev_rule(path)}" if path.startswith("/dev/") else sudo
+        if not path.startswith("/dev/"):
+            return sudo
+        rule, file, _ = udev_rule(path)
+        return f"{sudo}, or put the udev rule {rule} into {file} and reboot"
     return f"{owner}: type 'sudo usermod -aG {group} $USER', then log in again"
 
 
-def _udev_rule(path: str) -> str:
-    group = _device(path)[1]
+def udev_rule(path: str) -> tuple[str, str, str]:
+    """Return the rule that gives a device file to its group, the file that it belongs in, and that group."""
+    group = device(path)[1]
     kernel = os.path.basename(path).rstrip("0123456789.") + "*"
     rule = f'KERNEL=="{kernel}", GROUP="{group}", MODE="0660"'
-    return f"put the udev rule {rule} into /etc/udev/rules.d/60-{group}.rules and reboot"
+    return rule, f"/etc/udev/rules.d/60-{group}.rules", group
 
 
-def _device(path: str) -> tuple[str, str, str]:
+def device(path: str) -> tuple[str, str, str]:
+    """Return the row of DEVICES for a path."""
     return next((row for row in DEVICES if path.startswith(row[0])), ANY_DEVICE)
 
 
