@@ -677,27 +677,24 @@ def test_a_child_of_a_fork_leaves_pwm_alone(pi):
 
 
 def doctor_says(pi, before=""):
-    out = pi.run(f"{before}\nfrom RPIO import cli\ncli.main(['doctor'])").splitlines()
-    return next(out[i : i + 2] for i, line in enumerate(out) if "DMA" in line)
+    out = pi.run(f"{before}\nfrom RPIO import cli\ncli.main(['doctor', '--json'])")
+    rows = json.loads(out.splitlines()[-1])
+    return next((row["status"], row["text"], row["advice"]) for row in rows if row["check"] == "pulses")
 
 
 def test_the_doctor_tells_which_channels_are_free(pi):
-    found, _ = doctor_says(pi)
-    assert (
-        found
-        == "ok PWM by DMA: channels 0, 2, 4, 5, 8, 9, 10, 11, 12, 13, 14 are free, and two can run at a time"
-    )
+    status, text, _ = doctor_says(pi)
+    channels = "0, 2, 4, 5, 8, 9, 10, 11, 12, 13, 14"
+    assert (status, text) == ("ok", f"PWM by DMA: channels {channels} are free, and two can run at a time")
 
 
 def test_the_doctor_tells_what_cannot_be_opened(pi):
     (pi.root / "dev/vcio").unlink()
-    assert doctor_says(pi) == [
-        "-- no PWM by DMA, but by the C timer: this user may not open /dev/vcio",
-        "   sudo takes DMA",
-    ]
+    text = "no PWM by DMA, but by the C timer: this user may not open /dev/vcio"
+    assert doctor_says(pi) == ("note", text, "sudo takes DMA")
 
 
 def test_the_doctor_tells_why_no_channel_is_known_to_be_free(pi):
     shutil.rmtree(pi.root / "sys/class/dma")
-    found, _ = doctor_says(pi)
-    assert found.startswith("-- no PWM by DMA, but by the C timer: No DMA channel is known to be free: ")
+    _, text, _ = doctor_says(pi)
+    assert text.startswith("no PWM by DMA, but by the C timer: No DMA channel is known to be free: ")

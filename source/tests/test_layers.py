@@ -52,6 +52,8 @@ MAY_IMPORT = {
         "_gpio",
     }
     | {"numbering", "detection", "pulses", "hardware_pwm", "channels", "dma_lines", "waves"},
+    "doctor": LOW
+    | {"backends", "boards", "detect", "dma", "dma_channels", "doctor", "hardware_pwm", "_gpio"},
     "Exceptions": {"errors"},
 }
 """Module, or folder, -> what it may import of RPIO. Those that are not here (facade, sim, cli) may import anything."""

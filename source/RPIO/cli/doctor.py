@@ -1,180 +1,197 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``rpio doctor``: what this machine can do, what stands in the way, and what to type about it."""
+"""``rpio doctor``: what this machine can do, what stands in the way, and what to type about it.
+
+A check is a row of ``GROUPS``, and a function in ``RPIO.doctor``.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 
-from .. import detect, dma, dma_channels, errors, facade
-from . import help
-from .classic import complain
+from .. import dma, errors, facade, log
+from ..doctor import NOTE, OK, PROBLEM, WARNING, Finding, access, board, count, lines, overlays, power, python
+from ..doctor.patient import Patient
+from . import help, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    Finding = tuple[str, str, str]
-    """A mark ("ok", "!!" for what needs doing, "--" for what is only good to know), a sentence, what to do."""
+    Check = Callable[[Patient], Iterator[Finding]]
 
-OK, BAD, NOTE = "ok", "!!", "--"
-STATUS = {OK: "ok", BAD: "problem", NOTE: "note"}
-PERSIST = "/sys/module/pinctrl_bcm2835/parameters/persist_gpio_outputs"
-"""Whether outputs stay driven when their program ends. Source: Raspberry Pi kernel, pinctrl-bcm2835.c."""
+GROUPS: dict[str, dict[str, Check]] = {
+    "Board": {"model": board.model, "tree": board.tree},
+    "Kernel and chips": {
+        "kernel": board.kernel,
+        "python width": board.width,
+        "chips": board.chips,
+        "backend": board.backend,
+        "edges": board.edges,
+        "pulses": board.pulses,
+        "hardware pwm": board.pwm,
+        "left running": board.left_running,
+        "killed": board.killed,
+    },
+    "Permissions": {**access.checks(), "pwm": access.pwm},
+    "Lines": {
+        "config.txt": overlays.config,
+        "drivers": overlays.taken,
+        "held": lines.held,
+        "exported": lines.exports,
+        "programs": lines.users,
+        "daemons": lines.daemons,
+    },
+    "Python": {
+        "interpreter": python.interpreter,
+        "RPi.GPIO": python.providers,
+        "old RPIO": python.releases,
+        "gpiozero": python.gpiozero,
+        "shadows": python.shadows,
+        "environment": python.venv,
+        "other python": python.other_python,
+        "command": python.command,
+    },
+    "Power": {"supply": power.supply},
+}
+"""Heading -> name of a check -> the check, in the order of the print."""
+
+MARKS = {
+    OK: ("✓", "ok", "32"),
+    NOTE: ("·", "--", "36"),
+    WARNING: ("▲", "! ", "33"),
+    PROBLEM: ("✗", "!!", "31;1"),
+}
+"""Status -> its mark, the mark in ASCII, its colour (SGR)."""
+
+EXAMPLES = """\
+  rpio doctor                     everything, with what to type about it
+  rpio doctor --backend cdev      what the character device would do
+  rpio doctor --json              for programs, and for reports of errors
+  sudo rpio doctor                names the programs of other users too
+"""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of ``rpio doctor``."""
-    p = argparse.ArgumentParser(
-        prog="rpio doctor",
-        description="Say what machine this is, what drives its lines, and what is wrong. Changes no line.",
-        formatter_class=help.Formatter,
+    """The parser of ``rpio doctor``."""
+    description = (
+        "Say what machine this is, what drives its lines, and what is wrong. Changes nothing, and needs no root.\n"
+        "The exit status is 1 where there is a problem; notes and warnings are none."
     )
-    p.add_argument("--backend", metavar="NAME", help="look at what this would drive the lines with")
-    p.add_argument("--json", action="store_true", help="print JSON, for programs")
-    return p
+    return verb.parser("doctor", description, EXAMPLES, True)
 
 
 def run(argv: list[str]) -> int:
     """Print the findings; 1 where something needs doing."""
-    options = parser().parse_args(argv)
-    if options.backend is not None:
-        try:
-            facade.use(options.backend)
-        except (errors.NoBackendError, ValueError) as e:
-            return complain(f"rpio doctor: {e}", getattr(e, "hint", ""), 2)
-    bad = False
-    found = []
-    for mark, text, advice in findings():
-        if options.json:
-            found.append({"status": STATUS[mark], "text": text, "advice": advice or None})
-        else:
-            print(f"{mark} {text}")
-            if advice:
-                print(f"   {advice}")
-        bad = bad or mark == BAD
+    return verb.carry_out(parser(), argv, _examine)
+
+
+def _examine(options: argparse.Namespace) -> int:
+    found = list(findings(patient()))
     if options.json:
-        import json
+        verb.print_json([_as_dict(*row) for row in found])
+    else:
+        _print(found)
+    return 1 if any(finding.status == PROBLEM for _, _, finding in found) else 0
 
-        print(json.dumps(found))
-    return 1 if bad else 0
 
-
-def findings() -> Iterator[Finding]:
-    """Look at everything, one finding after the other."""
+def patient() -> Patient:
+    """This machine, with what drives its lines opened, or the reason why nothing does."""
+    found = Patient(dma.ROOT)
     try:
-        hardware = facade.board.hardware
-        yield OK, f"this is a {hardware.name}" if hardware.is_pi else f"no Raspberry Pi: {hardware.name}", ""
-        backend = facade.board.backend
+        found.hardware = facade.board.hardware
+        found.backend = facade.board.backend
+        found.hardware = facade.board.hardware  # only now is a simulated board known to be one
     except (errors.GPIOError, OSError, ValueError) as e:  # ValueError: RPIO_BACKEND=sim:9Z
-        yield BAD, f"no line can be driven: {e}", getattr(e, "hint", "")
-        return
-    yield OK, f"lines are driven by {backend.describe()}", ""
-    yield from _edges()
-    yield from _pulses()
-    yield from _when_killed()
-    yield from _holders()
-    yield from _rpi_packages()
+        found.error = e
+    return found
 
 
-def _edges() -> Iterator[Finding]:
-    if "edges" in facade.board.backend.features:
-        yield OK, "edges are reported", ""
-    else:
-        chips = sorted(f"/dev/{name}" for name in os.listdir("/dev") if name.startswith("gpiochip"))
-        advice = detect.access_hint(chips[0]) if chips else "edges need a gpiochip of Linux 5.10 or later"
-        yield BAD, "no edges: callbacks and wait_for_edge() do not work", advice
+def findings(patient: Patient) -> Iterator[tuple[str, str, Finding]]:
+    """Look at everything: heading, name of the check, finding. A check that fails is a finding, and ends no other."""
+    for group, checks in GROUPS.items():
+        for name, check in checks.items():
+            try:
+                for finding in check(patient):
+                    yield group, name, finding
+            except (errors.GPIOError, OSError, ValueError) as e:
+                log.debug("rpio doctor: the check %r: %r", name, e)
+                yield group, name, Finding(NOTE, f"this could not be looked at: {e}")
 
 
-def _pulses() -> Iterator[Finding]:
-    """Whether PWM, servos and waves can be made by DMA."""
-    reason = dma.why_not(facade.board.hardware, facade.board.backend)
-    if reason is not None:
-        yield NOTE, f"PWM, servos and waves are made by the C timer, not by DMA: {reason}", ""
-        return
-    missing = [
-        path for path in (dma.MEM, dma.VCIO) if not os.access(os.path.join(dma.ROOT, path), os.R_OK | os.W_OK)
-    ]
-    if missing:
-        named = " and ".join(f"/{path}" for path in missing)
-        yield NOTE, f"no PWM by DMA, but by the C timer: this user may not open {named}", "sudo takes DMA"
-        return
-    free, reason = dma_channels.free(dma.ROOT)
-    if free:
-        yield (
-            OK,
-            f"PWM by DMA: channels {', '.join(map(str, sorted(free)))} are free, and two can run at a time",
-            "",
-        )
-    else:
-        yield NOTE, f"no PWM by DMA, but by the C timer: {reason}", ""
-
-
-def _when_killed() -> Iterator[Finding]:
-    """What becomes of outputs when a program ends without cleanup(), by SIGKILL say."""
-    yield (
-        NOTE,
-        f"outputs of a program that is killed: {when_killed(facade.board.backend.name, _persists())}",
-        "",
-    )
+# rpio-curses says it too
+when_killed = board.when_killed
 
 
 def _persists() -> bool | None:
-    try:
-        with open(PERSIST) as file:
-            return file.read().strip() in ("Y", "1")
-    except OSError:
-        return None
+    return board.persists(Patient())
 
 
-def when_killed(backend: str, persists: bool | None) -> str:
-    """The sentence for a backend; *persists* is the kernel's parameter, None where it has none."""
-    if backend == "cdev":
-        if persists:
-            return "the kernel leaves them as they are (persist_gpio_outputs=Y)"
-        if persists is False:
-            return "the kernel makes them inputs (persist_gpio_outputs=N)"
-        return "the kernel takes them back, and its driver decides: many leave the level, some make an input of it"
+# -- printing -----------------------------------------------------------------------------------------------
+
+
+def _as_dict(group: str, name: str, finding: Finding) -> dict[str, str | None]:
     return {
-        "regs": "stay as they are, driven; the next start can take them over",
-        "sysfs": "stay as they are, driven and exported; the next start can take them over",
-        "sim": "end with the program that simulates them",
-    }.get(backend, "as that backend says")
+        "group": group,
+        "check": name,
+        "status": finding.status,
+        "text": finding.text,
+        "advice": finding.advice or None,
+        "command": finding.command or None,
+    }
 
 
-def _holders() -> Iterator[Finding]:
-    """Lines of the header that programs or drivers hold."""
-    backend, hardware = facade.board.backend, facade.board.hardware
-    held = []
-    for line in hardware.header_lines or range(backend.line_count):
-        holder = backend.consumer(line)
-        if holder:
-            held.append(f"GPIO {line} ({holder})")
-    if held:
-        yield (
-            NOTE,
-            f"in use: {', '.join(held)}",
-            "a dtparam or dtoverlay line in config.txt switches a driver off",
-        )
+def _print(found: list[tuple[str, str, Finding]]) -> None:
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    heading = ""
+    for group, _, finding in found:
+        if group != heading:
+            print(("\n" if heading else "") + _coloured(group, "1", colour))
+            heading = group
+        _print_finding(finding, unicode, colour)
+    print(f"\n{_summary([finding.status for _, _, finding in found], unicode, colour)}")
 
 
-def _rpi_packages() -> Iterator[Finding]:
-    """Who answers to ``import RPi.GPIO`` outside of ``rpio run``."""
-    from importlib.metadata import PackageNotFoundError, version
+def _print_finding(finding: Finding, unicode: bool, colour: bool) -> None:
+    mark, ascii_mark, sgr = MARKS[finding.status]
+    shown = f"{mark} " if unicode else ascii_mark
+    indent = " " * (3 + len(shown))
+    first = f"  {_coloured(shown, sgr, colour)} "
+    for row in _wrapped(finding.text, len(indent)):
+        print(_plain(first + row, unicode))
+        first = indent
+    if finding.advice:
+        tail = ":" if finding.command else ""
+        for row in _wrapped(finding.advice + tail, len(indent) + 2):
+            print(_plain(f"{indent}  {row}", unicode))
+    if finding.command:  # in one line, to be copied
+        print(_plain(f"{indent}  {_coloured(finding.command, '1', colour)}", unicode))
 
-    found = []
-    for name in ("RPi.GPIO", "rpi-lgpio", "RPIO-RPi"):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    if len(found) > 1:
-        yield (
-            BAD,
-            f"several packages bring RPi.GPIO, and overwrite each other: {', '.join(found)}",
-            "pip uninstall all but one, then reinstall that one",
-        )
-    elif found:
-        yield NOTE, f"import RPi.GPIO is {found[0]}; rpio run SCRIPT uses RPIO all the same", ""
-    else:
-        yield NOTE, "RPi.GPIO is not installed; rpio run SCRIPT makes RPIO answer to its name", ""
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    import textwrap
+
+    room = max(min(help.width(), 110) - indent, 30)
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _plain(text: str, unicode: bool) -> str:
+    """What the encoding of stdout has: a program may be called anything."""
+    return text if unicode else text.encode("ascii", "replace").decode()
+
+
+def _coloured(text: str, sgr: str, colour: bool) -> str:
+    return f"\033[{sgr}m{text}\033[0m" if colour else text
+
+
+def _summary(statuses: list[str], unicode: bool, colour: bool) -> str:
+    """ "1 problem, 2 warnings", with the marks, so that they explain themselves."""
+    parts = []
+    for status, one in ((PROBLEM, "problem"), (WARNING, "warning")):
+        number = statuses.count(status)
+        mark = MARKS[status][0 if unicode else 1].strip()
+        if number:
+            parts.append(_coloured(f"{mark} {count(number, one)}", MARKS[status][2], colour))
+    return ", ".join(parts) or _coloured("nothing stands in the way", MARKS[OK][2], colour)

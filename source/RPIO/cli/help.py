@@ -11,10 +11,11 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
     """Asks the terminal itself. argparse asks shutil for each option, whose import is a tenth of a short run."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_width() - 2)
+        super().__init__(prog, width=width() - 2)
 
 
-def _width() -> int:
+def width() -> int:
+    """Columns of the terminal."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 0:
         return int(columns)
