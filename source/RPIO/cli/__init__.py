@@ -65,7 +65,7 @@ def _verb(words: list[str]) -> int:
     from .verb import carry_out
 
     name, *argv = words
-    if name in ("curses", "doctor"):
+    if name == "curses":
         return _module(name).run(argv)
     return carry_out(parser_of(name), argv, getattr(_module(name), name))
 

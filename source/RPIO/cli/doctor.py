@@ -7,7 +7,6 @@ A check is a row of ``GROUPS``, and a function in ``RPIO.doctor``.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from .. import dma, errors, facade, log
@@ -73,7 +72,7 @@ EXAMPLES = """\
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def doctor_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio doctor``."""
     description = (
         "Say what machine this is, what drives its lines, and what is wrong. Changes nothing, and needs no root.\n"
@@ -82,12 +81,8 @@ def parser() -> argparse.ArgumentParser:
     return verb.parser("doctor", description, EXAMPLES, True)
 
 
-def run(argv: list[str]) -> int:
-    """Print the findings; 1 where something needs doing."""
-    return verb.carry_out(parser(), argv, _examine)
-
-
-def _examine(options: argparse.Namespace) -> int:
+def doctor(options: argparse.Namespace) -> int:
+    """``rpio doctor``: 1 where something needs doing."""
     found = list(findings(patient()))
     if options.json:
         verb.print_json([_as_dict(*row) for row in found])
@@ -143,8 +138,7 @@ def _as_dict(group: str, name: str, finding: Finding) -> dict[str, str | None]:
 
 
 def _print(found: list[tuple[str, str, Finding]]) -> None:
-    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    unicode, colour = verb.is_utf8(sys.stdout), verb.has_colours(sys.stdout)
     heading = ""
     for group, _, finding in found:
         if group != heading:
