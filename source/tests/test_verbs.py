@@ -237,6 +237,116 @@ def test_ctrl_c_ends_it_quietly(arguments):
         assert "Traceback" not in err and out == ""
 
 
+# --- outputs that fail, terminals that can little
+
+SHOWN = [
+    # commands that print something
+    "read 17",
+    "mode 17",
+    "watch 17 --for 20ms",
+    "capture 17 --for 20ms",
+    "capture 17 --for 20ms --json",
+    "record 17 --for 20ms -o FOLDER/out.vcd",
+    "replay --fast FOLDER/in.vcd",
+    "pinout",
+    "pinout --model 5B --json",
+    "info",
+    "doctor",
+    "completion zsh",
+    "-i 17",
+    "-I",
+    "--sysinfo",
+    "--version",
+    "--help",
+    "capture --help",
+]
+SILENT = ["write 17=1 -o", "pull 17 up", "pwm 18 100 50 --for 20ms", "servo 17 1500 --for 20ms"]
+VCD = "$timescale 1 us $end $var wire 1 ! GPIO17 $end $enddefinitions $end #0 0! #1000 1! #2000"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("verbs")
+    (folder / "in.vcd").write_text(VCD)
+    return folder
+
+
+def run(command, folder, stdout=subprocess.PIPE, **env):
+    words = command.replace("FOLDER", str(folder)).split()
+    done = subprocess.run(
+        [sys.executable, "-m", "RPIO", *words],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={name: value for name, value in ENV.items() if name != "PYTHONUNBUFFERED"} | env,
+        timeout=30,
+        check=False,
+    )
+    out = (done.stdout or b"").decode(env.get("PYTHONIOENCODING", "utf-8"))
+    return done.returncode, out, done.stderr.decode()
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("command", SHOWN)
+def test_a_full_disk_is_told_in_one_line(folder, command, buffered):
+    with open("/dev/full", "w") as full:
+        status, _, err = run(command, folder, full, PYTHONUNBUFFERED=buffered)
+    if command.startswith("watch"):
+        assert (status, err) == (0, "")  # there was no edge
+        return
+    assert status == 1 or ("--help" in command and buffered)  # argparse does not look what became of it
+    assert len(err.splitlines()) <= 1
+    assert err.endswith("No space left on device\n") or "--help" in command
+
+
+@pytest.mark.parametrize("command", [*SHOWN, *SILENT])
+def test_a_reader_that_has_gone_is_no_error(folder, command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        status, _, err = run(command, folder, writer)
+    finally:
+        os.close(writer)
+    assert status == 0
+    assert "Error" not in err and "Exception" not in err
+
+
+@pytest.mark.parametrize("command", [*SHOWN, *SILENT])
+def test_without_any_stdout(folder, command):
+    words = command.replace("FOLDER", str(folder))
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m RPIO {words} >&-"],
+        stderr=subprocess.PIPE,
+        env=ENV,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [*SHOWN, *SILENT])
+def test_a_narrow_terminal_without_utf8(folder, command):
+    status, out, err = run(command, folder, COLUMNS="10", LINES="5", LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert status == 0
+    assert out.isascii() and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("read {}", "write {}=1", "mode {}", "pull {} up", "watch {}", "pwm {} 100 50", "servo {} 1500"),
+        *("capture {}", "record {} -o FOLDER/x.vcd", "replay --map D0={} FOLDER/in.vcd"),
+    ],
+)
+@pytest.mark.parametrize("pin", ["99", "9-7", "BOARD6", "J8:41", "seventeen", ""])
+def test_every_verb_says_what_is_no_pin(rpio, capsys, folder, command, pin):
+    words = [word.format(pin).replace("FOLDER", str(folder)) for word in command.split()]
+    assert cli.main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and len(said.err.splitlines()) == 2
+    assert said.err.startswith(f"rpio {words[0]}: ")
+
+
 # --- completion
 
 

@@ -34,17 +34,12 @@ VERBS = {
 }
 """In the order of the help."""
 
-RUN_PROGRAMS = (["run"], ["replay"])
-"""Their programs see for themselves that a pipe has closed."""
-
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = sys.argv[1:] if argv is None else argv
     try:
-        if words[:1] in RUN_PROGRAMS:
-            return _verb(words)
-        return _ending_with_the_pipe(words)
+        return _verb_or_options(words)
     except KeyboardInterrupt:
         return 130
 
@@ -74,17 +69,6 @@ def _module(verb: str) -> ModuleType:
     from importlib import import_module
 
     return import_module(f"{__name__}.{VERBS[verb][0]}")
-
-
-def _ending_with_the_pipe(words: list[str]) -> int:
-    try:
-        status = _verb_or_options(words)
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        # the reader of a pipe has gone: end quietly, and keep the interpreter from flushing into it
-        sys.stdout = None
-        return 0
 
 
 def _verb_or_options(words: list[str]) -> int:

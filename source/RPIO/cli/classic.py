@@ -12,6 +12,10 @@ import sys
 from .. import errors, facade, model, opening
 from . import VERBS, help
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 NO_SUCH_GPIO = 5
 """Exit status of the original for a GPIO that the board does not have."""
 
@@ -85,7 +89,10 @@ def verbs() -> str:
 def run(argv: list[str]) -> int:
     """Carry the options out; return the exit status."""
     p = parser()
-    options = p.parse_args(argv)
+    try:
+        options = p.parse_args(argv)
+    except SystemExit as e:  # after the help, or what is wrong with the words
+        raise SystemExit(written(p.prog, int(e.code or 0))) from None
     if options.verbose:
         import logging
 
@@ -93,7 +100,10 @@ def run(argv: list[str]) -> int:
     wanted = [(name, action) for name, action in ACTIONS if getattr(options, name)]
     if not wanted:
         p.print_help()
-        return 0
+    return written(p.prog, _do(options, wanted))
+
+
+def _do(options: argparse.Namespace, wanted: Sequence[tuple[str, Callable[..., object]]]) -> int:
     try:
         use(options.backend)
         facade.setwarnings(False)
@@ -101,11 +111,25 @@ def run(argv: list[str]) -> int:
             action(getattr(options, name))
     except UsageError as e:
         return complain(str(e), e.hint, e.status)
+    except BrokenPipeError:
+        pass  # the reader has gone, and has what it wanted
     except (errors.GPIOError, OSError, ValueError) as e:  # ValueError: RPIO_BACKEND=sim:9Z
-        if options.verbose or isinstance(e, BrokenPipeError):
+        if options.verbose:
             raise
         return complain(e.strerror or str(e) if isinstance(e, OSError) else str(e), getattr(e, "hint", ""), 1)
     return 0
+
+
+def written(name: str, status: int) -> int:
+    """Write what has been printed; return the status, 1 where it cannot be, unless the reader of a pipe has gone."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as e:
+        sys.stdout = None  # keeps the interpreter from trying it once more
+        if status == 0 and not isinstance(e, BrokenPipeError):
+            return complain(f"{name}: standard output: {e.strerror}", "", 1)
+    return status
 
 
 def use(backend: str | None) -> None:

@@ -10,7 +10,7 @@ import sys
 
 from .. import errors, facade
 from . import help, pins
-from .classic import BACKEND_HELP, UsageError, complain, use
+from .classic import BACKEND_HELP, UsageError, complain, use, written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,21 +102,32 @@ def carry_out(
     p: argparse.ArgumentParser, argv: list[str], do: Callable[[argparse.Namespace], int | None]
 ) -> int:
     """Parse, do, and return the exit status: 0, 1 after an error that has been told, 2 for what was typed wrong."""
-    options = p.parse_args(argv)
+    try:
+        options = p.parse_args(argv)
+    except SystemExit as e:  # after the help, or what is wrong with the words
+        raise SystemExit(written(p.prog, int(e.code or 0))) from None
     if options.verbose:
         import logging
 
         logging.basicConfig(format="%(levelname)s | %(asctime)-15s | %(message)s", level=logging.DEBUG)
+    status = _do(p.prog, options, do)
+    is_program = getattr(options, "program", None) is not None  # whose output is its own
+    return status if is_program else written(p.prog, status)
+
+
+def _do(name: str, options: argparse.Namespace, do: Callable[[argparse.Namespace], int | None]) -> int:
     try:
         use(options.backend)
         facade.setwarnings(False)
         return do(options) or 0
     except (UsageError, pins.PinError) as e:
-        return complain(f"{p.prog}: {e}", getattr(e, "hint", "") or f"see: {p.prog} --help", 2)
+        return complain(f"{name}: {e}", getattr(e, "hint", "") or f"see: {name} --help", 2)
+    except BrokenPipeError:
+        return 0  # the reader has gone, and has what it wanted
     except (errors.GPIOError, OSError, ValueError) as e:
-        if options.verbose or isinstance(e, BrokenPipeError):
+        if options.verbose:
             raise
-        return complain(f"{p.prog}: {reason(e)}", getattr(e, "hint", ""), 1)
+        return complain(f"{name}: {reason(e)}", getattr(e, "hint", ""), 1)
 
 
 def reason(error: Exception) -> str:
@@ -156,11 +167,16 @@ def hold(for_ns: int | None) -> None:
         pass
 
 
-def is_utf8(file: TextIO) -> bool:
+def is_utf8(file: TextIO | None) -> bool:
     """Whether a stream takes every character."""
     return (getattr(file, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
-def has_colours(file: TextIO) -> bool:
+def has_colours(file: TextIO | None) -> bool:
     """Whether to write colours: to a terminal, and nowhere with NO_COLOR (https://no-color.org)."""
-    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return (
+        file is not None
+        and file.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
