@@ -76,3 +76,9 @@ def highs(world, line, start_ns, end_ns):
         if level
     ]
     return joined(span for span in spans if span[0] < span[1])
+
+
+def is_asleep(pid):
+    """Whether the main thread of a process waits for something."""
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rpartition(")")[2].split()[0] == "S"

@@ -10,7 +10,7 @@ import pytest
 
 from RPIO import cli
 from RPIO.boards import by_name
-from support import wait_until
+from support import is_asleep, wait_until
 
 ALL_4B = "".join(
     f"GPIO {n}: INPUT  ({int(n in (2, 3, 4, 5, 6, 7, 8))})\n" for n in by_name("4B").header_lines
@@ -184,15 +184,10 @@ def test_watching_ends_quietly_with_ctrl_c():
         env=ENV,
     )
     assert process.stdout.readline() == b"Waiting for interrupts (exit with Ctrl+C) ...\n"
-    assert wait_until(lambda: asleep(process.pid))
+    assert wait_until(lambda: is_asleep(process.pid))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, b"", b"")
-
-
-def asleep(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return f.read().rpartition(")")[2].split()[0] == "S"
 
 
 def test_watching_prints_edges(rpio, capsys):

@@ -4,10 +4,8 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from argparse import ArgumentTypeError
 
 import pytest
@@ -177,14 +175,31 @@ def test_no_times(text):
 ENV = {**os.environ, "RPIO_BACKEND": "sim:4B"}
 DRIVEN = """
 import sys, threading, time
-from RPIO import cli, sim
-import RPIO
+from RPIO import cli, facade, sim
 def drive():
-    time.sleep(0.3)
+    while 17 not in facade.board._watched:
+        time.sleep(0.001)
     for level in {levels}:
         sim.drive(17, level)
         time.sleep(0.01)
+facade.board.backend
 threading.Thread(target=drive, daemon=True).start()
+sys.exit(cli.main(sys.argv[1:]))
+"""
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from RPIO import cli
+main = threading.get_ident()
+WAITS = ("hold", "step", "wait_for_interrupts", "sleep_until", "doze")
+def interrupt():
+    frame = None
+    while frame is None:  # as long as the main thread is not where a verb waits
+        time.sleep(0.01)
+        frame = sys._current_frames()[main]
+        while frame is not None and frame.f_code.co_name not in WAITS:
+            frame = frame.f_back
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -224,17 +239,37 @@ def test_watch_ends_quietly_when_its_reader_has_gone():
         assert process.stderr.read() == ""
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["watch", "17"], ["pwm", "18", "100", "50"], ["servo", "17", "1500"], ["write", "17=1", "-o", "--hold"]],
-)
-def test_ctrl_c_ends_it_quietly(arguments):
-    with start(*arguments, levels=()) as process:
-        time.sleep(0.8)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
-        assert process.returncode == 0
-        assert "Traceback" not in err and out == ""
+ENDED = {
+    # command: the status after Ctrl+C, what it has printed
+    "watch 17": (0, r""),
+    "-w 17": (0, r"Waiting for interrupts \(exit with Ctrl\+C\) \.\.\.\n"),
+    "pwm 18 100 50": (0, r""),
+    "servo 17 1500": (0, r""),
+    "write 17=1 -o --hold": (0, r""),
+    "capture 17": (0, r"GPIO17 (?s:.*)\n0 edges in [\d.]+ m?s\n"),
+    "capture 17 --trigger 17:rising": (1, r""),
+    "record 17 -o FOLDER/out.vcd": (0, r"0 edges in [\d.]+ m?s, written to .*out\.vcd\n"),
+    "replay FOLDER/long.vcd": (130, r""),
+    "run FOLDER/dozing.py": (130, r""),
+}
+
+
+@pytest.mark.parametrize("command", ENDED)
+def test_ctrl_c_ends_it_quietly(tmp_path, command):
+    (tmp_path / "long.vcd").write_text(VCD.replace("#2000", "#99000000"))
+    (tmp_path / "dozing.py").write_text("import time\ndef doze():\n    time.sleep(60)\ndoze()\n")
+    status, out = ENDED[command]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *command.replace("FOLDER", str(tmp_path)).split()],
+        capture_output=True,
+        text=True,
+        env=ENV,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert re.fullmatch(out, done.stdout)
+    assert "Traceback" not in done.stderr
 
 
 # --- outputs that fail, terminals that can little

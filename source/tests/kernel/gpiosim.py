@@ -53,12 +53,19 @@ class SimulatedChip:
 
     def is_watched(self, line: int) -> bool:
         """Whether some program has asked for both edges of the line."""
+        (flags,) = struct.unpack_from("Q", self._line_info(line), 72)
+        return bool(flags & _EDGES == _EDGES)
+
+    def consumer(self, line: int) -> str:
+        """Return who has the line, "" for nobody."""
+        return self._line_info(line)[32:64].rstrip(b"\0").decode()
+
+    def _line_info(self, line: int) -> bytes:
         info = bytearray(_LINE_INFO_SIZE)
         struct.pack_into("I", info, 64, line)  # after the name and the consumer
         with open(self.path, "rb") as file:
             fcntl.ioctl(file, GPIO_V2_GET_LINEINFO, info)
-        (flags,) = struct.unpack_from("Q", info, 72)
-        return bool(flags & _EDGES == _EDGES)
+        return bytes(info)
 
     def close(self) -> None:
         """Close what `drive` has opened. The chip stays; `drive` works again."""
