@@ -10,7 +10,6 @@ import pytest
 
 from support import is_asleep, wait_until
 
-
 COMMANDS = ["watch 17", "pwm 18 100 50", "servo 19 1500", "write 20=1 -o --hold", "capture 21", "-w 22"]
 """A line for each: gpio-sim leaves a line an output that was one."""
 
