@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """`make bench`: RPIO beside its peers, one table with ratios; then what the hot paths cost by themselves.
 
-    bench/run.py [PART...]      registers, instructions, gpiochip, pwm, capture, floors; all of them without one
+    bench/run.py [PART...]      registers, instructions, gpiochip, pwm, startup, capture, floors; all of them without one
 
 The peers come from the package index and are measured in the same run, in turn with RPIO. Less is better
 everywhere; a ratio is ours over theirs. The status is 1 where a ratio is not what it has to be.
@@ -18,6 +18,7 @@ PARTS = {
     "instructions": "the same, counted by valgrind",
     "gpiochip": "gpiod, rpi-lgpio and gpiozero in the kernel rig",
     "pwm": "RPi.GPIO's software PWM",
+    "startup": "the command rpio from start to end",
     "capture": "rpio capture at 50,000 edges a second",
     "floors": "RPIO by itself",
 }
