@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """`make bench`: RPIO beside its peers, one table with ratios; then what the hot paths cost by themselves.
 
-    bench/run.py [PART...]      registers, instructions, gpiochip, pwm, startup, capture, floors; all of them without one
+    bench/run.py [PART...]      all parts without one; PARTS below has their names
 
 The peers come from the package index and are measured in the same run, in turn with RPIO. Less is better
 everywhere; a ratio is ours over theirs. The status is 1 where a ratio is not what it has to be.

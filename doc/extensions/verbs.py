@@ -5,6 +5,7 @@ They are pages of the HTML and manual pages, ``rpio-capture(1)`` and so on. inde
 options.inc the classic options; rpio.rst includes them.
 """
 
+import io
 import os
 import re
 from pathlib import Path
@@ -64,7 +65,7 @@ def text_of(text):
 
 def block_of(text):
     """Text as it is."""
-    return "\n".join(["::", "", *(f"    {row}" for row in text.strip("\n").splitlines())])
+    return "\n".join([".. code-block:: text", "", *(f"    {row}" for row in text.strip("\n").splitlines())])
 
 
 def options_of(parser):
@@ -77,7 +78,7 @@ def options_of(parser):
             name = ", ".join(f"{option}{value}" for option in action.option_strings)
         else:
             name = value
-        rows += [text_of(name), f"    {text_of(action.help or 'one of these')}", ""]
+        rows += [f"``{name}``", f"    {text_of(action.help or 'one of these')}", ""]
     return "\n".join(rows).rstrip()
 
 
@@ -86,13 +87,15 @@ def link_to(page, name, for_man):
     return f"**{name}**\\ (1)" if for_man else f":doc:`{name} </{page}>`"
 
 
-def page_of(title, parser, for_man):
+def page_of(title, parser, sample, for_man):
     """The page of a verb."""
     usage = parser.format_usage().removeprefix("usage: ")
     examples, _, rest = (parser.epilog or "").removeprefix("examples:\n").partition("\n\n")
     sections = ["Examples\n--------", block_of(re.sub(r"^  ", "", examples, flags=re.MULTILINE))]
     if rest.strip():
         sections.append(text_of(rest.strip()))
+    if sample:
+        sections.append(sample)
     return PAGE.format(
         title=title,
         rule="=" * len(title),
@@ -103,6 +106,52 @@ def page_of(title, parser, for_man):
         rpio=link_to("rpio", "rpio", for_man),
         orphan=":orphan:\n\n" if for_man else "",
     )
+
+
+def recording():
+    """A button on GPIO 17 that bounces, and a LED on GPIO 18 that follows it 5 ms later."""
+    from RPIO.recording import Recording
+
+    made = Recording([17, 18], [1, 0])
+    bounces_us = (2000, 2180, 2310, 2700, 2790, 3050, 3140, 3600, 3660)
+    for number, time_us in enumerate(bounces_us):
+        made.add(time_us * 1000, 0, number % 2)
+    made.add((bounces_us[-1] + 5000) * 1000, 1, 1)
+    for number, time_us in enumerate((14000, 14150, 14400)):
+        made.add(time_us * 1000, 0, 1 - number % 2)
+    made.add(19_400_000, 1, 0)
+    made.end_ns = 22_000_000
+    return made
+
+
+def samples():
+    """Verb -> what it shows: the page as it would be on a terminal, and as a picture."""
+    from RPIO import boards, pinout
+    from RPIO import recording_formats as formats
+
+    headers = pinout.rows(boards.by_name("5B"), None)
+    write("pinout.svg", pinout.svg(headers))
+    made, picture = recording(), io.StringIO()
+    formats.write_svg(made, picture)
+    write("capture.svg", picture.getvalue())
+    shown = {
+        "pinout": ("rpio pinout --model 5B", pinout.text(headers, 100, False, True)),
+        "capture": (
+            "rpio capture 17,18 --trigger 17:falling --for 22ms",
+            "\n".join([*formats.draw(made, 90, True), f"{len(made)} edges in 22 ms"]),
+        ),
+    }
+    return {
+        verb: "\n\n".join(
+            [
+                "What it shows\n-------------",
+                block_of(f"$ {command}\n{text}"),
+                f"With ``-o {verb}.svg``:",
+                f".. image:: {verb}.svg\n    :alt: {command}",
+            ]
+        )
+        for verb, (command, text) in shown.items()
+    }
 
 
 def write(name, text):
@@ -120,8 +169,9 @@ def write_all(for_man):
     os.environ["COLUMNS"] = "100"  # of the usage
     FOLDER.mkdir(exist_ok=True)
     index = []
+    shown = {} if for_man else samples()
     for verb, (_, what) in cli.VERBS.items():
-        write(f"{verb}.rst", page_of(f"rpio {verb}", cli.parser_of(verb), for_man))
+        write(f"{verb}.rst", page_of(f"rpio {verb}", cli.parser_of(verb), shown.get(verb, ""), for_man))
         name = f"rpio-{verb}" if for_man else f"rpio {verb}"
         index.append(f"{link_to(f'verbs/{verb}', name, for_man)}\n    {text_of(what)}\n")
     if not for_man:
