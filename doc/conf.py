@@ -20,7 +20,7 @@ author = "The RPIO authors"
 copyright = "The RPIO authors, LGPL-3.0-or-later"
 release = version = re.search(r'^version = "(.+)"', (HERE.parent / "pyproject.toml").read_text(), re.M)[1]
 language = "en"
-smartquotes_action = "q"  # no dashes: --help is not –help
+smartquotes_action = "q"  # without "D", which makes one dash of the two of --help
 nitpicky = False
 verbs.write_all(for_man=tags.has("manpage"))  # noqa: F821 (Sphinx defines it)
 man_pages = [

@@ -66,6 +66,28 @@ def test_a_usage_error_names_the_help(rpio, capsys):
     assert capsys.readouterr().err.endswith("\nsee: rpio read --help\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["read"], "rpio read: the following arguments are required: PINS\nsee: rpio read --help\n"),
+        (["read", "17", "--jsn"], "rpio read: unrecognized arguments: --jsn\ndid you mean: --json\n"),
+        (["read", "17", "--frobnicate"], "--frobnicate\nsee: rpio read --help\n"),
+        (
+            ["watch", "17", "--for", "soon"],
+            "--for: 'soon' is no time; for example 500us, 20ms, 5s, 1m\nsee: ",
+        ),
+        (["watch", "17", "--count", "0"], "-n/--count: '0' is no count of 1 or more\nsee: "),
+        (["pull", "17", "sideways"], "invalid choice: 'sideways'"),
+    ],
+)
+def test_words_that_cannot_be_read(rpio, capsys, arguments, text):
+    with pytest.raises(SystemExit) as e:
+        cli.main(arguments)
+    assert e.value.code == 2
+    err = capsys.readouterr().err
+    assert text in err and err.startswith(f"usage: rpio {arguments[0]} ")
+
+
 def test_what_is_set_shows(rpio, capsys):
     assert cli.main(["write", "17=1", "--output"]) == 0
     assert cli.main(["write", "17=0"]) == cli.main(["mode", "17"]) == cli.main(["read", "17"]) == 0

@@ -15,14 +15,29 @@ from .classic import BACKEND_HELP, UsageError, complain, use, written
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 UNITS_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 LONGEST_NS = 365 * 24 * UNITS_NS["h"]
 PINS_HELP = "17, GPIO17, BOARD11 or J8:11; a list (4,17) or a range (2-8)"
 
 
-class WrapperParser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors name what to type next."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, how it is written, and where to read on; the status is 2."""
+        hint = f"see: {self.prog} --help"
+        if message.startswith("unrecognized arguments: -"):
+            from difflib import get_close_matches
+
+            typed = message.split()[2].partition("=")[0]
+            for near in get_close_matches(typed, self._option_string_actions, 1):
+                hint = f"did you mean: {near}"
+        self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n{hint}\n")
+
+
+class WrapperParser(Parser):
     """The parser of a verb that runs a program, its last positional: what follows is the program's, a "--" too."""
 
     def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
@@ -53,7 +68,7 @@ def parser(
     description: str,
     examples: str = "",
     json: bool = False,
-    kind: type[argparse.ArgumentParser] = argparse.ArgumentParser,
+    kind: type[Parser] = Parser,
 ) -> argparse.ArgumentParser:
     """Return the parser of a verb, with the options that all have."""
     p = kind(

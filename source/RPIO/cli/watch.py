@@ -92,6 +92,8 @@ def watch(options: argparse.Namespace) -> None:
         # a callback of no edge makes it an input, and leaves the pull as it is where none was asked for
         facade.add_interrupt_callback(line, print, "none", PULLS[options.pull] if options.pull else None)
         facade.board.subscribe(line, printer, 0)
+    if sys.stderr is not None and sys.stderr.isatty():
+        verb.note(f"waiting for edges of {', '.join(f'GPIO {line}' for line in lines)}; Ctrl+C ends")
     timer = _stop_after(options.for_ns)
     try:
         facade.wait_for_interrupts()
