@@ -42,6 +42,12 @@ CASES = [
     (["--setoutput", "8:1", "-i", "8"], 0, "GPIO 8: OUTPUT (1)\n", ""),
     (["--setoutput", "8", "-i", "8"], 0, "GPIO 8: OUTPUT (0)\n", ""),
     (["--setoutput", "8:1", "-s", "8:0"], 0, "", ""),
+    (
+        ["--setoutput", "8:1", "-w", "7,8"],
+        1,
+        "",
+        "Cannot watch GPIO 8, because it is setup as OUTPUT. Use --setinput 8 first.\n",
+    ),
     (["--setoutput", "50"], 5, "", "GPIO 50: not a valid gpio-id for this board\n"),
     (["--setinput", "9:pullup", "-i", "9"], 0, "GPIO 9: INPUT  (1)\n", ""),
     (["--setinput", "7:pulldown", "-i", "7"], 0, "GPIO 7: INPUT  (0)\n", ""),

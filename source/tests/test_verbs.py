@@ -105,7 +105,7 @@ def test_an_output_gets_no_pull_and_is_not_watched(rpio, capsys):
     assert cli.main(["pull", "17", "up"]) == cli.main(["watch", "17"]) == 1
     assert capsys.readouterr().err == (
         "rpio pull: GPIO 17 is no input but OUTPUT; no pull was set\nrpio mode 17 in makes it one\n"
-        "rpio watch: GPIO 17 is an output, whose edges are its program's own\nrpio mode 17 in makes it an input\n"
+        "rpio watch: GPIO 17 is no input but OUTPUT, and watching would make it one\nrpio mode 17 in makes it one\n"
     )
 
 

@@ -284,6 +284,7 @@ def watch(text: str) -> None:
     """-w N[:EDGE][:PULL],..."""
     ids, colon, suffix = text.partition(":") if "-" in text else (text, "", "")
     parts, is_range = expand(ids)
+    watched = []
     for part in parts:
         gpio, *words = (part + colon + suffix).split(":")
         if is_range and not is_valid(number(gpio)):
@@ -298,7 +299,17 @@ def watch(text: str) -> None:
                 raise UsageError(
                     f"{word!r} is neither an edge ({', '.join(EDGES)}) nor a pull ({', '.join(PULLS)})"
                 )
-        facade.add_interrupt_callback(valid(gpio), print_edge, edge, pull)
+        watched.append((valid(gpio), edge, pull))
+    for line, *_ in watched:
+        function = facade.gpio_function(line)
+        if function not in (model.IN, model.UNKNOWN):
+            raise UsageError(
+                f"Cannot watch GPIO {line}, because it is setup as {model.FUNCTION_NAMES.get(function, '-')}. "
+                f"Use --setinput {line} first.",
+                1,
+            )
+    for line, edge, pull in watched:
+        facade.add_interrupt_callback(line, print_edge, edge, pull)
     print("Waiting for interrupts (exit with Ctrl+C) ...", flush=True)
     try:
         facade.wait_for_interrupts()

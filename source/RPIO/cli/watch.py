@@ -82,10 +82,11 @@ def watch(options: argparse.Namespace) -> None:
     """``rpio watch``"""
     lines = verb.lines(options.pins)
     for line in lines:
-        if facade.gpio_function(line) == model.OUT:
+        function = facade.gpio_function(line)
+        if function not in (model.IN, model.UNKNOWN):
             raise errors.WrongDirectionException(
-                f"GPIO {line} is an output, whose edges are its program's own",
-                hint=f"rpio mode {line} in makes it an input",
+                f"GPIO {line} is no input but {model.FUNCTION_NAMES.get(function, '-')}, and watching would make it one",
+                hint=f"rpio mode {line} in makes it one",
             )
     printer = _Printer(EDGE_BITS[options.edge], options.json, options.count)
     for line in lines:
