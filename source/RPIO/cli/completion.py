@@ -57,6 +57,10 @@ def completion(options: argparse.Namespace) -> None:
     print(SHELLS[options.shell](), end="")
 
 
+WITH_FILES = ("run", "replay", "record", "capture", "pinout")
+"""Verbs that files may be named to."""
+
+
 def words_of(p: argparse.ArgumentParser) -> list[str]:
     """Options and fixed words of a parser."""
     found: list[str] = []
@@ -81,7 +85,10 @@ def zsh() -> str:
 
 def fish() -> str:
     """For fish."""
-    rows = ["# rpio completion fish > ~/.config/fish/completions/rpio.fish"]
+    rows = [
+        "# rpio completion fish > ~/.config/fish/completions/rpio.fish",
+        f"complete -c rpio -n 'not __fish_seen_subcommand_from {' '.join(WITH_FILES)}' -f",
+    ]
     for verb, row in VERBS.items():
         rows.append(f"complete -c rpio -n __fish_use_subcommand -a {verb} -d '{row[1]}'")
     for verb in VERBS:
