@@ -54,7 +54,7 @@ class Dispatcher:
     def __init__(self, poller: Poller, on_edge: Callable[[EdgeEvent], object]) -> None:
         self._poller = poller
         self._on_edge = on_edge
-        self._left: list[EdgeEvent] = []  # read, and not yet dispatched when the loop was stopped
+        self._edges: list[EdgeEvent] = []  # read, and not yet dispatched when the loop was stopped
         self._stops = 0
         self._handlers: dict[int, Handler] = {}
         self._tokens: dict[int, int] = {}
@@ -144,24 +144,21 @@ class Dispatcher:
         After a stop() in a callback the edges that have been read wait for the next step; descriptors that are
         ready will be ready again.
         """
-        stops, left = self._stops, self._left
-        ready, edges = self._poller.wait(0 if left else timeout_s)
-        self._left = []
-        edges = left + edges
-        for done, event in enumerate(edges, 1):
-            try:
+        stops, edges, done = self._stops, self._edges, 0
+        ready = self._poller.wait(0 if edges else timeout_s, edges)
+        try:
+            for event in edges:
+                done += 1
                 self._on_edge(event)
-            except BaseException:  # Ctrl+C: the rest is for who runs the loop next
-                self._left = edges[done:]
-                raise
-            if self._stops != stops:
-                self._left = edges[done:]
-                return done
-        for done, (token, events) in enumerate(ready, 1):
+                if self._stops != stops:
+                    return done
+        finally:  # Ctrl+C, too: the rest is for who runs the loop next
+            del edges[:done]
+        for number, (token, events) in enumerate(ready, 1):
             self._handle(token, events)
             if self._stops != stops:
-                return len(edges) + done
-        return len(edges) + len(ready)
+                return done + number
+        return done + len(ready)
 
     def _handle(self, token: int, events: int) -> None:
         handler = self._handlers.get(token)

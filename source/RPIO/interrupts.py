@@ -276,7 +276,8 @@ class WatchedLines:
         for subscription in subscriptions:  # first, for a wait inside a callback polls the descriptor
             self._close(subscription)
         self.suspend(line)
-        del self._watched[line]
+        if self._watched.get(line) is watched:  # else a signal handler has ended it too, and maybe begun anew
+            self._watched.pop(line, None)
         self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
 
     def _close(self, subscription: Subscription) -> None:

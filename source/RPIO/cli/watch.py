@@ -84,8 +84,9 @@ def watch(options: argparse.Namespace) -> None:
     for line in lines:
         function = facade.gpio_function(line)
         if function not in (model.IN, model.UNKNOWN):
+            name = model.FUNCTION_NAMES.get(function, "-")
             raise errors.WrongDirectionException(
-                f"GPIO {line} is no input but {model.FUNCTION_NAMES.get(function, '-')}, and watching would make it one",
+                f"GPIO {line} is no input but {name}, and watching would make it one",
                 hint=f"rpio mode {line} in makes it one",
             )
     printer = _Printer(EDGE_BITS[options.edge], options.json, options.count)
