@@ -2,20 +2,16 @@
 """``rpio-curses``: what it draws, as functions; then the program itself in tmux, keys sent and screens read back."""
 
 import os
-import shlex
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from RPIO import model
-from RPIO.cli import curses_app
+from RPIO.cli import curses_app, lines
 from RPIO.cli import curses_screen as screen
 from support import wait_until
+from terminal import Terminal, needs_tmux
 
 SIZES = [
     (80, 24),
@@ -35,10 +31,10 @@ SIZES = [
 
 def state(count=26, **changes):
     """A screen with that many inputs, the first two of them outputs."""
-    lines = [screen.Line(gpio, gpio + 1, level=gpio % 2, pull=model.PUD_OFF) for gpio in range(2, 2 + count)]
-    for line in lines[:2]:
+    found = [lines.Line(gpio, gpio + 1, level=gpio % 2, pull=model.PUD_OFF) for gpio in range(2, 2 + count)]
+    for line in found[:2]:
         line.function = model.OUT
-    return screen.State("rpio-curses  a board", lines, **changes)
+    return screen.State("rpio-curses  a board", found, **changes)
 
 
 def text(rows):
@@ -71,7 +67,7 @@ def test_the_chosen_line_is_always_in_the_list(selected, height):
 @pytest.mark.parametrize("width", [24, 80])
 def test_the_chosen_entry_is_always_in_the_menu(menu, width):
     found = state(selected=2, menu=menu)
-    label = screen.LABELS[screen.actions(found.line, found.features)[menu]]
+    label = lines.LABELS[lines.actions(found.line, found.features)[menu]]
     assert any(f"> {label}" in row for row in text(screen.rows(found, width, 6)))
 
 
@@ -83,7 +79,7 @@ def test_the_list_ends_and_the_menu_goes_round():
     assert found.selected == 25
     found.menu = 0
     screen.move(found, -1)
-    assert found.menu == len(screen.actions(found.line, found.features)) - 1
+    assert found.menu == len(lines.actions(found.line, found.features)) - 1
 
 
 @pytest.mark.parametrize("width", [24, 40, 80])
@@ -101,23 +97,23 @@ NO_FEATURES, ALL = frozenset(), frozenset({"pulls", "pwm"})
 @pytest.mark.parametrize(
     ("line", "features", "want"),
     [
-        (screen.Line(2), ALL, "output up down off back"),
-        (screen.Line(2), NO_FEATURES, "output back"),
-        (screen.Line(2, function=model.OUT), ALL, "input high low pwm back"),
-        (screen.Line(2, function=model.OUT), NO_FEATURES, "input high low back"),
-        (screen.Line(2, function=model.OUT, duty=50), ALL, "more less no pwm high low input back"),
-        (screen.Line(2, function=model.ALT0), ALL, "input output back"),
-        (screen.Line(2, function=model.UNKNOWN), ALL, "input output back"),
+        (lines.Line(2), ALL, "output up down off back"),
+        (lines.Line(2), NO_FEATURES, "output back"),
+        (lines.Line(2, function=model.OUT), ALL, "input high low pwm back"),
+        (lines.Line(2, function=model.OUT), NO_FEATURES, "input high low back"),
+        (lines.Line(2, function=model.OUT, duty=50), ALL, "more less no pwm high low input back"),
+        (lines.Line(2, function=model.ALT0), ALL, "input output back"),
+        (lines.Line(2, function=model.UNKNOWN), ALL, "input output back"),
     ],
 )
 def test_the_menu_fits_the_function(line, features, want):
-    assert " ".join(screen.actions(line, features)) == want
-    assert {*screen.actions(line, features)} <= {*screen.LABELS}
+    assert " ".join(lines.actions(line, features)) == want
+    assert {*lines.actions(line, features)} <= {*lines.LABELS}
 
 
 def test_a_level_that_cannot_be_read_is_a_dash():
-    assert screen.level_of(screen.Line(2, level=None))[0] == "-"
-    assert [screen.level_of(screen.Line(2, level=level))[0] for level in (0, 1)] == ["Low", "High"]
+    assert lines.level_of(lines.Line(2, level=None))[0] == "-"
+    assert [lines.level_of(lines.Line(2, level=level))[0] for level in (0, 1)] == ["Low", "High"]
 
 
 @pytest.mark.parametrize(
@@ -149,33 +145,33 @@ def test_looking_takes_no_line_and_changes_none(rpio):
 def test_an_input_set_here_is_watched_and_others_are_not(rpio):
     app = curses_app.App()
     app.state.selected = 15  # GPIO 17
-    app.act(screen.UP)
+    app.act(lines.UP)
     assert (app.state.line.gpio, app.state.line.is_live, app.state.line.level) == (17, True, 1)
     assert rpio.facade.board.backend.pull(17) == rpio.PUD_UP
     rpio.sim.drive(17, 0)
     rpio.sim.drive(18, 1)
     rpio.facade.board.dispatcher.step(0.5)
-    assert [app._lines[gpio].level for gpio in (17, 18)] == [0, 0]
+    assert [app.lines.by_gpio[gpio].level for gpio in (17, 18)] == [0, 0]
     app.look()
-    assert app._lines[18].level == 1
-    app.act(screen.OUTPUT)
+    assert app.lines.by_gpio[18].level == 1
+    app.act(lines.OUTPUT)
     assert not app.state.line.is_live
-    app.act(screen.INPUT)
+    app.act(lines.INPUT)
     assert app.state.line.is_live
 
 
 def test_pwm_begins_changes_and_ends(rpio):
     app = curses_app.App()
     app.state.selected = 15
-    app.act(screen.MORE)  # nothing to change
-    app.act(screen.OUTPUT)
-    app.act(screen.PWM)
-    app.act(screen.MORE)
+    app.act(lines.MORE)  # nothing to change
+    app.act(lines.OUTPUT)
+    app.act(lines.PULSES)
+    app.act(lines.MORE)
     assert (app.state.line.duty, app.state.message) == (55, "")
-    assert app.last_words() == ["GPIO 17: the PWM ends with rpio-curses"]
-    app.act(screen.HIGH)
+    assert app.lines.last_words("rpio-curses") == ["GPIO 17: the PWM ends with rpio-curses"]
+    app.act(lines.HIGH)
     assert (app.state.line.duty, app.state.line.level, app.state.message) == (None, 1, "")
-    assert len(app.last_words()) == 1
+    assert len(app.lines.last_words("rpio-curses")) == 1
 
 
 def test_a_menu_of_a_function_of_the_past_closes(rpio):
@@ -197,19 +193,19 @@ def test_a_line_that_others_hold_is_left_to_them(rpio, monkeypatch):
     monkeypatch.setattr(backend, "consumer", lambda line: "spi0 CS0")
     app = curses_app.App()
     assert (app.state.line.level, app.state.line.holder) == (None, "spi0 CS0")
-    assert ("Held by", "spi0 CS0") in list(screen.facts_of(app.state))
+    assert ("Held by", "spi0 CS0") in list(lines.facts_of(app.state.line, app.state.refresh))
 
 
 def test_the_last_words_say_what_becomes_of_outputs(rpio, monkeypatch):
     app = curses_app.App()
-    assert app.last_words() == []
-    app.act(screen.OUTPUT)
+    assert app.lines.last_words("rpio-curses") == []
+    app.act(lines.OUTPUT)
     for name, want in (
         ("regs", "stay as they are, driven"),
         ("cdev", "are the program's only while it runs"),
     ):
         monkeypatch.setattr(rpio.facade.board.backend, "name", name)
-        assert f"GPIO 2, set to output: such lines {want}" in app.last_words()[0]
+        assert f"GPIO 2, set to output: such lines {want}" in app.lines.last_words("rpio-curses")[0]
 
 
 def test_a_refusal_is_a_message(rpio, monkeypatch):
@@ -218,7 +214,7 @@ def test_a_refusal_is_a_message(rpio, monkeypatch):
 
     app = curses_app.App()
     monkeypatch.setattr(rpio.facade.board.backend, "set_output", refuse)
-    app.act(screen.OUTPUT)
+    app.act(lines.OUTPUT)
     assert app.state.message == "GPIO 2 is in use by spi"
 
 
@@ -240,102 +236,11 @@ def test_words_that_end_it_at_once(capsys, words, status):
 
 # -- the program itself -----------------------------------------------------------------------------------------
 
-needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux: sudo apt install tmux")
-
-PROGRAM = """
-import os, sys, threading, time
-from RPIO import sim
-from RPIO.cli.curses_app import run
-
-def drive():
-    while True:
-        with open(sys.argv[1]) as fifo:
-            for text in fifo:
-                sim.drive(*map(int, text.split()))
-
-if os.path.exists(sys.argv[1]):
-    threading.Thread(target=drive, daemon=True).start()
-sys.exit(run(sys.argv[2:]))
-"""
-
-
-class Terminal:
-    """rpio-curses in a tmux of its own."""
-
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.base = ["tmux", "-S", str(self.folder / "tmux"), "-f", os.devnull, "-u"]
-
-    def tmux(self, *words):
-        """Run a command of tmux; what it prints."""
-        done = subprocess.run(
-            [*self.base, *words],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-            env=self.environment(),
-        )
-        return done.stdout
-
-    @staticmethod
-    def environment(**changes):
-        """That of the tests, with a simulated board and without what changes the screen."""
-        kept = {
-            k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "LANG") and k[:3] != "LC_"
-        }
-        source = str(Path(curses_app.__file__).parents[2])
-        return {**kept, "RPIO_BACKEND": "sim:4B", "PYTHONPATH": source, "LC_ALL": "C.UTF-8", **changes}
-
-    def start(self, *words, width=80, height=24, ready="GPIO", has_fifo=False, **environment):
-        """Start it, between two looks at the terminal's settings."""
-        (self.folder / "program.py").write_text(PROGRAM)
-        if has_fifo:
-            os.mkfifo(self.folder / "fifo")
-        variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-        command = shlex.join([sys.executable, "program.py", "fifo", *words])
-        script = (
-            f"trap : INT; cd {shlex.quote(str(self.folder))}; stty -g > before; env {variables} {command}; "
-        )
-        script += "echo status $?; stty -g > after; echo done > ended; exec sleep 60"
-        self.tmux("new-session", "-d", "-x", str(width), "-y", str(height), f"sh -c {shlex.quote(script)}")
-        self.wait(ready)
-        return self
-
-    def screen(self, *words):
-        """What is on it."""
-        return self.tmux("capture-pane", "-p", *words)
-
-    def wait(self, *texts):
-        """Wait until all of it is on the screen; returns that."""
-        assert wait_until(lambda: all(t in self.screen() for t in texts), 8), (texts, self.screen())
-        return self.screen()
-
-    def keys(self, *names):
-        """Type."""
-        self.tmux("send-keys", *names)
-
-    def pid(self):
-        """The process of rpio-curses."""
-        shell = self.tmux("display-message", "-p", "#{pane_pid}").strip()
-        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        return int(children[0])
-
-    def end(self, status):
-        """Wait for its end, and see that the terminal is as it was."""
-        assert wait_until((self.folder / "ended").exists, 8), self.screen()
-        assert (self.folder / "before").read_text() == (self.folder / "after").read_text()
-        assert self.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}").split() == ["0", "1"]
-        found = self.wait(f"status {status}")
-        assert "Traceback" not in found
-        return found
-
 
 @pytest.fixture
 def terminal(tmp_path):
-    found = Terminal(tmp_path)
-    yield found
-    subprocess.run([*found.base, "kill-server"], capture_output=True, timeout=10, check=False)
+    with Terminal(tmp_path, "curses") as found:
+        yield found
 
 
 @needs_tmux
@@ -455,21 +360,12 @@ def test_a_model_that_is_none_is_a_message(terminal):
     assert "9Z" in terminal.start("--backend", "sim:9Z", ready="9Z").end(1)
 
 
-def cpu_ticks(pid):
-    """The time that a process has run, in ticks."""
-    return sum(int(n) for n in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
-
-
 @needs_tmux
 @pytest.mark.slow
 def test_it_takes_under_one_percent_of_a_core_when_nothing_moves(terminal):
     terminal.start()
     terminal.keys("Enter", "Down", "Enter")
     terminal.wait("live, by edges")
-    pid = terminal.pid()
-    before, began = cpu_ticks(pid), time.monotonic()
-    time.sleep(3)
-    used_s = (cpu_ticks(pid) - before) / os.sysconf("SC_CLK_TCK")
-    percent = 100 * used_s / (time.monotonic() - began)
+    percent = terminal.percent_of_a_core(3)
     print(f"idle: {percent:.2f} % of a core")
     assert percent < 1

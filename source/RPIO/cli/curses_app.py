@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """``rpio-curses``: look at all lines at once and change them, in a terminal.
 
-What is on the screen is in curses_screen. The loop of RPIO is nested in the one that waits for keys, so that nothing
-runs while nothing moves. Only inputs that were set up here are watched: a watch of another line would take it.
+What is known of the lines is in lines, what is on the screen in curses_screen. The loop of RPIO is nested in the one
+that waits for keys, so that nothing runs while nothing moves.
 """
 
 from __future__ import annotations
@@ -11,35 +11,25 @@ import argparse
 import os
 import select
 import signal
-from logging import Handler, LogRecord, getLogger
+from logging import getLogger
 from time import monotonic
 
-from .. import PWM, errors, facade, model, opening
+from .. import facade, opening
 from . import curses_screen as screen
-from . import doctor
-from .classic import complain, gpios
+from .classic import complain
+from .lines import DUTY_STEPS, FAILURES, LESS, MORE, REFRESH_S, REST_S, Lines, Messages, actions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from curses import window
     from types import FrameType
-    from typing import TypeVar
-
-    T = TypeVar("T")
 
 MODES = ("dev", "no_rpio", "no_thread")
-REFRESH_S = 1.0
-"""How often lines are read of which no edge tells."""
-
-REST_S = 0.05
-"""How long edges wait after some have been handled: a line that oscillates redraws the screen no more often."""
-
 ESCAPE_MS = 50
 """How long to wait for the rest of a key that begins with Escape."""
 
 NO_KEY, ESCAPE = -1, 27
-FAILURES = (errors.GPIOError, OSError, ValueError, RuntimeError)
 
 EPILOG = """\
 modes:
@@ -104,7 +94,7 @@ def run(argv: list[str]) -> int:
         return complain(f"rpio-curses: {e}", getattr(e, "hint", ""), 1)
     status = in_terminal(app.run)
     if status != 128 + signal.SIGHUP:  # then there is nobody to read it
-        for text in app.last_words():
+        for text in app.lines.last_words("rpio-curses"):
             print(text)
     return status
 
@@ -218,18 +208,6 @@ def styles() -> dict[str, int]:
     return found
 
 
-class _Messages(Handler):
-    """What RPIO logs goes to the foot of the screen, not across it."""
-
-    def __init__(self, state: screen.State) -> None:
-        super().__init__()
-        self._state = state
-
-    def emit(self, record: LogRecord) -> None:
-        """Show it until the next key."""
-        self._state.message = record.getMessage()
-
-
 # -- the program ----------------------------------------------------------------------------------------------
 
 
@@ -237,94 +215,28 @@ class App:
     """The state, what keys do to it, and the loop."""
 
     def __init__(self, is_live: bool = True) -> None:
-        hardware = facade.board.hardware
-        pins = {line: pin for pin, line in hardware.header.items() if isinstance(line, int)}
-        lines = [screen.Line(gpio, pins.get(gpio)) for gpio in gpios()]
-        self.state = screen.State(f"rpio-curses  {facade.describe()}", lines, facade.board.backend.features)
-        self.is_live = is_live
-        if not is_live:
-            self.state.refresh = "at each key"
-        self._lines = {line.gpio: line for line in lines}
-        self._watched: set[int] = set()
-        self._pwm: dict[int, PWM] = {}
+        self.lines = lines = Lines(is_live)
+        self.state = screen.State(
+            f"rpio-curses  {lines.board_text}", lines.all, lines.features, refresh=lines.refresh
+        )
         self._is_over = False
-        self.look()
-
-    # -- what is known of the lines --
 
     def look(self) -> None:
         """Read everything. A menu closes that another program has made one of a function of the past."""
         state = self.state
-        entries = screen.actions(state.line, state.features)
-        for line in self._lines.values():
-            self.look_at(line)
-        if state.menu is not None and entries != screen.actions(state.line, state.features):
-            state.menu = None
-            state.message = (
-                f"GPIO {state.line.gpio} has become {screen.function_of(state.line)} from elsewhere"
-            )
-
-    def look_at(self, line: screen.Line) -> None:
-        """Read one line. Changes nothing, and leaves lines that others hold to them."""
-        board, gpio = facade.board, line.gpio
-        line.function = _or(facade.gpio_function, gpio, model.UNKNOWN)
-        line.is_ours = board.direction(gpio) is not None
-        line.is_live = gpio in self._watched and line.function == model.IN
-        line.holder = "" if line.is_ours else _or(board.backend.consumer, gpio, "")
-        line.pull = _or(board.backend.pull, gpio, None) if line.function == model.IN else None
-        line.level = None if line.duty is not None else _or(facade.forceinput, gpio, None)
-
-    def _watch(self, gpio: int) -> None:
-        """Have edges tell of an input that was set up here."""
-        if not self.is_live or gpio in self._watched or facade.board.direction(gpio) != model.IN:
-            return
-        try:
-            facade.add_interrupt_callback(gpio, self._edge, "both", pull_up_down=None)
-        except FAILURES:
-            return  # no edges here: it is read with the others
-        self._watched.add(gpio)
-
-    def _edge(self, gpio: int, value: int) -> None:
-        self._lines[gpio].level = value
-
-    # -- what the menu does --
+        message = self.lines.look(state.line)
+        if state.menu is not None and message:
+            state.menu, state.message = None, message
 
     def act(self, action: str) -> None:
         """Carry out an entry of the menu on the chosen line; errors are for the foot of the screen."""
-        line = self.state.line
-        if action not in (screen.MORE, screen.LESS):
+        if action not in DUTY_STEPS:
             self.state.menu = None
-        try:
-            if action in DUTY_STEPS:
-                self.change_duty(DUTY_STEPS[action])
-            elif action == screen.PWM:
-                self._start_pwm(line)
-            elif action != screen.BACK:
-                self._end_pwm(line)
-                ACTIONS[action](line.gpio)
-                self._watch(line.gpio)
-        except FAILURES as e:
-            self.state.message = str(e)
-        self.look_at(line)
+        self.state.message = self.lines.act(self.state.line, action) or self.state.message
 
-    def change_duty(self, by: int) -> None:
-        """Lengthen or shorten the pulses of the chosen line, if it has some."""
-        line = self.state.line
-        if line.duty is not None:
-            line.duty = max(0, min(100, line.duty + by))
-            self._pwm[line.gpio].ChangeDutyCycle(line.duty)
-
-    def _start_pwm(self, line: screen.Line) -> None:
-        if facade.board.direction(line.gpio) != model.OUT:
-            facade.setup(line.gpio, model.OUT)
-        pwm = self._pwm[line.gpio] = PWM(line.gpio, screen.PWM_HZ)
-        pwm.start(screen.DUTY_FIRST)
-        line.duty = screen.DUTY_FIRST
-
-    def _end_pwm(self, line: screen.Line) -> None:
-        pwm, line.duty = self._pwm.pop(line.gpio, None), None
-        if pwm is not None:
-            pwm.stop()
+    def _tell(self, text: str) -> None:
+        """Show it until the next key."""
+        self.state.message = text
 
     # -- keys --
 
@@ -358,26 +270,26 @@ class App:
         elif name == "left":
             state.menu = None
         elif name in ("enter", "right") and state.menu is None:
-            self.look_at(state.line)
+            self.lines.look_at(state.line)
             state.menu = 0
         elif name == "enter":
-            self.act(screen.actions(state.line, state.features)[state.menu or 0])
+            self.act(actions(state.line, state.features)[state.menu or 0])
         elif name in ("+", "=", "-"):
-            self.act(screen.LESS if name == "-" else screen.MORE)
+            self.act(LESS if name == "-" else MORE)
         elif name in ("page up", "page down", "home", "end") and state.menu is None:
             far = state.page if name.startswith("page") else len(state.lines)
             screen.move(state, far if name in ("page down", "end") else -far)
-        if name == "r" or not self.is_live:
+        if name == "r" or not self.lines.is_live:
             self.look()
 
     # -- the loop --
 
     def run(self, stdscr: window, signals: int) -> None:
         """Show, wait, do what came, until the user quits."""
-        logger, messages = getLogger("RPIO"), _Messages(self.state)
+        logger, messages = getLogger("RPIO"), Messages(self._tell)
         logger.addHandler(messages)
         dispatcher = facade.board.dispatcher
-        is_nested = self.is_live and dispatcher.nest()
+        is_nested = self.lines.is_live and dispatcher.nest()
         try:
             self._loop(stdscr, signals, dispatcher.fileno() if is_nested else None)
         finally:
@@ -402,7 +314,7 @@ class App:
                 draw(stdscr, rows, look)
                 shown = rows
             now_s = monotonic()
-            ends = [next_look_s] if self.is_live else []
+            ends = [next_look_s] if self.lines.is_live else []
             poll = select.poll()
             poll.register(0, select.POLLIN)
             poll.register(signals, select.POLLIN)
@@ -421,7 +333,7 @@ class App:
                 shown = None
             if 0 in ready and self._read_keys(stdscr) == 0 and ready[0] & (select.POLLHUP | select.POLLERR):
                 return  # the terminal has gone
-            if self.is_live and monotonic() >= next_look_s:
+            if self.lines.is_live and monotonic() >= next_look_s:
                 self.look()
                 next_look_s = monotonic() + REFRESH_S
 
@@ -432,28 +344,6 @@ class App:
             self.key(key)
             count += 1
         return count
-
-    def last_words(self) -> list[str]:
-        """What becomes of the lines that were set here, now that the program ends."""
-        found = []
-        mine = [line for line in self._lines.values() if facade.board.direction(line.gpio) is not None]
-        with_pwm = ", ".join(str(line.gpio) for line in mine if line.duty is not None)
-        outputs = ", ".join(
-            str(line.gpio) for line in mine if line.function == model.OUT and line.duty is None
-        )
-        if with_pwm:
-            found.append(f"GPIO {with_pwm}: the PWM ends with rpio-curses")
-        if outputs:
-            name = facade.board.backend.name
-            found.append(f"GPIO {outputs}, set to output: such lines {_fate(name)}")
-        return found
-
-
-def _fate(name: str) -> str:
-    """What the backend of that name does with outputs that are left as they are."""
-    if name == "cdev":
-        return f"are the program's only while it runs; {doctor.when_killed(name, doctor._persists())}"
-    return doctor.when_killed(name, None).partition(";")[0]
 
 
 def draw(stdscr: window, rows: list[screen.Row], look: dict[str, int]) -> None:
@@ -470,26 +360,3 @@ def draw(stdscr: window, rows: list[screen.Row], look: dict[str, int]) -> None:
                 pass  # the cell at the lower right end, after which there is no place for the cursor
             x += len(text)
     stdscr.refresh()
-
-
-def _or(ask: Callable[[int], T], gpio: int, otherwise: T) -> T:
-    """What the board says of a line, or *otherwise* where it cannot be told."""
-    try:
-        return ask(gpio)
-    except FAILURES:
-        return otherwise
-
-
-DUTY_STEPS = {screen.MORE: screen.DUTY_STEP, screen.LESS: -screen.DUTY_STEP}
-
-ACTIONS: dict[str, Callable[[int], object]] = {
-    screen.OUTPUT: lambda gpio: facade.setup(gpio, model.OUT),
-    screen.INPUT: lambda gpio: facade.setup(gpio, model.IN),
-    screen.UP: lambda gpio: facade.setup(gpio, model.IN, model.PUD_UP),
-    screen.DOWN: lambda gpio: facade.setup(gpio, model.IN, model.PUD_DOWN),
-    screen.OFF: lambda gpio: facade.setup(gpio, model.IN, model.PUD_OFF),
-    screen.HIGH: lambda gpio: facade.forceoutput(gpio, 1),
-    screen.LOW: lambda gpio: facade.forceoutput(gpio, 0),
-    screen.NO_PWM: lambda gpio: None,
-}
-"""Action -> what it does to a line, whose PWM has been ended."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from textwrap import wrap
 
-from .. import model
+from .lines import KEY_HELP, LABELS, LIVE_HELP, Line, actions, facts_of, function_of, level_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     Span = tuple[str, str]
     Row = list[Span]
@@ -28,9 +28,6 @@ TWO_PANES_WIDTH, HELP_BESIDE_WIDTH = 60, 72
 LIST_WIDTH = 29
 FRAME_ROWS = 5
 """What is not a GPIO: title, upper border, names of the columns, lower border, foot."""
-
-PWM_HZ = 100
-DUTY_FIRST, DUTY_STEP = 50, 5
 
 UTF8_BORDERS = "┌┬┐│└┴┘─"
 ASCII_BORDERS = "+++|+++-"
@@ -48,58 +45,7 @@ MENU_KEYS = ("Up/Down: move  Enter: do it  Left: back", "Enter: do  Left: back")
 HELP_KEYS = ("Up/Down: scroll  any other key: back", "h: back")
 """What the foot says, the first of each that fits."""
 
-HELP = (
-    "Up, Down     move",
-    "PgUp, PgDn   move by a page",
-    "Home, End    first, last",
-    "Enter        open the menu; do it",
-    "Right        open the menu",
-    "Left, Esc    close the menu",
-    "+, -         duty of a PWM",
-    "r            look at all lines now",
-    "h            this help",
-    "q, Ctrl+C    quit",
-    "",
-    "Inputs set here are live, by edges;",
-    "other lines are read once a second,",
-    "for watching would take them.",
-)
-
-OUTPUT, INPUT, UP, DOWN, OFF, HIGH, LOW = "output", "input", "up", "down", "off", "high", "low"
-PWM, MORE, LESS, NO_PWM, BACK = "pwm", "more", "less", "no pwm", "back"
-
-LABELS = {
-    OUTPUT: "Set to OUTPUT",
-    INPUT: "Set to INPUT",
-    UP: "Pull-up",
-    DOWN: "Pull-down",
-    OFF: "Pull off",
-    HIGH: "Set to High",
-    LOW: "Set to Low",
-    PWM: f"Start PWM ({PWM_HZ} Hz, {DUTY_FIRST} %)",
-    MORE: f"Duty + {DUTY_STEP} %",
-    LESS: f"Duty - {DUTY_STEP} %",
-    NO_PWM: "Stop PWM",
-    BACK: "Back",
-}
-"""Action -> what the menu calls it."""
-
-LEVELS = {0: ("Low", "low"), 1: ("High", "high")}
-
-
-@dataclass
-class Line:
-    """What is known of one GPIO. *level* and *pull* None: it cannot be told."""
-
-    gpio: int
-    pin: int | None = None
-    function: int = model.IN
-    level: int | None = 0
-    pull: int | None = None
-    holder: str = ""
-    duty: int | None = None  # of the PWM that was started here
-    is_ours: bool = False
-    is_live: bool = False  # edges tell of its level
+HELP = (*KEY_HELP, "", *LIVE_HELP)
 
 
 @dataclass
@@ -120,17 +66,6 @@ class State:
     def line(self) -> Line:
         """The line that is chosen."""
         return self.lines[self.selected]
-
-
-def actions(line: Line, features: frozenset[str]) -> tuple[str, ...]:
-    """The menu of a line."""
-    if line.function == model.OUT:
-        if line.duty is not None:
-            return MORE, LESS, NO_PWM, HIGH, LOW, INPUT, BACK
-        return INPUT, HIGH, LOW, *([PWM] if "pwm" in features else []), BACK
-    if line.function == model.IN:
-        return OUTPUT, *([UP, DOWN, OFF] if "pulls" in features else []), BACK
-    return INPUT, OUTPUT, BACK
 
 
 # -- moving ---------------------------------------------------------------------------------------------------
@@ -239,18 +174,6 @@ def _list(state: State, shown: range, width: int) -> list[Row]:
     return found
 
 
-def function_of(line: Line) -> str:
-    """The name of the function."""
-    return model.FUNCTION_NAMES.get(line.function, "-")
-
-
-def level_of(line: Line) -> Span:
-    """The level as people read it, and its style."""
-    if line.duty is not None:
-        return f"{line.duty} %", "pwm"
-    return LEVELS.get(-1 if line.level is None else line.level, ("-", "plain"))
-
-
 def _side(state: State, width: int, room: int) -> tuple[str, str, list[Row]]:
     """The other pane: help, or menu and facts of the chosen line."""
     if state.help is not None:
@@ -258,7 +181,9 @@ def _side(state: State, width: int, room: int) -> tuple[str, str, list[Row]]:
         first = state.help = max(0, min(state.help, len(lines) - room))
         foot = f"{first + 1}-{first + room} of {len(lines)}" if len(lines) > room else ""
         return "Help", foot, [[(f" {text}", "plain")] for text in lines[first : first + room]]
-    facts: list[Row] = [[(f" {name:<9} {text}", "plain")] for name, text in facts_of(state)]
+    facts: list[Row] = [
+        [(f" {name:<9} {text}", "plain")] for name, text in facts_of(state.line, state.refresh)
+    ]
     title = f"GPIO {state.line.gpio}"
     if state.menu is None:
         return title, "", facts
@@ -268,23 +193,6 @@ def _side(state: State, width: int, room: int) -> tuple[str, str, list[Row]]:
         mark, style = (">", "chosen") if at == state.menu else (" ", "plain")
         menu.append(fit([(f" {mark} {LABELS[entries[at]]}", style)], width, style))
     return f"{title} {function_of(state.line)}", "", [*menu, [], *facts][: max(room, len(menu))]
-
-
-def facts_of(state: State) -> Iterator[tuple[str, str]]:
-    """What is known of the chosen line."""
-    line = state.line
-    yield "Function", function_of(line)
-    if line.duty is not None:
-        yield "PWM", f"{PWM_HZ} Hz, {line.duty} % high"
-    else:
-        yield "Level", level_of(line)[0]
-    if line.function == model.IN:
-        yield "Pull", "-" if line.pull is None else model.PULL_NAMES.get(line.pull, "-")
-        yield "Refresh", "live, by edges" if line.is_live else state.refresh
-    if line.is_ours:
-        yield "Set up", "here"
-    elif line.holder:
-        yield "Held by", line.holder
 
 
 def _foot(state: State, width: int) -> Row:
