@@ -139,9 +139,16 @@ MARKS = {False: "_-|#?!", True: "\u2581\u2594\u2502\u2588?!"}
 """Low, high, an edge, several edges, unknown, lost: in ASCII, and in Unicode."""
 
 
+def column_mark(marks: str, edges: int, level: int) -> str:
+    """The character of a column that had so many edges, the *level* of one without; *marks* is one of MARKS."""
+    low, high, edge, busy, unknown, _ = tuple(marks)
+    return (edge if edges == 1 else busy) if edges else (low, high, unknown)[level]
+
+
 def draw(recording: Recording, width: int, unicode: bool) -> Iterator[str]:
     """Yield the rows of a drawing that is *width* characters wide, and a row for every line that lost edges."""
-    low, high, edge, busy, unknown, lost = tuple(MARKS[unicode])
+    marks = MARKS[unicode]
+    lost = marks[-1]
     names = [name_of(line) for line in recording.lines]
     label = max(map(len, names), default=0) + 1
     columns, span_ns, start_ns = max(10, width - label), max(1, recording.span_ns), recording.start_ns
@@ -161,12 +168,8 @@ def draw(recording: Recording, width: int, unicode: bool) -> Iterator[str]:
     for index, name in enumerate(names):
         level, row = recording.initial[index], []
         for column in range(columns):
-            row.append((low, high, unknown)[level])
-            if edges[index][column]:
-                row[-1] = edge if edges[index][column] == 1 else busy
-                level = after[index][column]
-            if column in gaps[index]:
-                row[-1] = lost
+            row.append(lost if column in gaps[index] else column_mark(marks, edges[index][column], level))
+            level = after[index].get(column, level)
         yield f"{name:<{label}}{''.join(row)}"
     end = time_text(recording.span_ns)
     yield f"{'':<{label}}0{end:>{columns - 1}}"
