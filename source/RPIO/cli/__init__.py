@@ -28,6 +28,7 @@ VERBS = {
     "replay": ("replay", "play a VCD file on the simulated board"),
     "pinout": ("pinout", "draw the header with functions, levels and who holds lines"),
     "curses": ("curses_app", "the terminal screen, which is rpio-curses too"),
+    "tui": ("tui", "the same on Textual, with a mouse, waves and a log"),
     "info": ("info", "show the board, and what drives its lines"),
     "doctor": ("doctor", "what this machine can do, and what stands in the way"),
     "run": ("run", "run a program written for RPi.GPIO, unchanged"),
