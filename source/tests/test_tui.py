@@ -721,17 +721,21 @@ def test_without_a_terminal_it_says_so(board, capsys, monkeypatch):
     assert capsys.readouterr().err == "rpio tui needs a terminal\nwithout one: rpio -I shows all lines\n"
 
 
+def forget_the_screen(monkeypatch):
+    """Have its modules be imported anew."""
+    for module in [m for m in sys.modules if m.startswith("RPIO.cli.tui_")]:
+        monkeypatch.delitem(sys.modules, module)
+        monkeypatch.delattr(cli, module.rpartition(".")[2])
+
+
 @pytest.mark.parametrize("name", ["textual", "rich"])
 def test_without_textual_it_says_what_to_type(board, capsys, monkeypatch, name):
     monkeypatch.setattr(os, "isatty", lambda fd: True)
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
-    monkeypatch.delitem(sys.modules, "RPIO.cli.tui_app")
-    monkeypatch.delattr(cli, "tui_app")
+    forget_the_screen(monkeypatch)
     for module in [m for m in sys.modules if m.partition(".")[0] == name]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "RPIO.cli.tui_parts")
-    monkeypatch.delitem(sys.modules, "RPIO.cli.tui_table")
     assert cli.main(["tui"]) == 1
     assert capsys.readouterr().err == (
         f"rpio tui needs Textual, the extra [tui]: /usr/bin/python3 -m pip install '{tui.WANTED}'; "
@@ -741,8 +745,7 @@ def test_without_textual_it_says_what_to_type(board, capsys, monkeypatch, name):
 
 def test_a_textual_that_is_too_old_is_named(board, capsys, monkeypatch):
     monkeypatch.setattr(os, "isatty", lambda fd: True)
-    monkeypatch.delitem(sys.modules, "RPIO.cli.tui_app")
-    monkeypatch.delattr(cli, "tui_app")
+    forget_the_screen(monkeypatch)
     monkeypatch.setitem(sys.modules, "textual.theme", types.ModuleType("textual.theme"))
     assert cli.main(["tui"]) == 1
     assert "needs Textual (cannot import name 'Theme'" in capsys.readouterr().err

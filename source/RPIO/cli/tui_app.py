@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from contextlib import suppress
 from contextvars import Context, copy_context
 from time import monotonic, monotonic_ns
@@ -22,7 +21,6 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.events import Resize
 from textual.geometry import Size
-from textual.theme import Theme
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
@@ -30,6 +28,7 @@ from .. import facade
 from .journal import Journal
 from .lines import BACK, DUTY_STEPS, LABELS, LESS, MORE, REFRESH_S, REST_S, Line, Lines, Messages, level_of
 from .trace import COLUMN_NS
+from .tui_look import BERRY, CSS
 from .tui_parts import Entry, Help, Log, Side
 from .tui_table import Table
 
@@ -47,43 +46,6 @@ BESIDE_WIDTH = 72
 
 FRAME_WIDTH, FRAME_HEIGHT, LOG_HEIGHT = 24, 8, 15
 """From which size on there are frames, with title and footer from that height on; and the log."""
-
-BERRY = Theme(
-    name="berry",
-    primary="#c7325c",
-    secondary="#8b929e",
-    accent="#8fb35a",
-    success="#8fce5a",
-    warning="#e5b54a",
-    error="#f0626c",
-    foreground="#dcdfe4",
-    background="#14161a",
-    surface="#1a1d22",
-    panel="#23272e",
-)
-
-
-CSS = """
-#title { height: 1; padding: 0 1; background: $primary; color: $text; text-style: bold; }
-#middle { height: 1fr; }
-Table, Side { width: 1fr; height: 1fr; }
-Table, Side, Log, Help VerticalScroll {
-    scrollbar-background: $background; scrollbar-background-hover: $background;
-    scrollbar-color: $secondary-darken-3; scrollbar-color-hover: $secondary; scrollbar-color-active: $primary;
-}
-Log { height: 25%; max-height: 12; }
-.beside Side { width: 30; }
-.framed {
-    & Table, & Side, & Log {
-        border: round $secondary-darken-3; border-title-color: $foreground; border-title-style: bold;
-    }
-    & Side.-open, &.choosing Table { border: round $primary; }
-}
-.plain {
-    & Table > .table--chosen, & Entry.-chosen { text-style: reverse; }
-    & Table > .table--high-out, & Table > .table--low-out { text-style: underline; }
-}
-"""
 
 
 def _key(keys: str, action: str, text: str = "", shown: str | None = None) -> Binding:
@@ -365,47 +327,3 @@ class App(textual.app.App[None]):
             self.act(action)
         if self.side.is_open and action not in DUTY_STEPS:
             self.action_close()
-
-
-# -- the terminal ---------------------------------------------------------------------------------------------
-
-
-GRACE_S = 1.0
-"""How long Textual has to end where the terminal has gone: it may wait for ever to write there."""
-
-
-class _HungUp(BaseException):
-    """The terminal has gone, and the grace is over."""
-
-
-def in_terminal(app: App) -> int:
-    """Run the program; SIGTERM, SIGHUP and Ctrl+C end it, and not before the terminal is as it was."""
-    before = [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGALRM)]
-    try:
-        asyncio.run(_until_the_end(app))
-        return app.return_code or 0
-    except _HungUp:
-        return 128 + signal.SIGHUP
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGHUP, before[0])
-        signal.signal(signal.SIGALRM, before[1])
-
-
-async def _until_the_end(app: App) -> None:
-    loop = asyncio.get_running_loop()
-
-    def give_up(number: int, frame: object) -> None:
-        """The grace is over."""
-        raise _HungUp
-
-    def hang_up(number: int, frame: object) -> None:
-        """End, in time; not by the loop, which may be what waits."""
-        signal.signal(signal.SIGALRM, give_up)
-        signal.setitimer(signal.ITIMER_REAL, GRACE_S, GRACE_S)
-        loop.call_soon_threadsafe(app.action_end, 128 + number)
-
-    signal.signal(signal.SIGHUP, hang_up)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, app.action_end, 128 + number)
-    await app.run_async()
