@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from RPIO import model
+from RPIO import cli, facade, model
 from RPIO.cli import curses_app, lines
 from RPIO.cli import curses_screen as screen
 from support import wait_until
@@ -117,19 +117,22 @@ def test_a_level_that_cannot_be_read_is_a_dash():
 
 
 @pytest.mark.parametrize(
-    ("backend", "modes", "variable", "want"),
+    ("words", "variable", "used"),
     [
-        (None, [], "regs", ""),
-        ("cdev", [], "", "cdev"),
-        (None, ["dev"], "regs", "sim"),
-        (None, ["no_rpio"], "sim:3B", "sim:3B"),
-        ("sim:5", ["dev", "no_thread"], "", "sim:5"),
-        ("regs", ["dev"], "", None),
+        ([], "regs", []),
+        (["--backend", "cdev"], "", ["cdev"]),
+        (["dev"], "regs", ["sim"]),
+        (["no_rpio"], "sim:3B", []),
+        (["dev", "no_thread", "--backend", "sim:5B"], "", ["sim:5B"]),
     ],
 )
-def test_dev_touches_no_hardware(monkeypatch, backend, modes, variable, want):
+def test_dev_touches_no_hardware(capsys, monkeypatch, words, variable, used):
+    """It ends for want of a terminal, after it has chosen."""
+    chosen = []
     monkeypatch.setenv("RPIO_BACKEND", variable)
-    assert curses_app._spec(backend, modes) == want
+    monkeypatch.setattr(facade, "use", chosen.append)
+    assert cli.main(["curses", *words]) == 2
+    assert chosen == used
 
 
 def test_looking_takes_no_line_and_changes_none(rpio):
@@ -220,18 +223,22 @@ def test_a_refusal_is_a_message(rpio, monkeypatch):
 
 def test_without_a_terminal_it_says_so(capsys, monkeypatch):
     monkeypatch.setattr(os, "isatty", lambda fd: False)
-    assert curses_app.run([]) == 2
-    assert "needs a terminal" in capsys.readouterr().err
+    assert cli.main(["curses"]) == 2
+    assert (
+        capsys.readouterr().err == "rpio-curses: it needs a terminal\nwithout one: rpio -I shows all lines\n"
+    )
 
 
 @pytest.mark.parametrize(
-    ("words", "status"), [(["--help"], 0), (["sideways"], 2), (["dev", "--backend", "regs"], 2)]
+    ("words", "text"),
+    [
+        (["sideways"], "there is no mode 'sideways', only dev, no_rpio, no_thread"),
+        (["dev", "--backend", "regs"], "dev is a simulated board, and --backend regs is none"),
+    ],
 )
-def test_words_that_end_it_at_once(capsys, words, status):
-    with pytest.raises(SystemExit) as caught:
-        curses_app.run(words)
-    assert caught.value.code == status
-    assert "rpio-curses" in "".join(capsys.readouterr())
+def test_modes_that_cannot_be(capsys, words, text):
+    assert cli.main(["curses", *words]) == 2
+    assert capsys.readouterr().err == f"rpio-curses: {text}\nsee: rpio-curses --help\n"
 
 
 # -- the program itself -----------------------------------------------------------------------------------------
@@ -357,7 +364,7 @@ def test_an_unknown_terminal_is_a_message(terminal):
 
 @needs_tmux
 def test_a_model_that_is_none_is_a_message(terminal):
-    assert "9Z" in terminal.start("--backend", "sim:9Z", ready="9Z").end(1)
+    assert "9Z" in terminal.start("--backend", "sim:9Z", ready="9Z").end(2)
 
 
 @needs_tmux

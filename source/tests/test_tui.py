@@ -718,7 +718,7 @@ def test_keys_that_end_it(board, key, status):
 def test_without_a_terminal_it_says_so(board, capsys, monkeypatch):
     monkeypatch.setattr(os, "isatty", lambda fd: fd != 1)
     assert cli.main(["tui"]) == 2
-    assert capsys.readouterr().err == "rpio tui needs a terminal\nwithout one: rpio -I shows all lines\n"
+    assert capsys.readouterr().err == "rpio tui: it needs a terminal\nwithout one: rpio -I shows all lines\n"
 
 
 def forget_the_screen(monkeypatch):
@@ -738,7 +738,7 @@ def test_without_textual_it_says_what_to_type(board, capsys, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     assert cli.main(["tui"]) == 1
     assert capsys.readouterr().err == (
-        f"rpio tui needs Textual, the extra [tui]: /usr/bin/python3 -m pip install '{tui.WANTED}'; "
+        f"rpio tui: it needs Textual, the extra [tui]: /usr/bin/python3 -m pip install '{tui.WANTED}'\n"
         "rpio-curses does without\n"
     )
 

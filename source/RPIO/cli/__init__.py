@@ -59,8 +59,7 @@ def curses() -> int:
 
 def parser_of(verb: str) -> ArgumentParser:
     """Return the parser of a verb."""
-    module = _module(verb)
-    found: ArgumentParser = getattr(module, f"{verb}_parser", None or getattr(module, "parser", None))()
+    found: ArgumentParser = getattr(_module(verb), f"{verb}_parser")()
     return found
 
 
@@ -68,8 +67,6 @@ def _verb(words: list[str]) -> int:
     from .verb import carry_out
 
     name, *argv = words
-    if name == "curses":
-        return _module(name).run(argv)
     return carry_out(parser_of(name), argv, getattr(_module(name), name))
 
 

@@ -14,10 +14,11 @@ import signal
 from logging import getLogger
 from time import monotonic
 
-from .. import facade, opening
+from .. import errors, facade
 from . import curses_screen as screen
-from .classic import complain
-from .lines import DUTY_STEPS, FAILURES, LESS, MORE, REFRESH_S, REST_S, Lines, Messages, actions
+from . import verb
+from .classic import UsageError
+from .lines import DUTY_STEPS, LESS, MORE, REFRESH_S, REST_S, Lines, Messages, actions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,67 +32,46 @@ ESCAPE_MS = 50
 
 NO_KEY, ESCAPE = -1, 27
 
-EPILOG = """\
-modes:
-  dev, no_rpio   a simulated board: no hardware is touched
-  no_thread      look at the lines only when a key is pressed
-
-examples:
+EXAMPLES = """\
   rpio-curses                     the lines of this machine
   rpio-curses dev                 try it without hardware
   rpio-curses --backend sim:3B+   on a simulated Pi 3B+
+
+modes:
+  dev, no_rpio   a simulated board: no hardware is touched
+  no_thread      look at the lines only when a key is pressed
 
 h in the program shows its keys. NO_COLOR=1 does without colours.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of ``rpio-curses``."""
-    p = argparse.ArgumentParser(
-        prog="rpio-curses",
-        usage="rpio-curses [--backend NAME] [dev | no_rpio | no_thread]",
-        description="Look at all GPIOs and change them, in a terminal.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    p.add_argument(
-        "--backend", metavar="NAME", help="auto, regs, cdev, sysfs, sim, sim:4B...: what drives the lines"
-    )
-    p.add_argument("modes", nargs="*", metavar="mode", help=", ".join(MODES))
+def curses_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio-curses``."""
+    p = verb.parser("curses", "Look at all GPIOs and change them, in a terminal.", EXAMPLES)
+    p.prog = "rpio-curses"
+    p.add_argument("modes", nargs="*", metavar="MODE", help=", ".join(MODES))
     return p
 
 
-def run(argv: list[str]) -> int:
-    """Run until the user quits; return the exit status."""
-    p = parser()
-    options = p.parse_args(argv)
-    for mode in options.modes:
-        if mode not in MODES:
-            p.error(f"there is no mode {mode!r}, only {', '.join(MODES)}")
-    spec = _spec(options.backend, options.modes)
-    if spec is None:
-        p.error(f"{options.modes[0]} is a simulated board, and --backend {options.backend} is none")
+def curses(options: argparse.Namespace) -> int:
+    """``rpio-curses``"""
+    _choose(options.backend, options.modes)
     if not (os.isatty(0) and os.isatty(1)):
-        return complain("rpio-curses needs a terminal", "without one: rpio -I shows all lines", 2)
+        raise UsageError("it needs a terminal", hint="without one: rpio -I shows all lines")
     try:
         import curses
 
         curses.setupterm()
     except ImportError as e:
-        return complain(f"this Python comes without curses: {e}", "rpio -I shows all lines", 1)
+        raise errors.GPIOError(
+            f"this Python comes without curses: {e}", hint="rpio -I shows all lines"
+        ) from None
     except curses.error as e:
-        text = f"curses cannot use this terminal, TERM={os.environ.get('TERM', '')}: {e}"
-        return complain(text, "TERM=xterm rpio-curses may help; rpio -I shows all lines", 1)
-    facade.setwarnings(False)
-    try:
-        if spec:
-            facade.use(spec)
-            if opening.split(spec)[0] == "sim":
-                opening.look(spec)
-        app = App(is_live="no_thread" not in options.modes)
-    except FAILURES as e:
-        return complain(f"rpio-curses: {e}", getattr(e, "hint", ""), 1)
+        raise errors.GPIOError(
+            f"curses cannot use this terminal, TERM={os.environ.get('TERM', '')}: {e}",
+            hint="TERM=xterm rpio-curses may help; rpio -I shows all lines",
+        ) from None
+    app = App(is_live="no_thread" not in options.modes)
     status = in_terminal(app.run)
     if status != 128 + signal.SIGHUP:  # then there is nobody to read it
         for text in app.lines.last_words("rpio-curses"):
@@ -99,14 +79,17 @@ def run(argv: list[str]) -> int:
     return status
 
 
-def _spec(backend: str | None, modes: list[str]) -> str | None:
-    """What to use, "" for what RPIO_BACKEND says; None where a simulation is wanted and another backend named."""
+def _choose(backend: str | None, modes: list[str]) -> None:
+    """Use a simulated board in the modes that want one, unless --backend or RPIO_BACKEND has chosen it."""
+    for mode in modes:
+        if mode not in MODES:
+            raise UsageError(f"there is no mode {mode!r}, only {', '.join(MODES)}")
     if not set(modes) & {"dev", "no_rpio"}:
-        return backend or ""
-    wanted = backend or os.environ.get("RPIO_BACKEND", "")
-    if wanted.partition(":")[0] == "sim":
-        return wanted
-    return None if backend else "sim"
+        return
+    if (backend or os.environ.get("RPIO_BACKEND", "")).partition(":")[0] != "sim":
+        if backend is not None:
+            raise UsageError(f"{modes[0]} is a simulated board, and --backend {backend} is none")
+        facade.use("sim")
 
 
 # -- the terminal ---------------------------------------------------------------------------------------------

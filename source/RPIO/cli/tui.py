@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 
+from .. import errors
 from . import verb
-from .classic import complain
+from .classic import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,28 +32,25 @@ h in the program shows its keys. NO_COLOR=1 does without colours. It needs Textu
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def tui_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio tui``."""
     return verb.parser(
         "tui", "Look at all GPIOs and change them, in a terminal, with a mouse, waves and a log.", EXAMPLES
     )
 
 
-def run(argv: list[str]) -> int:
+def tui(options: argparse.Namespace) -> int:
     """``rpio tui``"""
-    return verb.carry_out(parser(), argv, _show)
-
-
-def _show(options: argparse.Namespace) -> int:
     if not all(map(os.isatty, (0, 1, 2))):  # Textual draws on stderr
-        return complain("rpio tui needs a terminal", "without one: rpio -I shows all lines", 2)
+        raise UsageError("it needs a terminal", hint="without one: rpio -I shows all lines")
     try:
         from . import tui_app
     except ImportError as e:
         why = "" if isinstance(e, ModuleNotFoundError) else f" ({e})"  # then it is one that is too old
         command = f"{sys.executable or 'python3'} -m pip install '{WANTED}'"
-        text = f"rpio tui needs Textual{why}, the extra [tui]: {command}; rpio-curses does without"
-        return complain(text, "", 1)
+        raise errors.GPIOError(
+            f"it needs Textual{why}, the extra [tui]: {command}", hint="rpio-curses does without"
+        ) from None
     app = tui_app.App()
     status = in_terminal(app)
     if status != 128 + signal.SIGHUP:  # then there is nobody to read it
