@@ -721,6 +721,22 @@ def test_without_a_terminal_it_says_so(board, capsys, monkeypatch):
     assert capsys.readouterr().err == "rpio tui: it needs a terminal\nwithout one: rpio -I shows all lines\n"
 
 
+@pytest.mark.parametrize("names", [{"LC_ALL": "C"}, {"LC_ALL": "", "LC_CTYPE": "C.UTF-8", "LANG": ""}])
+def test_without_utf8_it_says_so(board, capsys, monkeypatch, names):
+    """The second is what Python makes of the C locale for itself."""
+    monkeypatch.setattr(os, "isatty", lambda fd: True)
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(
+        "locale.nl_langinfo", lambda item: "UTF-8" if "LC_CTYPE" in names else "ANSI_X3.4-1968"
+    )
+    assert cli.main(["tui"]) == 1
+    assert capsys.readouterr().err == (
+        "rpio tui: it draws with UTF-8, which the locale does not have\n"
+        "LC_ALL=C.UTF-8 rpio tui, if the terminal has it; rpio-curses does with ASCII\n"
+    )
+
+
 def forget_the_screen(monkeypatch):
     """Have its modules be imported anew."""
     for module in [m for m in sys.modules if m.startswith("RPIO.cli.tui_")]:
@@ -730,6 +746,7 @@ def forget_the_screen(monkeypatch):
 
 @pytest.mark.parametrize("name", ["textual", "rich"])
 def test_without_textual_it_says_what_to_type(board, capsys, monkeypatch, name):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setattr(os, "isatty", lambda fd: True)
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     forget_the_screen(monkeypatch)
@@ -744,6 +761,7 @@ def test_without_textual_it_says_what_to_type(board, capsys, monkeypatch, name):
 
 
 def test_a_textual_that_is_too_old_is_named(board, capsys, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setattr(os, "isatty", lambda fd: True)
     forget_the_screen(monkeypatch)
     monkeypatch.setitem(sys.modules, "textual.theme", types.ModuleType("textual.theme"))

@@ -236,25 +236,32 @@ def inspect(text: str) -> None:
     for part in parts:
         gpio = number(part)
         if is_valid(gpio):
-            show(gpio)
+            show(gpio, level_of)
         elif not is_range:
             print(f"GPIO {gpio}: does not exist", file=sys.stderr)
 
 
 def inspect_all(_: bool) -> None:
     """-I"""
+    from . import looking
+
     for gpio in gpios():
-        show(gpio)
+        show(gpio, looking.level_of)
 
 
-def show(gpio: int) -> None:
+def level_of(gpio: int) -> int | None:
+    """The level of a line that was asked for; None where it cannot be read without disturbing who has the line."""
+    try:
+        return facade.forceinput(gpio)
+    except (errors.NotSupportedError, errors.LineBusyError):
+        return None
+
+
+def show(gpio: int, level_of: Callable[[int], int | None]) -> None:
     """Print function and level; "-" for a level that cannot be read."""
     name = model.FUNCTION_NAMES.get(facade.gpio_function(gpio), "-")
-    try:
-        value = str(facade.forceinput(gpio))
-    except (errors.NotSupportedError, errors.LineBusyError):
-        value = "-"
-    print(f"GPIO {gpio}: {name:<6} ({value})")
+    value = level_of(gpio)
+    print(f"GPIO {gpio}: {name:<6} ({'-' if value is None else value})")
 
 
 def write(text: str) -> None:

@@ -154,19 +154,6 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise _Ended(number)
 
 
-def is_utf8() -> bool:
-    """Whether the user's locale says UTF-8; Python makes UTF-8 of the C locale for itself, which does not count."""
-    import locale
-
-    if locale.nl_langinfo(locale.CODESET).upper().replace("-", "") != "UTF8":
-        return False
-    names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
-    is_coerced = (
-        not names[0] and names[1] in ("C.UTF-8", "C.utf8", "UTF-8") and names[2] in ("", "C", "POSIX")
-    )
-    return not is_coerced
-
-
 def styles() -> dict[str, int]:
     """What the styles of curses_screen look like here."""
     import curses
@@ -287,7 +274,7 @@ class App:
             curses.curs_set(0)
         except curses.error:
             pass  # this terminal cannot hide it
-        look, utf8 = styles(), is_utf8()
+        look, utf8 = styles(), verb.has_utf8_terminal()
         shown: list[screen.Row] | None = None
         next_look_s, rested_s = monotonic() + REFRESH_S, 0.0
         while not self._is_over:

@@ -7,18 +7,10 @@ import argparse
 
 from .. import errors, facade, model
 from . import verb
-from .classic import UsageError, say_if_released
+from .classic import UsageError, level_of, say_if_released
 
 MODES = {"in": model.IN, "input": model.IN, "out": model.OUT, "output": model.OUT}
 PULLS = {"up": model.PUD_UP, "down": model.PUD_DOWN, "off": model.PUD_OFF}
-
-
-def level_of(line: int) -> int | None:
-    """The level; None where it cannot be read without disturbing who has the line."""
-    try:
-        return facade.forceinput(line)
-    except (errors.NotSupportedError, errors.LineBusyError):
-        return None
 
 
 def _level(text: str) -> int:

@@ -11,7 +11,7 @@ from logging import Handler, LogRecord
 
 from .. import PWM, errors, facade, model
 from ..interrupts import Subscription
-from . import doctor
+from . import doctor, looking
 from .classic import gpios
 
 TYPE_CHECKING = False
@@ -188,7 +188,7 @@ class Lines:
         holder = "" if line.is_ours else _or(board.backend.consumer, gpio, "")
         line.holder = "".join(c if c.isprintable() else "?" for c in holder)
         line.pull = _or(board.backend.pull, gpio, None) if line.function == model.IN else None
-        line.level = None if line.duty is not None else _or(facade.forceinput, gpio, None)
+        line.level = None if line.duty is not None else _or(looking.level_of, gpio, None)
 
     def act(self, line: Line, action: str) -> str:
         """Carry out an entry of the menu; the error, "" where there is none."""

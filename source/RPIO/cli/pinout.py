@@ -11,6 +11,7 @@ from .. import pinout as drawing
 from . import verb
 from .classic import UsageError
 from .keeping import File, check_path
+from .looking import level_of, may_look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,27 +95,14 @@ def _board(name: str | None, backend: str | None) -> tuple[Hardware, bool]:
 
 
 def _live(line: int) -> Live:
-    """What a line does now; what cannot be read, or not without a risk, is left out.
-
-    Where the kernel is asked (cdev, sysfs) a level is read by taking the line for a moment. A line that a driver
-    has as SCL or TXD, say, may lose that function when it is given back, and the kernel does not tell the function:
-    so lines that are well known for another use than GPIO are not taken.
-    """
-    backend = facade.board.backend
-    function: str
-    level: int | None = None
+    """What a line does now; what cannot be read, or not without a risk, is left out."""
     try:
         function = drawing.FUNCTIONS.get(facade.gpio_function(line), "")
     except (errors.NotSupportedError, errors.InvalidChannelException):
         function = ""
-    if "functions" in backend.features or not drawing.is_well_known(line):
-        try:
-            level = facade.forceinput(line)
-        except (errors.NotSupportedError, errors.LineBusyError, errors.InvalidChannelException):
-            pass
-    elif function == "IN":
+    if function == "IN" and not may_look(line):
         function = ""  # or any of the alternate functions
-    return function, level, backend.consumer(line)
+    return function, level_of(line), facade.board.backend.consumer(line)
 
 
 def _print_json(hardware: Hardware, headers: list[Header], is_here: bool) -> None:

@@ -43,6 +43,9 @@ def tui(options: argparse.Namespace) -> int:
     """``rpio tui``"""
     if not all(map(os.isatty, (0, 1, 2))):  # Textual draws on stderr
         raise UsageError("it needs a terminal", hint="without one: rpio -I shows all lines")
+    if not verb.has_utf8_terminal():
+        hint = "LC_ALL=C.UTF-8 rpio tui, if the terminal has it; rpio-curses does with ASCII"
+        raise errors.GPIOError("it draws with UTF-8, which the locale does not have", hint=hint)
     try:
         from . import tui_app
     except ImportError as e:

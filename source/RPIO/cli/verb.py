@@ -187,6 +187,19 @@ def is_utf8(file: TextIO | None) -> bool:
     return (getattr(file, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
+def has_utf8_terminal() -> bool:
+    """Whether the user's locale says UTF-8; Python makes UTF-8 of the C locale for itself, which does not count."""
+    import locale
+
+    if locale.nl_langinfo(locale.CODESET).upper().replace("-", "") != "UTF8":
+        return False
+    names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    is_coerced = (
+        not names[0] and names[1] in ("C.UTF-8", "C.utf8", "UTF-8") and names[2] in ("", "C", "POSIX")
+    )
+    return not is_coerced
+
+
 def has_colours(file: TextIO | None) -> bool:
     """Whether to write colours: to a terminal, and nowhere with NO_COLOR (https://no-color.org)."""
     return (
