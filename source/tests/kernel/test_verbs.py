@@ -11,14 +11,16 @@ import pytest
 from support import is_asleep, wait_until
 
 COMMANDS = ["watch 17", "pwm 18 100 50", "servo 19 1500", "write 20=1 -o --hold", "capture 21", "-w 22"]
-"""A line for each: gpio-sim leaves a line an output that was one."""
+"""A line for each, an input first: gpio-sim leaves a line an output that was one."""
 
 
 @pytest.mark.parametrize(("line", "command"), list(enumerate(COMMANDS, 17)))
 def test_lines_are_released_after_ctrl_c(pi_chip, line, command):
     env = {name: value for name, value in os.environ.items() if name != "RPIO_BACKEND"}
+    rpio = [sys.executable, "-m", "RPIO"]
+    subprocess.run([*rpio, "mode", str(line), "in"], check=True, env=env, stderr=subprocess.DEVNULL)
     process = subprocess.Popen(
-        [sys.executable, "-m", "RPIO", *command.split()],
+        [*rpio, *command.split()],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
