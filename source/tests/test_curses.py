@@ -8,8 +8,8 @@ import time
 import pytest
 
 from RPIO import cli, facade, model
-from RPIO.cli import curses_app, lines
-from RPIO.cli import curses_screen as screen
+from RPIO.cli.screens import curses_app, lines
+from RPIO.cli.screens import curses_screen as screen
 from support import wait_until
 from terminal import Terminal, needs_tmux
 
@@ -126,7 +126,7 @@ def test_a_level_that_cannot_be_read_is_a_dash():
         (["dev", "no_thread", "--backend", "sim:5B"], "", ["sim:5B"]),
     ],
 )
-def test_dev_touches_no_hardware(capsys, monkeypatch, words, variable, used):
+def test_dev_touches_no_hardware(rpio, capsys, monkeypatch, words, variable, used):
     """It ends for want of a terminal, after it has chosen."""
     chosen = []
     monkeypatch.setenv("RPIO_BACKEND", variable)
@@ -221,7 +221,7 @@ def test_a_refusal_is_a_message(rpio, monkeypatch):
     assert app.state.message == "GPIO 2 is in use by spi"
 
 
-def test_without_a_terminal_it_says_so(capsys, monkeypatch):
+def test_without_a_terminal_it_says_so(rpio, capsys, monkeypatch):
     monkeypatch.setattr(os, "isatty", lambda fd: False)
     assert cli.main(["curses"]) == 2
     assert (
@@ -236,7 +236,7 @@ def test_without_a_terminal_it_says_so(capsys, monkeypatch):
         (["dev", "--backend", "regs"], "dev is a simulated board, and --backend regs is none"),
     ],
 )
-def test_modes_that_cannot_be(capsys, words, text):
+def test_modes_that_cannot_be(rpio, capsys, words, text):
     assert cli.main(["curses", *words]) == 2
     assert capsys.readouterr().err == f"rpio-curses: {text}\nsee: rpio-curses --help\n"
 

@@ -22,7 +22,8 @@ import pytest
 import RPIO
 from RPIO import cli
 from RPIO._gpio import EdgeEvent
-from RPIO.cli import journal, lines, trace, tui, tui_app, tui_parts, tui_table
+from RPIO.cli import screens
+from RPIO.cli.screens import journal, lines, trace, tui, tui_app, tui_parts, tui_table
 from support import wait_until
 from terminal import Terminal, needs_tmux
 
@@ -739,9 +740,9 @@ def test_without_utf8_it_says_so(board, capsys, monkeypatch, names):
 
 def forget_the_screen(monkeypatch):
     """Have its modules be imported anew."""
-    for module in [m for m in sys.modules if m.startswith("RPIO.cli.tui_")]:
+    for module in [m for m in sys.modules if m.startswith("RPIO.cli.screens.tui_")]:
         monkeypatch.delitem(sys.modules, module)
-        monkeypatch.delattr(cli, module.rpartition(".")[2])
+        monkeypatch.delattr(screens, module.rpartition(".")[2])
 
 
 @pytest.mark.parametrize("name", ["textual", "rich"])

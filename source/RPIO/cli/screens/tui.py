@@ -11,9 +11,9 @@ import os
 import signal
 import sys
 
-from .. import errors
-from . import verb
-from .classic import UsageError
+from ... import errors
+from .. import verb
+from ..classic import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

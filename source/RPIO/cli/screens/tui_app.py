@@ -24,7 +24,7 @@ from textual.geometry import Size
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
-from .. import facade
+from ... import facade
 from .journal import Journal
 from .lines import BACK, DUTY_STEPS, LABELS, LESS, MORE, REFRESH_S, REST_S, Line, Lines, Messages, level_of
 from .trace import COLUMN_NS
@@ -36,7 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._gpio import EdgeEvent
+    from ..._gpio import EdgeEvent
 
 BUSY_S = 0.01
 """How long edges are read at once: with REST_S between, reading a line that oscillates takes a sixth of the time."""

@@ -11,13 +11,13 @@ from collections import deque
 from datetime import datetime
 from time import monotonic_ns, time_ns
 
-from ..recording_formats import time_text
+from ...recording_formats import time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._gpio import EdgeEvent
+    from ..._gpio import EdgeEvent
 
     Row = tuple[str, str]
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from logging import Handler, LogRecord
 
-from .. import PWM, errors, facade, model
-from ..interrupts import Subscription
-from . import doctor, looking
-from .classic import gpios
+from ... import PWM, errors, facade, model
+from ...interrupts import Subscription
+from .. import doctor, looking
+from ..classic import gpios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
 
-    from .._gpio import EdgeEvent
-    from ..interrupts import WatchedLine
+    from ..._gpio import EdgeEvent
+    from ...interrupts import WatchedLine
 
     T = TypeVar("T")
 

@@ -14,10 +14,10 @@ import signal
 from logging import getLogger
 from time import monotonic
 
-from .. import errors, facade
+from ... import errors, facade
+from .. import verb
+from ..classic import UsageError
 from . import curses_screen as screen
-from . import verb
-from .classic import UsageError
 from .lines import DUTY_STEPS, LESS, MORE, REFRESH_S, REST_S, Lines, Messages, actions
 
 TYPE_CHECKING = False
