@@ -86,6 +86,9 @@ class Servo:
             on the header.
         """
         gpio, width_us = index(gpio), index(pulse_width_us)
+        _channels().unless_ended(gpio, lambda: self._set(gpio, width_us))
+
+    def _set(self, gpio: int, width_us: int) -> None:
         increment_us = _channels().increment_us
         if width_us % increment_us:
             raise AttributeError(
@@ -157,7 +160,7 @@ class PWM:
         try:
             self._period_ns = arguments.period_ns_of(frequency)
         except ValueError:
-            self._end()
+            facade.board.pulses.drop(self._line, self)
             raise
 
     def start(self, dutycycle: float) -> None:
@@ -166,9 +169,15 @@ class PWM:
         Raises:
             WrongDirectionException: the channel is no output any more. PWMExistsError. ValueError.
         """
-        self._duty = arguments.duty_of(dutycycle)
-        facade.board.pulses.start(self._line, self, *self._times_ns)
-        self._running = True
+        was_running, self._running = self._running, True
+        try:
+            self._duty = arguments.duty_of(dutycycle)
+            facade.board.pulses.start(self._line, self, *self._times_ns)
+        except BaseException:
+            self._running = was_running
+            raise
+        if not self._running:  # stopped in the middle
+            self.stop()
 
     def ChangeDutyCycle(self, dutycycle: float) -> None:
         """Have *dutycycle* percent of each period high: 0.0 to 100.0. Before start() it is only checked."""
@@ -183,11 +192,10 @@ class PWM:
             facade.board.pulses.change(self._line, self, *self._times_ns)
 
     def stop(self) -> None:
-        """End with the output low; start() begins again with the same frequency. Twice is fine."""
-        self._end()
+        """End with the output low; start() begins again with the same frequency. Twice is fine.
 
-    def _end(self) -> None:
-        """Not stop() itself, which a subclass may have overridden."""
+        A signal handler may call it: what it has interrupted begins nothing again.
+        """
         self._running = False
         line = getattr(self, "_line", None)
         if line is not None:
@@ -203,7 +211,10 @@ class PWM:
         return self._period_ns, round(self._period_ns * self._duty)
 
     def __del__(self) -> None:
-        self._end()  # as RPi.GPIO: a program that lets go of the object expects silence
+        # As RPi.GPIO: a program that lets go of the object expects silence. Not by stop(), which may be overridden.
+        line = getattr(self, "_line", None)
+        if line is not None:
+            facade.board.pulses.drop(line, self)
 
     # -- the original RPIO's functions ------------------------------------------------------------
 
@@ -243,7 +254,8 @@ class PWM:
             RuntimeError: the channel has not been initialised; the pulse does not fit into the subcycle, or overlaps
             another one of this GPIO; the GPIO is not on the header.
         """
-        _channels().add(index(dma_channel), index(gpio), index(start), index(width))
+        number, gpio, start, width = index(dma_channel), index(gpio), index(start), index(width)
+        _channels().unless_ended(gpio, lambda: _channels().add(number, gpio, start, width))
 
     @staticmethod
     def clear_channel(channel: int) -> None:

@@ -9,7 +9,7 @@ from . import dma, errors, log, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .backends import Backend
 
@@ -27,6 +27,7 @@ class Channel:
         self.number, self.subcycle_time_us, self.increment_us = number, subcycle_time_us, increment_us
         self.slots = subcycle_time_us // increment_us
         self.pulses: dict[int, dict[int, int]] = {}
+        self.is_over = False  # for good
         self.held_low: set[int] = (
             set()
         )  # lines whose last pulse, before they were cleared, ended with the subcycle
@@ -165,24 +166,36 @@ class SoftMeans:
         backend = self._backend()
         if backend is None:
             return
-        wave = self._waves.pop(channel.number, None)
+        wave = self._waves.get(channel.number)
         if wave is not None and backend.wave(wave) is None:
             wave = None  # a line of it was set up anew, or its chip has gone
         edges = channel.edges(lambda line: backend.function(line) == model.OUT)
         if edges:
             turn_ns = channel.slots * channel.increment_us * NS_PER_US
             self._waves[channel.number] = play(backend, edges, turn_ns, 0, wave)
+            if channel.is_over:  # a signal handler has ended it meanwhile
+                self._end(channel, backend, {line for _, line, _ in edges})
         elif wave is not None:
+            self._end(channel, backend, channel.pulses)
+        else:
+            self._waves.pop(channel.number, None)
+
+    def _end(self, channel: Channel, backend: Backend, lines: Iterable[int]) -> None:
+        """End what is played, and lines low."""
+        wave = self._waves.pop(channel.number, None)
+        if wave is not None:
             backend.stop_wave(wave)
-            for line in channel.pulses:
-                if backend.function(line) == model.OUT:
-                    backend.write(line, 0)
+        for line in lines:
+            if backend.function(line) == model.OUT:
+                backend.write(line, 0)
 
     def lose(self, channel: Channel, line: int) -> None:
         """Go on without a line, which is not the channel's any more."""
         backend = self._backend()
-        if backend is not None and channel.number in self._waves:
-            backend.end_pwm(line)
+        if backend is None:
+            return
+        backend.end_pwm(line)
+        if channel.number in self._waves:
             self._play(channel)
 
     def resume(self, channel: Channel) -> None:
@@ -191,14 +204,9 @@ class SoftMeans:
 
     def stop(self, channel: Channel) -> None:
         """End a channel, its lines low."""
-        backend, wave = self._backend(), self._waves.pop(channel.number, None)
-        if backend is None:
-            return
-        if wave is not None:
-            backend.stop_wave(wave)
-        for line in channel.pulses:
-            if backend.function(line) == model.OUT:
-                backend.write(line, 0)
+        backend = self._backend()
+        if backend is not None:
+            self._end(channel, backend, channel.pulses)
 
     def close(self) -> None:
         """Give everything back."""

@@ -49,6 +49,7 @@ class PulseChannels:
         self._servo_channels: dict[int, int] = {}  # subcycle -> the channel that servos share
         self._lent_channels: dict[int, int] = {}  # the same, begun for PWM objects and of no servo
         self._hardware_servos: dict[int, HardwareChannel] = {}
+        self._ends: dict[int, int] = {}  # line -> how often its pulses have been ended
 
     # -- setup ------------------------------------------------------------------------------------
 
@@ -262,7 +263,7 @@ class PulseChannels:
         """Have the hardware's PWM make the pulses of a line that is connected to it."""
         with self._lock:
             if line not in self._hardware_servos:
-                self._pulses.attach(line, self, self.stop_hardware_servo, by_hardware=True)
+                self._pulses.attach(line, self, "a servo", self._lose_hardware_servo, by_hardware=True)
                 try:
                     self._hardware_servos[line] = self._open_hardware(line)
                 except BaseException:
@@ -280,9 +281,15 @@ class PulseChannels:
         with self._lock:
             hardware = self._hardware_servos.pop(line, None)
             if hardware is not None:
+                self._note_end(line)
                 hardware.set_low()
                 hardware.close()
                 self._pulses.detach(line, self)
+
+    def _lose_hardware_servo(self, line: int) -> None:
+        """The line is being cleaned up."""
+        self._note_end(line)
+        self.stop_hardware_servo(line)
 
     def check_hardware_free(self, line: int) -> None:
         """Raise for the hardware's PWM of a line where that paces DMA."""
@@ -333,7 +340,11 @@ class PulseChannels:
         if line not in channel.pulses:
             self._make_output(line)
             self._pulses.attach(
-                line, channel, lambda line: self._lose(channel, line), lambda: self._resume(channel)
+                line,
+                channel,
+                f"channel {channel.number} of RPIO.PWM",
+                lambda line: self._lose(channel, line),
+                lambda: self._resume(channel),
             )
             channel.pulses[line] = {}
 
@@ -353,7 +364,11 @@ class PulseChannels:
                 )
             self._take(channel, line)
             channel.pulses[line][start] = width
-            self._carry_out(channel, line, start, lambda means: means.add(channel, line, start, width))
+            try:
+                self._check_setup("adding pulses").add(channel, line, start, width)
+            except BaseException:
+                channel.pulses[line].pop(start, None)
+                raise
 
     def replace(self, number: int, line: int, start: int, width: int) -> None:
         """Make this the line's only pulse, without a glitch."""
@@ -371,19 +386,34 @@ class PulseChannels:
             channel.pulses[line] = before
             raise
 
-    def _carry_out(
-        self, channel: Channel, line: int, start: int, do: Callable[[DmaMeans | SoftMeans], None]
-    ) -> None:
+    def unless_ended(self, line: int, change: Callable[[], None]) -> None:
+        """Change the pulses of a line; where a signal handler ends them before that is done, end them again."""
+        before = self._ends.get(line)
         try:
-            do(self._check_setup("adding pulses"))
-        except BaseException:
-            channel.pulses[line].pop(start, None)
-            raise
+            change()
+        except Exception:
+            if self._ends.get(line) == before:
+                raise
+        if self._ends.get(line) != before:
+            self._end_again(line)
+
+    def _end_again(self, line: int) -> None:
+        with self._lock:
+            self.stop_hardware_servo(line)
+            for channel in [channel for channel in self._channels.values() if line in channel.pulses]:
+                if self._pulses.has(line, channel):
+                    self.clear_line(channel.number, line)
+                else:
+                    self._lose(channel, line)
+
+    def _note_end(self, line: int) -> None:
+        self._ends[line] = self._ends.get(line, 0) + 1
 
     def clear_line(self, number: int, line: int) -> None:
         """Remove all pulses of a line from a channel; the line stays the channel's."""
         with self._lock:
             channel = self.channel(number)
+            self._note_end(line)
             if line not in channel.pulses:
                 raise errors.PulseError(f"gpio {line} has not been used on channel {number} yet")
             channel.note_clear(line)
@@ -398,6 +428,7 @@ class PulseChannels:
     def _lose(self, channel: Channel, line: int) -> None:
         """The line is being cleaned up: no pulses any more, and not the channel's."""
         with self._lock:
+            self._note_end(line)
             if self._channels.get(channel.number) is channel and line in channel.pulses:
                 del channel.pulses[line]
                 self._check_setup("clearing channels").lose(channel, line)
@@ -439,7 +470,9 @@ class PulseChannels:
                 self.clear(channel.number)
             means.stop(channel)
         finally:
+            channel.is_over = True
             for line in channel.pulses:
+                self._note_end(line)
                 self._pulses.detach(line, channel)
 
     def abandon(self) -> None:

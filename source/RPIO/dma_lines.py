@@ -42,8 +42,11 @@ class DmaLines:
         if number is None:
             return False
         slot_ns = self._channels.increment_us * NS_PER_US
-        self._channels.lend(number, line, (high_ns + slot_ns // 2) // slot_ns)
-        self._numbers[line] = number
+        try:
+            self._channels.lend(number, line, (high_ns + slot_ns // 2) // slot_ns)
+        finally:
+            # What has begun can be left, also where a signal handler has left it in the middle.
+            self._numbers[line] = number
         return True
 
     def _channel_of(self, line: int, period_ns: int) -> int | None:

@@ -287,6 +287,8 @@ class Channel:
             if self._read("polarity") != "normal":
                 self._write("polarity", "normal")
             self._write("enable", "1")
+            if not self.is_open:  # a signal handler has closed it in the middle
+                self._write("enable", "0")
         except OSError as e:
             raise self._explain(e) from None
 

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The rules of PWM objects: one of them drives a channel, which has to be an output."""
+"""The rules of PWM objects: one of them drives a channel, which has to be an output.
+
+Threads wait for each other at the board's lock. A signal handler cannot: it runs in the middle of what it interrupts,
+with the same lock. So what is wanted of a line stands in a book before it is carried out. A handler changes the book,
+and who has been interrupted looks at it again afterwards, and does what it says by then.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,10 @@ if TYPE_CHECKING:
     from .dma_lines import DmaLines
     from .hardware_pwm import Channel as HardwareChannel
     from .numbering import Numbering
+
+
+STOP_S = 1.0
+"""How long end() waits for the lock: a handler may have interrupted who has what the holder of the lock waits for."""
 
 
 class NoLines:
@@ -41,6 +50,18 @@ class NoLines:
         """Nothing to forget."""
 
 
+class Drive:
+    """What is wanted of one line: *owner* is the id() of who has it, *wave* the period and high time of a PWM object
+    from start() to stop(). *by* says what that is, where it is no PWM object.
+    """
+
+    __slots__ = ("by", "owner", "wave")
+
+    def __init__(self, owner: int, by: str = "") -> None:
+        self.owner, self.by = owner, by
+        self.wave: tuple[int, int] | None = None
+
+
 class Pulses:
     """Who drives which line with pulses. *is_output* says whether a line is set up as one here, *backend* returns the
     backend, or None where it is closed. *has_hardware* says whether an overlay has connected a line to the hardware's
@@ -60,9 +81,9 @@ class Pulses:
     ) -> None:
         self._numbering, self._is_output, self._backend, self._lock = numbering, is_output, backend, lock
         self._has_hardware, self._open_hardware = has_hardware, open_hardware
+        self._book: dict[int, Drive] = {}
         self._hardware: dict[int, HardwareChannel] = {}  # of lines that it drives
-        self._owners: dict[int, int] = {}  # line -> id() of the PWM object that has it
-        self._waves: dict[int, tuple[int, int]] = {}  # line -> period and high time, from start() to stop()
+        self._soft: set[int] = set()  # lines that the C timer drives for PWM objects
         self._enders: dict[int, Callable[[int], object]] = {}  # line -> what ends the pulses of attach()
         self._resumers: dict[int, Callable[[], object]] = {}  # line -> what goes on with them after setup()
         self.collect: Callable[[], object] = lambda: (
@@ -71,12 +92,14 @@ class Pulses:
 
     def forget(self) -> None:
         """Nobody drives anything any more."""
-        self._owners.clear()
-        self._waves.clear()
+        self._book.clear()
+        self._soft.clear()
         self._enders.clear()
         self._resumers.clear()
         self._hardware.clear()
         self.by_dma.forget()
+
+    # -- who has a line --------------------------------------------------------------------------
 
     def check_free(self, line: int, owner: object) -> None:
         """Raise PWMExistsError for a line that another one than *owner* drives."""
@@ -87,11 +110,12 @@ class Pulses:
         self,
         line: int,
         owner: object,
+        by: str,
         end: Callable[[int], object],
         resume: Callable[[], object] = lambda: None,
         by_hardware: bool = False,
     ) -> None:
-        """Let *owner* drive an output by means of its own, or a line *by_hardware*.
+        """Let *owner*, which is called *by*, drive an output by means of its own, or a line *by_hardware*.
 
         *end* is called when the line is cleaned up, *resume* when it has been set up, as an input or an output.
 
@@ -102,20 +126,26 @@ class Pulses:
             self._check_owner(line, owner)
             if not by_hardware:
                 self._check_output(line)
-            self._owners[line] = id(owner)
             self._enders[line], self._resumers[line] = end, resume
+            self._book[line] = Drive(id(owner), by)
 
     def detach(self, line: int, owner: object) -> None:
         """The line is nobody's again. Nothing where it is not this owner's."""
         with self._lock:
-            if self._owners.get(line) == id(owner):
-                self._owners.pop(line, None)
+            if self.has(line, owner):
+                self._book.pop(line, None)
                 self._enders.pop(line, None)
                 self._resumers.pop(line, None)
 
+    def has(self, line: int, owner: object) -> bool:
+        """Whether the line is this owner's."""
+        drive = self._book.get(line)
+        return drive is not None and drive.owner == id(owner)
+
     def drives(self, line: int) -> bool:
         """Whether a PWM object has been started on the line, and not been stopped; or something is attached to it."""
-        return line in self._waves or line in self._enders
+        drive = self._book.get(line)
+        return line in self._enders or (drive is not None and drive.wave is not None)
 
     def leave_hardware(self, line: int) -> None:
         """The line is being set up, which takes it from the hardware's PWM: others go on with its pulses."""
@@ -126,9 +156,11 @@ class Pulses:
     def claim(self, channel: int, owner: object) -> int:
         """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
         line = self._numbering.line_of(channel)
-        self._check_owner(line, owner)
-        self._check_driven(line)
-        self._owners[line] = id(owner)
+        with self._lock:
+            self._check_owner(line, owner)
+            self._check_driven(line)
+            self._book.setdefault(line, Drive(id(owner)))
+            self._check_owner(line, owner)  # a signal handler may have been quicker
         return line
 
     def means_of(self, line: int, period_ns: int) -> str:
@@ -137,7 +169,7 @@ class Pulses:
             return "hardware"
         if self.by_dma.drives(line):
             return "dma"
-        return "soft" if line in self._waves or not self.by_dma.fits(line, period_ns) else "dma"
+        return "soft" if line in self._soft or not self.by_dma.fits(line, period_ns) else "dma"
 
     def _by_hardware(self, line: int) -> bool:
         return line in self._hardware or self._has_hardware(line)
@@ -148,13 +180,19 @@ class Pulses:
             self._check_output(line)
 
     def _check_owner(self, line: int, owner: object) -> None:
-        if self._owners.get(line, id(owner)) != id(owner):
+        if line in self._book and not self.has(line, owner):
             self.collect()
-        if self._owners.get(line, id(owner)) != id(owner):
+        drive = self._book.get(line)
+        if drive is None or drive.owner == id(owner):
+            return
+        if drive.by:
             raise errors.PWMExistsError(
-                "A PWM object already exists for this GPIO channel",
-                hint="stop() the other one, or use it: ChangeDutyCycle(), ChangeFrequency()",
+                f"GPIO {line} is driven by {drive.by} already", hint="stop that first, or take another GPIO"
             )
+        raise errors.PWMExistsError(
+            "A PWM object already exists for this GPIO channel",
+            hint="stop() the other one, or use it: ChangeDutyCycle(), ChangeFrequency()",
+        )
 
     def _check_output(self, line: int) -> None:
         if not self._is_output(line):
@@ -163,33 +201,67 @@ class Pulses:
                 hint=f"setup({self._numbering.channel_of(line)}, OUT) first",
             )
 
+    # -- PWM objects -----------------------------------------------------------------------------
+
     def start(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
         """Drive an output with pulses; with others from its next period on where it has some already."""
         with self._lock:
             self._check_owner(line, owner)
             self._check_driven(line)
-            self._drive(line, (period_ns, high_ns))
-            self._owners[line] = id(owner)
+            drive = self._book.setdefault(line, Drive(id(owner)))
+            self._want(line, drive, (period_ns, high_ns))
 
     def change(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
         """As start(); nothing shows where the line is no output of this owner any more, as after cleanup()."""
         with self._lock:
-            if self._owners.get(line) != id(owner):
+            is_soft = line in self._soft  # before the book: what is ended from here on does not begin again
+            drive = self._book.get(line)
+            if drive is None or drive.owner != id(owner):
                 return
             if self._is_output(line) or self._by_hardware(line):
-                self._drive(line, (period_ns, high_ns))
-            elif line in self._waves:
-                self._waves[line] = period_ns, high_ns  # to go on with
+                self._want(line, drive, (period_ns, high_ns), is_soft)
+            elif drive.wave is not None:
+                drive.wave = period_ns, high_ns  # to go on with
 
-    def _drive(self, line: int, wave: tuple[int, int]) -> None:
-        may_take_dma = line not in self._waves or self.by_dma.drives(line)  # the C timer keeps what it has
-        if self._by_hardware(line):
+    def _want(self, line: int, drive: Drive, wave: tuple[int, int], is_soft: bool = False) -> None:
+        """Write it into the book and carry it out; an error leaves the book as it was."""
+        before, drive.wave = drive.wave, wave
+        try:
+            self._carry_out(line, drive, is_soft)
+        except BaseException:
+            if drive.wave is wave:
+                drive.wave = before
+            if before is None and self._book.get(line) is drive:
+                self._silence(line)  # what had begun
+            raise
+
+    def _carry_out(self, line: int, drive: Drive, is_soft: bool = False) -> None:
+        """Do what the book says, until it says so. *is_soft*: the C timer drives the line, if anybody does."""
+        while (wave := drive.wave) is not None:
+            try:
+                self._drive(line, wave, is_soft)
+            except Exception:  # nobody's, where a handler has ended in its middle what it is about
+                if self._book.get(line) is drive and drive.wave is wave:
+                    raise
+            now = self._book.get(line)
+            if now is drive and drive.wave is wave:
+                return
+            if now is None or now.wave is None:
+                break
+            drive, is_soft = now, False
+        if line not in self._enders:
+            self._silence(line)
+
+    def _drive(self, line: int, wave: tuple[int, int], is_soft: bool) -> None:
+        backend = self._backend()
+        assert backend is not None, "an output has a backend"
+        if is_soft:
+            backend.change_pwm(line, *wave)
+        elif self._by_hardware(line):
             self._drive_hardware(line, wave)
-        elif not may_take_dma or not self.by_dma.drive(line, *wave):
-            backend = self._backend()
-            assert backend is not None, "an output has a backend"
+        elif line in self._soft or not self.by_dma.drive(line, *wave):  # the C timer keeps what it has
             backend.pwm(line, *wave)
-        self._waves[line] = wave
+            self._soft.add(line)
 
     def _drive_hardware(self, line: int, wave: tuple[int, int]) -> None:
         if line not in self._hardware:
@@ -199,8 +271,9 @@ class Pulses:
 
     def resume(self, line: int) -> None:
         """The line is an output again: go on, as RPi.GPIO, whose thread has never noticed."""
-        if line in self._waves:
-            self._drive(line, self._waves[line])
+        drive = self._book.get(line)
+        if drive is not None and drive.wave is not None:
+            self._carry_out(line, drive)
         self.interrupt(line)
 
     def interrupt(self, line: int) -> None:
@@ -209,25 +282,49 @@ class Pulses:
         if resume is not None:
             resume()
 
+    # -- the end ---------------------------------------------------------------------------------
+
     def end(self, line: int, owner: object) -> None:
-        """End the pulses of this owner, low. Nothing where it has none; takes no lock: see PWM.__del__()."""
-        if self._owners.get(line) == id(owner):
-            self._owners.pop(line, None)
-            self._end(line)
+        """End the pulses of this owner, low, and any that are nobody's. Nothing where the line is another one's."""
+        is_locked = self._lock.acquire(timeout=STOP_S)
+        try:
+            if line not in self._book:
+                self._silence(line)
+            self._let_go(line, owner)
+        finally:
+            if is_locked:
+                self._lock.release()
+
+    def drop(self, line: int, owner: object) -> None:
+        """The same for an owner that is no more, at any moment of any thread: waits for nobody. See PWM.__del__()."""
+        is_locked = self._lock.acquire(blocking=False)
+        try:
+            self._let_go(line, owner)
+        finally:
+            if is_locked:
+                self._lock.release()
+
+    def _let_go(self, line: int, owner: object) -> None:
+        if self.has(line, owner):
+            self._book.pop(line, None)
+            self._silence(line)
 
     def end_of(self, line: int) -> None:
         """End what drives the line, for good: it is being cleaned up. Its owner keeps it from others until stop()."""
         end = self._enders.pop(line, None)
         self._resumers.pop(line, None)
         if end is not None:
-            self._owners.pop(line, None)
+            self._book.pop(line, None)
             end(line)
-        if line in self._waves:
-            self._end(line)
+        drive = self._book.get(line)
+        if drive is not None and drive.wave is not None:
+            # Another one, as what has been interrupted may be about to fill this one.
+            self._book[line] = Drive(drive.owner)
+            self._silence(line)
 
     def end_all(self) -> bool:
         """The same for all lines. Whether there were any."""
-        lines = [*self._waves, *self._enders]
+        lines = [line for line in list(self._book) if self.drives(line)]
         for line in lines:
             self.end_of(line)
         return bool(lines)
@@ -237,8 +334,9 @@ class Pulses:
         for line in self.by_dma.lines:
             self.end_of(line)
 
-    def _end(self, line: int) -> None:
-        self._waves.pop(line, None)
+    def _silence(self, line: int) -> None:
+        """End the pulses of a line, low. Nothing where there are none."""
+        self._soft.discard(line)
         if self.by_dma.leave(line):
             return
         hardware = self._hardware.pop(line, None)

@@ -163,13 +163,16 @@ class Player:
         taken: list[int] = []
         try:
             for line in score.lines:
-                self._pulses.attach(line, wave, lambda line: self.stop(wave))
+                self._pulses.attach(line, wave, "a wave", lambda line: self.stop(wave))
                 taken.append(line)
             self._begin(wave, score, means)
         except BaseException:
             for line in taken:
                 self._pulses.detach(line, wave)
             raise
+        if not all(self._pulses.has(line, wave) for line in taken):
+            # A signal handler has cleaned up meanwhile.
+            self.stop(wave)
 
     def collect(self) -> None:
         """Let go of the lines of waves that have ended."""

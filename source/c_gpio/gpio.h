@@ -351,6 +351,10 @@ int rpio_pwm_start_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint
                         uint64_t high_ns);
 int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t period_ns, uint64_t high_ns);
 
+/* Changes a line that runs, from its next period on. -ENOENT where it does not run, so that who ends it in the middle
+ * of a change has ended it; or what rpio_plan_set() or the descriptor says. */
+int rpio_pwm_change(struct rpio_pwm *pwm, uint32_t line, uint64_t period_ns, uint64_t high_ns);
+
 /* Ends the line and drives it to `value`; nothing writes to it once this returns. -ENOENT where it does not run, or
  * what the descriptor says to the write; ended it is in any case. */
 int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value);

@@ -47,6 +47,12 @@ static void soft_pwm_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+/* False for a line that does not run. */
+static PyObject *whether_there(int error)
+{
+    return error < 0 && error != -ENOENT ? raise_errno(error, NULL) : PyBool_FromLong(error >= 0);
+}
+
 static PyObject *soft_pwm_start_regs(PyObject *self, PyObject *args)
 {
     const struct state *state = PyType_GetModuleState(Py_TYPE(self));
@@ -78,6 +84,20 @@ static PyObject *soft_pwm_start_fd(PyObject *self, PyObject *args)
     return none_or_errno(error);
 }
 
+static PyObject *soft_pwm_change(PyObject *self, PyObject *args)
+{
+    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
+    unsigned line;
+    unsigned long long period_ns, high_ns;
+    int error;
+    if (!PyArg_ParseTuple(args, "IKK:change", &line, &period_ns, &high_ns))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_pwm_change(pwm, line, period_ns, high_ns);
+    Py_END_ALLOW_THREADS
+    return whether_there(error);
+}
+
 static PyObject *soft_pwm_stop(PyObject *self, PyObject *args)
 {
     struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
@@ -88,7 +108,7 @@ static PyObject *soft_pwm_stop(PyObject *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS
     error = rpio_pwm_stop(pwm, line, value);
     Py_END_ALLOW_THREADS
-    return error < 0 && error != -ENOENT ? raise_errno(error, NULL) : PyBool_FromLong(error == 0);
+    return whether_there(error);
 }
 
 static PyObject *soft_pwm_query(PyObject *self, PyObject *args)
@@ -248,6 +268,9 @@ static PyMethodDef soft_pwm_methods[] = {
     {"start_fd", soft_pwm_start_fd, METH_VARARGS,
      PyDoc_STR("start_fd($self, fd, line, period_ns, high_ns, /)\n--\n\n"
                "Start a requested line, or change it; its descriptor must stay open until stop() has returned.")},
+    {"change", soft_pwm_change, METH_VARARGS,
+     PyDoc_STR("change($self, line, period_ns, high_ns, /)\n--\n\n"
+               "Change a line that runs, from its next period on. Whether it runs.")},
     {"stop", soft_pwm_stop, METH_VARARGS,
      PyDoc_STR("stop($self, line, value=0, /)\n--\n\n"
                "End the line and drive it to value; nothing writes to it afterwards. Whether it ran.")},
@@ -319,6 +342,18 @@ static PyObject *pwm_plan_set(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "IKKK:set", &line, &period_ns, &high_ns, &now_ns))
         return NULL;
     return none_or_errno(rpio_plan_set(((PwmPlan *)self)->plan, line, period_ns, high_ns, now_ns));
+}
+
+static PyObject *pwm_plan_change(PyObject *self, PyObject *args)
+{
+    struct rpio_plan *plan = ((PwmPlan *)self)->plan;
+    struct rpio_pwm_info info;
+    unsigned line;
+    unsigned long long period_ns, high_ns, now_ns;
+    if (!PyArg_ParseTuple(args, "IKKK:change", &line, &period_ns, &high_ns, &now_ns))
+        return NULL;
+    int error = rpio_plan_info(plan, line, &info);
+    return whether_there(error < 0 ? error : rpio_plan_set(plan, line, period_ns, high_ns, now_ns));
 }
 
 static PyObject *pwm_plan_end(PyObject *self, PyObject *line)
@@ -397,6 +432,8 @@ static PyObject *pwm_plan_wave(PyObject *self, PyObject *args)
 static PyMethodDef pwm_plan_methods[] = {
     {"set", pwm_plan_set, METH_VARARGS,
      PyDoc_STR("set($self, line, period_ns, high_ns, now_ns, /)\n--\n\nStart the line, or change it.")},
+    {"change", pwm_plan_change, METH_VARARGS,
+     PyDoc_STR("change($self, line, period_ns, high_ns, now_ns, /)\n--\n\nChange the line; whether it ran.")},
     {"end", pwm_plan_end, METH_O,
      PyDoc_STR("end($self, line, /)\n--\n\nForget the line; whether it ran.")},
     {"play", pwm_plan_play, METH_VARARGS,

@@ -441,6 +441,16 @@ int rpio_pwm_start_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t
     return start(pwm, &output, period_ns, high_ns);
 }
 
+int rpio_pwm_change(struct rpio_pwm *pwm, uint32_t line, uint64_t period_ns, uint64_t high_ns)
+{
+    enter(pwm);
+    uint32_t place = find(pwm, line);
+    if (place == RPIO_PWM_LINES || pwm->outputs[place].wave != NO_WAVE)
+        return leave(pwm, -ENOENT);
+    pwm->outputs[place].error = 0; /* what an error has ended is tried again */
+    return leave(pwm, set(pwm, place, period_ns, high_ns));
+}
+
 int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value)
 {
     enter(pwm);

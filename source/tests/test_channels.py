@@ -401,7 +401,7 @@ NO_CHANNEL = "channel 5 has not been initialized with `init_channel(..)`"
             AttributeError,
             "Error: DMA channel 0 has already been initialized with subcycle_time_us=20000 (not 5000)",
         ),
-        (lambda: RPIO.PWM(17, 100), RuntimeError, "A PWM object already exists for this GPIO channel"),
+        (lambda: RPIO.PWM(17, 100), RuntimeError, "GPIO 17 is driven by channel 0 of RPIO.PWM already"),
     ],
 )
 def test_after_an_error_everything_is_as_before(world, capsys, call, error, text):
@@ -453,7 +453,7 @@ def test_a_subcycle_has_100000_slots_at_most(rpio_board):
 def test_a_line_belongs_to_one_channel(world):
     PWM.init_channel(1)
     PWM.add_channel_pulse(0, 17, 0, 1)
-    with raises(errors.PWMExistsError, "A PWM object already exists for this GPIO channel"):
+    with raises(errors.PWMExistsError, "GPIO 17 is driven by channel 0 of RPIO.PWM already"):
         PWM.add_channel_pulse(1, 17, 0, 1)
     with raises(RuntimeError, "gpio 17 has not been used on channel 1 yet"):
         PWM.clear_channel_gpio(1, 17)
@@ -524,7 +524,7 @@ def test_two_servos_have_channels_of_their_own(rpio_board):
     fast.set_servo(18, 1000)
     expect(rpio_board, 17, [(0, 100)], 0, 2)
     assert len(highs(rpio_board, 18, 0, 2 * TURN)) == 8
-    with raises(RuntimeError, "A PWM object already exists for this GPIO channel"):
+    with raises(RuntimeError, "GPIO 17 is driven by channel 0 of RPIO.PWM already"):
         fast.set_servo(17, 1000)
     with raises(RuntimeError, "gpio 17 has not been used on channel 1 yet"):
         fast.stop_servo(17)

@@ -358,7 +358,7 @@ except RuntimeError as e:
     )
     assert out.split("\n")[2:4] == [
         "  GPIO 18: 5+5",
-        "A PWM object already exists for this GPIO channel",
+        "GPIO 18 is driven by channel 14 of RPIO.PWM already",
     ]
 
 

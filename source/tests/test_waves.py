@@ -214,11 +214,12 @@ def test_two_waves_at_a_time(world):
 
 
 EXISTS = "A PWM object already exists for this GPIO channel"
+BUSY = "GPIO {} is driven by a wave already"
 
 
 def test_a_line_is_in_one_wave(world):
     wave = RPIO.wave([(17, 1, 500), (17, 0, 500)], repeat=None)
-    with raises(errors.PWMExistsError, EXISTS) as caught:
+    with raises(errors.PWMExistsError, BUSY.format(17)) as caught:
         RPIO.wave([(18, 1, 10), (17, 1, 10)])
     assert isinstance(caught.value, RuntimeError)
     world.advance(2)
@@ -239,14 +240,14 @@ def test_pwm_and_waves_do_not_share_lines(world):
     assert edges(world, 18) == [(0, 1), (5000, 0), (10_000, 1)]
     led.stop()
     wave = RPIO.wave([(18, 1, 10)], repeat=None)
-    with raises(errors.PWMExistsError, EXISTS):
+    with raises(errors.PWMExistsError, BUSY.format(18)):
         RPIO.PWM(18, 100)
     servo = PWM.Servo()
-    with raises(errors.PWMExistsError, EXISTS):
+    with raises(errors.PWMExistsError, BUSY.format(18)):
         servo.set_servo(18, 1000)
     wave.stop()
     servo.set_servo(18, 1000)
-    with raises(errors.PWMExistsError, EXISTS):
+    with raises(errors.PWMExistsError, "GPIO 18 is driven by channel 0 of RPIO.PWM already"):
         RPIO.wave([(18, 1, 10)])
 
 
@@ -273,7 +274,7 @@ def test_stopping_a_wave_that_is_over_does_not_stop_the_next(world):
     second = RPIO.wave([(17, 1, 500), (17, 0, 500)], repeat=None)
     first.stop()
     assert second.is_playing
-    with raises(errors.PWMExistsError, EXISTS):
+    with raises(errors.PWMExistsError, BUSY.format(17)):
         RPIO.wave([(17, 1, 10)])
 
 

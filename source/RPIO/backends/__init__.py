@@ -156,6 +156,13 @@ class Backend:
         """
         raise errors.NotSupportedError(f"{self.name} cannot do PWM")
 
+    def change_pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        """Change the PWM of a line, as pwm() does, with its bounds. [pwm_wave, pwm_bounds]
+
+        A line without PWM is left alone, also one whose PWM a signal handler has just ended. [pwm_change_without]
+        """
+        self.pwm(line, period_ns, high_ns)
+
     def end_pwm(self, line: int) -> None:
         """End the line's PWM and drive it low; nothing is written to it afterwards. [pwm_end]
 
@@ -249,14 +256,19 @@ def check_edge(edge: int) -> int:
     return bits
 
 
-def check_pwm(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
-    """Raise for a line that cannot have this PWM: what Backend.pwm() says."""
+def check_pwm_change(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
+    """Raise for times that no line can have: what Backend.pwm() says."""
     check_line(backend, line)
     shortest, longest = model.PWM_PERIODS_NS
     if not shortest <= period_ns <= longest:
         raise ValueError(f"a period of PWM is {shortest} to {longest} ns, not {period_ns}")
     if not 0 <= high_ns <= period_ns:
         raise ValueError(f"a pulse in a period of {period_ns} ns is 0 to {period_ns} ns, not {high_ns}")
+
+
+def check_pwm(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
+    """Raise for a line that cannot have this PWM: what Backend.pwm() says."""
+    check_pwm_change(backend, line, period_ns, high_ns)
     if backend.function(line) != model.OUT:
         raise errors.WrongDirectionException(f"GPIO {line} is no output", hint=f"setup({line}, OUT) first")
 

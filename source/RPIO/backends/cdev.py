@@ -13,7 +13,7 @@ import os
 from _thread import RLock
 
 from .. import _gpio, errors, model
-from . import Backend, check_edge, check_line, check_pull, check_pwm, check_wave
+from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 from .locked import locked
 from .removal import RemovalWatch
 
@@ -354,6 +354,14 @@ class CdevBackend(Backend):
         held = self._held.get(line) or self._request(line, model.OUT, 0, AS_IS)
         try:
             self._pulses.start_fd(held.fd, line, period_ns, high_ns)
+        except OSError as e:
+            raise self._explain(e, line) from None
+
+    @locked
+    def change_pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        check_pwm_change(self, line, period_ns, high_ns)
+        try:
+            self._pulses.change(line, period_ns, high_ns)
         except OSError as e:
             raise self._explain(e, line) from None
 

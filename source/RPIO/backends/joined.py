@@ -32,6 +32,7 @@ class JoinedBackend(Backend):
         self.block = getattr(levels, "block", None)  # registers that Board may grant to the C functions
         self.pull = levels.pull  # type: ignore[method-assign]
         self.pwm = levels.pwm  # type: ignore[method-assign]
+        self.change_pwm = levels.change_pwm  # type: ignore[method-assign]
         self.end_pwm = levels.end_pwm  # type: ignore[method-assign]
         self.play = levels.play  # type: ignore[method-assign]
         self.wave = levels.wave  # type: ignore[method-assign]

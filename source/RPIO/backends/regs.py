@@ -7,7 +7,7 @@ import errno
 import os
 
 from .. import _gpio, errors, model
-from . import Backend, check_line, check_pull, check_pwm, check_wave
+from . import Backend, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,6 +129,10 @@ class RegsBackend(Backend):
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
         check_pwm(self, line, period_ns, high_ns)
         self._pulses.start_regs(self.block, line, period_ns, high_ns)
+
+    def change_pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        check_pwm_change(self, line, period_ns, high_ns)
+        self._pulses.change(line, period_ns, high_ns)
 
     def end_pwm(self, line: int) -> None:
         check_line(self, line)

@@ -15,7 +15,7 @@ import os
 from _thread import RLock
 
 from .. import _gpio, errors, log, model
-from . import Backend, check_edge, check_line, check_pull, check_pwm, check_wave
+from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 from .clock import ManualClock, RealClock
 
 TYPE_CHECKING = False
@@ -85,6 +85,8 @@ class SimBackend(Backend):
         self._plan = _gpio.PwmPlan()
         self._waves: dict[int, list[int]] = {}  # number -> lines
         self._plan_due_ns: int | None = None  # when the clock will ask the plan
+        self._is_carrying_out = False
+        self._ended: set[int] = set()  # lines whose PWM a signal handler has ended in the middle of that
         self.short_circuits = 0
         self.observer: Callable[[int, int, int], object] | None = None
         """Called as observer(line, level, now_ns) at each change of a level."""
@@ -304,8 +306,15 @@ class SimBackend(Backend):
         with self._lock:
             check_pwm(self, line, period_ns, high_ns)
             self._end_wave_of(line)
+            self._ended.discard(line)
             self._plan.set(line, period_ns, high_ns, self.clock.now_ns())
             self._carry_out_plan()
+
+    def change_pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        with self._lock:
+            check_pwm_change(self, line, period_ns, high_ns)
+            if self._plan.change(line, period_ns, high_ns, self.clock.now_ns()):
+                self._carry_out_plan()
 
     def play(
         self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
@@ -347,11 +356,19 @@ class SimBackend(Backend):
 
     def _carry_out_plan(self) -> None:
         """Do what is due now, and come back when something is due next. The wave is that of the C core."""
+        is_inner, self._is_carrying_out = self._is_carrying_out, True
         due_ns: int | None = self.clock.now_ns()
-        while due_ns is not None and due_ns <= self.clock.now_ns():
-            for line, value in self._plan.advance(self.clock.now_ns()):
-                self.write(line, value)
-            due_ns = self._plan.next()
+        try:
+            while due_ns is not None and due_ns <= self.clock.now_ns():
+                for line, value in self._plan.advance(self.clock.now_ns()):
+                    self.write(line, value)
+                    if line in self._ended:
+                        self.write(line, 0)
+                due_ns = self._plan.next()
+        finally:
+            self._is_carrying_out = is_inner
+            if not is_inner:
+                self._ended.clear()
         if due_ns is None or due_ns == self._plan_due_ns:
             return
         self._plan_due_ns = due_ns
@@ -370,6 +387,8 @@ class SimBackend(Backend):
             self._line(line)
             if self._end_pulses(line):
                 self.write(line, 0)
+                if self._is_carrying_out:
+                    self._ended.add(line)
 
     def consumer(self, line: int) -> str:
         check_line(self, line)
@@ -378,6 +397,7 @@ class SimBackend(Backend):
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
         self._plan, self._plan_due_ns, self._waves = _gpio.PwmPlan(), None, {}
+        self._is_carrying_out, self._ended = False, set()
         self.clock.after_fork()
         for number in range(self.line_count):
             self.unwatch(number)

@@ -150,6 +150,19 @@ def test_starting_a_line_that_runs_changes_it(stepped):
     assert (info.period_ns, info.high_ns, info.periods, info.error) == (2 * MS, 500 * US, 1, 0)
 
 
+def test_change_is_for_a_line_that_runs(stepped):
+    assert stepped.lib.rpio_pwm_change(stepped.pwm, 17, MS, MS // 2) == -errno.ENOENT
+    stepped.start(17, MS, MS // 4)
+    assert stepped.lib.rpio_pwm_change(stepped.pwm, 17, MS, MS // 2) == 0
+    assert stepped.query(17).high_ns == MS // 2
+    assert stepped.lib.rpio_pwm_change(stepped.pwm, 17, MS, 2 * MS) == -errno.EINVAL
+    assert stepped.query(17).high_ns == MS // 2
+    stepped.stop(17)
+    before = stepped.writes()
+    assert stepped.lib.rpio_pwm_change(stepped.pwm, 17, MS, MS // 2) == -errno.ENOENT
+    assert stepped.writes() == before and stepped.query(17) == -errno.ENOENT
+
+
 def test_wrong_arguments_start_nothing(stepped):
     assert stepped.start(54, MS, 400 * US) == -errno.EINVAL
     assert stepped.start(17, 999, 1) == -errno.EINVAL

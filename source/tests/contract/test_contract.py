@@ -239,9 +239,16 @@ CALLS: dict[str, Callable[[Backend, int], object]] = {
     "release": lambda backend, line: backend.release(line),
     "consumer": lambda backend, line: backend.consumer(line),
     "pwm": lambda backend, line: backend.pwm(line, MS, MS // 4),
+    "change_pwm": lambda backend, line: backend.change_pwm(line, MS, MS // 4),
     "end_pwm": lambda backend, line: backend.end_pwm(line),
 }
-NEEDS = {"set_function": "functions", "watch": "edges", "pwm": "pwm", "set_pull": "pulls"}
+NEEDS = {
+    "set_function": "functions",
+    "watch": "edges",
+    "pwm": "pwm",
+    "change_pwm": "pwm",
+    "set_pull": "pulls",
+}
 every_call = pytest.mark.parametrize("call", CALLS)
 
 
@@ -1339,10 +1346,11 @@ SCRIPTS: dict[str, Script] = {
 AFTERWARDS_US = 100_000
 
 
-def play(rig: Rig, line: int, script: Script) -> None:
-    for pause_us, period_ns, high_ns in script:
+def play(rig: Rig, line: int, script: Script, change: str = "pwm") -> None:
+    """Begin with pwm(), and go on with that or another function."""
+    for number, (pause_us, period_ns, high_ns) in enumerate(script):
         rig.pass_us(pause_us)
-        rig.backend.pwm(line, period_ns, high_ns)
+        getattr(rig.backend, change if number else "pwm")(line, period_ns, high_ns)
     rig.pass_us(AFTERWARDS_US)
 
 
@@ -1404,14 +1412,15 @@ def pwm_runs(rig: Rig, line: int, period_ns: int, high_ns: int) -> bool:
     return True
 
 
+@pytest.mark.parametrize("change", ["pwm", "change_pwm"])
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_pwm_wave(rig: Rig, a_line: int, script: str) -> None:
+def test_pwm_wave(rig: Rig, a_line: int, script: str, change: str) -> None:
     """The wave of every backend is that of the C planner."""
     rig.backend.set_output(a_line, 0)
     if refused(rig, "pwm", lambda: rig.backend.pwm(a_line, MS, MS // 4)):
         return
     calls = SCRIPTS[script]
-    wave = rig.wave_during(a_line, lambda: play(rig, a_line, calls))
+    wave = rig.wave_during(a_line, lambda: play(rig, a_line, calls, change))
     end = sum(pause_us for pause_us, _, _ in calls) * 1000 + AFTERWARDS_US * 1000
     expect_wave(rig, wave, planned(calls), end)
     rig.backend.end_pwm(a_line)
@@ -1514,6 +1523,8 @@ def test_pwm_bounds(rig: Rig) -> None:
     for period_ns, high_ns in WRONG_WAVES:
         with pytest.raises(ValueError, match=r"\S"):
             rig.backend.pwm(line, period_ns, high_ns)
+        with pytest.raises(ValueError, match=r"\S"):
+            rig.backend.change_pwm(line, period_ns, high_ns)
     expect_output(rig, line, 1)
     for period_ns in model.PWM_PERIODS_NS:
         rig.backend.pwm(line, period_ns, period_ns)
@@ -1534,6 +1545,26 @@ def test_pwm_end(rig: Rig, a_line: int, high_ns: int) -> None:
     expect_output(rig, a_line, 0)
     rig.backend.write(a_line, 1)
     expect_steady(rig, a_line, 1)
+
+
+@pytest.mark.parametrize("kind", ["input", "output", "ended", "in a wave"])
+def test_pwm_change_without(rig: Rig, a_line: int, kind: str) -> None:
+    if refused(rig, "pwm", lambda: rig.backend.change_pwm(a_line, MS, MS // 4)):
+        return
+    pulled(rig, a_line, PUD_UP)
+    if kind != "input":
+        rig.backend.set_output(a_line, 1)
+    if kind == "ended":
+        rig.backend.pwm(a_line, MS, MS // 4)
+        rig.backend.end_pwm(a_line)
+        rig.backend.write(a_line, 1)
+    if kind == "in a wave":
+        rig.backend.play([(0, a_line, 1)], LONG, 0)
+    before, writes = state(rig), rig.writes()
+    rig.backend.change_pwm(a_line, MS, MS // 4)
+    rig.pass_us(3_000)
+    assert state(rig) == before
+    assert rig.writes() == writes
 
 
 @pytest.mark.parametrize("kind", ["untouched", "input", "output", "ended"])
