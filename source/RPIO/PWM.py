@@ -58,16 +58,9 @@ class Servo:
     def __init__(
         self, dma_channel: int | None = None, subcycle_time_us: int = 20_000, pulse_incr_us: int = 10
     ) -> None:
-        channels = _channels()
-        if not channels.is_setup:
-            channels.setup(index(pulse_incr_us), DELAY_VIA_PWM, fall_back=dma_channel is None)
-        if channels.increment_us != pulse_incr_us:
-            raise AttributeError(
-                f"Error: PWM is already setup with pulse_incr_us={channels.increment_us} (not {pulse_incr_us})"
-            )
         number = None if dma_channel is None else index(dma_channel)
         self._subcycle_time_us = index(subcycle_time_us)
-        self._channel = channels.servo_channel(number, self._subcycle_time_us)
+        self._channel = _channels().servo_channel(number, self._subcycle_time_us, index(pulse_incr_us))
 
     @property
     def means(self) -> str | None:

@@ -193,27 +193,42 @@ class PulseChannels:
             return False
         return True
 
-    def servo_channel(self, number: int | None, subcycle_time_us: int) -> int:
-        """Return the channel of that number, or one that servos with this subcycle share; initialised.
+    def servo_channel(self, number: int | None, subcycle_time_us: int, increment_us: int) -> int:
+        """Return the channel of that number, or one that servos with this subcycle share; initialised, and set up.
 
         Raises:
-            AttributeError: it has another subcycle.
+            AttributeError: it has another subcycle, or setup() another increment.
         """
         with self._lock:
-            if number is None:
-                number = self._shared(subcycle_time_us)
-            if number not in self._channels:
-                self.init(number, subcycle_time_us)
-            known_us = self.channel(number).subcycle_time_us
-            if known_us != subcycle_time_us:
-                raise AttributeError(
-                    f"Error: DMA channel {number} has already been initialized with subcycle_time_us={known_us} "
-                    f"(not {subcycle_time_us})"
-                )
-            self._servo_channels.setdefault(subcycle_time_us, number)
-            if self._lent_channels.get(subcycle_time_us) == number:
-                del self._lent_channels[subcycle_time_us]
-            return number
+            is_new = not self.is_setup
+            if is_new:
+                self.setup(increment_us, DELAY_VIA_PWM, fall_back=number is None)
+            try:
+                if self.increment_us != increment_us:
+                    raise AttributeError(
+                        f"Error: PWM is already setup with pulse_incr_us={self.increment_us} (not {increment_us})"
+                    )
+                return self._servo_channel(number, subcycle_time_us)
+            except BaseException:
+                if is_new:
+                    self.cleanup()
+                raise
+
+    def _servo_channel(self, number: int | None, subcycle_time_us: int) -> int:
+        if number is None:
+            number = self._shared(subcycle_time_us)
+        if number not in self._channels:
+            self.init(number, subcycle_time_us)
+        known_us = self.channel(number).subcycle_time_us
+        if known_us != subcycle_time_us:
+            raise AttributeError(
+                f"Error: DMA channel {number} has already been initialized with subcycle_time_us={known_us} "
+                f"(not {subcycle_time_us})"
+            )
+        self._servo_channels.setdefault(subcycle_time_us, number)
+        if self._lent_channels.get(subcycle_time_us) == number:
+            del self._lent_channels[subcycle_time_us]
+        return number
 
     def _shared(self, subcycle_time_us: int) -> int:
         """Return the number of a channel that others with this subcycle use, or of a free one."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The original RPIO.PWM: channels, pulses and servos, as the C timer plays them on the simulated board."""
 
+import contextlib
 import importlib
 import itertools
 import logging
@@ -8,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -528,6 +530,49 @@ def test_two_servos_have_channels_of_their_own(rpio_board):
         fast.set_servo(17, 1000)
     with raises(RuntimeError, "gpio 17 has not been used on channel 1 yet"):
         fast.stop_servo(17)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((0, 20_000, 7), RuntimeError),  # the subcycle is no multiple
+        ((15,), RuntimeError),
+        ((0, 20_000, "10"), TypeError),
+        ((0, "20000"), TypeError),
+        ((0, 1000), RuntimeError),
+    ],
+)
+def test_a_servo_that_cannot_be_leaves_nothing_set_up(rpio_board, arguments, error):
+    with pytest.raises(error):
+        PWM.Servo(*arguments)
+    assert not PWM.is_setup()
+    PWM.Servo().set_servo(17, 1000)
+    expect(rpio_board, 17, [(0, 100)], 0, 2)
+
+
+def test_a_servo_that_cannot_be_leaves_what_was_set_up(world):
+    with pytest.raises(RuntimeError):
+        PWM.Servo(15)
+    assert PWM.is_setup() and PWM.is_channel_initialized(0)
+
+
+def test_servos_may_be_made_in_several_threads_at_once(rpio_board, monkeypatch):
+    """All of them see that setup() was not called, unless one has to wait for the other."""
+    met, made, is_setup = threading.Barrier(2), [], type(facade.board.channels).is_setup
+
+    def meet(channels):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            found = is_setup.fget(channels)
+            met.wait(0.1)
+        return found
+
+    monkeypatch.setattr(type(facade.board.channels), "is_setup", property(meet))
+    threads = [threading.Thread(target=lambda: made.append(PWM.Servo())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert len(made) == 2
 
 
 def test_two_servos_may_share_a_channel(rpio_board):
