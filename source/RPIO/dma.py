@@ -167,15 +167,28 @@ class Engine:
         try:
             with open(self._state_path, encoding="utf-8") as file:
                 state = json.load(file)
-        except (OSError, ValueError):
+        except OSError:
             return {}
-        known = isinstance(state, dict) and state.get("boot") == self._boot_id()
-        return state if known and isinstance(state.get("channels"), dict) else {}
+        except ValueError:
+            state = None
+        if not isinstance(state, dict) or not isinstance(state.get("channels"), dict):
+            self._warn_of_state("all of it")
+            return {}
+        return state if state.get("boot") == self._boot_id() else {}
+
+    def _warn_of_state(self, what: str) -> None:
+        log.warning("%s is damaged, or another version's: ignored is %s", self._state_path, what)
 
     def _reap(self) -> None:
         """Stop what a program has left running that died together with its guardian."""
         for channel, left in self._state().get("channels", {}).items():
-            self._dma.reap(int(channel), int(left["lines"]), *(int(handle) for handle in left["handles"]))
+            try:
+                numbers = [int(channel), left["lines"], *left["handles"]]
+                if not all(isinstance(number, int) and 0 <= number < 1 << 32 for number in numbers):
+                    raise ValueError(numbers)
+                self._dma.reap(*numbers)
+            except (LookupError, TypeError, ValueError, OSError):
+                self._warn_of_state(f"channel {channel!r}, {left!r}")
         self._forget_state()
 
     def _forget_state(self) -> None:

@@ -185,29 +185,43 @@ def test_what_runs_takes_no_processor_time(pi):
     assert spent() == before
 
 
-@pytest.mark.parametrize("how", ["end", "exception", "exit", "SIGTERM", "SIGINT", "SIGKILL", "cleanup"])
-def test_nothing_runs_on_when_the_program_has_ended(pi, how):
-    ends = {
-        "end": "",
-        "exception": "raise KeyError",
-        "exit": "os._exit(3)",
-        "cleanup": "PWM.cleanup()\nprint('clean', flush=True)\ntime.sleep(60)",
-    }
-    process = pi.start(RUNNING + ends.get(how, "time.sleep(60)"))
+ENDS = {
+    "end": "",
+    "exception": "raise KeyError",
+    "exit": "os._exit(3)",
+    "cleanup": "PWM.cleanup()\nprint('clean', flush=True)\ntime.sleep(60)",
+}
+
+
+def seconds_until_nothing_runs(pi, how):
+    """Have a program end like that, and look at all of what is left of it."""
+    pi.log.unlink(missing_ok=True)
+    for block, offset in ((DMA, CHANNEL * 0x100 + CS), (GPIO, GPCLR0)):
+        pi.set_register(block, offset, 0)
+    process = pi.start(RUNNING + ENDS.get(how, "time.sleep(60)"))
     _, guardian = pids(process)
     if how == "cleanup":
         assert process.stdout.readline() == "clean\n"
-    elif how not in ends:
+    elif how not in ENDS:
         assert pi.cs() == START
         process.send_signal(getattr(signal, how))
     if how != "cleanup":
         process.communicate(timeout=30)
     ended = time.monotonic()
     assert wait_until(lambda: pi.cs() == RESET and not pi.state.exists() and not is_alive(guardian), 2)
-    assert time.monotonic() - ended < 0.1 or os.getloadavg()[0] > 2
+    took_s = time.monotonic() - ended
     assert pi.register(GPIO, GPCLR0) == 1 << 17
     assert pi.requests() == ["allocate 34", "unlock 1", "release 1"]
     assert pi.register(PWM_BLOCK, 0x00) == 0
+    if how == "cleanup":
+        process.kill()
+    return took_s
+
+
+@pytest.mark.parametrize("how", [*ENDS, "SIGTERM", "SIGINT", "SIGKILL"])
+def test_nothing_runs_on_when_the_program_has_ended(pi, how):
+    """100 ms is what the documents promise: a busy machine may miss that, but not three times."""
+    assert any(seconds_until_nothing_runs(pi, how) < 0.1 for _ in range(3))
 
 
 def test_a_child_that_lives_on_does_not_keep_the_guardian_waiting(pi):
@@ -254,6 +268,52 @@ def test_a_state_file_of_another_boot_is_not_believed(pi):
     pi.state.write_text(json.dumps({"boot": "another", "pid": 1, "channels": channels}))
     assert pi.run("PWM.setup()\nprint('set up')") == "set up\n"
     assert pi.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "ignored"),
+    [
+        ("no json", "all of it"),
+        ("\udcff", "all of it"),
+        ("[]", "all of it"),
+        ('{"boot": "this-boot"}', "all of it"),
+        ('{"boot": "this-boot", "channels": []}', "all of it"),
+        *(
+            (f'{{"boot": "this-boot", "channels": {{"{channel}": {left}}}}}', f"channel '{channel}', ")
+            for channel, left in (
+                ("14", "5"),
+                ("14", "null"),
+                ("14", "[]"),
+                ("14", '{"lines": 1}'),
+                ("14", '{"lines": -1, "handles": [7, 0]}'),
+                ("14", '{"lines": 4294967296, "handles": [7, 0]}'),
+                ("14", '{"lines": "1", "handles": [7, 0]}'),
+                ("14", '{"lines": 1, "handles": [7]}'),
+                ("14", '{"lines": 1, "handles": [7, 0, 0]}'),
+                ("14", '{"lines": 1, "handles": "ab"}'),
+                ("x", '{"lines": 1, "handles": [7, 0]}'),
+                ("-1", '{"lines": 1, "handles": [7, 0]}'),
+                ("99", '{"lines": 1, "handles": [7, 0]}'),
+            )
+        ),
+    ],
+)
+def test_a_damaged_state_file_is_no_obstacle(pi, text, ignored):
+    pi.state.parent.mkdir(parents=True)
+    pi.state.write_text(text, errors="surrogateescape")
+    out = pi.run("PWM.setup()\nprint('set up')").split("\n")
+    assert out[0].startswith(f"{pi.state} is damaged, or another version's: ignored is {ignored}")
+    assert out[1:] == ["set up", ""]
+    assert pi.requests() == [] and pi.cs() == 0
+
+
+def test_what_is_usable_in_a_damaged_state_file_is_stopped(pi):
+    pi.state.parent.mkdir(parents=True)
+    channels = {"x": 5, "14": {"lines": 1 << 17, "handles": [7, 0]}}
+    pi.state.write_text(json.dumps({"boot": "this-boot", "pid": 1, "channels": channels}))
+    pi.set_register(DMA, CHANNEL * 0x100 + CS, START)
+    assert pi.run("PWM.setup()\nprint('set up')").endswith("\nset up\n")
+    assert pi.cs() == RESET and pi.register(GPIO, GPCLR0) == 1 << 17
 
 
 def test_one_program_at_a_time(pi):
