@@ -12,10 +12,13 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, note, seed, settings
+from hypothesis import strategies as st
 
 from c.core import SANITIZE, core
 
@@ -220,22 +223,48 @@ def runs(high, slots):
     return {(start, next(n for n in count(1) if (start + n) % slots not in high)) for start in starts}
 
 
-def random_pulses(rng, slots, lines=32):
+# More short ones than long ones, and now and then the 2000 slots of a servo.
+RING_SLOTS = st.sampled_from((2, 3, 5, 20, *range(6, 200, 7), 2000)) | st.integers(2, 200)
+SLOTS_US = st.sampled_from((10, 1, 2, 5, 100, 1000)) | st.integers(1, 1000)
+
+
+# Four bytes a pulse, in one draw, as each draw takes longer than the whole case. Fewer and smaller bytes are fewer and
+# simpler pulses, so that a set that fails shrinks to the pulses that it takes.
+PULSES = (
+    st.binary(min_size=4, max_size=24)
+    | st.binary(min_size=24, max_size=48)
+    | st.binary(min_size=200, max_size=200)
+)
+
+
+def pulses_of_bytes(drawn, slots):
     """Pulses that do not overlap: many begin or end together, touch, or are as narrow as can be."""
-    shared = rng.sample(range(slots + 1), min(slots + 1, 8))
-    pulses = []
-    for line in rng.sample(range(32), rng.choice([n for n in (1, 2, 3, 8, 32) if n <= lines])):
-        cuts = {0, slots} if rng.random() < 0.2 else set()
-        for _ in range(rng.randint(1, 4)):
-            cut = rng.choice(shared) if rng.random() < 0.5 else rng.randint(0, slots)
-            cuts |= {min(cut + width, slots) for width in rng.choice(((0, 1), (0, 2), (0, 1, 2), (0,)))}
-        cuts = sorted(cuts)
-        if len(cuts) < 2:
-            cuts = [0, slots]
-        spans = [(line, a, b - a) for a, b in pairwise(cuts) if rng.random() < 0.7]
-        pulses += spans or [(line, cuts[0], cuts[1] - cuts[0])]
-    rng.shuffle(pulses)
+    pulses, taken = [], set()
+    for line, where, fine, width in zip(*(drawn[n::4] for n in range(4)), strict=False):
+        line = line % 32
+        start = (where % 8 * slots // 8 + fine % 3 if where < 128 else where * 256 + fine) % slots
+        end = min(start + (1 + width % 3 if width < 128 else 1 + width % 8 * slots // 8), slots)
+        free = next((slot for slot in range(start, end) if (line, slot) in taken), end)
+        if free > start:
+            pulses.append((line, start, free - start))
+            taken.update((line, slot) for slot in range(start, free))
     return pulses
+
+
+def for_each(case, cases, **strategies):
+    """Call case() with so many draws of these strategies, always the same ones; a draw that fails shrinks."""
+    made = 0
+
+    @seed(zlib.crc32(os.environ["PYTEST_CURRENT_TEST"].split(" ")[0].encode()))
+    @settings(max_examples=cases, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(**strategies)
+    def check(**drawn):
+        nonlocal made
+        made += 1
+        case(**drawn)
+
+    check()
+    assert made >= cases
 
 
 @pytest.fixture
@@ -264,34 +293,32 @@ CASES_OF_A_KIND = 1250 if not SANITIZE else 375
 @pytest.mark.slow
 def test_10000_random_pulse_sets_are_exact_to_the_slot(compatible, pace):
     """1,250 for each of the four SoCs and each pace."""
-    for batch in range(CASES_OF_A_KIND // 25):
-        seed = f"{compatible} {pace} {batch}"
-        rng = random.Random(seed)
-        slot_us = rng.choice((1, 2, 5, 10, 10, 100, 1000, rng.randint(1, 1000)))
+
+    def case(slot_us, channel, slots, drawn):
+        pulses = pulses_of_bytes(drawn, slots)
+        note(f"pulses (line, start, width): {pulses}")
         machine = Machine(compatible, pace, slot_us)
-        for number in range(25):
-            slots = 2000 if number == 0 else rng.choice((2, 3, 5, 20, rng.randint(2, 200)))
-            ring = Ring(machine, slots, channel=rng.randint(0, 10))
-            ring.find_slot_0()
-            ring.add_all(random_pulses(rng, slots))
-            machine.wait(ring.turn_ns)
-            try:
-                ring.check()
-                assert_levels_as_asked(ring, rng)
-            except AssertionError:
-                print(f"seed {seed!r}, set {number}")
-                raise
-            machine.ok("stop", ring.channel)
-            assert machine.memory_in_use() == 0
-            assert machine.lib.soc_level(machine.soc, rng.randint(0, 31)) == 0
+        ring = Ring(machine, slots, channel)
+        ring.find_slot_0()
+        ring.add_all(pulses)
+        machine.wait(ring.turn_ns)
+        ring.check()
+        assert_levels_as_asked(ring)
+        machine.ok("stop", channel)
+        assert machine.memory_in_use() == 0
+        assert [machine.lib.soc_level(machine.soc, line) for line in range(32)] == [0] * 32
         machine.free()
 
+    draws = {"slot_us": SLOTS_US, "channel": st.integers(0, 10), "slots": RING_SLOTS, "drawn": PULSES}
+    for_each(case, CASES_OF_A_KIND, **draws)
 
-def assert_levels_as_asked(ring, rng):
+
+def assert_levels_as_asked(ring):
+    """In the slots around each edge, and at the ends of the ring."""
+    edges = {0} | {slot for slot, _, _ in ring.expected()}
     for line, high in ring.high.items():
-        for slot in rng.sample(range(ring.slots), 2):
-            asked = ring.machine.call("level", ring.channel, line, slot)
-            assert asked == (slot in high)
+        for slot in edges | {(slot - 1) % ring.slots for slot in edges}:
+            assert ring.machine.call("level", ring.channel, line, slot) == (slot in high)
 
 
 @pytest.mark.parametrize("slot_us", [1, 10])
@@ -941,23 +968,22 @@ def check_wave(machine, steps, repeat):
     assert sorted(seen) == sorted(wanted)
 
 
-def random_steps(rng):
+@st.composite
+def wave_steps(draw):
     """That never set and clear a line at once. The last step has an edge, so that the grid can be seen."""
-    steps = []
-    for _ in range(rng.randint(1, 12)):
-        lines = rng.getrandbits(32)
-        up = lines & rng.getrandbits(32) & rng.choice((0xFFFFFFFF, 0xFF, 0))
-        slots = rng.choice((1, 2, rng.randint(1, 300)))
-        steps.append((up, lines & ~up, slots))
-    return steps
+    masks = st.integers(0, 0xFFFFFFFF)
+    some = st.tuples(masks, st.sampled_from((0xFFFFFFFF, 0xFF, 0)), masks, st.sampled_from((1, 2)) | st.integers(1, 300))
+    steps = [
+        (lines & up & of, lines & ~(up & of), slots)
+        for lines, of, up, slots in draw(st.lists(some, min_size=1, max_size=12))
+    ]
+    return steps if steps[-1][0] | steps[-1][1] else [*steps, (0, 1, 1)]
 
 
 @pytest.mark.slow
 def test_random_waves_are_exact_from_the_first_edge_on(compatible, pace):
-    for number in range(100):
-        rng = random.Random(f"{compatible} {pace} {number}")
-        machine = Machine(compatible, pace, rng.choice((10, 20, 100, 1000)))
-        steps, repeat = random_steps(rng), rng.choice((1, 1, 2, 7))
+    def case(slot_us, steps, repeat):
+        machine = Machine(compatible, pace, slot_us)
         assert machine.play(steps, repeat, channel=3) == 0
         total = repeat * sum(slots for _, _, slots in steps)
         machine.wait((total + FILL) * machine.slot_ns)
@@ -965,6 +991,9 @@ def test_random_waves_are_exact_from_the_first_edge_on(compatible, pace):
         assert machine.info(3).is_active == 0
         assert machine.info(3).slots == 0
         machine.free()
+
+    slots_us, repeats = st.sampled_from((10, 20, 100, 1000)), st.sampled_from((1, 2, 7))
+    for_each(case, 100, slot_us=slots_us, steps=wave_steps(), repeat=repeats)
 
 
 @pytest.mark.parametrize(
