@@ -42,13 +42,20 @@ def _channels() -> PulseChannels:
     return facade.board.channels
 
 
+def _means_of(means: str | None) -> str | None:
+    """Check what makes pulses, if anybody insists."""
+    if means not in (None, "hardware", "dma", "soft"):
+        raise ValueError(f"means is 'hardware', 'dma', 'soft' or None, not {means!r}")
+    return means
+
+
 class Servo:
     """Servos, or whatever else takes one pulse in each subcycle, on any number of lines.
 
     A line that an overlay has connected to the hardware's PWM gets its pulses from there; the others by DMA from one
     channel, or from the C timer. *dma_channel* None takes one that servos share, and the C timer where DMA is
     refused; a number insists on that channel. *subcycle_time_us* is the time from pulse to pulse, *pulse_incr_us* what
-    widths are multiples of. setup() is called where it was not yet.
+    widths are multiples of. *means* insists on "hardware", "dma" or "soft". setup() is called where it was not yet.
 
     Raises:
         AttributeError: setup(), or the channel, have other times.
@@ -56,20 +63,31 @@ class Servo:
     """
 
     def __init__(
-        self, dma_channel: int | None = None, subcycle_time_us: int = 20_000, pulse_incr_us: int = 10
+        self,
+        dma_channel: int | None = None,
+        subcycle_time_us: int = 20_000,
+        pulse_incr_us: int = 10,
+        *,
+        means: str | None = None,
     ) -> None:
         number = None if dma_channel is None else index(dma_channel)
-        self._subcycle_time_us = index(subcycle_time_us)
-        self._channel = _channels().servo_channel(number, self._subcycle_time_us, index(pulse_incr_us))
+        self._subcycle_time_us, self._increment_us = index(subcycle_time_us), index(pulse_incr_us)
+        self._asked_means = _means_of(means)
+        if means == "hardware":
+            _channels().check_times(self._subcycle_time_us, self._increment_us)
+        else:
+            self._channel = _channels().servo_channel(
+                number, self._subcycle_time_us, self._increment_us, means
+            )
 
     @property
     def means(self) -> str | None:
         """What makes the pulses of lines that the hardware's PWM does not reach: "dma" or "soft"."""
-        return _channels().means
+        return None if self._asked_means == "hardware" else _channels().means
 
     def means_of(self, gpio: int) -> str | None:
         """What makes the pulses of this line, when it is set: "hardware", "dma" or "soft"."""
-        return "hardware" if _by_hardware(gpio) else self.means
+        return "hardware" if self._is_for_hardware(gpio) else self.means
 
     def set_servo(self, gpio: int, pulse_width_us: int) -> None:
         """Have a pulse of that width on the GPIO (BCM number) in each subcycle, from the next one on, without a glitch.
@@ -82,15 +100,27 @@ class Servo:
         _channels().unless_ended(gpio, lambda: self._set(gpio, width_us))
 
     def _set(self, gpio: int, width_us: int) -> None:
-        increment_us = _channels().increment_us
-        if width_us % increment_us:
+        if self._asked_means != "hardware":
+            self._increment_us = _channels().increment_us
+        if width_us % self._increment_us:
             raise AttributeError(
-                f"Pulse width increment granularity {increment_us}us cannot divide a pulse-time of {width_us}us"
+                f"Pulse width increment granularity {self._increment_us}us cannot divide a pulse-time of {width_us}us"
             )
-        if _by_hardware(gpio):
+        if self._is_for_hardware(gpio):
             self._set_hardware(gpio, width_us)
         else:
-            _channels().replace(self._channel, gpio, 0, width_us // increment_us)
+            _channels().replace(self._channel, gpio, 0, width_us // self._increment_us)
+
+    def _is_for_hardware(self, gpio: int) -> bool:
+        """Whether the hardware's PWM makes the pulses of the line, or would.
+
+        Raises:
+            NotSupportedError: the servo insists on that, and it cannot be.
+        """
+        has = _channels().has_hardware_servo(gpio)
+        if self._asked_means == "hardware" and not has:
+            facade.board.check_hardware_pwm(gpio)
+        return has or (self._asked_means in (None, "hardware") and facade.board.has_hardware_pwm(gpio))
 
     def _set_hardware(self, gpio: int, width_us: int) -> None:
         if not 0 < width_us <= self._subcycle_time_us:
@@ -108,13 +138,10 @@ class Servo:
         gpio = index(gpio)
         if _channels().has_hardware_servo(gpio):
             _channels().stop_hardware_servo(gpio)
+        elif self._asked_means == "hardware":
+            raise errors.PulseError(f"GPIO {gpio} has no pulses of this servo")
         else:
             _channels().clear_line(self._channel, gpio)
-
-
-def _by_hardware(line: int) -> bool:
-    """Whether the hardware's PWM makes the pulses of a servo on the line, or would."""
-    return _channels().has_hardware_servo(line) or facade.board.has_hardware_pwm(line)
 
 
 class PWM:
@@ -126,14 +153,17 @@ class PWM:
     drives all lines with absolute deadlines, so a frequency does not drift; edges come some microseconds late when the
     machine is busy. ``means`` says which: "hardware", "dma" or "soft". A change of frequency or duty cycle counts from
     the next period on. setup() of the channel as an input interrupts it; cleanup() and the end of the program end it.
+    *means* insists on one of the three; "hardware" ends with setup() of the channel.
 
     Raises:
+        NotSupportedError: *means* is "hardware", and the channel has none, or is not connected to it; the text has the
+            line for config.txt. DMAError: it is "dma", and start() cannot have that. (RuntimeErrors.)
         PWMExistsError: another PWM object drives the channel: stop() that one. (A RuntimeError.)
         WrongDirectionException: the channel is not set up as OUT. (A RuntimeError.)
         ValueError: the frequency is not greater than 0, or beyond what software can do (1 MHz).
     """
 
-    __slots__ = ("__weakref__", "_duty", "_line", "_period_ns", "_running")
+    __slots__ = ("__weakref__", "_asked_means", "_duty", "_line", "_period_ns", "_running")
 
     Servo = Servo
 
@@ -144,12 +174,16 @@ class PWM:
     PULSE_WIDTH_INCREMENT_GRANULARITY_US_DEFAULT = 10
     VERSION = RPIO_VERSION
 
-    def __init__(self, channel: int, frequency: float) -> None:
+    def __init__(self, channel: int, frequency: float, *, means: str | None = None) -> None:
+        line: int | None = getattr(self, "_line", None)
+        if line is not None:  # called again, perhaps for another channel
+            facade.board.pulses.end(line, self)
         self._running = False
         self._duty = 0.0
         channel = index(channel)
         arguments.real(frequency)  # types come first, values after the channel
-        self._line = facade.board.pulses.claim(channel, self)
+        self._asked_means = _means_of(means)
+        self._line = facade.board.pulses.claim(channel, self, means)
         try:
             self._period_ns = arguments.period_ns_of(frequency)
         except ValueError:
@@ -165,7 +199,7 @@ class PWM:
         was_running, self._running = self._running, True
         try:
             self._duty = arguments.duty_of(dutycycle)
-            facade.board.pulses.start(self._line, self, *self._times_ns)
+            facade.board.pulses.start(self._line, self, self._asked_means, *self._times_ns)
         except BaseException:
             self._running = was_running
             raise
@@ -197,7 +231,7 @@ class PWM:
     @property
     def means(self) -> str:
         """What makes the pulses, or would: "hardware", "dma" or "soft"."""
-        return facade.board.pulses.means_of(self._line, self._period_ns)
+        return facade.board.pulses.means_of(self._line, self._period_ns, self._asked_means)
 
     @property
     def _times_ns(self) -> tuple[int, int]:

@@ -97,6 +97,8 @@ class Board:
             self._lock,
             self.has_hardware_pwm,
             self.hardware_pwm,
+            self.check_hardware_pwm,
+            self.hardware_advice,
         )
         self._pulse_makers: tuple[PulseChannels, Player] | None = None  # most programs need neither
         self._hardware_channels: list[HardwareChannel] = []
@@ -321,6 +323,26 @@ class Board:
         if line in self._directions or not hardware_pwm.lines(self.hardware).get(line):
             return False
         return hardware_pwm.is_muxed(self.backend.function(line), line, self.hardware)
+
+    def check_hardware_pwm(self, line: int) -> None:
+        """Raise NotSupportedError for a line that the hardware's PWM cannot drive now; the text says what to do."""
+        from . import hardware_pwm
+
+        if advice := hardware_pwm.missing(line, self.hardware, self.backend.function):
+            raise errors.NotSupportedError(f"GPIO {line} is not connected to its hardware PWM: {advice}")
+        if line in self._directions:
+            raise errors.NotSupportedError(
+                f"GPIO {line} was set up, which takes it from its hardware PWM: leave setup() out"
+            )
+
+    def hardware_advice(self, line: int) -> str:
+        """What a line that has hardware PWM needs to be connected to it; "" for any other."""
+        from . import hardware_pwm
+
+        try:
+            return hardware_pwm.missing(line, self.hardware, self.backend.function)
+        except errors.NotSupportedError:
+            return ""
 
     def hardware_pwm(self, line: int) -> HardwareChannel:
         """Return the line's channel of the hardware's PWM, taken for this program.

@@ -83,8 +83,13 @@ class PulseChannels:
         """The width of a slot of the means that is open, for setup() or for waves; 0: none is."""
         return self._increment_us
 
-    def setup(self, increment_us: int, delay_hw: int, fall_back: bool = False) -> None:
-        """Open the means. *fall_back*: take the C timer also where DMA could be, but is refused. See PWM.setup()."""
+    def setup(
+        self, increment_us: int, delay_hw: int, fall_back: bool = False, asked: str | None = None
+    ) -> None:
+        """Open the means. *fall_back*: take the C timer also where DMA could be, but is refused. See PWM.setup().
+
+        *asked* is "dma" or "soft", where anybody insists.
+        """
         with self._lock:
             self.release_waves()
             if self._means is not None and self._is_for_waves:
@@ -96,12 +101,20 @@ class PulseChannels:
                     "setup(..) has already been called before",
                     hint=f"the increment is {self._increment_us} us; cleanup() first for another",
                 )
-            if not 1 <= increment_us <= INCREMENT_MAX_US:
-                raise errors.PulseError(f"pulse_incr_us is 1 to {INCREMENT_MAX_US} us, not {increment_us}")
+            self._check_increment(increment_us)
             if delay_hw not in (DELAY_VIA_PWM, DELAY_VIA_PCM):
                 raise errors.PulseError(f"delay_hw is DELAY_VIA_PWM or DELAY_VIA_PCM, not {delay_hw!r}")
-            self._means = self._open_means(increment_us, delay_hw, fall_back)
+            self._means = self._open_means(increment_us, delay_hw, fall_back, asked)
             self._increment_us = increment_us
+
+    def _check_increment(self, increment_us: int) -> None:
+        if not 1 <= increment_us <= INCREMENT_MAX_US:
+            raise errors.PulseError(f"pulse_incr_us is 1 to {INCREMENT_MAX_US} us, not {increment_us}")
+
+    def check_times(self, subcycle_time_us: int, increment_us: int) -> None:
+        """Raise PulseError for what cannot be the times of a servo."""
+        self._check_increment(increment_us)
+        self._check_subcycle(subcycle_time_us, increment_us)
 
     def open_for_waves(self, increment_us: int) -> None:
         """Open the DMA engine for a wave, where setup() was not called; release_waves() closes it again.
@@ -128,17 +141,23 @@ class PulseChannels:
                 engine.close()
                 self.forget()
 
-    def _open_means(self, increment_us: int, delay_hw: int, fall_back: bool) -> DmaMeans | SoftMeans:
+    def _open_means(
+        self, increment_us: int, delay_hw: int, fall_back: bool, asked: str | None
+    ) -> DmaMeans | SoftMeans:
+        if asked == "soft":
+            return SoftMeans(self._opened)
         reason = dma.why_not(self._hardware(), self._backend())
         if reason is None:
             try:
                 engine = dma.Engine(self._hardware())
             except errors.GPIOError as e:
-                if not fall_back:
+                if not fall_back or asked:
                     raise
                 reason = str(e)
             else:
                 return self._paced(engine, delay_hw, increment_us)
+        if asked:
+            raise errors.DMAError(f"PWM by DMA is not possible here: {reason}")
         log.warning("PWM by DMA is not possible here: %s. The C timer makes the pulses instead.", reason)
         return SoftMeans(self._opened)
 
@@ -164,21 +183,21 @@ class PulseChannels:
                 raise errors.PulseError(f"maximum channel is {CHANNEL_MAX} (requested channel {number})")
             if number in self._channels:
                 raise errors.PulseError(f"channel {number} already initialized.")
-            self._check_subcycle(subcycle_time_us)
+            self._check_subcycle(subcycle_time_us, self._increment_us)
             channel = Channel(number, subcycle_time_us, self._increment_us)
             self._pulses.collect()
             means.start(channel)
             self._channels[number] = channel
 
-    def _check_subcycle(self, subcycle_time_us: int) -> None:
+    def _check_subcycle(self, subcycle_time_us: int, increment_us: int) -> None:
         if subcycle_time_us < SUBCYCLE_MIN_US:
             raise errors.PulseError(
                 f"subcycle time {subcycle_time_us}us is too small (min={SUBCYCLE_MIN_US}us)"
             )
-        slots, rest = divmod(subcycle_time_us, self._increment_us)
+        slots, rest = divmod(subcycle_time_us, increment_us)
         if rest:
             raise errors.PulseError(
-                f"subcycle time {subcycle_time_us}us is no multiple of the increment, {self._increment_us}us"
+                f"subcycle time {subcycle_time_us}us is no multiple of the increment, {increment_us}us"
             )
         if subcycle_time_us > SUBCYCLE_MAX_US or slots > SLOTS_MAX:
             raise errors.PulseError(
@@ -188,22 +207,30 @@ class PulseChannels:
     def is_subcycle(self, subcycle_time_us: int) -> bool:
         """Whether a channel may have this subcycle."""
         try:
-            self._check_subcycle(subcycle_time_us)
+            self._check_subcycle(subcycle_time_us, self._increment_us)
         except errors.PulseError:
             return False
         return True
 
-    def servo_channel(self, number: int | None, subcycle_time_us: int, increment_us: int) -> int:
+    def servo_channel(
+        self, number: int | None, subcycle_time_us: int, increment_us: int, asked: str | None
+    ) -> int:
         """Return the channel of that number, or one that servos with this subcycle share; initialised, and set up.
 
         Raises:
             AttributeError: it has another subcycle, or setup() another increment.
+            PulseError: setup() took other means than what is *asked* for.
         """
         with self._lock:
             is_new = not self.is_setup
             if is_new:
-                self.setup(increment_us, DELAY_VIA_PWM, fall_back=number is None)
+                self.setup(increment_us, DELAY_VIA_PWM, fall_back=number is None, asked=asked)
             try:
+                if asked not in (None, self.means):
+                    raise errors.PulseError(
+                        f"PWM is already setup with means={self.means!r} (not {asked!r})",
+                        hint="PWM.cleanup() first, or make that servo first",
+                    )
                 if self.increment_us != increment_us:
                     raise AttributeError(
                         f"Error: PWM is already setup with pulse_incr_us={self.increment_us} (not {increment_us})"

@@ -34,6 +34,25 @@ class DmaLines:
         period_us, rest = divmod(period_ns, NS_PER_US)
         return not rest and self._channels.is_subcycle(period_us)
 
+    def check(self, line: int, period_ns: int) -> None:
+        """Raise DMAError with the reason, where the line cannot have PWM with that period by DMA."""
+        if self._channels.means is None:
+            reason = "before PWM.setup()"
+        elif self._channels.means != "dma":
+            reason = "where PWM.setup() has taken the C timer; the log says why"
+        elif line >= dma.LINES:
+            reason = f"on lines above {dma.LINES - 1}"
+        elif not self.fits(line, period_ns):
+            reason = (
+                f"with a period of {period_ns / 1e6:g} ms: it takes 3 ms to 1 s, "
+                f"a multiple of the slots of {self._channels.increment_us} us"
+            )
+        else:
+            return
+        raise errors.DMAError(
+            f"GPIO {line}: no PWM by DMA {reason}", hint="PWM.setup() first, or another means"
+        )
+
     def drive(self, line: int, period_ns: int, high_ns: int) -> bool:
         """Begin or change the pulses, as wide as is nearest in slots. False: it cannot be, and the line is low."""
         number = self._channel_of(line, period_ns)

@@ -21,7 +21,7 @@ from .backends.sysfs_files import open_file, text_of, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from .boards import Hardware
 
@@ -108,18 +108,39 @@ def overlay(wanted: tuple[int, ...], hardware: Hardware) -> str:
     return f"dtoverlay={'pwm' if len(numbers) == 1 else 'pwm-2chan'},{','.join(settings)}"
 
 
-def advice(line: int, hardware: Hardware) -> str:
-    """Return in one sentence how a line that has hardware PWM is connected to it."""
+def advice(line: int, hardware: Hardware, connected: Collection[int] = ()) -> str:
+    """Return in one sentence how a line that has hardware PWM is connected to it, and another one that is stays so."""
     table = lines(hardware)
     channel, function, number = table[line]
+    others = [other for other in connected if table[other][0] != channel and table[other][2] is not None]
     if number is not None:
-        return f"put {overlay((line,), hardware)} into config.txt and reboot"
+        return f"put {overlay((line, *others[:1]), hardware)} into config.txt and reboot"
     twin = next(other for other in table if other != line and table[other][0] == channel)
     name = model.FUNCTION_NAMES[function].replace("ALT", "a")
     return (
         f"put {overlay((twin,), hardware)} into config.txt, reboot and use GPIO {twin}, which has the same channel; "
         f"no overlay knows GPIO {line}: after each boot, 'sudo pinctrl set {line} {name}' connects it as well"
     )
+
+
+def missing(line: int, hardware: Hardware, function: Callable[[int], int]) -> str:
+    """Return advice() for a line that is not connected, *function* of each being known; "" where nothing is missing.
+
+    Raises:
+        NotSupportedError: the line has no hardware PWM.
+    """
+    connected = [other for other in _table_with(line, hardware) if is_muxed(function(other), other, hardware)]
+    return "" if line in connected else advice(line, hardware, connected)
+
+
+def _table_with(line: int, hardware: Hardware) -> Lines:
+    """lines(), where this one is among them."""
+    table = lines(hardware)
+    if line not in table:
+        named = ", ".join(str(other) for other in sorted(table))
+        hint = f"lines that have: {named}" if named else ""
+        raise errors.NotSupportedError(f"GPIO {line} has no hardware PWM on {hardware.name}", hint=hint)
+    return table
 
 
 def find(
@@ -137,11 +158,7 @@ def find(
         PWMExistsError: a line of *held* is on that channel already; the text names both.
         NoAccessError: the files may not be written; the hint says why.
     """
-    table = lines(hardware)
-    if line not in table:
-        named = ", ".join(str(other) for other in sorted(table))
-        hint = f"lines that have: {named}" if named else ""
-        raise errors.NotSupportedError(f"GPIO {line} has no hardware PWM on {hardware.name}", hint=hint)
+    table = _table_with(line, hardware)
     folder = _find_chip(BLOCKS[hardware.soc][0], root)
     if folder is None:
         raise errors.NotSupportedError(

@@ -30,6 +30,10 @@ class NoLines:
 
     lines: tuple[int, ...] = ()
 
+    def check(self, line: int, period_ns: int) -> None:
+        """Raise DMAError: setup() was not called."""
+        raise errors.DMAError(f"GPIO {line}: no PWM by DMA before PWM.setup()", hint="PWM.setup() first")
+
     def drives(self, line: int) -> bool:
         """No."""
         return False
@@ -52,20 +56,21 @@ class NoLines:
 
 class Drive:
     """What is wanted of one line: *owner* is the id() of who has it, *wave* the period and high time of a PWM object
-    from start() to stop(). *by* says what that is, where it is no PWM object.
+    from start() to stop(). *by* says what that is, where it is no PWM object. *means* is what has to drive it, if any.
     """
 
-    __slots__ = ("by", "owner", "wave")
+    __slots__ = ("by", "means", "owner", "wave")
 
-    def __init__(self, owner: int, by: str = "") -> None:
-        self.owner, self.by = owner, by
+    def __init__(self, owner: int, means: str | None = None, by: str = "") -> None:
+        self.owner, self.means, self.by = owner, means, by
         self.wave: tuple[int, int] | None = None
 
 
 class Pulses:
     """Who drives which line with pulses. *is_output* says whether a line is set up as one here, *backend* returns the
     backend, or None where it is closed. *has_hardware* says whether an overlay has connected a line to the hardware's
-    PWM, whose channel *open_hardware* takes. ``by_dma`` are the lines that DMA drives, set by who has the channels.
+    PWM, whose channel *open_hardware* takes; *check_hardware* raises where it has not, and *hardware_advice* returns
+    what would help. ``by_dma`` are the lines that DMA drives, set by who has the channels.
     """
 
     by_dma: DmaLines | NoLines = NoLines()
@@ -78,9 +83,12 @@ class Pulses:
         lock: RLock,
         has_hardware: Callable[[int], bool],
         open_hardware: Callable[[int], HardwareChannel],
+        check_hardware: Callable[[int], None],
+        hardware_advice: Callable[[int], str],
     ) -> None:
         self._numbering, self._is_output, self._backend, self._lock = numbering, is_output, backend, lock
         self._has_hardware, self._open_hardware = has_hardware, open_hardware
+        self._check_hardware, self._hardware_advice = check_hardware, hardware_advice
         self._book: dict[int, Drive] = {}
         self._hardware: dict[int, HardwareChannel] = {}  # of lines that it drives
         self._soft: set[int] = set()  # lines that the C timer drives for PWM objects
@@ -127,7 +135,7 @@ class Pulses:
             if not by_hardware:
                 self._check_output(line)
             self._enders[line], self._resumers[line] = end, resume
-            self._book[line] = Drive(id(owner), by)
+            self._book[line] = Drive(id(owner), by=by)
 
     def detach(self, line: int, owner: object) -> None:
         """The line is nobody's again. Nothing where it is not this owner's."""
@@ -153,31 +161,36 @@ class Pulses:
         if hardware is not None:
             hardware.close()
 
-    def claim(self, channel: int, owner: object) -> int:
+    def claim(self, channel: int, owner: object, means: str | None) -> int:
         """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
         line = self._numbering.line_of(channel)
         with self._lock:
             self._check_owner(line, owner)
-            self._check_driven(line)
-            self._book.setdefault(line, Drive(id(owner)))
+            self._check_driven(line, means)
+            self._book.setdefault(line, Drive(id(owner), means))
             self._check_owner(line, owner)  # a signal handler may have been quicker
         return line
 
-    def means_of(self, line: int, period_ns: int) -> str:
+    def means_of(self, line: int, period_ns: int, means: str | None) -> str:
         """What drives the line, or would with that period: "hardware", "dma" or "soft"."""
-        if self._by_hardware(line):
+        if means is not None:
+            return means
+        if self._by_hardware(line, None):
             return "hardware"
         if self.by_dma.drives(line):
             return "dma"
         return "soft" if line in self._soft or not self.by_dma.fits(line, period_ns) else "dma"
 
-    def _by_hardware(self, line: int) -> bool:
-        return line in self._hardware or self._has_hardware(line)
+    def _by_hardware(self, line: int, means: str | None) -> bool:
+        return means in (None, "hardware") and (line in self._hardware or self._has_hardware(line))
 
-    def _check_driven(self, line: int) -> None:
+    def _check_driven(self, line: int, means: str | None) -> None:
         """Raise for a line that is no output, where the hardware does not drive it either."""
-        if not self._by_hardware(line):
-            self._check_output(line)
+        if self._by_hardware(line, means):
+            return
+        if means == "hardware":
+            self._check_hardware(line)
+        self._check_output(line)
 
     def _check_owner(self, line: int, owner: object) -> None:
         if line in self._book and not self.has(line, owner):
@@ -195,20 +208,23 @@ class Pulses:
         )
 
     def _check_output(self, line: int) -> None:
-        if not self._is_output(line):
-            raise errors.WrongDirectionException(
-                "You must setup() the GPIO channel as an output first",
-                hint=f"setup({self._numbering.channel_of(line)}, OUT) first",
-            )
+        if self._is_output(line):
+            return
+        hint = f"setup({self._numbering.channel_of(line)}, OUT) first"
+        if advice := self._hardware_advice(line):
+            hint += f", or for hardware PWM {advice}"
+        raise errors.WrongDirectionException(
+            "You must setup() the GPIO channel as an output first", hint=hint
+        )
 
     # -- PWM objects -----------------------------------------------------------------------------
 
-    def start(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
+    def start(self, line: int, owner: object, means: str | None, period_ns: int, high_ns: int) -> None:
         """Drive an output with pulses; with others from its next period on where it has some already."""
         with self._lock:
             self._check_owner(line, owner)
-            self._check_driven(line)
-            drive = self._book.setdefault(line, Drive(id(owner)))
+            self._check_driven(line, means)
+            drive = self._book.setdefault(line, Drive(id(owner), means))
             self._want(line, drive, (period_ns, high_ns))
 
     def change(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
@@ -218,7 +234,7 @@ class Pulses:
             drive = self._book.get(line)
             if drive is None or drive.owner != id(owner):
                 return
-            if self._is_output(line) or self._by_hardware(line):
+            if self._is_output(line) or self._by_hardware(line, drive.means):
                 self._want(line, drive, (period_ns, high_ns), is_soft)
             elif drive.wave is not None:
                 drive.wave = period_ns, high_ns  # to go on with
@@ -239,7 +255,7 @@ class Pulses:
         """Do what the book says, until it says so. *is_soft*: the C timer drives the line, if anybody does."""
         while (wave := drive.wave) is not None:
             try:
-                self._drive(line, wave, is_soft)
+                self._drive(line, drive.means, wave, is_soft)
             except Exception:  # nobody's, where a handler has ended in its middle what it is about
                 if self._book.get(line) is drive and drive.wave is wave:
                     raise
@@ -252,16 +268,28 @@ class Pulses:
         if line not in self._enders:
             self._silence(line)
 
-    def _drive(self, line: int, wave: tuple[int, int], is_soft: bool) -> None:
+    def _drive(self, line: int, means: str | None, wave: tuple[int, int], is_soft: bool) -> None:
         backend = self._backend()
         assert backend is not None, "an output has a backend"
         if is_soft:
             backend.change_pwm(line, *wave)
-        elif self._by_hardware(line):
+        elif self._by_hardware(line, means):
             self._drive_hardware(line, wave)
-        elif line in self._soft or not self.by_dma.drive(line, *wave):  # the C timer keeps what it has
+        elif not self._drive_dma(line, means, wave):
             backend.pwm(line, *wave)
             self._soft.add(line)
+
+    def _drive_dma(self, line: int, means: str | None, wave: tuple[int, int]) -> bool:
+        """Whether DMA drives the line now. The C timer keeps what it has."""
+        if means == "hardware":
+            self._check_hardware(line)
+        if means == "dma":
+            self.by_dma.check(line, wave[0])
+        if means == "soft" or line in self._soft or not self.by_dma.drive(line, *wave):
+            if means == "dma":
+                raise errors.DMAError(f"GPIO {line}: no PWM by DMA", hint="the log says why")
+            return False
+        return True
 
     def _drive_hardware(self, line: int, wave: tuple[int, int]) -> None:
         if line not in self._hardware:
@@ -272,7 +300,9 @@ class Pulses:
     def resume(self, line: int) -> None:
         """The line is an output again: go on, as RPi.GPIO, whose thread has never noticed."""
         drive = self._book.get(line)
-        if drive is not None and drive.wave is not None:
+        if drive is not None and drive.means == "hardware":
+            self.end_of(line)  # which the line was taken from
+        elif drive is not None and drive.wave is not None:
             self._carry_out(line, drive)
         self.interrupt(line)
 
@@ -319,7 +349,7 @@ class Pulses:
         drive = self._book.get(line)
         if drive is not None and drive.wave is not None:
             # Another one, as what has been interrupted may be about to fill this one.
-            self._book[line] = Drive(drive.owner)
+            self._book[line] = Drive(drive.owner, drive.means)
             self._silence(line)
 
     def end_all(self) -> bool:

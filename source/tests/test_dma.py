@@ -682,6 +682,31 @@ def test_where_no_channel_is_free_pwm_is_the_c_timers_and_says_why(pi):
     assert out[-2].endswith(" The C timer makes the pulses instead.")
 
 
+def test_dma_that_is_asked_for_is_dma_or_an_error(pi):
+    out = with_channels(
+        pi,
+        """
+        lamp = RPIO.PWM(17, 50, means="dma")
+        lamp.start(50)
+        print(lamp.means, pulses())
+        for call in (lambda: lamp.ChangeFrequency(1000), lambda: PWM.Servo(means="soft")):
+            try:
+                call()
+            except RuntimeError as e:
+                print(e)
+        print(lamp.means, pulses())
+        print(PWM.Servo(means="dma").means)
+        """,
+    )
+    assert out == [
+        "dma ch14 17:0+1000",
+        "GPIO 17: no PWM by DMA with a period of 1 ms: it takes 3 ms to 1 s, a multiple of the slots of 10 us",
+        "PWM is already setup with means='dma' (not 'soft')",
+        "dma ch14 17:0+1000",
+        "dma",
+    ]
+
+
 def test_a_line_of_pwm_is_no_channels_or_servos(pi):
     out = with_channels(
         pi,

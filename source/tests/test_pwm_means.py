@@ -11,7 +11,7 @@ import pytest
 import RPIO
 from RPIO import PWM, errors, facade, hardware_pwm
 from RPIO.model import ALT0, ALT5, BOARD, IN, OUT
-from support import highs, raises
+from support import highs, raises, simulated
 from test_hardware_pwm import Kernel
 
 US, MS = 1_000, 1_000_000
@@ -187,6 +187,149 @@ def test_a_missing_overlay_is_named(bare):
         with raises(errors.NotSupportedError, "GPIO 18: the kernel shows no hardware PWM") as caught:
             use()
         assert caught.value.hint == "put dtoverlay=pwm,pin=18,func=2 into config.txt and reboot"
+
+
+# --- means, where somebody insists
+
+
+def test_hardware_that_is_asked_for(kernel):
+    pwm = RPIO.PWM(18, 50, means="hardware")
+    pwm.start(50)
+    assert pwm.means == "hardware" and now(kernel) == (20 * MS, 10 * MS, 1)
+    pwm.stop()
+    assert_ended_low(kernel)
+
+
+CONFIG = "GPIO {} is not connected to its hardware PWM: put {} into config.txt and reboot"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (19, CONFIG.format(19, "dtoverlay=pwm-2chan,pin=12,func=4,pin2=19,func2=2")),  # 12 stays connected
+        (13, CONFIG.format(13, "dtoverlay=pwm-2chan,pin=12,func=4,pin2=13,func2=4")),
+        (17, "GPIO 17 has no hardware PWM on Raspberry Pi 4 Model B"),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda line: RPIO.PWM(line, 50, means="hardware"),
+        lambda line: PWM.Servo(means="hardware").set_servo(line, 1000),
+    ],
+)
+def test_hardware_that_is_not_connected_is_an_error_with_the_overlay(kernel, line, text, make):
+    with raises(errors.NotSupportedError, text):
+        make(line)
+    RPIO.setup(line, OUT)
+    with pytest.raises(errors.NotSupportedError):
+        make(line)
+    assert RPIO.PWM(line, 50).means == "soft"
+
+
+@pytest.mark.parametrize(
+    ("model", "line", "overlay"),
+    [
+        ("Zero W", 18, "dtoverlay=pwm,pin=18,func=2"),
+        ("3B+", 13, "dtoverlay=pwm,pin=13,func=4"),
+        ("4B", 12, "dtoverlay=pwm,pin=12,func=4"),
+        ("5B", 19, "dtoverlay=pwm,pin=19,func=2"),
+    ],
+)
+def test_the_overlay_is_that_of_the_board(model, line, overlay):
+    with simulated(model):
+        text = CONFIG.format(line, overlay)
+        with raises(errors.NotSupportedError, text):
+            RPIO.PWM(line, 50, means="hardware")
+        with raises(RuntimeError, "You must setup() the GPIO channel as an output first") as caught:
+            RPIO.PWM(line, 50)
+        assert overlay in caught.value.hint
+        with pytest.raises(RuntimeError) as caught:
+            RPIO.PWM(17, 50)
+        assert caught.value.hint == "setup(17, OUT) first"
+
+
+def test_setup_ends_hardware_that_is_asked_for(rpio_board, kernel):
+    pwm = RPIO.PWM(18, 100, means="hardware")
+    pwm.start(50)
+    RPIO.setup(18, OUT, initial=0)
+    assert now(kernel) is None
+    with pytest.raises(errors.NotSupportedError):
+        pwm.ChangeDutyCycle(20)
+    rpio_board.advance(50)
+    assert rpio_board.wave(18) == "_"
+
+
+def test_the_timer_that_is_asked_for_needs_setup(rpio_board, kernel):
+    with raises(RuntimeError, "You must setup() the GPIO channel as an output first"):
+        RPIO.PWM(18, 100, means="soft")
+    RPIO.setup(18, OUT, initial=0)
+    pwm = RPIO.PWM(18, 100, means="soft")
+    pwm.start(50)
+    rpio_board.advance(10)
+    assert pwm.means == "soft" and rpio_board.wave(18, step_ms=1) == "-----_____"
+
+
+def test_dma_that_is_asked_for_is_not_replaced(rpio_board):
+    RPIO.setup(17, OUT, initial=0)
+    pwm = RPIO.PWM(17, 100, means="dma")
+    assert pwm.means == "dma"
+    with raises(errors.DMAError, "GPIO 17: no PWM by DMA before PWM.setup()"):
+        pwm.start(50)
+    PWM.setup()
+    with raises(
+        errors.DMAError, "GPIO 17: no PWM by DMA where PWM.setup() has taken the C timer; the log says why"
+    ):
+        pwm.start(50)
+    assert rpio_board.wave(17) == "_"
+
+
+@pytest.mark.parametrize(
+    "make", [lambda means: RPIO.PWM(17, 50, means=means), lambda means: PWM.Servo(means=means)]
+)
+def test_other_means_are_an_error(rpio_board, make):
+    RPIO.setup(17, OUT)
+    with raises(ValueError, "means is 'hardware', 'dma', 'soft' or None, not 'best'"):
+        make("best")
+    assert not PWM.is_setup()
+    RPIO.PWM(17, 50)
+
+
+def test_means_is_a_keyword_alone(rpio_board):
+    RPIO.setup(17, OUT)
+    with pytest.raises(TypeError):
+        RPIO.PWM(17, 50, "soft")
+
+
+def test_servos_by_what_is_asked_for(rpio_board, kernel):
+    servo = PWM.Servo(means="hardware")
+    servo.set_servo(18, 1500)
+    assert servo.means is None and servo.means_of(18) == "hardware" and not PWM.is_setup()
+    assert now(kernel) == (20 * MS, 1500 * US, 1)
+    servo.stop_servo(18)
+    assert_ended_low(kernel)
+    with raises(RuntimeError, "GPIO 18 has no pulses of this servo"):
+        servo.stop_servo(18)
+    with raises(errors.DMAError, "PWM by DMA is not possible here: the board is simulated"):
+        PWM.Servo(means="dma")
+    soft = PWM.Servo(means="soft")
+    soft.set_servo(18, 1000)  # the C timer, so it becomes an output
+    assert soft.means_of(18) == "soft" and RPIO.gpio_function(18) == OUT
+    with raises(RuntimeError, "PWM is already setup with means='soft' (not 'dma')"):
+        PWM.Servo(means="dma")
+    with raises(RuntimeError, "pulse_incr_us is 1 to 1000 us, not 0"):
+        PWM.Servo(means="hardware", pulse_incr_us=0)
+
+
+def test_an_object_that_is_made_again_lets_go_of_its_first_channel(rpio_board):
+    RPIO.setup([17, 22], OUT, initial=0)
+    pwm = RPIO.PWM(17, 100)
+    pwm.start(100)
+    pwm.__init__(22, 100)
+    assert rpio_board.level(17) == 0
+    pwm.start(100)
+    assert rpio_board.level(22) == 1
+    RPIO.PWM(17, 50)
 
 
 # --- servos

@@ -240,8 +240,8 @@ PULSES = (
 def pulses_of_bytes(drawn, slots):
     """Pulses that do not overlap: many begin or end together, touch, or are as narrow as can be."""
     pulses, taken = [], set()
-    for line, where, fine, width in zip(*(drawn[n::4] for n in range(4)), strict=False):
-        line = line % 32
+    for number, where, fine, width in zip(*(drawn[n::4] for n in range(4)), strict=False):
+        line = number % 32
         start = (where % 8 * slots // 8 + fine % 3 if where < 128 else where * 256 + fine) % slots
         end = min(start + (1 + width % 3 if width < 128 else 1 + width % 8 * slots // 8), slots)
         free = next((slot for slot in range(start, end) if (line, slot) in taken), end)
@@ -972,7 +972,9 @@ def check_wave(machine, steps, repeat):
 def wave_steps(draw):
     """That never set and clear a line at once. The last step has an edge, so that the grid can be seen."""
     masks = st.integers(0, 0xFFFFFFFF)
-    some = st.tuples(masks, st.sampled_from((0xFFFFFFFF, 0xFF, 0)), masks, st.sampled_from((1, 2)) | st.integers(1, 300))
+    some = st.tuples(
+        masks, st.sampled_from((0xFFFFFFFF, 0xFF, 0)), masks, st.sampled_from((1, 2)) | st.integers(1, 300)
+    )
     steps = [
         (lines & up & of, lines & ~(up & of), slots)
         for lines, of, up, slots in draw(st.lists(some, min_size=1, max_size=12))
