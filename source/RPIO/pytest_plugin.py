@@ -11,7 +11,8 @@
         rpio_board.assert_wave(18, "_-_")
 
 Every test gets a fresh board. Callbacks run in the test's thread, at the moment of their edge, before the call that
-caused it returns: no test needs to sleep. ``@pytest.mark.rpio("3B+")`` chooses another model than the 4B.
+caused it returns: no test needs to sleep. A callback that raises fails the test. ``@pytest.mark.rpio("3B+")`` chooses
+another model than the 4B.
 
 With the fixture ``rpio_time`` a program's ``time.sleep()`` moves the board's clock, and takes no time.
 """
@@ -25,12 +26,13 @@ from importlib import import_module
 
 import pytest
 
-from . import _gpio, errors, facade, shims
+from . import _gpio, errors, facade, log, shims
+from .backends import check_line
 from .backends.clock import ManualClock
 from .backends.sim import SimBackend
 from .boards import by_name
 from .dispatcher import Dispatcher
-from .pytest_time import ProgramTime
+from .pytest_time import ProgramTime, TestIsOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class SimulatedBoard:
         self.clock = _Clock(self._settle)
         self.sim = SimBackend(by_name(model), self.clock)
         self.sim.observer = self._note
+        self.errors: list[BaseException] = []
+        """What callbacks have raised. A test that expects one takes it out; one that is left fails the test."""
         self._waves: dict[int, list[tuple[int, int]]] = {}
         self._start = {line: self.sim.read(line) for line in range(self.sim.line_count)}
         self._start_ns = self.clock.now_ns()
@@ -206,9 +210,12 @@ class SimulatedBoard:
         One character for each level it has had, in order; with *step_ms*, one for each step of time, as it was in
         the middle of the step.
         """
+        check_line(self.sim, line)
         changes = self._waves.get(line, [])
         if step_ms is None:
             return "".join((LOW, HIGH)[level] for level in (self._start[line], *(v for _, v in changes)))
+        if not step_ms * NS_PER_MS >= 1:
+            raise ValueError(f"a step takes a nanosecond or more, 0.000001 ms, not {step_ms!r} ms")
         step_ns, wave, level, at = round(step_ms * NS_PER_MS), "", self._start[line], 0
         middle_ns = self._start_ns + step_ns // 2
         while middle_ns <= self.clock.now_ns():
@@ -251,6 +258,18 @@ class SimulatedBoard:
 
 def _draw(wave: str) -> str:
     return "".join(PICTURE[level] for level in wave)
+
+
+def _noting(errors: list[BaseException], then: Callable[[object], None]) -> Callable[[object], None]:
+    """Return what to call with a callback while its exception is being handled: keeps that, and goes on."""
+
+    def _note(callback: object) -> None:
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, TestIsOver):
+            errors.append(error)
+        then(callback)
+
+    return _note
 
 
 class _Clock(ManualClock):
@@ -349,8 +368,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", 'rpio(model): the board that rpio_board simulates, "4B" without it')
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that has passed, where a callback of its board has raised."""
+    outcome: Any = yield
+    world = getattr(item, "funcargs", {}).get("rpio_board")
+    if isinstance(world, SimulatedBoard) and world.errors and outcome.excinfo is None:
+        failure = AssertionError(
+            "in a callback, which rpio_board.errors has: " + ", ".join(repr(error) for error in world.errors)
+        )
+        failure.__cause__ = world.errors[0]
+        outcome.force_exception(failure)
+
+
 @pytest.fixture
-def rpio_board(request: pytest.FixtureRequest) -> Iterator[SimulatedBoard]:
+def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedBoard]:
     """A fresh simulated board for ``import RPIO``, whose time the test moves: see RPIO.pytest_plugin."""
     marker = request.node.get_closest_marker("rpio")
     world = SimulatedBoard(marker.args[0] if marker else "4B")
@@ -358,6 +390,7 @@ def rpio_board(request: pytest.FixtureRequest) -> Iterator[SimulatedBoard]:
     facade.board.use(world.sim, world.sim.hardware)
     _ = facade.board.dispatcher  # made here, it is this thread's
     world.serve()
+    monkeypatch.setattr(log, "callback_failed", _noting(world.errors, log.callback_failed))
     yield world
     facade.new_board()
 

@@ -35,7 +35,7 @@ REAL_TIME_FOR = frozenset(
 _real_sleep, _real_monotonic = time.sleep, time.monotonic
 
 
-class _TestIsOver(BaseException):
+class TestIsOver(BaseException):
     """Ends a thread that sleeps when the test ends. No SystemExit: in a callback that would end pytest."""
 
 
@@ -75,7 +75,7 @@ class ProgramTime:
         self._world.spend = None
         self._over = True
         usual = threading.excepthook
-        threading.excepthook = lambda args: None if args.exc_type is _TestIsOver else usual(args)
+        threading.excepthook = lambda args: None if args.exc_type is TestIsOver else usual(args)
         for thread in threading.enumerate():
             if thread.ident in self._wakers:
                 self._wakers[thread.ident].set()
@@ -139,7 +139,7 @@ class ProgramTime:
         self._world.asleep[ident] = when_ns
         waker.wait()
         if self._over:
-            raise _TestIsOver
+            raise TestIsOver
 
     def _wait_for_threads(self) -> None:
         """Before the clock moves: until the program's threads sleep, or wait for something else."""

@@ -41,6 +41,59 @@ def test_waves_are_levels_in_order_or_in_steps_of_time(toggle):
     toggle.assert_wave(4, "-")
 
 
+@pytest.mark.parametrize("step_ms", [0, -1, 1e-9, float("nan")])
+def test_a_step_that_takes_no_time_is_an_error(rpio_board, step_ms):
+    for look in (rpio_board.wave, lambda line, step_ms: rpio_board.assert_wave(line, "_", step_ms)):
+        with pytest.raises(ValueError, match="a step takes a nanosecond or more"):
+            look(18, step_ms)
+
+
+def test_a_line_that_is_not_there_is_the_same_error_for_all(rpio_board):
+    for look in (rpio_board.press, rpio_board.wave, lambda line: rpio_board.assert_wave(line, "_")):
+        with pytest.raises(errors.InvalidChannelException):
+            look(99)
+
+
+RAISES = """
+import RPIO
+import pytest
+
+def fail(gpio, value):
+    raise KeyError(gpio)
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_left(rpio_board, threaded):
+    RPIO.add_interrupt_callback(17, fail, "falling", RPIO.PUD_UP, threaded_callback=threaded)
+    rpio_board.press(17)
+
+def test_taken_out(rpio_board):
+    RPIO.add_interrupt_callback(17, fail, "falling", RPIO.PUD_UP)
+    rpio_board.press(17)
+    assert isinstance(rpio_board.errors.pop(), KeyError)
+
+def test_fails_itself(rpio_board):
+    RPIO.add_interrupt_callback(17, fail, "falling", RPIO.PUD_UP)
+    rpio_board.press(17)
+    assert rpio_board.level(17) == 5
+
+def test_nothing_of_others_is_left(rpio_board):
+    assert rpio_board.errors == []
+"""
+
+
+def test_a_callback_that_raises_fails_its_test(pytester):
+    pytester.makepyfile(RAISES)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")
+    result.assert_outcomes(failed=3, passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*raise KeyError(gpio)*",
+            "*AssertionError: in a callback, which rpio_board.errors has: KeyError(17)",
+        ]
+    )
+    result.stdout.fnmatch_lines(["*assert 1 == 5"])
+
+
 def test_bounces_come_before_the_level_rests(toggle):
     toggle.press(17, ms=50, bounces=4)
     toggle.assert_wave(18, "_-")
