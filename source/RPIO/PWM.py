@@ -304,10 +304,10 @@ class PWM:
         """LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS: what the logger "RPIO" of the standard library lets through."""
         import logging
 
-        levels = {PWM.LOG_LEVEL_DEBUG: logging.DEBUG, PWM.LOG_LEVEL_ERRORS: logging.ERROR}
-        if level not in levels:
+        levels = (logging.DEBUG, logging.ERROR)
+        if level not in (PWM.LOG_LEVEL_DEBUG, PWM.LOG_LEVEL_ERRORS):
             raise errors.PulseError(f"the level is LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS, not {level!r}")
-        logging.getLogger("RPIO").setLevel(levels[level])
+        logging.getLogger("RPIO").setLevel(levels[int(level)])
 
     @staticmethod
     def is_setup() -> bool:

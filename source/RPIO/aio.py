@@ -76,6 +76,7 @@ async def wait_for_edge(
     channel: int, edge: int, *, bouncetime: int | None = None, timeout: float | None = None
 ) -> EdgeEvent | None:
     """Wait for one edge of an input; return it, or None after *timeout* seconds. Arguments and errors as edges()."""
+    timeout = arguments.timeout_s_of(timeout)
     events = edges(channel, edge, bouncetime=bouncetime)
     try:
         return await asyncio.wait_for(anext(events), timeout)

@@ -165,6 +165,13 @@ def real(number: object) -> float:
     return float(number)  # type: ignore[arg-type]
 
 
+def timeout_s_of(timeout_s: float | None) -> float | None:
+    """Check a timeout in seconds; None is none."""
+    if timeout_s is not None and not isinstance(timeout_s, (int, float)):
+        raise TypeError(f"the timeout must be a number of seconds or None, not {type(timeout_s).__name__}")
+    return timeout_s
+
+
 def filter_us_of(filter_us: int) -> int:
     """Return the kernel's filter in microseconds."""
     if not hasattr(filter_us, "__index__"):

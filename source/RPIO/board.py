@@ -475,6 +475,9 @@ class Board:
             )
         return self.backend.read(line)
 
+    # What RPIO.output() and RPIO.input() cannot do ends there, with this name in the errors of wrong calls.
+    output.__qualname__, input.__qualname__ = "output", "input"
+
     def force_output(self, channel: int, value: int) -> None:
         """Write without setup()."""
         level = arguments.level_in_list(value)

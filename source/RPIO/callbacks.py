@@ -82,7 +82,7 @@ class Worker:
         self._thread: Thread | None = None
         self._queue: deque[tuple[object, ...]] | None = None
         self._ready: Condition | None = None
-        self._closed = False
+        self.is_closed = False
 
     def _start(self) -> None:
         from collections import deque
@@ -95,10 +95,10 @@ class Worker:
 
     def put(self, *args: object) -> bool:
         """Queue a call; False where the queue is full or the worker closed. Never blocks. One thread puts."""
-        if self._thread is None and not self._closed:
+        if self._thread is None and not self.is_closed:
             self._start()
         if (
-            self._closed
+            self.is_closed
             or self._queue is None
             or self._ready is None
             or len(self._queue) >= WORKER_QUEUE_SIZE
@@ -116,9 +116,9 @@ class Worker:
             return
         while True:
             with ready:
-                while not queue and not self._closed:
+                while not queue and not self.is_closed:
                     ready.wait()
-                if self._closed:
+                if self.is_closed:
                     return
                 self._busy = True
                 args = queue.popleft()
@@ -131,7 +131,7 @@ class Worker:
 
     def close(self) -> None:
         """Drop what is queued and end the thread after the call that runs now. Does not wait for it."""
-        self._closed = True
+        self.is_closed = True
         if self._ready is not None:
             with self._ready:
                 self._ready.notify_all()

@@ -210,6 +210,7 @@ def set_pullupdn(gpio_id: int, pud: int = PUD_OFF) -> None:
     board.set_pull(gpio_id, pud)
 
 
+@also_called(gpio="gpio_id", channel="gpio_id")
 def gpio_function(gpio_id: int) -> int:
     """Return what a channel is now: IN, OUT, or ALT0 to ALT8. Needs no setup()."""
     return board.function(gpio_id)

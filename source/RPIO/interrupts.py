@@ -53,7 +53,7 @@ class Subscription:
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         """Run the callback, here or in its own thread."""
         if self.worker is not None:
-            if not self.worker.put(event.line, event.value):
+            if not self.worker.put(event.line, event.value) and not self.worker.is_closed:
                 watched.count_lost(event.line, 1, "the threaded callback is too slow")
         elif self.callback is not None:
             run_callback(self.callback, event.line, event.value)

@@ -7,7 +7,7 @@ import os
 import time
 from _operator import index
 
-from . import channel_means, dma, errors, log
+from . import arguments, channel_means, dma, errors, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class Wave:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of the wave, for at most *timeout_s* seconds. Whether it has ended."""
+        timeout_s = arguments.timeout_s_of(timeout_s)
         waited_s = 0.0
         while self.is_playing:
             if timeout_s is not None and waited_s >= timeout_s:

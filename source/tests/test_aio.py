@@ -89,6 +89,11 @@ def test_wait_for_edge_gives_the_event_or_none(gpio):
     assert (event.line, event.value, nothing) == (17, 0, None)
 
 
+def test_a_timeout_is_a_number(gpio):
+    with pytest.raises(TypeError, match="the timeout must be a number of seconds or None, not str"):
+        asyncio.run(aio.wait_for_edge(17, FALLING, timeout="x"))
+
+
 def test_two_iterations_of_a_line_both_get_every_edge(gpio):
     async def main():
         soon(lambda: press(gpio, 2))

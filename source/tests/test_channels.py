@@ -108,6 +108,8 @@ def test_loglevels_are_the_loggers(monkeypatch):
         assert logger.level == known
     with raises(RuntimeError, "the level is LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS, not 2"):
         PWM.set_loglevel(2)
+    with raises(RuntimeError, "the level is LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS, not []"):
+        PWM.set_loglevel([])
     assert logger.level == logging.DEBUG
 
 

@@ -176,3 +176,14 @@ def test_an_import_loads_the_constants_and_the_c_module_alone():
 )
 def test_any_first_use_works(code, out):
     assert program(code) == out
+
+
+def test_wrong_calls_are_named_as_they_were_made(rpio):
+    for call, name in ((rpio.input, "input()"), (rpio.output, "output()")):
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert str(caught.value).startswith(name)
+
+
+def test_gpio_function_takes_the_keywords_of_both_histories(rpio):
+    assert {rpio.gpio_function(**{name: 17}) for name in ("gpio_id", "gpio", "channel")} == {rpio.IN}

@@ -497,3 +497,14 @@ def test_a_refusal_leaves_an_output_as_it_is(board, sim, monkeypatch):
     with pytest.raises(errors.NotSupportedError):
         add(board, 17, print)
     assert (sim.function(17), sim.read(17), board.direction(17)) == (OUT, 1, OUT)
+
+
+def test_edges_of_a_callback_that_has_just_been_removed_are_not_lost(board, sim, caplog):
+    """As when another thread removes it between the look at who wants an edge and its delivery."""
+    got = Log()
+    add(board, 17, got, threaded=True)
+    (subscription,) = board._watched.get(17).subscriptions
+    subscription.close()
+    sim.drive(17, 1)
+    drain(board)
+    assert board.events_lost() == 0 and not caplog.records and not got

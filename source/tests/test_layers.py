@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "channel_means": LOW | {"backends", "dma", "log"},
     "channels": LOW | {"backends", "boards", "channel_means", "dma", "hardware_pwm", "log", "pulses"},
     "dma_lines": LOW | {"channel_means", "channels", "dma", "log"},
-    "waves": LOW | {"backends", "boards", "channel_means", "channels", "dma", "log", "numbering", "pulses"},
+    "waves": LOW
+    | {"arguments", "backends", "boards", "channel_means", "channels", "dma", "log", "numbering", "pulses"},
     "backends": LOW | {"boards", "backends", "_gpio", "log"},
     "dma_channels": NOTHING,
     "recording": NOTHING,

@@ -268,6 +268,12 @@ def test_a_wave_that_is_over_lets_go_of_its_lines_for_pwm(world, use):
     use()
 
 
+def test_a_timeout_is_a_number(world):
+    wave = RPIO.wave([(17, 1, 500)])
+    with raises(TypeError, "the timeout must be a number of seconds or None, not str"):
+        wave.wait("x")
+
+
 def test_stopping_a_wave_that_is_over_does_not_stop_the_next(world):
     first = RPIO.wave([(17, 1, 500), (17, 0, 500)])
     world.advance(2)
