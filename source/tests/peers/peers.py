@@ -15,8 +15,11 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 HERE = Path(__file__).resolve().parent
 RPI_GPIO = "RPi.GPIO==0.7.1"
@@ -137,3 +140,13 @@ def compiled(source: Path, *flags: str) -> Path:
         )
 
     return cached(f"{source.stem}-{digest}", compile_it) / "it.so"
+
+
+def warn_of_second_run(failed: dict[str, str]) -> None:
+    """Have the summary name tests that failed and are run once more, with what they said: some of them may be ours."""
+    named = "\n".join(f"  {name}: {said}" for name, said in failed.items())
+    warnings.warn(f"run again, as they measure times:\n{named}", stacklevel=2)
+
+
+runs_again = pytest.mark.filterwarnings("default:run again, as they measure times")
+"""For tests that use that: every other warning is an error."""

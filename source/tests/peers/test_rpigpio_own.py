@@ -38,11 +38,13 @@ def verdicts(source, *names):
     return found, done.stdout
 
 
+@peers.runs_again
 def test_its_tests_pass(fetch, capsys):
     source = fetch(peers.sdist, peers.RPI_GPIO)
     found, said = verdicts(source)
-    slow = [name for name, verdict in found.items() if verdict != "ok"]
+    slow = {name: verdict for name, verdict in found.items() if verdict != "ok"}
     if slow:  # they measure times to 20 ms, on a machine that may have other things to do
+        peers.warn_of_second_run(slow)
         again, said = verdicts(source, *slow)
         found |= again
     passed = {name for name, verdict in found.items() if verdict == "ok"}
