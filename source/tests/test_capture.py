@@ -327,7 +327,8 @@ def test_a_disk_that_fills_up_while_recording_keeps_what_there_was_room_for(tmp_
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (1, "")
     assert re.search(
-        rf"rpio record: the file may not become larger: {path} has the first [\d.]+ m?s; make room, or", err
+        rf"rpio record: the file may not become larger: {path} has the first [\d.]+ [mu]?s; make room, or",
+        err,
     )
     assert os.listdir(tmp_path) == ["out.vcd"]
     found = read(path)

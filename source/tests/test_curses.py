@@ -294,7 +294,7 @@ def test_no_thread_looks_at_a_key_only(terminal):
     terminal.start("no_thread", has_fifo=True)
     with open(terminal.folder / "fifo", "w") as fifo:
         print("9 1", file=fifo, flush=True)
-    time.sleep(1.3)
+    time.sleep(1.3)  # longer than lines stay unread otherwise
     assert "    9   21  INPUT     Low" in terminal.screen()
     terminal.keys("Down")
     terminal.wait("    9   21  INPUT     High")
@@ -311,7 +311,7 @@ def test_small_terminals_and_resizing(terminal):
     terminal.tmux("resize-window", "-x", "100", "-y", "32")
     terminal.wait("─ GPIO 8 ─", "   27   13  INPUT")
     terminal.tmux("resize-window", "-x", "2", "-y", "1")
-    time.sleep(0.3)
+    time.sleep(0.3)  # there is no text to wait for in a window of 2 by 1
     terminal.tmux("resize-window", "-x", "60", "-y", "20")
     terminal.wait("─ GPIO 8 ─")
     terminal.keys("q")

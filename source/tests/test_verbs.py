@@ -268,9 +268,9 @@ ENDED = {
     "pwm 18 100 50": (0, r""),
     "servo 17 1500": (0, r""),
     "write 17=1 -o --hold": (0, r""),
-    "capture 17": (0, r"GPIO17 (?s:.*)\n0 edges in [\d.]+ m?s\n"),
+    "capture 17": (0, r"GPIO17 (?s:.*)\n0 edges in [\d.]+ [mu]?s\n"),
     "capture 17 --trigger 17:rising": (1, r""),
-    "record 17 -o FOLDER/out.vcd": (0, r"0 edges in [\d.]+ m?s, written to .*out\.vcd\n"),
+    "record 17 -o FOLDER/out.vcd": (0, r"0 edges in [\d.]+ [mu]?s, written to .*out\.vcd\n"),
     "replay FOLDER/long.vcd": (130, r""),
     "run FOLDER/dozing.py": (130, r""),
 }
