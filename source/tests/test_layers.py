@@ -37,6 +37,8 @@ MAY_IMPORT = {
     "dma_channels": NOTHING,
     "recording": NOTHING,
     "recording_formats": {"recording"},
+    "vcd": {"recording"},
+    "capturing": LOW | {"board", "interrupts", "recording", "_gpio"},
     "hardware_pwm": LOW | {"backends", "boards", "opening"},
     "opening": LOW | {"backends", "boards", "detect"},
     "board": LOW
