@@ -36,7 +36,8 @@ from .pytest_time import ProgramTime, TestIsOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    import os
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
     from typing import Any
 
@@ -103,6 +104,23 @@ class SimulatedBoard:
         self.drive(line, value)
         self.advance(ms)
         self.drive(line, None)
+
+    def replay(self, path: str | os.PathLike[str], lines: Mapping[str, int] | None = None) -> None:
+        """Drive lines as a VCD has them, such as one of ``rpio record``, each edge at its time; then let go of them.
+
+        *lines* says which line a variable of another program's VCD is: {"D0": 17}.
+
+        Raises:
+            OSError, ValueError: it cannot be read; it is no VCD, with the number of the line, or has none of the lines.
+        """
+        from .replaying import play
+        from .vcd import read_vcd
+
+        with open(path, encoding="utf-8", errors="replace") as file:
+            recording = read_vcd(file, lines)
+        for line in recording.lines:
+            check_line(self.sim, line)
+        play(recording, self.drive, self.clock)
 
     def wire(self, a: int, b: int) -> None:
         """Join two lines with a wire."""

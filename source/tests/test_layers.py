@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "recording": NOTHING,
     "recording_formats": {"recording"},
     "vcd": {"recording"},
+    "replaying": {"recording"},
     "capturing": LOW | {"board", "interrupts", "recording", "_gpio"},
     "hardware_pwm": LOW | {"backends", "boards", "opening"},
     "opening": LOW | {"backends", "boards", "detect"},

@@ -414,3 +414,27 @@ def test_the_plugin_is_found_by_pytest_and_the_picture_is_in_the_report(pytester
         ["*GPIO 18 has another wave:", "*expected*▁▁▔▔▁▁▔▔*_-_-*", "*0 at first, 1 at 0 ms, 0 at 20 ms"]
     )
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
+
+
+def test_a_recording_is_played_at_its_times(rpio_board, tmp_path):
+    path = tmp_path / "in.vcd"
+    path.write_text(
+        "$timescale 1 us $end $var wire 1 ! D0 $end $enddefinitions $end #0 1! #1500 0! #4000 x! #5000"
+    )
+    seen = []
+    RPIO.add_interrupt_callback(17, lambda gpio, value: seen.append((value, rpio_board.now_ms)), "both")
+    rpio_board.replay(path, {"D0": 17})
+    assert seen == [(1, 0), (0, 1.5)]  # and nobody drives it after that: GPIO 17 is pulled down
+    assert (rpio_board.now_ms, rpio_board.sim.driven(17)) == (5, None)
+
+
+def test_what_cannot_be_replayed(rpio_board, tmp_path):
+    path = tmp_path / "in.vcd"
+    path.write_text("hello")
+    with pytest.raises(ValueError, match="line 1 of the VCD"):
+        rpio_board.replay(path)
+    path.write_text("$var wire 1 ! GPIO99 $end $enddefinitions $end")
+    with pytest.raises(ValueError, match="99"):
+        rpio_board.replay(path)
+    with pytest.raises(FileNotFoundError):
+        rpio_board.replay(tmp_path / "none.vcd")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from RPIO import recording_formats as formats
-from RPIO import vcd
+from RPIO import replaying, vcd
+from RPIO.backends.clock import ManualClock
 from RPIO.recording import UNKNOWN, Recording
 
 
@@ -250,3 +251,22 @@ def test_a_million_edges_take_little_memory():
 def test_there_are_few_round_ticks(span_ns):
     found = list(formats.ticks(span_ns))
     assert found[0][0] == 0 and 2 <= len(found) <= 11
+
+
+@given(recordings())
+def test_what_is_played_fast_is_every_edge_in_order(made):
+    driven = []
+    replaying.play(made, lambda line, level: driven.append((line, level)), ManualClock(5), fast=True)
+    assert driven == [
+        *zip(made.lines, made.initial, strict=True),
+        *((line, level) for _, line, level in made),
+        *((line, None) for line in made.lines),
+    ]
+
+
+@given(recordings())
+def test_what_is_played_is_at_its_times(made):
+    clock, times = ManualClock(5), []
+    replaying.play(made, lambda line, level: times.append(clock.now_ns() - 5), clock)
+    begin, end = [0] * len(made.lines), [made.span_ns] * len(made.lines)
+    assert times == [*begin, *(time_ns for time_ns, *_ in made), *end]

@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import errors, facade, model, sim, vcd
-from ..recording import UNKNOWN, Recording, name_of
+from .. import errors, facade, model, replaying, sim, vcd
+from ..recording import Recording, name_of
 from . import pins, verb
 from .classic import UsageError
 
@@ -102,23 +102,10 @@ def check(recording: Recording) -> None:
             raise ValueError(f"there is no GPIO {line} on this board: it has {count} lines")
 
 
-def play(recording: Recording, fast: bool = False) -> None:
-    """Drive the lines as recorded, and let go of them at the end; a level that is unknown lets go too."""
+def play(recording: Recording, fast: bool) -> None:
+    """Play it into the simulated board."""
     board = sim.backend()
-    drive, clock = board.drive, board.clock
-    try:
-        for line, level in zip(recording.lines, recording.initial, strict=True):
-            drive(line, None if level == UNKNOWN else level)
-        start_ns = clock.now_ns()
-        for time_ns, line, level in recording:
-            if not fast and start_ns + time_ns > clock.now_ns():
-                clock.sleep_until(start_ns + time_ns)
-            drive(line, None if level == UNKNOWN else level)
-        if not fast:
-            clock.sleep_until(start_ns + recording.span_ns)
-    finally:
-        for line in recording.lines:
-            drive(line, None)
+    replaying.play(recording, board.drive, board.clock, fast)
 
 
 def _with_program(recording: Recording, fast: bool, path: str, arguments: list[str]) -> int:
