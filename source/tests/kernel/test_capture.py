@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from RPIO import vcd
-from support import wait_until
+from support import is_asleep, wait_until
 
 BURST = 20
 
@@ -38,6 +38,9 @@ def test_a_burst_comes_back_with_the_right_count_and_order(pi_chip, tmp_path, ve
     path = tmp_path / "out.vcd"
     with started(verb, "17,4", "--edges", str(BURST), "--timescale", "1ns", "-o", str(path)) as process:
         assert wait_until(lambda: pi_chip.is_watched(17) and pi_chip.is_watched(4), 20)
+        assert wait_until(
+            lambda: is_asleep(process.pid), 20
+        )  # the kernel says "watched" before it has the interrupt
         played = []
         for number in range(BURST):
             line, level = ((17, 4)[number % 2], 1 - number // 2 % 2)
