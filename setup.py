@@ -21,13 +21,15 @@ CORE = [
     "pwm_soft.c",
     "sysfs.c",
 ]
+MODULE = [f"module{part}.c" for part in ("", "_hot", "_regs", "_cdev", "_events", "_pwm", "_dma")]
+"""What knows Python; the core is plain C."""
 
 setup(
     license="LGPL-3.0-or-later",  # here, because pyproject.toml spells it in two ways that exclude each other
     ext_modules=[
         Extension(
             "RPIO._gpio",
-            sources=[f"source/c_gpio/{name}" for name in [*CORE, "module.c", "module_pwm.c"]],
+            sources=[f"source/c_gpio/{name}" for name in [*CORE, *MODULE]],
             depends=[
                 f"source/c_gpio/{name}.h"
                 for name in ("gpio", "regs", "ring", "dma", "dma_chain", "wave_plan", "module")

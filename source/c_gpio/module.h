@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * module.h - private to the two files that know Python: the module's state, and how errors become exceptions.
+ * module.h - private to the files that know Python: the module's state, and how errors become exceptions.
  */
 #ifndef RPIO_MODULE_H
 #define RPIO_MODULE_H
@@ -93,7 +93,12 @@ static inline int as_ints(PyObject *const *args, Py_ssize_t given, int *out, Py_
     return 0;
 }
 
-/* The types of module_pwm.c. 0, or -1 with an exception. */
-int rpio_add_pwm_types(PyObject *module);
+/* The types and functions of each part, put into the module. 0, or -1 with an exception. */
+int rpio_add_regs(PyObject *module);
+int rpio_add_hot(PyObject *module);
+int rpio_add_cdev(PyObject *module);
+int rpio_add_events(PyObject *module);
+int rpio_add_pwm(PyObject *module);
+int rpio_add_dma(PyObject *module);
 
 #endif

@@ -29,7 +29,7 @@ from typing import Any
 import cffi
 
 from c import soc_build
-from c.core import PARTS
+from c.core import MODULE, PARTS
 from RPIO import _gpio, boards, errors, model
 from RPIO.backends import Backend
 from RPIO.backends.cdev import CdevBackend
@@ -244,7 +244,7 @@ class SimRig(Rig):
 # -- registers over a modelled SoC ----------------------------------------------------------------------
 
 CORE = soc_build.PROJECT / "source" / "c_gpio"
-CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, "module", "module_pwm")), *soc_build.SOC_SOURCES]
+CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, *MODULE)), *soc_build.SOC_SOURCES]
 CORE_FLAGS = (
     "-std=c11",
     "-D_GNU_SOURCE",
