@@ -119,8 +119,8 @@ class Servo:
         """
         has = _channels().has_hardware_servo(gpio)
         if self._asked_means == "hardware" and not has:
-            facade.board.check_hardware_pwm(gpio)
-        return has or (self._asked_means in (None, "hardware") and facade.board.has_hardware_pwm(gpio))
+            facade.board.hardware_lines.check(gpio)
+        return has or (self._asked_means in (None, "hardware") and facade.board.hardware_lines.has(gpio))
 
     def _set_hardware(self, gpio: int, width_us: int) -> None:
         if not 0 < width_us <= self._subcycle_time_us:

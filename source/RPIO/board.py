@@ -22,6 +22,7 @@ from . import arguments, backends, errors, log, model, opening
 from .callbacks import Worker
 from .detection import Detections
 from .dispatcher import JOIN_TIMEOUT_S, Dispatcher
+from .hardware_lines import HardwareLines
 from .interrupts import Subscription, WatchedLines
 from .numbering import Numbering
 from .pulses import Pulses
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from .arguments import Channels
     from .boards import Hardware
     from .channels import PulseChannels
-    from .hardware_pwm import Channel as HardwareChannel
     from .interrupts import EdgeCallback
     from .tcp import TcpServer
     from .waves import Player
@@ -90,18 +90,17 @@ class Board:
         self.detections = Detections(
             self._watched, numbering, self._input_line, lambda: self.dispatcher, self._lock
         )
-        self.pulses = Pulses(
-            numbering,
-            self._is_output,
-            lambda: self._backend,
+        self.hardware_lines = HardwareLines(
+            lambda: self.hardware,
+            lambda: self.backend,
+            self._directions,
             self._lock,
-            self.has_hardware_pwm,
-            self.hardware_pwm,
-            self.check_hardware_pwm,
-            self.hardware_advice,
+            self._check_hardware_free,
+        )
+        self.pulses = Pulses(
+            numbering, self._is_output, lambda: self._backend, self._lock, self.hardware_lines
         )
         self._pulse_makers: tuple[PulseChannels, Player] | None = None  # most programs need neither
-        self._hardware_channels: list[HardwareChannel] = []
         self._servers: list[TcpServer] = []
         self._hooked = getattr(self, "_hooked", False)  # new_board() begins again with the same object
 
@@ -188,7 +187,7 @@ class Board:
         if self._pulse_makers is not None:
             self.player.forget()
             self.channels.abandon()
-        self._hardware_channels.clear()
+        self.hardware_lines.forget()
         if self._backend is not None:
             self._backend.after_fork()
             if self._backend.holds_lines:
@@ -199,7 +198,7 @@ class Board:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
         with self._lock:
             self.end_pulses()
-            self._close_hardware()
+            self.hardware_lines.close()
             workers = self._watched.workers()
             workers += [server.worker for server in self._servers if server.worker]
             self._close_interrupts()
@@ -231,7 +230,7 @@ class Board:
             dispatcher.shut_down()
         self.end_pulses()
         self.pulses.end_all()
-        self._close_hardware()
+        self.hardware_lines.close()
         if self._backend is not None and self._backend.close_at_exit:
             self._backend.close()
 
@@ -316,51 +315,6 @@ class Board:
         else:
             self.pulses.resume(line)
 
-    def has_hardware_pwm(self, line: int) -> bool:
-        """Whether an overlay has connected the line to the hardware's PWM, and it is set up as nothing else."""
-        from . import hardware_pwm
-
-        if line in self._directions or not hardware_pwm.lines(self.hardware).get(line):
-            return False
-        return hardware_pwm.is_muxed(self.backend.function(line), line, self.hardware)
-
-    def check_hardware_pwm(self, line: int) -> None:
-        """Raise NotSupportedError for a line that the hardware's PWM cannot drive now; the text says what to do."""
-        from . import hardware_pwm
-
-        if advice := hardware_pwm.missing(line, self.hardware, self.backend.function):
-            raise errors.NotSupportedError(f"GPIO {line} is not connected to its hardware PWM: {advice}")
-        if line in self._directions:
-            raise errors.NotSupportedError(
-                f"GPIO {line} was set up, which takes it from its hardware PWM: leave setup() out"
-            )
-
-    def hardware_advice(self, line: int) -> str:
-        """What a line that has hardware PWM needs to be connected to it; "" for any other."""
-        from . import hardware_pwm
-
-        try:
-            return hardware_pwm.missing(line, self.hardware, self.backend.function)
-        except errors.NotSupportedError:
-            return ""
-
-    def hardware_pwm(self, line: int) -> HardwareChannel:
-        """Return the line's channel of the hardware's PWM, taken for this program.
-
-        Raises:
-            what hardware_pwm.find() and Channel.export() raise.
-        """
-        from . import hardware_pwm
-
-        with self._lock:
-            self._hardware_channels = [channel for channel in self._hardware_channels if channel.is_open]
-            if self._pulse_makers is not None:
-                self.channels.check_hardware_free(line)
-            channel = hardware_pwm.find(line, self.hardware, held=self._hardware_channels)
-            channel.export()
-            self._hardware_channels.append(channel)
-            return channel
-
     @property
     def channels(self) -> PulseChannels:
         """The channels of RPIO.PWM; made on first use."""
@@ -385,7 +339,7 @@ class Board:
                     lambda: self.backend,
                     opened,
                     hardware,
-                    self.hardware_pwm,
+                    self.hardware_lines.take,
                     self._lock,
                 )
                 player = Player(self._numbering, pulses, channels, opened, hardware, self._lock)
@@ -399,10 +353,9 @@ class Board:
             self.player.stop_all()
             self.channels.cleanup()
 
-    def _close_hardware(self) -> None:
-        for channel in self._hardware_channels:
-            channel.close()
-        self._hardware_channels.clear()
+    def _check_hardware_free(self, line: int) -> None:
+        if self._pulse_makers is not None:
+            self.channels.check_hardware_free(line)
 
     def _make_output(self, line: int) -> None:
         """Have a line that is no output be one, low."""

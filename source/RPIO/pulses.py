@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .backends import Backend
     from .dma_lines import DmaLines
+    from .hardware_lines import HardwareLines
     from .hardware_pwm import Channel as HardwareChannel
     from .numbering import Numbering
 
@@ -68,9 +69,7 @@ class Drive:
 
 class Pulses:
     """Who drives which line with pulses. *is_output* says whether a line is set up as one here, *backend* returns the
-    backend, or None where it is closed. *has_hardware* says whether an overlay has connected a line to the hardware's
-    PWM, whose channel *open_hardware* takes; *check_hardware* raises where it has not, and *hardware_advice* returns
-    what would help. ``by_dma`` are the lines that DMA drives, set by who has the channels.
+    backend, or None where it is closed. ``by_dma`` are the lines that DMA drives, set by who has the channels.
     """
 
     by_dma: DmaLines | NoLines = NoLines()
@@ -81,14 +80,10 @@ class Pulses:
         is_output: Callable[[int], bool],
         backend: Callable[[], Backend | None],
         lock: RLock,
-        has_hardware: Callable[[int], bool],
-        open_hardware: Callable[[int], HardwareChannel],
-        check_hardware: Callable[[int], None],
-        hardware_advice: Callable[[int], str],
+        hardware_lines: HardwareLines,
     ) -> None:
         self._numbering, self._is_output, self._backend, self._lock = numbering, is_output, backend, lock
-        self._has_hardware, self._open_hardware = has_hardware, open_hardware
-        self._check_hardware, self._hardware_advice = check_hardware, hardware_advice
+        self._hardware_lines = hardware_lines
         self._book: dict[int, Drive] = {}
         self._hardware: dict[int, HardwareChannel] = {}  # of lines that it drives
         self._soft: set[int] = set()  # lines that the C timer drives for PWM objects
@@ -182,14 +177,14 @@ class Pulses:
         return "soft" if line in self._soft or not self.by_dma.fits(line, period_ns) else "dma"
 
     def _by_hardware(self, line: int, means: str | None) -> bool:
-        return means in (None, "hardware") and (line in self._hardware or self._has_hardware(line))
+        return means in (None, "hardware") and (line in self._hardware or self._hardware_lines.has(line))
 
     def _check_driven(self, line: int, means: str | None) -> None:
         """Raise for a line that is no output, where the hardware does not drive it either."""
         if self._by_hardware(line, means):
             return
         if means == "hardware":
-            self._check_hardware(line)
+            self._hardware_lines.check(line)
         self._check_output(line)
 
     def _check_owner(self, line: int, owner: object) -> None:
@@ -211,7 +206,7 @@ class Pulses:
         if self._is_output(line):
             return
         hint = f"setup({self._numbering.channel_of(line)}, OUT) first"
-        if advice := self._hardware_advice(line):
+        if advice := self._hardware_lines.advice(line):
             hint += f", or for hardware PWM {advice}"
         raise errors.WrongDirectionException(
             "You must setup() the GPIO channel as an output first", hint=hint
@@ -282,7 +277,7 @@ class Pulses:
     def _drive_dma(self, line: int, means: str | None, wave: tuple[int, int]) -> bool:
         """Whether DMA drives the line now. The C timer keeps what it has."""
         if means == "hardware":
-            self._check_hardware(line)
+            self._hardware_lines.check(line)
         if means == "dma":
             self.by_dma.check(line, wave[0])
         if means == "soft" or line in self._soft or not self.by_dma.drive(line, *wave):
@@ -293,7 +288,7 @@ class Pulses:
 
     def _drive_hardware(self, line: int, wave: tuple[int, int]) -> None:
         if line not in self._hardware:
-            self._hardware[line] = self._open_hardware(line)
+            self._hardware[line] = self._hardware_lines.take(line)
         self._hardware[line].set(*wave)
         self._hardware[line].enable()
 

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "tcp": {"log", "callbacks", "dispatcher"},
     "numbering": LOW | {"boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
-    "pulses": LOW | {"backends", "dma_lines", "hardware_pwm", "numbering"},
+    "pulses": LOW | {"backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
+    "hardware_lines": LOW | {"backends", "boards", "hardware_pwm"},
     "dma": LOW | {"backends", "boards", "detect", "dma_channels", "hardware_pwm", "log", "opening", "_gpio"},
     "channel_means": LOW | {"backends", "dma", "log"},
     "channels": LOW | {"backends", "boards", "channel_means", "dma", "hardware_pwm", "log", "pulses"},
@@ -55,7 +56,7 @@ MAY_IMPORT = {
         "tcp",
         "_gpio",
     }
-    | {"numbering", "detection", "pulses", "hardware_pwm", "channels", "dma_lines", "waves"},
+    | {"numbering", "detection", "pulses", "hardware_lines", "channels", "dma_lines", "waves"},
     "doctor": LOW
     | {"backends", "boards", "detect", "dma", "dma_channels", "doctor", "hardware_pwm", "_gpio"},
     "Exceptions": {"errors"},
