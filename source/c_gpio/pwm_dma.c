@@ -62,7 +62,7 @@ enum { PCM_CONTROL = 0x00, PCM_MODE = 0x08, PCM_TRANSMIT = 0x10, PCM_DMA = 0x14 
 #define TICKS_PER_US_SLOW 1u    /* for slots that are long: a PCM frame has 1024 ticks at most */
 #define FAST_SLOT_MAX_US 100u
 #define SETTLE_NS 10000u
-#define CLOCK_TRIES 1000u
+#define CLOCK_TRIES 20000u /* 0.2 s or more, for a clock that takes a microsecond: a machine that is held up has time */
 
 /* ---- what differs between SoCs -------------------------------------------------------------------- */
 
