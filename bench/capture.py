@@ -30,11 +30,12 @@ MOST_MB = 200
 def drive(edges, took_s):
     """Drive GPIO 17 at the rate as soon as it is watched; then end the capture as Ctrl+C does."""
     while 17 not in facade.board._watched:
-        time.sleep(0.001)
+        time.sleep(0.001)  # the capture is starting, in the main thread
     begin = time.monotonic()
     for done in range(0, edges, BURST):
         for number in range(done, min(done + BURST, edges)):
             sim.drive(17, 1 - number % 2)
+        # a millisecond at least: when it is behind, the capture gets the interpreter all the same
         time.sleep(max(0.001, begin + (done + BURST) / RATE_HZ - time.monotonic()))
     took_s.append(time.monotonic() - begin)
     os.kill(os.getpid(), signal.SIGINT)
