@@ -53,13 +53,14 @@ class Servo:
     """Servos, or whatever else takes one pulse in each subcycle, on any number of lines.
 
     A line that an overlay has connected to the hardware's PWM gets its pulses from there; the others by DMA from one
-    channel, or from the C timer. *dma_channel* None takes one that servos share, and the C timer where DMA is
-    refused; a number insists on that channel. *subcycle_time_us* is the time from pulse to pulse, *pulse_incr_us* what
-    widths are multiples of. *means* insists on "hardware", "dma" or "soft". setup() is called where it was not yet.
+    channel, or from the C timer where DMA cannot be or is refused. *dma_channel* is the name of a channel, as
+    PWM.init_channel() has them; None takes the one that servos with this subcycle share. It is begun with the first
+    pulse. *subcycle_time_us* is the time from pulse to pulse, *pulse_incr_us* what widths are multiples of. *means*
+    insists on "hardware", "dma" or "soft". setup() is called where it was not yet.
 
     Raises:
-        AttributeError: setup(), or the channel, have other times.
-        RuntimeError: see PWM.setup() and PWM.init_channel().
+        AttributeError: setup() has been called for another increment.
+        RuntimeError: a channel or a time is out of range; see PWM.setup().
     """
 
     def __init__(
@@ -70,46 +71,59 @@ class Servo:
         *,
         means: str | None = None,
     ) -> None:
-        number = None if dma_channel is None else index(dma_channel)
-        self._subcycle_time_us, self._increment_us = index(subcycle_time_us), index(pulse_incr_us)
+        self._number = None if dma_channel is None else arguments.integer("dma_channel", dma_channel)
+        self._subcycle_time_us = arguments.integer("subcycle_time_us", subcycle_time_us)
+        self._increment_us = arguments.integer("pulse_incr_us", pulse_incr_us)
         self._asked_means = _means_of(means)
         if means == "hardware":
             _channels().check_times(self._subcycle_time_us, self._increment_us)
         else:
-            self._channel = _channels().servo_channel(
-                number, self._subcycle_time_us, self._increment_us, means
-            )
+            _channels().setup_for_servos(self._number, self._subcycle_time_us, self._increment_us, means)
+
+    @property
+    def _wanted(self) -> tuple[int | None, int, str | None]:
+        """What is wanted of the channel."""
+        return self._number, self._subcycle_time_us, self._asked_means
 
     @property
     def means(self) -> str | None:
-        """What makes the pulses of lines that the hardware's PWM does not reach: "dma" or "soft"."""
-        return None if self._asked_means == "hardware" else _channels().means
+        """What makes the pulses of lines that the hardware's PWM does not reach, or would: "dma" or "soft"."""
+        if self._asked_means == "hardware":
+            return None
+        return _channels().means_of_servos(*self._wanted)
 
     def means_of(self, gpio: int) -> str | None:
         """What makes the pulses of this line, when it is set: "hardware", "dma" or "soft"."""
         return "hardware" if self._is_for_hardware(gpio) else self.means
 
-    def set_servo(self, gpio: int, pulse_width_us: int) -> None:
+    def set_servo(self, gpio: int, pulse_width_us: float) -> None:
         """Have a pulse of that width on the GPIO (BCM number) in each subcycle, from the next one on, without a glitch.
 
-        Raises:
-            AttributeError: the width is no multiple of the increment. RuntimeError: it is too long, or the GPIO is not
-            on the header.
-        """
-        gpio, width_us = index(gpio), index(pulse_width_us)
-        _channels().unless_ended(gpio, lambda: self._set(gpio, width_us))
+        1500.0 is 1500: angles are computed. 0 is no pulse: low.
 
-    def _set(self, gpio: int, width_us: int) -> None:
+        Raises:
+            AttributeError: the width is no multiple of the increment, or the channel has another subcycle.
+            RuntimeError: it is too long, or the GPIO is not on the header; see PWM.init_channel().
+        """
+        gpio = arguments.integer("gpio", gpio)
+        if isinstance(pulse_width_us, (str, bytes)) or not hasattr(pulse_width_us, "__mod__"):
+            raise TypeError(f"pulse_width_us is a number of microseconds, not {pulse_width_us!r}")
+        _channels().unless_ended(gpio, lambda: self._set(gpio, pulse_width_us))
+
+    def _set(self, gpio: int, pulse_width_us: float) -> None:
         if self._asked_means != "hardware":
             self._increment_us = _channels().increment_us
-        if width_us % self._increment_us:
+        if pulse_width_us % self._increment_us:
             raise AttributeError(
-                f"Pulse width increment granularity {self._increment_us}us cannot divide a pulse-time of {width_us}us"
+                f"Pulse width increment granularity {self._increment_us}us cannot divide a pulse-time of "
+                f"{pulse_width_us}us"
             )
+        width_us = int(pulse_width_us)
         if self._is_for_hardware(gpio):
             self._set_hardware(gpio, width_us)
         else:
-            _channels().replace(self._channel, gpio, 0, width_us // self._increment_us)
+            channel = _channels().servo_channel(*self._wanted)
+            _channels().replace(channel, gpio, 0, width_us // self._increment_us)
 
     def _is_for_hardware(self, gpio: int) -> bool:
         """Whether the hardware's PWM makes the pulses of the line, or would.
@@ -123,7 +137,7 @@ class Servo:
         return has or (self._asked_means in (None, "hardware") and facade.board.hardware_lines.has(gpio))
 
     def _set_hardware(self, gpio: int, width_us: int) -> None:
-        if not 0 < width_us <= self._subcycle_time_us:
+        if not 0 <= width_us <= self._subcycle_time_us:
             raise errors.PulseError(
                 f"a pulse of {width_us}us does not fit into a subcycle of {self._subcycle_time_us}us"
             )
@@ -135,13 +149,13 @@ class Servo:
         Raises:
             RuntimeError: it has none.
         """
-        gpio = index(gpio)
+        gpio = arguments.integer("gpio", gpio)
         if _channels().has_hardware_servo(gpio):
             _channels().stop_hardware_servo(gpio)
         elif self._asked_means == "hardware":
             raise errors.PulseError(f"GPIO {gpio} has no pulses of this servo")
         else:
-            _channels().clear_line(self._channel, gpio)
+            _channels().stop_servo(*self._wanted, gpio)
 
 
 class PWM:
@@ -257,57 +271,66 @@ class PWM:
             RuntimeError: it was called before; a number is out of range; DMA is refused, by the rights of /dev/mem and
             /dev/vcio, by the kernel (CONFIG_STRICT_DEVMEM), or since another program has it.
         """
-        _channels().setup(index(pulse_incr_us), index(delay_hw))
+        _channels().setup(
+            arguments.integer("pulse_incr_us", pulse_incr_us), arguments.integer("delay_hw", delay_hw)
+        )
 
     @staticmethod
     def init_channel(channel: int, subcycle_time_us: int = 20_000) -> None:
-        """Start a channel, 0 to 14, whose pulses repeat every *subcycle_time_us*: 3000 to 1,000,000.
+        """Start a channel, 0 to 14, whose pulses repeat every *subcycle_time_us*: 3000 or more.
 
-        With DMA it is the DMA channel of that number, which has to be free; two can run at a time.
+        The number is a name. With DMA, the DMA channel of that number carries it out if it is free, else another one
+        that is; two can run at a time, and the C timer carries out further ones. print_channel() and the log say which.
 
         Raises:
-            RuntimeError: the channel is out of range, initialised already or in use; setup() was not called; the
-            subcycle is too short, too long or no multiple of the increment; there is no memory.
+            RuntimeError: the channel is out of range, or initialised already; setup() was not called; the subcycle is
+            too short, or no multiple of the increment; there is no memory for so many slots.
         """
-        _channels().init(index(channel), index(subcycle_time_us))
+        _channels().init(
+            arguments.integer("channel", channel), arguments.integer("subcycle_time_us", subcycle_time_us)
+        )
 
     @staticmethod
     def add_channel_pulse(dma_channel: int, gpio: int, start: int, width: int) -> None:
         """Have the GPIO (BCM number) high from slot *start* for *width* slots, in each subcycle.
 
-        Its first pulse makes it an output. A pulse that touches another becomes one with it.
+        Its first pulse makes it an output. A pulse takes the place of those that begin in it, and of the rest of one
+        that reaches into it; so a second one at the same start changes the width, and width 0 is low from there on. One
+        that touches another becomes one with it.
 
         Raises:
-            RuntimeError: the channel has not been initialised; the pulse does not fit into the subcycle, or overlaps
-            another one of this GPIO; the GPIO is not on the header.
+            RuntimeError: the channel has not been initialised; the pulse does not fit into the subcycle; the GPIO is
+            not on the header, or another channel's.
         """
-        number, gpio, start, width = index(dma_channel), index(gpio), index(start), index(width)
+        number, gpio = arguments.integer("dma_channel", dma_channel), arguments.integer("gpio", gpio)
+        start, width = arguments.integer("start", start), arguments.integer("width", width)
         _channels().unless_ended(gpio, lambda: _channels().add(number, gpio, start, width))
 
     @staticmethod
     def clear_channel(channel: int) -> None:
         """Remove all pulses from a channel. RuntimeError: it has not been initialised."""
-        _channels().clear(index(channel))
+        _channels().clear(arguments.integer("channel", channel))
 
     @staticmethod
     def clear_channel_gpio(channel: int, gpio: int) -> None:
         """Remove all pulses of a GPIO from a channel. RuntimeError: it has never had any there."""
-        _channels().clear_line(index(channel), index(gpio))
+        _channels().clear_line(arguments.integer("channel", channel), arguments.integer("gpio", gpio))
 
     @staticmethod
     def print_channel(channel: int) -> None:
         """Print the channel's times, what makes its pulses, and all of them."""
-        print(_channels().describe(index(channel)))
+        print(_channels().describe(arguments.integer("channel", channel)))
 
     @staticmethod
     def set_loglevel(level: int) -> None:
-        """LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS: what the logger "RPIO" of the standard library lets through."""
+        """LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS: what the logger "RPIO" of the standard library lets through.
+
+        Any int will do, as it always has: above LOG_LEVEL_DEBUG it is errors alone.
+        """
+        is_quiet = arguments.integer("level", level) > PWM.LOG_LEVEL_DEBUG
         import logging
 
-        levels = (logging.DEBUG, logging.ERROR)
-        if level not in (PWM.LOG_LEVEL_DEBUG, PWM.LOG_LEVEL_ERRORS):
-            raise errors.PulseError(f"the level is LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS, not {level!r}")
-        logging.getLogger("RPIO").setLevel(levels[int(level)])
+        logging.getLogger("RPIO").setLevel(logging.ERROR if is_quiet else logging.DEBUG)
 
     @staticmethod
     def is_setup() -> bool:
@@ -317,7 +340,7 @@ class PWM:
     @staticmethod
     def is_channel_initialized(channel: int) -> bool:
         """Whether init_channel() was called for it."""
-        return _channels().is_initialized(index(channel))
+        return _channels().is_initialized(arguments.integer("channel", channel))
 
     @staticmethod
     def get_pulse_incr_us() -> int:
@@ -327,7 +350,7 @@ class PWM:
     @staticmethod
     def get_channel_subcycle_time_us(channel: int) -> int:
         """The subcycle of a channel in microseconds. RuntimeError where it has not been initialised."""
-        return _channels().channel(index(channel)).subcycle_time_us
+        return _channels().channel(arguments.integer("channel", channel)).subcycle_time_us
 
     @staticmethod
     def cleanup() -> None:

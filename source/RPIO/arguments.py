@@ -26,6 +26,13 @@ TIMEOUT_MAX_MS = 2**31 - 1
 """What RPi.GPIO's int holds, and poll(2)."""
 
 
+def integer(name: str, value: object) -> int:
+    """Return the int of that parameter; whatever has ``__index__`` is one. TypeError."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{name} is an int, not {value!r}")
+    return index(value)
+
+
 def channel_list(channels: Channels) -> Sequence[int]:
     """Return one channel or a list or tuple of channels as a sequence."""
     if isinstance(channels, (list, tuple)):

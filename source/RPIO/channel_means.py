@@ -23,27 +23,38 @@ SETTLE_S = 0.05
 class Channel:
     """What was asked of one channel: *pulses* are line -> {start: width}, in slots."""
 
+    means: DmaMeans | SoftMeans
+    """What carries it out, once it has been started."""
+
     def __init__(self, number: int, subcycle_time_us: int, increment_us: int) -> None:
         self.number, self.subcycle_time_us, self.increment_us = number, subcycle_time_us, increment_us
         self.slots = subcycle_time_us // increment_us
         self.pulses: dict[int, dict[int, int]] = {}
         self.is_over = False  # for good
-        self.held_low: set[int] = (
-            set()
-        )  # lines whose last pulse, before they were cleared, ended with the subcycle
+        self.held_low: set[int] = set()
+        """Lines that had a pulse which ended with the subcycle: its end is written in the next one."""
 
-    def note_clear(self, line: int) -> None:
-        """Forget the pulses of a line."""
+    def note(self, line: int, pulses: dict[int, int]) -> None:
+        """These are the line's pulses now."""
         if any(start + width == self.slots for start, width in self.pulses[line].items()):
             self.held_low.add(line)
-        self.pulses[line] = {}
+        self.pulses[line] = pulses
 
-    def overlapping(self, line: int, start: int, width: int) -> tuple[int, int] | None:
-        """Return the start and width of a pulse that shares a slot with this one."""
-        for other, its_width in self.pulses.get(line, {}).items():
-            if other < start + width and start < other + its_width:
-                return other, its_width
-        return None
+    def laid(self, line: int, start: int, width: int) -> dict[int, int]:
+        """Return the line's pulses with one more.
+
+        It takes the place of those that begin in it, and of the rest of one that reaches into it; width 0 is low from
+        *start* on. So did the original's control blocks: a slot sets a line, clears it, or does nothing about it.
+        """
+        end = start + width
+        pulses = {
+            other: min(its_width, start - other) if other < start else its_width
+            for other, its_width in self.pulses[line].items()
+            if not start <= other < max(end, start + 1)
+        }
+        if width:
+            pulses[start] = width
+        return pulses
 
     def edges(self, is_driven: Callable[[int], bool]) -> list[Edge]:
         """Return (at_ns, line, level) of a turn for lines that are driven, in order; falling ones first."""
@@ -56,7 +67,7 @@ class Channel:
             ends = {(start + width) % self.slots for start, width in pulses.items()}
             found.update((end * slot_ns, line, 0) for end in ends - rises)
             found.update((start * slot_ns, line, 1) for start in rises - (ends - {0}))
-            if not pulses and line in self.held_low:
+            if line in self.held_low and 0 not in rises:
                 found.add((0, line, 0))
         return sorted(found, key=lambda edge: (edge[0], edge[2], edge[1]))
 
@@ -69,10 +80,7 @@ class DmaMeans:
     def __init__(self, engine: dma.Engine, delay_hw: int, increment_us: int) -> None:
         self.engine = engine
         self.pace = dma.PACES[engine.set_pace(delay_hw, increment_us)]
-
-    def pick(self, taken: set[int]) -> int:
-        """Return the number of a channel that is free."""
-        return self.engine.pick()
+        self._dma_channels: dict[int, int] = {}  # of RPIO.PWM -> of the engine
 
     def check_line(self, line: int) -> None:
         """Raise for a line that cannot be reached."""
@@ -82,27 +90,38 @@ class DmaMeans:
                 hint=f"use GPIO 0 to {dma.LINES - 1}",
             )
 
-    def start(self, channel: Channel) -> None:
-        """Begin a channel without a pulse."""
-        self.engine.start(channel.number, channel.slots)
+    def start(self, channel: Channel, is_named: bool) -> None:
+        """Begin a channel without a pulse. *is_named*: on the DMA channel of its number, if that is free.
+
+        Raises:
+            NoChannelError: none is free. DMAError: there is no memory.
+        """
+        reason = self.engine.why_taken(channel.number) if is_named else "any will do"
+        number = channel.number if reason is None else self.engine.pick()
+        self.engine.start(number, channel.slots)
+        self._dma_channels[channel.number] = number
+        if reason is not None:
+            log.info("Channel %d of RPIO.PWM runs on DMA channel %d: %s", channel.number, number, reason)
+
+    def _change(self, name: str, channel: Channel, *numbers: int) -> None:
+        self.engine.change(name, self._dma_channels[channel.number], *numbers)
 
     def add(self, channel: Channel, line: int, start: int, width: int) -> None:
-        """Add a pulse."""
-        self.engine.change("add", channel.number, line, start, width)
+        """Lay a pulse over what there is."""
+        self._change("add", channel, line, start, width)
 
     def replace(self, channel: Channel, line: int, start: int, width: int) -> None:
         """Make this the line's only pulse."""
-        self.engine.change("replace", channel.number, line, start, width)
+        self._change("replace", channel, line, start, width)
 
     def clear(self, channel: Channel, line: int) -> None:
         """Returns when the line's last pulse is over: the program may drive it then."""
-        self.engine.change("clear_line", channel.number, line)
+        self._change("clear_line", channel, line)
+        number = self._dma_channels[channel.number]
         end_s = monotonic() + 2 * channel.subcycle_time_us / 1e6 + SETTLE_S
-        while slots := self.engine.settle(channel.number):
+        while slots := self.engine.settle(number):
             if monotonic() > end_s:
-                log.warning(
-                    "DMA channel %d does not advance: a driver may have taken what paces it", channel.number
-                )
+                log.warning("DMA channel %d does not advance: a driver may have taken what paces it", number)
                 return
             sleep(slots * channel.increment_us / 1e6)
 
@@ -113,7 +132,7 @@ class DmaMeans:
 
     def stop(self, channel: Channel) -> None:
         """End a channel, its lines low."""
-        self.engine.stop(channel.number)
+        self.engine.stop(self._dma_channels.pop(channel.number))
 
     def close(self) -> None:
         """Give everything back."""
@@ -121,11 +140,12 @@ class DmaMeans:
 
     def describe(self, channel: Channel) -> str:
         """Return what carries the channel out, as text."""
-        info = self.engine.info(channel.number)
+        number = self._dma_channels[channel.number]
+        info = self.engine.info(number)
         if not info:
-            return "DMA, which has ended"
+            return f"DMA channel {number}, which has ended"
         state = "running" if info["is_active"] else f"stopped by the hardware (error {info['error']})"
-        return f"DMA, paced by {self.pace}, {info['pages']} pages of memory, {state}"
+        return f"DMA channel {number}, paced by {self.pace}, {info['pages']} pages of memory, {state}"
 
 
 class SoftMeans:
@@ -137,23 +157,16 @@ class SoftMeans:
         self._backend = backend
         self._waves: dict[int, int] = {}  # channel -> number of its wave
 
-    def pick(self, taken: set[int]) -> int:
-        """Return the number of a channel that is free."""
-        free = [number for number in range(CHANNEL_MAX + 1) if number not in taken]
-        if not free:
-            raise errors.PulseError(f"all {CHANNEL_MAX + 1} channels are initialized", hint="cleanup() first")
-        return free[0]
-
     def check_line(self, line: int) -> None:
         """Raise for a line that cannot be reached."""
         pass  # the C timer reaches every output
 
-    def start(self, channel: Channel) -> None:
+    def start(self, channel: Channel, is_named: bool) -> None:
         """Begin a channel without a pulse."""
         pass  # there is nothing to play yet
 
     def add(self, channel: Channel, line: int, start: int, width: int) -> None:
-        """Add a pulse."""
+        """Lay a pulse over what there is."""
         self._play(channel)
 
     replace = add

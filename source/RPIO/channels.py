@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from .pulses import Pulses
 
 SUBCYCLE_MIN_US = 3000
-SUBCYCLE_MAX_US = 1_000_000
-SLOTS_MAX = 100_000
 INCREMENT_MAX_US = 1000
 DELAY_VIA_PWM, DELAY_VIA_PCM = 0, 1
 
@@ -43,6 +41,7 @@ class PulseChannels:
         self._pulses, self._make_output, self._open_hardware = pulses, make_output, open_hardware
         self._backend, self._opened, self._hardware, self._lock = backend, opened, hardware, lock
         self._means: DmaMeans | SoftMeans | None = None
+        self._timer = SoftMeans(opened)  # for channels that DMA has no room for
         self._increment_us = 0
         self._channels: dict[int, Channel] = {}
         self._is_for_waves = False  # the means was opened for a wave, not by setup()
@@ -145,7 +144,7 @@ class PulseChannels:
         self, increment_us: int, delay_hw: int, fall_back: bool, asked: str | None
     ) -> DmaMeans | SoftMeans:
         if asked == "soft":
-            return SoftMeans(self._opened)
+            return self._timer
         reason = dma.why_not(self._hardware(), self._backend())
         if reason is None:
             try:
@@ -159,7 +158,7 @@ class PulseChannels:
         if asked:
             raise errors.DMAError(f"PWM by DMA is not possible here: {reason}")
         log.warning("PWM by DMA is not possible here: %s. The C timer makes the pulses instead.", reason)
-        return SoftMeans(self._opened)
+        return self._timer
 
     def _paced(self, engine: dma.Engine, delay_hw: int, increment_us: int) -> DmaMeans:
         try:
@@ -175,19 +174,48 @@ class PulseChannels:
 
     # -- channels ---------------------------------------------------------------------------------
 
-    def init(self, number: int, subcycle_time_us: int) -> None:
-        """Begin a channel. See PWM.init_channel()."""
+    def init(
+        self, number: int, subcycle_time_us: int, asked: str | None = None, is_named: bool = True
+    ) -> None:
+        """Begin a channel. See PWM.init_channel().
+
+        *asked* is "dma" where the C timer will not do. *is_named*: the program has chosen the number.
+        """
         with self._lock:
             means = self._check_setup("initializing channels")
-            if not 0 <= number <= CHANNEL_MAX:
-                raise errors.PulseError(f"maximum channel is {CHANNEL_MAX} (requested channel {number})")
+            self._check_number(number)
             if number in self._channels:
-                raise errors.PulseError(f"channel {number} already initialized.")
+                raise errors.PulseError(
+                    f"channel {number} already initialized.", hint="PWM.clear_channel() empties it"
+                )
             self._check_subcycle(subcycle_time_us, self._increment_us)
             channel = Channel(number, subcycle_time_us, self._increment_us)
             self._pulses.collect()
-            means.start(channel)
+            channel.means = self._start(means, channel, asked, is_named)
             self._channels[number] = channel
+
+    def _start(
+        self, means: DmaMeans | SoftMeans, channel: Channel, asked: str | None, is_named: bool
+    ) -> DmaMeans | SoftMeans:
+        try:
+            means.start(channel, is_named)
+        except dma.NoChannelError as e:
+            if asked == "dma":
+                raise
+            log.warning(
+                "Channel %d of RPIO.PWM is not by DMA: %s. The C timer makes its pulses instead.",
+                channel.number,
+                e,
+            )
+            return self._timer
+        return means
+
+    def _check_number(self, number: int) -> None:
+        if not 0 <= number <= CHANNEL_MAX:
+            raise errors.PulseError(
+                f"maximum channel is {CHANNEL_MAX} (requested channel {number})",
+                hint=f"take one from 0 to {CHANNEL_MAX}: it is a name, and any DMA channel that is free serves it",
+            )
 
     def _check_subcycle(self, subcycle_time_us: int, increment_us: int) -> None:
         if subcycle_time_us < SUBCYCLE_MIN_US:
@@ -199,9 +227,9 @@ class PulseChannels:
             raise errors.PulseError(
                 f"subcycle time {subcycle_time_us}us is no multiple of the increment, {increment_us}us"
             )
-        if subcycle_time_us > SUBCYCLE_MAX_US or slots > SLOTS_MAX:
+        if slots > dma.SLOTS_MAX:
             raise errors.PulseError(
-                f"subcycle time {subcycle_time_us}us is too long (max={SUBCYCLE_MAX_US}us and {SLOTS_MAX} increments)"
+                f"subcycle time {subcycle_time_us}us is too long: {slots} increments (max={dma.SLOTS_MAX})"
             )
 
     def is_subcycle(self, subcycle_time_us: int) -> bool:
@@ -212,58 +240,95 @@ class PulseChannels:
             return False
         return True
 
-    def servo_channel(
+    def setup_for_servos(
         self, number: int | None, subcycle_time_us: int, increment_us: int, asked: str | None
-    ) -> int:
-        """Return the channel of that number, or one that servos with this subcycle share; initialised, and set up.
+    ) -> None:
+        """Call setup() where it was not, for servos on a channel of that number or on any.
 
         Raises:
-            AttributeError: it has another subcycle, or setup() another increment.
-            PulseError: setup() took other means than what is *asked* for.
+            AttributeError: setup() was called for another increment.
+            PulseError: these cannot be a channel's; setup() took other means than what is *asked* for.
         """
         with self._lock:
-            is_new = not self.is_setup
-            if is_new:
-                self.setup(increment_us, DELAY_VIA_PWM, fall_back=number is None, asked=asked)
-            try:
-                if asked not in (None, self.means):
-                    raise errors.PulseError(
-                        f"PWM is already setup with means={self.means!r} (not {asked!r})",
-                        hint="PWM.cleanup() first, or make that servo first",
-                    )
-                if self.increment_us != increment_us:
-                    raise AttributeError(
-                        f"Error: PWM is already setup with pulse_incr_us={self.increment_us} (not {increment_us})"
-                    )
-                return self._servo_channel(number, subcycle_time_us)
-            except BaseException:
-                if is_new:
-                    self.cleanup()
-                raise
+            if number is not None:
+                self._check_number(number)
+            self.check_times(subcycle_time_us, increment_us)
+            if not self.is_setup:
+                self.setup(increment_us, DELAY_VIA_PWM, fall_back=True, asked=asked)
+            if asked not in (None, self.means):
+                raise errors.PulseError(
+                    f"PWM is already setup with means={self.means!r} (not {asked!r})",
+                    hint="PWM.cleanup() first, or make that servo first",
+                )
+            if self.increment_us != increment_us:
+                raise AttributeError(
+                    f"Error: PWM is already setup with pulse_incr_us={self.increment_us} (not {increment_us})"
+                )
 
-    def _servo_channel(self, number: int | None, subcycle_time_us: int) -> int:
+    def servo_channel(self, number: int | None, subcycle_time_us: int, asked: str | None) -> int:
+        """Return the channel of that number, or one that servos with this subcycle share; initialised.
+
+        Raises:
+            AttributeError: it has another subcycle.
+            DMAError: it is to be by DMA, and is not, or cannot be.
+        """
+        with self._lock:
+            is_named = number is not None
+            number = self._of_servos(number, subcycle_time_us, asked)
+            if number not in self._channels:
+                self.init(number, subcycle_time_us, asked, is_named)
+            channel = self.channel(number)
+            if channel.subcycle_time_us != subcycle_time_us:
+                raise AttributeError(
+                    f"Error: DMA channel {number} has already been initialized with "
+                    f"subcycle_time_us={channel.subcycle_time_us} (not {subcycle_time_us})"
+                )
+            if asked not in (None, channel.means.name):
+                raise errors.DMAError(
+                    f"channel {number} is not by DMA", hint="take another channel, or leave out means="
+                )
+            self._servo_channels.setdefault(subcycle_time_us, number)
+            if self._lent_channels.get(subcycle_time_us) == number:
+                del self._lent_channels[subcycle_time_us]
+            return number
+
+    def means_of_servos(self, number: int | None, subcycle_time_us: int, asked: str | None) -> str | None:
+        """What makes the pulses of the channel that servo_channel() would return; None before setup()."""
+        with self._lock:
+            if not self.is_setup:
+                return None
+            channel = self._channels.get(self._of_servos(number, subcycle_time_us, asked))
+            return self.means if channel is None else channel.means.name
+
+    def stop_servo(self, number: int | None, subcycle_time_us: int, asked: str | None, line: int) -> None:
+        """Remove all pulses of a line from the channel that servo_channel() would return."""
+        with self._lock:
+            number = self._of_servos(number, subcycle_time_us, asked)
+            if number not in self._channels:
+                raise errors.PulseError(f"gpio {line} has not been used on channel {number} yet")
+            self.clear_line(number, line)
+
+    def _of_servos(self, number: int | None, subcycle_time_us: int, asked: str | None) -> int:
+        """Without a number, servos share a channel: the original's default, 0, where that has their subcycle."""
         if number is None:
-            number = self._shared(subcycle_time_us)
-        if number not in self._channels:
-            self.init(number, subcycle_time_us)
-        known_us = self.channel(number).subcycle_time_us
-        if known_us != subcycle_time_us:
-            raise AttributeError(
-                f"Error: DMA channel {number} has already been initialized with subcycle_time_us={known_us} "
-                f"(not {subcycle_time_us})"
-            )
-        self._servo_channels.setdefault(subcycle_time_us, number)
-        if self._lent_channels.get(subcycle_time_us) == number:
-            del self._lent_channels[subcycle_time_us]
+            return self._shared(subcycle_time_us, asked, self._servo_channels, {subcycle_time_us: 0})
         return number
 
-    def _shared(self, subcycle_time_us: int) -> int:
-        """Return the number of a channel that others with this subcycle use, or of a free one."""
-        for shared in (self._servo_channels, self._lent_channels):
-            if subcycle_time_us in shared:
-                return shared[subcycle_time_us]
-        self._pulses.collect()
-        return self._check_setup("choosing a channel").pick(set(self._channels))
+    def _shared(self, subcycle_time_us: int, asked: str | None, *numbers: dict[int, int]) -> int:
+        """Return the number of a channel that has this subcycle, of those or of the lent ones; or of a free one."""
+        self._check_setup("choosing a channel")
+        for shared in (*numbers, self._lent_channels):
+            channel = self._channels.get(shared.get(subcycle_time_us, -1))
+            if (
+                channel is not None
+                and channel.subcycle_time_us == subcycle_time_us
+                and asked in (None, channel.means.name)
+            ):
+                return channel.number
+        free = [number for number in range(CHANNEL_MAX + 1) if number not in self._channels]
+        if not free:
+            raise errors.PulseError(f"all {CHANNEL_MAX + 1} channels are initialized", hint="cleanup() first")
+        return free[0]
 
     # -- lines of PWM objects: see dma_lines.py ----------------------------------------------------
 
@@ -274,9 +339,9 @@ class PulseChannels:
             GPIOError: none is free.
         """
         with self._lock:
-            number = self._shared(subcycle_time_us)
+            number = self._shared(subcycle_time_us, "dma", self._servo_channels)
             if number not in self._channels:
-                self.init(number, subcycle_time_us)
+                self.init(number, subcycle_time_us, "dma", is_named=False)
                 self._lent_channels[subcycle_time_us] = number
             return number
 
@@ -299,7 +364,7 @@ class PulseChannels:
             self._lose(channel, line)
             if not channel.pulses and number in self._lent_channels.values():
                 del self._lent_channels[channel.subcycle_time_us], self._channels[number]
-                self._check_setup("ending a channel").stop(channel)
+                channel.means.stop(channel)
 
     def set_hardware_servo(self, line: int, subcycle_ns: int, width_ns: int) -> None:
         """Have the hardware's PWM make the pulses of a line that is connected to it."""
@@ -361,19 +426,26 @@ class PulseChannels:
 
     def _new_pulse(self, number: int, line: int, start: int, width: int) -> Channel:
         """Check a pulse, and have its line be an output of the channel."""
-        means, channel = self._check_setup("adding pulses"), self.channel(number)
+        self._check_setup("adding pulses")
+        channel = self.channel(number)
         if not 0 <= line < self._backend().line_count or (
             self._hardware().is_pi and line not in self._hardware().header_lines
         ):
             raise errors.PulseError(
                 f"GPIO {line} is not on the header of this board", hint="pulses take BCM numbers"
             )
-        means.check_line(line)
-        if start < 0 or width < 1 or start + width > channel.slots:
+        channel.means.check_line(line)
+        if not 0 <= start < channel.slots or width < 0:
+            raise errors.PulseError(
+                f"cannot add pulse to channel {number}: start {start}, width {width}",
+                hint=f"starts are 0 to {channel.slots - 1}, and a width is 0 (low from there on) or more, "
+                f"in slots of {self._increment_us} us",
+            )
+        if start + width > channel.slots:
             raise errors.PulseError(
                 f"cannot add pulse to channel {number}: start+width exceed max_width of {channel.slots} "
                 f"(start {start}, width {width})",
-                hint=f"starts count from 0, and a width is 1 or more, in slots of {self._increment_us} us",
+                hint=f"the subcycle has {channel.slots} slots of {self._increment_us} us",
             )
         return channel
 
@@ -391,26 +463,15 @@ class PulseChannels:
             channel.pulses[line] = {}
 
     def _resume(self, channel: Channel) -> None:
-        if self._means is not None and self._channels.get(channel.number) is channel:
-            self._means.resume(channel)
+        if self._channels.get(channel.number) is channel:
+            channel.means.resume(channel)
 
     def add(self, number: int, line: int, start: int, width: int) -> None:
         """Add a pulse. See PWM.add_channel_pulse()."""
         with self._lock:
             channel = self._new_pulse(number, line, start, width)
-            other = channel.overlapping(line, start, width)
-            if other is not None:
-                raise errors.PulseError(
-                    f"the pulse of {width} at {start} overlaps the one of {other[1]} at {other[0]} on GPIO {line}",
-                    hint="clear_channel_gpio() first, or choose slots that are free",
-                )
             self._take(channel, line)
-            channel.pulses[line][start] = width
-            try:
-                self._check_setup("adding pulses").add(channel, line, start, width)
-            except BaseException:
-                channel.pulses[line].pop(start, None)
-                raise
+            self._carry_out(channel, line, channel.laid(line, start, width), channel.means.add, start, width)
 
     def replace(self, number: int, line: int, start: int, width: int) -> None:
         """Make this the line's only pulse, without a glitch."""
@@ -420,10 +481,22 @@ class PulseChannels:
             self._replace(channel, line, start, width)
 
     def _replace(self, channel: Channel, line: int, start: int, width: int) -> None:
+        pulses = {start: width} if width else {}
+        self._carry_out(channel, line, pulses, channel.means.replace, start, width)
+
+    def _carry_out(
+        self,
+        channel: Channel,
+        line: int,
+        pulses: dict[int, int],
+        change: Callable[[Channel, int, int, int], None],
+        *numbers: int,
+    ) -> None:
+        """These become the line's pulses by that change, or stay what they were."""
         before = channel.pulses[line]
-        channel.pulses[line] = {start: width}
+        channel.note(line, pulses)
         try:
-            self._check_setup("adding pulses").replace(channel, line, start, width)
+            change(channel, line, *numbers)
         except BaseException:
             channel.pulses[line] = before
             raise
@@ -458,8 +531,8 @@ class PulseChannels:
             self._note_end(line)
             if line not in channel.pulses:
                 raise errors.PulseError(f"gpio {line} has not been used on channel {number} yet")
-            channel.note_clear(line)
-            self._check_setup("clearing channels").clear(channel, line)
+            channel.note(line, {})
+            channel.means.clear(channel, line)
 
     def clear(self, number: int) -> None:
         """Remove all pulses from a channel."""
@@ -473,14 +546,14 @@ class PulseChannels:
             self._note_end(line)
             if self._channels.get(channel.number) is channel and line in channel.pulses:
                 del channel.pulses[line]
-                self._check_setup("clearing channels").lose(channel, line)
+                channel.means.lose(channel, line)
 
     def describe(self, number: int) -> str:
         """Return a channel and its pulses as text."""
-        channel, means = self.channel(number), self._check_setup("printing channels")
+        channel = self.channel(number)
         lines = [
             f"channel {number}: {channel.slots} slots of {channel.increment_us} us "
-            f"({channel.subcycle_time_us} us), by {means.describe(channel)}"
+            f"({channel.subcycle_time_us} us), by {channel.means.describe(channel)}"
         ]
         for line, pulses in sorted(channel.pulses.items()):
             shown = (f"{start}+{width}" for start, width in sorted(pulses.items()))
@@ -500,17 +573,17 @@ class PulseChannels:
                 return
             try:
                 for channel in channels:
-                    self._end(means, channel)
+                    self._end(channel)
             finally:
                 means.close()
                 self.forget()
 
-    def _end(self, means: DmaMeans | SoftMeans, channel: Channel) -> None:
+    def _end(self, channel: Channel) -> None:
         """End a channel, and let go of its lines, whatever happens."""
         try:
-            if means.name == "dma":
+            if channel.means.name == "dma":
                 self.clear(channel.number)
-            means.stop(channel)
+            channel.means.stop(channel)
         finally:
             channel.is_over = True
             for line in channel.pulses:
@@ -527,6 +600,7 @@ class PulseChannels:
     def forget(self) -> None:
         """Nothing is set up any more."""
         self._means, self._is_for_waves = None, False
+        self._timer.close()
         self._servo_channels.clear()
         self._lent_channels.clear()
         self._increment_us = 0

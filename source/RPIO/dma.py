@@ -29,6 +29,8 @@ ENGINES = {
 }
 """SoC -> its name in a device tree, where its DMA engine reaches the GPIO block."""
 CHANNEL_MAX = 14
+SLOTS_MAX = 15_000_000
+"""Slots of a channel: what the engine can reach of memory, see RPIO_DMA_SLOTS_MAX in dma.h."""
 LINES = 32
 """Lines that can be reached: those of GPSET0."""
 PACES = ("PWM (the headphone output)", "PCM (I2S)")
@@ -52,6 +54,14 @@ def why_not(hardware: Hardware, backend: Backend) -> str | None:
     if getattr(backend, "block", None) is None:
         return f"the backend {backend.name} does not use registers (RPIO_BACKEND=regs does)"
     return None
+
+
+class NoChannelError(errors.DMAError):
+    """None is free for certain, or two run, and each has one of the two clocks that pace them."""
+
+
+class NoMemoryError(errors.DMAError):
+    """The VideoCore has none."""
 
 
 class Engine:
@@ -252,33 +262,47 @@ class Engine:
         return any(self.info(channel) for channel in range(CHANNEL_MAX + 1))
 
     def pick(self) -> int:
-        """Return a free channel. DMAError where there is none, or where that is not certain."""
+        """Return a free channel. NoChannelError where there is none, or where that is not certain."""
         free, reason = dma_channels.free(self._root, self.last_channel)
         for channel in free:
-            if self._dma.info(channel) is None and not self._dma.is_active(channel):
+            if self.why_taken(channel) is None:
                 return channel
-        raise errors.DMAError(
+        raise NoChannelError(
             reason or "Every free DMA channel is at work", hint="use the C timer: means='soft'"
         )
 
-    def check(self, channel: int) -> None:
-        """Raise DMAError for a channel that is not free, with the reason."""
+    def why_taken(self, channel: int) -> str | None:
+        """Return in one sentence why the channel is not free, or not for certain; None: it is."""
         reason = dma_channels.state(channel, self._root, self.last_channel)
-        if reason is not None:
-            free, _ = dma_channels.free(self._root, self.last_channel)
-            named = f"free is {', '.join(map(str, free))}" if free else "none is free for certain"
-            raise errors.DMAError(reason, hint=f"{named}; dma_channel=None takes one that is")
+        if reason is None and self._dma.info(channel) is not None:
+            reason = f"DMA channel {channel} is in use by this program"
+        if reason is None and self._dma.is_active(channel):
+            reason = f"DMA channel {channel} works for somebody else"
+        return reason
 
     def start(self, channel: int, slots: int) -> None:
-        """Start a ring of slots on a channel that is free."""
-        self._begin(channel, self._dma.start, channel, slots)
+        """Start a ring of slots on a channel that is free.
+
+        Raises:
+            NoChannelError: two run already. DMAError: there is no memory, or the channel is not free after all.
+        """
+        try:
+            self._begin(channel, self._dma.start, channel, slots)
+        except NoMemoryError as e:
+            need_mb = self._dma.ring_bytes(slots) / 1e6
+            raise errors.DMAError(
+                f"The VideoCore has no {need_mb:.1f} MB of memory for the {slots} slots of DMA channel {channel}",
+                hint=e.hint,
+            ) from None
 
     def play(self, channel: int, steps: list[tuple[int, int, int]], turns: int) -> None:
         """Play a wave, (lines set, lines cleared, slots), so many times or (0) for ever."""
         self._begin(channel, self._dma.play, channel, steps, turns)
 
     def _begin(self, channel: int, call: Callable[..., object], *arguments: object) -> None:
-        self.check(channel)
+        reason = self.why_taken(channel)
+        if reason is not None:
+            raise errors.DMAError(reason, hint="use the C timer: means='soft'")
         try:
             self._guard()
             self._remember()  # so that it is known before anything runs whether it can be
@@ -341,9 +365,7 @@ class Engine:
 
 
 REASONS = {
-    "EEXIST": ("DMA channel {} is in use by this program", "a wave may be playing on it"),
     "ENOENT": ("DMA channel {} has ended", "PWM.cleanup(), and setup() begins again"),
-    "EBUSY": ("DMA channel {} works for somebody else", "dma_channel=None takes one that is free"),
     "EUSERS": (
         f"No DMA channel more can run: there is one for each of {' and '.join(PACES)}, which pace them",
         "put the lines on one of these channels: it can have any number",
@@ -366,4 +388,5 @@ def _explain(error: OSError, channel: int) -> errors.GPIOError:
 
     name = errorcode.get(error.errno or 0, "")
     text, hint = REASONS.get(name, (f"DMA channel {{}}: {error.strerror}", ""))
-    return errors.DMAError(text.format(channel), hint=hint)
+    kind = {"EUSERS": NoChannelError, "ENOMEM": NoMemoryError}.get(name, errors.DMAError)
+    return kind(text.format(channel), hint=hint)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from .channels import PulseChannels
 
 
+PERIOD_MAX_US = 1_000_000
+"""A slower lamp is worth no memory of the VideoCore's: 6.8 MB is what a second of 10 us takes."""
+
+
 class DmaLines:
     """The lines that DMA drives for PWM objects, in channels that setup() has made possible."""
 
@@ -32,7 +36,7 @@ class DmaLines:
         if self._channels.means != "dma" or line >= dma.LINES:
             return False
         period_us, rest = divmod(period_ns, NS_PER_US)
-        return not rest and self._channels.is_subcycle(period_us)
+        return not rest and period_us <= PERIOD_MAX_US and self._channels.is_subcycle(period_us)
 
     def check(self, line: int, period_ns: int) -> None:
         """Raise DMAError with the reason, where the line cannot have PWM with that period by DMA."""

@@ -10,10 +10,19 @@ import sys
 
 def debug(message: str, *args: object) -> None:
     """Log what the library is doing; nothing where the program has not imported logging."""
+    _log_if_wanted("debug", message, *args)
+
+
+def info(message: str, *args: object) -> None:
+    """Log what is otherwise than was asked for, without harm; as debug()."""
+    _log_if_wanted("info", message, *args)
+
+
+def _log_if_wanted(level: str, message: str, *args: object) -> None:
     # Another thread may be in the middle of importing it: then it is there, and empty.
     get_logger = getattr(sys.modules.get("logging"), "getLogger", None)
     if get_logger is not None:
-        get_logger("RPIO").debug(message, *args)
+        getattr(get_logger("RPIO"), level)(message, *args)
 
 
 def warning(message: str, *args: object) -> None:

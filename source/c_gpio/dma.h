@@ -19,7 +19,7 @@ enum rpio_pace { RPIO_PACE_PWM = 0, RPIO_PACE_PCM = 1 };
 
 #define RPIO_DMA_CHANNELS 15u      /* 0 to 14; the SoC has a 15th elsewhere, which is not used */
 #define RPIO_DMA_LINES 32u         /* GPIO 0 to 31: GPSET0 and GPCLR0 */
-#define RPIO_DMA_SLOTS_MAX 100000u /* in a ring */
+#define RPIO_DMA_SLOTS_MAX 15000000u /* in a ring: its 68 bytes a slot are within the 1 GiB that the engine reaches */
 #define RPIO_DMA_SLOT_MAX_US 1000u
 #define RPIO_DMA_WAVE_MAX 100000u  /* steps of a wave, repetitions counted */
 
@@ -50,6 +50,9 @@ int rpio_dma_set_pace(struct rpio_dma *dma, enum rpio_pace pace, unsigned slot_u
 /* This hardware paces nothing: it is somebody else's. */
 int rpio_dma_forbid_pace(struct rpio_dma *dma, enum rpio_pace pace);
 
+/* The bytes of the VideoCore's memory that a ring of so many slots begins with: 64-bit, for any number. */
+uint64_t rpio_dma_ring_bytes(unsigned slots);
+
 /* Whether the channel works for somebody, as its registers say. */
 int rpio_dma_is_active(const struct rpio_dma *dma, unsigned channel);
 
@@ -58,9 +61,10 @@ int rpio_dma_is_active(const struct rpio_dma *dma, unsigned channel);
  * mailbox gives no memory, -EUSERS where no pace is left, -ETIMEDOUT where the clock does not start. */
 int rpio_dma_start(struct rpio_dma *dma, unsigned channel, unsigned slots);
 
-/* High on `line` from slot `start` for `width` slots, in each turn of the ring. A pulse may end with the ring; one that
- * touches another becomes one with it. -ENOENT: the channel has no ring. -EINVAL: out of range. -EEXIST: it overlaps
- * another one of this line. -ENOMEM. */
+/* High on `line` from slot `start` for `width` slots, in each turn of the ring, then low up to the line's next pulse. A
+ * pulse may end with the ring; one that touches another becomes one with it. It takes the place of those that begin in
+ * it, and of the rest of one that reaches into it; width 0: low from `start` on. Where it takes the place of any, a turn
+ * may have both. -ENOENT: the channel has no ring. -EINVAL: out of range. -ENOMEM. */
 int rpio_dma_add(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned start, unsigned width);
 
 /* The line's only pulse is this one now; width 0: none. Where both begin in the same slot, each turn of the ring has

@@ -214,60 +214,64 @@ int rpio_ring_has_room(const struct rpio_ring *ring, unsigned nodes)
     return ring->nodes + nodes <= ring->room[0] || ring->memory[1].cpu != NULL;
 }
 
-int rpio_ring_overlaps(const struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width)
+static int begins(const struct rpio_ring *ring, uint32_t line, unsigned slot)
 {
-    for (unsigned slot = start; slot < start + width; slot++)
-        if (ring->levels[slot] & line)
-            return 1;
-    return 0;
+    return (ring->masks[ring->nodes_of[slot]].set & line) != 0;
+}
+
+/* Low in this slot, as asked for: what is on may go on to its end. */
+static void let_end(struct rpio_ring *ring, uint32_t lines, unsigned slot)
+{
+    ring->ending[slot] |= ring->levels[slot] & lines;
+    ring->levels[slot] &= ~lines;
 }
 
 /* First the end, then the beginning; then what would cut the pulse. */
-static void link_pulse(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width, uint32_t others)
+void rpio_ring_lay(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width)
 {
-    unsigned end = (start + width) % ring->slots;
-    for (unsigned slot = start; slot < start + width; slot++)
+    unsigned end = start + width;
+    for (unsigned slot = end; slot < ring->slots && ring->levels[slot] & line; slot++) {
+        if (begins(ring, line, slot) && slot != start)
+            break;
+        let_end(ring, line, slot);
+    }
+    for (unsigned slot = start; slot < end; slot++) {
         ring->levels[slot] |= line;
-    if (!(ring->levels[end] & line))
-        change(ring, end, CLEAR(line), NOTHING);
-    change(ring, start, SET(line), NOTHING);
-    for (unsigned slot = 0; slot < ring->slots && others; slot++)
-        if (slot != start)
-            change(ring, slot, NOTHING, SET(others));
-    for (unsigned slot = start; slot < start + width; slot++)
+        ring->ending[slot] &= ~line;
+    }
+    if (!(ring->levels[end % ring->slots] & line))
+        change(ring, end % ring->slots, CLEAR(line), NOTHING);
+    if (width)
+        change(ring, start, SET(line), NOTHING);
+    else
+        change(ring, start, NOTHING, SET(line));
+    for (unsigned slot = start + 1; slot < end; slot++)
+        change(ring, slot, NOTHING, SET(line));
+    for (unsigned slot = start; slot < end; slot++)
         change(ring, slot, NOTHING, CLEAR(line));
-}
-
-void rpio_ring_add(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width)
-{
-    link_pulse(ring, line, start, width, 0);
-}
-
-static void forget_levels(struct rpio_ring *ring, uint32_t lines)
-{
-    for (unsigned slot = 0; slot < ring->slots; slot++)
-        ring->levels[slot] &= ~lines;
 }
 
 void rpio_ring_replace(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width)
 {
     for (unsigned slot = 0; slot < ring->slots; slot++)
-        ring->ending[slot] |= ring->levels[slot] & line;
-    forget_levels(ring, line);
-    link_pulse(ring, line, start, width, line);
+        let_end(ring, line, slot);
+    rpio_ring_lay(ring, line, start, width);
+    for (unsigned slot = 0; slot < ring->slots; slot++)
+        if (slot != start)
+            change(ring, slot, NOTHING, SET(line));
 }
 
 uint32_t rpio_ring_clear(struct rpio_ring *ring, uint32_t lines)
 {
-    uint32_t always_high = lines;
+    uint32_t endless = lines;
     for (unsigned slot = 0; slot < ring->slots; slot++)
-        always_high &= ring->levels[slot];
+        endless &= ring->levels[slot] | ring->ending[slot];
     for (unsigned slot = 0; slot < ring->slots; slot++) {
-        ring->ending[slot] |= ring->levels[slot] & lines & ~always_high;
-        change(ring, slot, NOTHING, SET(lines));
+        let_end(ring, lines, slot);
+        ring->ending[slot] &= ~endless;
+        change(ring, slot, NOTHING, (struct rpio_masks){.set = lines, .clear = endless});
     }
-    forget_levels(ring, lines);
-    return always_high;
+    return endless;
 }
 
 /* ---- ends of pulses that were cleared ------------------------------------------------------------- */

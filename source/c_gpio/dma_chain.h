@@ -55,10 +55,10 @@ uint32_t rpio_ring_first(const struct rpio_ring *ring);
 unsigned rpio_ring_nodes_for(const struct rpio_ring *ring, unsigned start, unsigned width);
 int rpio_ring_has_room(const struct rpio_ring *ring, unsigned nodes);
 
-int rpio_ring_overlaps(const struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width);
-void rpio_ring_add(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width);
+/* A pulse over what there is: see rpio_dma_add(). */
+void rpio_ring_lay(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width);
 
-/* Returns the lines that are high all the time, and have no end: the caller drives them low. */
+/* Returns the lines that may be high all the time, and have no end: the caller drives them low. */
 uint32_t rpio_ring_clear(struct rpio_ring *ring, uint32_t lines);
 
 /* Forgets the ends of cleared pulses that cannot be on while the engine is at that control block. Returns how many slots

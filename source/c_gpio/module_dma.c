@@ -71,6 +71,7 @@ DMA_CALL(last_channel, 0, (int)rpio_dma_last_channel(dma))
 DMA_CALL(set_pace, 2, rpio_dma_set_pace(dma, (enum rpio_pace)n[0], (unsigned)n[1]))
 DMA_CALL(forbid_pace, 1, rpio_dma_forbid_pace(dma, (enum rpio_pace)n[0]))
 DMA_CALL(is_active, 1, rpio_dma_is_active(dma, (unsigned)n[0]))
+DMA_CALL(ring_bytes, 1, (int)rpio_dma_ring_bytes((unsigned)n[0]))
 DMA_CALL(start, 2, rpio_dma_start(dma, (unsigned)n[0], (unsigned)n[1]))
 DMA_CALL(add, 4, rpio_dma_add(dma, (unsigned)n[0], (unsigned)n[1], (unsigned)n[2], (unsigned)n[3]))
 DMA_CALL(replace, 4, rpio_dma_replace(dma, (unsigned)n[0], (unsigned)n[1], (unsigned)n[2], (unsigned)n[3]))
@@ -145,8 +146,9 @@ static PyMethodDef dma_methods[] = {
     DMA_METHOD(set_pace, ", pace, slot_us", "How long a slot is, and which hardware takes that time."),
     DMA_METHOD(forbid_pace, ", pace", "That hardware is somebody else's."),
     DMA_METHOD(is_active, ", channel", "1 where the channel works for somebody."),
+    DMA_METHOD(ring_bytes, ", slots", "How much memory a ring of so many slots begins with."),
     DMA_METHOD(start, ", channel, slots", "Start a ring of slots without an edge."),
-    DMA_METHOD(add, ", channel, line, start, width", "Add a pulse, in slots."),
+    DMA_METHOD(add, ", channel, line, start, width", "A pulse, in slots, over what there is."),
     DMA_METHOD(replace, ", channel, line, start, width", "Make this the line's only pulse."),
     DMA_METHOD(clear, ", channel", "No pulse on any line."),
     DMA_METHOD(clear_line, ", channel, line", "No pulse on the line."),

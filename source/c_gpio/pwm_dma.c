@@ -472,6 +472,11 @@ static struct rpio_delay delay_of(const struct rpio_dma *dma, int pace)
     return delay;
 }
 
+uint64_t rpio_dma_ring_bytes(unsigned slots)
+{
+    return rpio_ring_bytes(slots, 0);
+}
+
 int rpio_dma_start(struct rpio_dma *dma, unsigned channel, unsigned slots)
 {
     if (slots < 2 || slots > RPIO_DMA_SLOTS_MAX)
@@ -511,7 +516,7 @@ static int make_room(struct rpio_dma *dma, unsigned channel, unsigned start, uns
 
 static int check_pulse(const struct rpio_ring *ring, unsigned line, unsigned start, unsigned width)
 {
-    int fits = width > 0 && start < ring->slots && width <= ring->slots - start;
+    int fits = start < ring->slots && width <= ring->slots - start;
     return line < RPIO_DMA_LINES && fits ? 0 : -EINVAL;
 }
 
@@ -521,13 +526,11 @@ int rpio_dma_add(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned
     int error = of ? check_pulse(&of->ring, line, start, width) : -ENOENT;
     if (error < 0)
         return error;
-    if (rpio_ring_overlaps(&of->ring, 1u << line, start, width))
-        return -EEXIST;
     error = make_room(dma, channel, start, width);
     if (error < 0)
         return error;
     add_lines(dma, channel, 1u << line);
-    rpio_ring_add(&of->ring, 1u << line, start, width);
+    rpio_ring_lay(&of->ring, 1u << line, start, width);
     return 0;
 }
 
@@ -546,13 +549,15 @@ static void clear_lines(struct rpio_dma *dma, unsigned channel, uint32_t lines)
 int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned start, unsigned width)
 {
     struct channel *of = used(dma, channel, RING);
-    if (of && width == 0)
-        return rpio_dma_clear_line(dma, channel, line);
     int error = of ? check_pulse(&of->ring, line, start, width) : -ENOENT;
-    error = error < 0 ? error : make_room(dma, channel, start, width);
+    error = error < 0 || width == 0 ? error : make_room(dma, channel, start, width);
     if (error < 0)
         return error;
     add_lines(dma, channel, 1u << line);
+    if (width == 0) {
+        clear_lines(dma, channel, 1u << line);
+        return 0;
+    }
     rpio_ring_replace(&of->ring, 1u << line, start, width);
     (void)rpio_dma_settle(dma, channel);
     return 0;

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from fractions import Fraction
 from types import SimpleNamespace
 
 import pytest
@@ -103,14 +104,13 @@ def test_import_as_in_a_fresh_program():
 def test_loglevels_are_the_loggers(monkeypatch):
     logger = logging.getLogger("RPIO")
     monkeypatch.setattr(logger, "level", logger.level)
-    for level, known in ((PWM.LOG_LEVEL_ERRORS, logging.ERROR), (PWM.LOG_LEVEL_DEBUG, logging.DEBUG)):
+    for level in (PWM.LOG_LEVEL_ERRORS, PWM.LOG_LEVEL_DEBUG, 2, -1, 2**64, True):
         PWM.set_loglevel(level)
-        assert logger.level == known
-    with raises(RuntimeError, "the level is LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS, not 2"):
-        PWM.set_loglevel(2)
-    with raises(RuntimeError, "the level is LOG_LEVEL_DEBUG or LOG_LEVEL_ERRORS, not []"):
-        PWM.set_loglevel([])
-    assert logger.level == logging.DEBUG
+        assert logger.level == (logging.ERROR if level > 0 else logging.DEBUG)
+    for level in ([], "1", 1.0, None):
+        with raises(TypeError, f"level is an int, not {level!r}"):
+            PWM.set_loglevel(level)
+    assert logger.level == logging.ERROR
 
 
 # --- pulses
@@ -141,6 +141,86 @@ def test_channels_have_subcycles_of_their_own(world):
     PWM.add_channel_pulse(1, 18, 0, 100)
     expect(world, 17, [(0, 1)], 0, 3)
     assert highs(world, 18, 0, 60 * MS) == [(at * 5 * MS, at * 5 * MS + MS) for at in range(12)]
+
+
+PULSES = [
+    (0, 1000),  # the first one
+    (0, 200),  # the same start: shorter,
+    (0, 1500),  # longer
+    (1000, 200),  # inside: what was behind its end goes
+    (1100, 900),  # over its end, up to the last slot
+    (300, 0),  # low from there on
+    (1990, 5),
+    (1992, 8),  # it reaches into this one
+    (100, 1900),
+    (0, 0),  # off
+    (0, 2000),
+    (1, 1),
+    (0, 0),
+]
+
+
+class Slots:
+    """A line as the original's control blocks have it: in each slot it is set, cleared, or left as it is."""
+
+    def __init__(self, slots):
+        self.slots, self.events = slots, {}
+
+    def add(self, start, width):
+        for slot in range(start + 1, start + width):
+            self.events.pop(slot, None)
+        if width:
+            self.events.setdefault(start + width, 0)
+        self.events[start] = int(width > 0)
+
+    @property
+    def pulses(self):
+        at = sorted(self.events)
+        return [(slot, after - slot) for slot, after in itertools.pairwise(at) if self.events[slot]]
+
+
+def test_a_pulse_takes_the_place_of_what_it_is_laid_over(world):
+    line = Slots(2000)
+    for number, pulse in enumerate(PULSES):
+        PWM.add_channel_pulse(0, 17, *pulse)
+        assert RPIO.gpio_function(17) == RPIO.OUT
+        line.add(*pulse)
+        expect(world, 17, line.pulses, 3 * number + 1, 3 * number + 3)
+
+
+def test_width_0_makes_a_line_the_channels(world):
+    PWM.add_channel_pulse(0, 17, 0, 0)
+    assert (RPIO.gpio_function(17), world.level(17)) == (RPIO.OUT, 0)
+    PWM.clear_channel_gpio(0, 17)  # which only the channel's lines can be
+    with raises(RuntimeError, "GPIO 17 is driven by channel 0 of RPIO.PWM already"):
+        RPIO.PWM(17, 50)
+
+
+@settings(deadline=None)
+@given(
+    slots=st.sampled_from([300, 301, 2000]),
+    drawn=st.lists(
+        st.tuples(st.integers(0, 1999), st.integers(0, 2000), st.integers(0, 25)), min_size=1, max_size=12
+    ),
+)
+@example(slots=300, drawn=[(250, 50, 1), (5, 100, 0), (250, 0, 1)])
+def test_any_pulses_laid_over_each_other_are_the_originals(slots, drawn):
+    """In whole turns after each of them, whatever went before."""
+    line = Slots(slots)
+    with simulated() as world:
+        PWM.setup()
+        PWM.init_channel(3, slots * 10)
+        turn_ms = slots / 100
+        for at, longest, wait_ms in drawn:
+            start = at % slots
+            width = min(longest, slots - start)
+            PWM.add_channel_pulse(3, 17, start, width)
+            line.add(start, width)
+            first = int((world.now_ms + wait_ms) // turn_ms) + 1
+            world.advance((first + 2) * turn_ms - world.now_ms)
+            turn_ns = slots * 10 * US
+            found = highs(world, 17, first * turn_ns, (first + 2) * turn_ns)
+            assert found == turns_of(line.pulses, first, first + 2, turn_ns)
 
 
 @st.composite
@@ -323,7 +403,8 @@ NO_CHANNEL = "channel 5 has not been initialized with `init_channel(..)`"
         (PWM.setup, RuntimeError, "setup(..) has already been called before"),
         (lambda: PWM.init_channel(15), RuntimeError, "maximum channel is 14 (requested channel 15)"),
         (lambda: PWM.init_channel(-1), RuntimeError, "maximum channel is 14 (requested channel -1)"),
-        (lambda: PWM.init_channel("1"), TypeError, "'str' object cannot be interpreted as an integer"),
+        (lambda: PWM.init_channel("1"), TypeError, "channel is an int, not '1'"),
+        (lambda: PWM.add_channel_pulse(0, 17, 0, 150.0), TypeError, "width is an int, not 150.0"),
         (lambda: PWM.init_channel(0), RuntimeError, "channel 0 already initialized."),
         (
             lambda: PWM.init_channel(1, 2999),
@@ -336,34 +417,29 @@ NO_CHANNEL = "channel 5 has not been initialized with `init_channel(..)`"
             "subcycle time 3005us is no multiple of the increment, 10us",
         ),
         (
-            lambda: PWM.init_channel(1, 1_000_010),
+            lambda: PWM.init_channel(1, 150_000_010),
             RuntimeError,
-            "subcycle time 1000010us is too long (max=1000000us and 100000 increments)",
+            "subcycle time 150000010us is too long: 15000001 increments (max=15000000)",
         ),
         (
-            lambda: PWM.add_channel_pulse(0, 18, 0, 0),
+            lambda: PWM.add_channel_pulse(0, 18, 0, -1),
             errors.PulseError,
-            "cannot add pulse to channel 0: start+width exceed max_width of 2000 (start 0, width 0)",
+            "cannot add pulse to channel 0: start 0, width -1",
         ),
         (
             lambda: PWM.add_channel_pulse(0, 18, -1, 5),
             errors.PulseError,
-            "cannot add pulse to channel 0: start+width exceed max_width of 2000 (start -1, width 5)",
+            "cannot add pulse to channel 0: start -1, width 5",
+        ),
+        (
+            lambda: PWM.add_channel_pulse(0, 18, 2000, 0),
+            errors.PulseError,
+            "cannot add pulse to channel 0: start 2000, width 0",
         ),
         (
             lambda: PWM.add_channel_pulse(0, 18, 1999, 2),
             errors.PulseError,
             "cannot add pulse to channel 0: start+width exceed max_width of 2000 (start 1999, width 2)",
-        ),
-        (
-            lambda: PWM.add_channel_pulse(0, 17, 199, 2),
-            errors.PulseError,
-            "the pulse of 2 at 199 overlaps the one of 100 at 100 on GPIO 17",
-        ),
-        (
-            lambda: PWM.add_channel_pulse(0, 17, 0, 2000),
-            errors.PulseError,
-            "the pulse of 2000 at 0 overlaps the one of 100 at 100 on GPIO 17",
         ),
         (
             lambda: PWM.add_channel_pulse(0, 28, 0, 1),
@@ -401,7 +477,7 @@ NO_CHANNEL = "channel 5 has not been initialized with `init_channel(..)`"
             "Error: PWM is already setup with pulse_incr_us=10 (not 5)",
         ),
         (
-            lambda: PWM.Servo(dma_channel=0, subcycle_time_us=5000),
+            lambda: PWM.Servo(dma_channel=0, subcycle_time_us=5000).set_servo(18, 1000),
             AttributeError,
             "Error: DMA channel 0 has already been initialized with subcycle_time_us=20000 (not 5000)",
         ),
@@ -447,11 +523,20 @@ def test_errors_before_setup(rpio_board, caplog, call, text):
     PWM.setup()
 
 
-def test_a_subcycle_has_100000_slots_at_most(rpio_board):
+def test_a_subcycle_may_have_as_many_slots_as_memory_holds(rpio_board):
+    """As a sender for 433 MHz has them: 1 us, and 110 ms."""
     PWM.setup(1)
-    PWM.init_channel(0, 100_000)
-    with raises(RuntimeError, "subcycle time 100001us is too long (max=1000000us and 100000 increments)"):
-        PWM.init_channel(1, 100_001)
+    PWM.init_channel(0, 110_000)
+    PWM.add_channel_pulse(0, 17, 109_000, 500)
+    rpio_board.advance(220)
+    assert highs(rpio_board, 17, 0, 220 * MS) == [
+        (109 * MS, 109 * MS + MS // 2),
+        (219 * MS, 219 * MS + MS // 2),
+    ]
+    PWM.init_channel(1, dma.SLOTS_MAX)
+    text = f"subcycle time {dma.SLOTS_MAX + 1}us is too long: {dma.SLOTS_MAX + 1} increments (max={dma.SLOTS_MAX})"
+    with raises(RuntimeError, text):
+        PWM.init_channel(2, dma.SLOTS_MAX + 1)
 
 
 def test_a_line_belongs_to_one_channel(world):
@@ -498,6 +583,42 @@ def test_each_pulse_of_a_servo_is_the_old_width_or_the_new_one(times_us, data):
         widths = [[slots for at, slots in changes if at <= turn * 20_000][-1] for turn in range(10)]
         wanted = joined((n * TURN, n * TURN + slots * 10 * US) for n, slots in enumerate(widths))
         assert highs(world, 17, 0, 10 * TURN) == wanted
+
+
+@pytest.mark.parametrize(
+    "width", [1500.0, round(550 + 90 * 10.83, -1), 1000 + 90 * 1000 / 180, 0.5 * 20_000, Fraction(1200)]
+)
+def test_whole_floats_are_widths(rpio_board, width):
+    PWM.Servo().set_servo(17, width)
+    expect(rpio_board, 17, [(0, int(width) // 10)], 0, 3)
+
+
+def test_a_servo_of_width_0_is_off_and_can_be_set_and_stopped(rpio_board):
+    servo = PWM.Servo()
+    for width in (0, 1500, 0):
+        servo.set_servo(17, width)
+        first = int(rpio_board.now_ms // 20) + 1
+        expect(rpio_board, 17, [(0, width // 10)] if width else [], first, first + 2)
+    servo.stop_servo(17)
+
+
+def test_a_servo_takes_its_channel_with_its_first_pulse(rpio_board):
+    servo, other = PWM.Servo(), PWM.Servo(3)
+    assert (servo.means, other.means) == ("soft", "soft")
+    assert [n for n in range(15) if PWM.is_channel_initialized(n)] == []
+    PWM.init_channel(0)
+    servo.set_servo(17, 1500)
+    other.set_servo(18, 1500)
+    assert [n for n in range(15) if PWM.is_channel_initialized(n)] == [0, 3]  # 0 is the original's default
+    PWM.clear_channel(0)
+    expect(rpio_board, 17, [], 2, 3)
+
+
+def test_a_servo_without_a_number_leaves_a_channel_of_other_times_alone(rpio_board):
+    PWM.setup()
+    PWM.init_channel(0, 5000)
+    PWM.Servo().set_servo(17, 1500)
+    assert [n for n in range(15) if PWM.is_channel_initialized(n)] == [0, 1]
 
 
 def test_stop_servo_ends_low_after_the_pulse_that_is_on(rpio_board):
@@ -605,10 +726,21 @@ def test_two_servos_may_share_a_channel(rpio_board):
         ),
         (
             17,
-            0,
-            RuntimeError,
-            "cannot add pulse to channel 0: start+width exceed max_width of 2000 (start 0, width 0)",
+            1511.1,
+            AttributeError,
+            "Pulse width increment granularity 10us cannot divide a pulse-time of 1511.1us",
         ),
+        (
+            17,
+            float("nan"),
+            AttributeError,
+            "Pulse width increment granularity 10us cannot divide a pulse-time of nanus",
+        ),
+        (17, "1500", TypeError, "pulse_width_us is a number of microseconds, not '1500'"),
+        (17, b"%d", TypeError, "pulse_width_us is a number of microseconds, not b'%d'"),
+        (17, None, TypeError, "pulse_width_us is a number of microseconds, not None"),
+        (17.0, 1500, TypeError, "gpio is an int, not 17.0"),
+        (17, -10, RuntimeError, "cannot add pulse to channel 0: start 0, width -1"),
         (28, 1000, RuntimeError, "GPIO 28 is not on the header of this board"),
         (22, 1000, errors.PWMExistsError, "A PWM object already exists for this GPIO channel"),
     ],
@@ -681,14 +813,15 @@ def test_a_pi_5_says_why_the_c_timer_makes_the_pulses(registers, caplog):
 
 
 @pytest.mark.parametrize("registers", ["4B"], indirect=True)
-def test_where_dma_is_refused_only_a_servo_without_a_number_does_without(registers, caplog, tmp_path):
+@pytest.mark.parametrize("number", [0, None])
+def test_where_dma_is_refused_servos_do_without(registers, caplog, tmp_path, number):
     registers.block = object()
     text = f"Pulses by DMA need {tmp_path}/dev/mem, which is not there"
-    for insists in (PWM.setup, lambda: PWM.Servo(0)):
+    for insists in (PWM.setup, lambda: PWM.Servo(number, means="dma")):
         with raises(RuntimeError, text):
             insists()
         assert not PWM.is_setup() and not caplog.records
-    assert PWM.Servo().means == "soft"
+    assert PWM.Servo(number).means == "soft"
     assert caplog.messages == [SENTENCE.format(text)]
 
 

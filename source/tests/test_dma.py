@@ -337,13 +337,24 @@ def test_one_program_at_a_time(pi):
         ("os.chmod(dma.ROOT + '/dev/mem', 0o600); os.seteuid(65534); PWM.setup()", {}, "run with sudo"),
         ("PWM.setup()", {"VCIO_STRICT": "1"}, "CONFIG_STRICT_DEVMEM, IO_STRICT_DEVMEM"),
         ("PWM.setup()", {"VCIO_STRICT": "1"}, "iomem=relaxed"),
-        ("PWM.setup(); PWM.init_channel(14)", {"VCIO_REFUSE": "1"}, "no memory for DMA channel 14"),
-        ("PWM.setup(); PWM.init_channel(3)", {}, "DMA channel 3 is the firmware's"),
+        (
+            "PWM.setup(); PWM.init_channel(14)",
+            {"VCIO_REFUSE": "1"},
+            "The VideoCore has no 0.1 MB of memory for the 2000 slots of DMA channel 14",
+        ),
+        (
+            "PWM.setup(1); PWM.init_channel(0, 110_000)",
+            {"VCIO_REFUSE": "1"},
+            "The VideoCore has no 7.5 MB of memory for the 110000 slots of DMA channel",
+        ),
         ("PWM.setup(); PWM.init_channel(15)", {}, "maximum channel is 14 (requested channel 15)"),
         ("PWM.setup(); PWM.setup(5)", {}, "setup(..) has already been called before"),
-        ("PWM.setup(); [PWM.init_channel(n) for n in (12, 13, 14)]", {}, "No DMA channel more can run"),
-        ("PWM.Servo(0).set_servo(17, 1500); PWM.Servo(0, 10000)", {}, "has already been initialized with"),
-        ("PWM.Servo(5); PWM.init_channel(5)", {}, "channel 5 already initialized."),
+        (
+            "PWM.Servo(0).set_servo(17, 1500); PWM.Servo(0, 10000).set_servo(18, 1500)",
+            {},
+            "has already been initialized with",
+        ),
+        ("PWM.Servo(5).set_servo(17, 1500); PWM.init_channel(5)", {}, "channel 5 already initialized."),
     ],
 )
 def test_what_cannot_be_is_said_and_leaves_nothing_running(pi, body, env, text):
@@ -360,9 +371,108 @@ def test_what_cannot_be_is_said_and_leaves_nothing_running(pi, body, env, text):
     assert pi.register(PWM_BLOCK, 0x00) == 0
 
 
-def test_a_channel_that_is_at_work_is_refused(pi):
+TREES = {
+    "Raspberry Pi's kernel: 0 is kept for its older interface": (
+        0x7F35,
+        10,
+        "kept by the kernel's DMA driver for itself",
+    ),
+    "a mask without 0": (0x7F34, 10, "the firmware's"),
+    "upstream": (0x7F35, 11, "in use by a driver of the kernel"),
+}
+
+
+def give_tree(pi, mask, shown, used):
+    """Another machine: that mask, so many channels shown, of which these are in use."""
+    for folder in ("sys/class/dma", "sys/devices/platform/soc/3f007000.dma"):
+        shutil.rmtree(pi.root / folder)
+    pi.machine.node(mask).channels(shown, used=used)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 4, 9, 11, 13, 14])
+@pytest.mark.parametrize("tree", TREES)
+def test_the_number_of_a_channel_is_a_name(pi, tree, number):
+    """As root on a Pi 3: what programs call their channel is served by a DMA channel that is free."""
+    mask, shown, why_not_0 = TREES[tree]
+    give_tree(pi, mask, shown, range(3))
+    out = pi.run(
+        f"""
+        import logging
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        PWM.Servo({number}, 20000, 10).set_servo(17, 1500)
+        PWM.print_channel({number})
+        print(facade.board.channels.channel({number}).means.name)
+        """
+    ).splitlines()
+    assert out[-1] == "dma"
+    described = out[-3]
+    assert described.startswith(f"channel {number}: 2000 slots of 10 us (20000 us), by DMA channel ")
+    served_by = int(described.split("by DMA channel ")[1].split(",")[0])
+    assert mask >> served_by & 1 and served_by > 2
+    if served_by != number:
+        assert out[0].startswith(
+            f"Channel {number} of RPIO.PWM runs on DMA channel {served_by}: DMA channel {number} is"
+        )
+        assert number or why_not_0 in out[0]
+    assert pi.cs(served_by) & 1 == 0  # given back
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_where_no_channel_is_free_the_c_timer_serves(pi, tree):
+    mask, shown, _ = TREES[tree]
+    give_tree(pi, mask, shown, range(shown))
+    out = pi.run(
+        """
+        PWM.setup()
+        PWM.init_channel(0)
+        PWM.add_channel_pulse(0, 17, 0, 150)
+        PWM.print_channel(0)
+        servo = PWM.Servo(0)
+        print(PWM.is_channel_initialized(0), servo.means)
+        try:
+            PWM.Servo(1, means="dma").set_servo(18, 1500)
+        except RuntimeError as e:
+            print(e)
+        PWM.cleanup()
+        print(facade.board.backend.read(17))
+        """
+    ).splitlines()
+    reason = "No DMA channel is free: the firmware and the kernel's drivers have them"
+    assert out == [
+        f"Channel 0 of RPIO.PWM is not by DMA: {reason}. The C timer makes its pulses instead.",
+        "channel 0: 2000 slots of 10 us (20000 us), by the C timer",
+        "  GPIO 17: 0+150",
+        "True soft",
+        reason,
+        "0",
+    ]
+
+
+def test_a_third_channel_is_the_c_timers(pi):
+    """Two clocks pace DMA; a program with three channels runs all the same."""
+    out = pi.run(
+        """
+        PWM.setup()
+        for number, line in ((0, 17), (1, 18), (2, 22)):
+            PWM.init_channel(number)
+            PWM.add_channel_pulse(number, line, 0, 100)
+            PWM.print_channel(number)
+        print([facade.board.channels.channel(number).means.name for number in range(3)])
+        PWM.clear_channel_gpio(2, 22)
+        PWM.add_channel_pulse(2, 22, 5, 0)
+        RPIO.cleanup(22)
+        PWM.cleanup()
+        """
+    )
+    assert "Channel 2 of RPIO.PWM is not by DMA: No DMA channel more can run" in out
+    assert out.endswith("['dma', 'dma', 'soft']\n")
+    assert "channel 2: 2000 slots of 10 us (20000 us), by the C timer\n" in out
+
+
+def test_a_channel_that_is_at_work_is_left_alone(pi):
     pi.set_register(DMA, 5 * 0x100 + CS, 1)
-    assert "DMA channel 5 works for somebody else" in pi.run("PWM.setup(); PWM.init_channel(5)")
+    out = pi.run("PWM.setup(); PWM.init_channel(5); PWM.print_channel(5)")
+    assert "by DMA channel 14, " in out
     assert pi.cs(5) == 1
 
 
@@ -373,18 +483,44 @@ def test_a_servo_takes_a_channel_that_is_free(pi):
         servo.set_servo(17, 1500)
         servo.set_servo(18, 900)
         servo.set_servo(17, 1400)
+        servo.set_servo(22, 0)
         print(servo.means, servo.means_of(17))
-        PWM.print_channel(14)
+        PWM.print_channel(0)
         servo.stop_servo(18)
         """
     )
     assert out == (
         "dma dma\n"
-        "channel 14: 2000 slots of 10 us (20000 us), by DMA, paced by PWM (the headphone output), "
+        "channel 0: 2000 slots of 10 us (20000 us), by DMA channel 14, paced by PWM (the headphone output), "
         "34 pages of memory, running\n"
         "  GPIO 17: 0+140\n"
         "  GPIO 18: 0+90\n"
+        "  GPIO 22: no pulse\n"
     )
+
+
+def test_pulses_are_laid_over_each_other_by_dma(pi):
+    out = pi.run(
+        """
+        PWM.setup()
+        PWM.init_channel(0)
+        for start, width in ((0, 990), (0, 200), (100, 300), (150, 0), (1000, 1000), (900, 200)):
+            PWM.add_channel_pulse(0, 17, start, width)
+            print(sorted(facade.board.channels.channel(0).pulses[17].items()))
+        dma_channel = facade.board.channels.engine._dma
+        levels = [dma_channel.level(0, 17, slot) for slot in range(2000)]
+        print([slot for slot in range(2000) if levels[slot] != levels[slot - 1]], levels[0])
+        """
+    ).splitlines()
+    assert out == [
+        "[(0, 990)]",
+        "[(0, 200)]",
+        "[(0, 100), (100, 300)]",
+        "[(0, 100), (100, 50)]",
+        "[(0, 100), (100, 50), (1000, 1000)]",
+        "[(0, 100), (100, 50), (900, 200)]",
+        "[0, 150, 900, 1100] 1",
+    ]
 
 
 def test_a_servo_that_may_not_have_dma_takes_the_timer(pi):
@@ -554,6 +690,7 @@ def test_an_overlay_keeps_its_pwm_hardware(pi):
     (pi.root / "sys/class/pwm").mkdir(parents=True)
     (pi.root / "sys/class/pwm/pwmchip0").symlink_to(chip)
     out = pi.run("PWM.setup()\nPWM.init_channel(14)\nPWM.print_channel(14)\nPWM.init_channel(13)")
+    assert "Channel 13 of RPIO.PWM is not by DMA: " in out
     assert "An overlay has the PWM hardware: DMA is paced by PCM instead" in out
     assert "paced by PCM (I2S)" in out
     assert "No DMA channel more can run" in out
@@ -566,7 +703,7 @@ def test_servos_share_a_channel(pi):
         for line in (17, 18, 22, 23):
             PWM.Servo().set_servo(line, 1500)
         PWM.Servo().set_servo(17, 1600)
-        PWM.print_channel(14)
+        PWM.print_channel(0)
         """
     )
     assert out.count("GPIO") == 4
@@ -613,11 +750,11 @@ def test_pwm_takes_dma_after_setup(pi):
     )
     assert out == [
         "dma",
-        "dma dma ch14 17:0+500 18:nopulse",
-        "ch14 17:0+667 18:0+2000",
-        "ch14 17:nopulse 18:0+2000",
-        "ch14 18:0+2000 dma",
-        "ch14 17:0+1000 18:0+2000",
+        "dma dma ch0 17:0+500 18:nopulse",
+        "ch0 17:0+667 18:0+2000",
+        "ch0 17:nopulse 18:0+2000",
+        "ch0 18:0+2000 dma",
+        "ch0 17:0+1000 18:0+2000",
     ]
 
 
@@ -637,7 +774,7 @@ def test_pwm_that_dma_cannot_make_is_the_c_timers(pi):
         print(lamp.means, pulses())
         """,
     )
-    assert out == ["soft", "soft", "soft", "soft", "soft ", "dma ch14 17:0+1000"]
+    assert out == ["soft", "soft", "soft", "soft", "soft ", "dma ch0 17:0+1000"]
 
 
 def test_a_change_of_frequency_changes_the_channel_and_gives_the_old_one_back(pi):
@@ -670,7 +807,7 @@ def test_pwm_and_servos_share_a_channel_that_stays_the_servos(pi):
         print(pulses())
         """,
     )
-    assert out == ["ch14 17:0+1000 22:0+150", "ch14 22:0+140"]
+    assert out == ["ch0 17:0+1000 22:0+150", "ch0 22:0+140"]
 
 
 def test_where_no_channel_is_free_pwm_is_the_c_timers_and_says_why(pi):
@@ -705,10 +842,10 @@ def test_dma_that_is_asked_for_is_dma_or_an_error(pi):
         """,
     )
     assert out == [
-        "dma ch14 17:0+1000",
+        "dma ch0 17:0+1000",
         "GPIO 17: no PWM by DMA with a period of 1 ms: it takes 3 ms to 1 s, a multiple of the slots of 10 us",
         "PWM is already setup with means='dma' (not 'soft')",
-        "dma ch14 17:0+1000",
+        "dma ch0 17:0+1000",
         "dma",
     ]
 
@@ -719,7 +856,7 @@ def test_a_line_of_pwm_is_no_channels_or_servos(pi):
         """
         lamp = RPIO.PWM(17, 50)
         lamp.start(50)
-        for call in (lambda: PWM.add_channel_pulse(14, 17, 1500, 10), lambda: PWM.Servo().set_servo(17, 1500)):
+        for call in (lambda: PWM.add_channel_pulse(0, 17, 1500, 10), lambda: PWM.Servo().set_servo(17, 1500)):
             try:
                 call()
             except RPIO.PWMExistsError as e:
@@ -727,7 +864,7 @@ def test_a_line_of_pwm_is_no_channels_or_servos(pi):
         print(pulses())
         """,
     )
-    assert out == ["A PWM object already exists for this GPIO channel"] * 2 + ["ch14 17:0+1000"]
+    assert out == ["A PWM object already exists for this GPIO channel"] * 2 + ["ch0 17:0+1000"]
 
 
 @pytest.mark.parametrize("end", ["PWM.cleanup()", "RPIO.cleanup()", "RPIO.cleanup(17)", "del lamp"])
@@ -764,7 +901,7 @@ def test_a_child_of_a_fork_leaves_pwm_alone(pi):
         print(pulses(), lamp.means)
         """,
     )
-    assert out == ["[]", "ch14 17:0+1000 dma"]
+    assert out == ["[]", "ch0 17:0+1000 dma"]
 
 
 def doctor_says(pi, before=""):

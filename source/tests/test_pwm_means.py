@@ -365,7 +365,6 @@ def test_a_servo_has_the_subcycle_it_was_given(kernel):
             AttributeError,
             "Pulse width increment granularity 10us cannot divide a pulse-time of 1205us",
         ),
-        (0, RuntimeError, "a pulse of 0us does not fit into a subcycle of 20000us"),
         (-10, RuntimeError, "a pulse of -10us does not fit into a subcycle of 20000us"),
         (20_010, RuntimeError, "a pulse of 20010us does not fit into a subcycle of 20000us"),
     ],
@@ -377,6 +376,13 @@ def test_a_width_that_cannot_be_changes_nothing(kernel, width_us, error, text):
             servo.set_servo(18, width_us)
         assert now(kernel) == before
         servo.set_servo(18, 1200)
+
+
+def test_a_servo_of_width_0_is_low(kernel):
+    servo = PWM.Servo()
+    for width_us in (0, 1200.0, 0):
+        servo.set_servo(18, width_us)
+        assert now(kernel) == (20 * MS, width_us * US, 1)
 
 
 def test_stop_servo_ends_low(kernel):

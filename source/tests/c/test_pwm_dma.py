@@ -217,6 +217,18 @@ class Ring:
         assert sorted(seen) == sorted(self.expected() * turns)
 
 
+def laid(pulses, start, width):
+    """Pulses with one more over them, slot by slot: each rises, falls, or goes on; what is inside the new one goes."""
+    events = {begin + size: 0 for begin, size in pulses} | {begin: 1 for begin, _ in pulses}
+    for slot in range(start + 1, start + width):
+        events.pop(slot, None)
+    if width:
+        events.setdefault(start + width, 0)
+    events[start] = 1 if width else 0
+    at = sorted(events)
+    return {(slot, after - slot) for slot, after in pairwise(at) if events[slot]}
+
+
 def runs(high, slots):
     """The (start, width) of what is high without a gap, around the end of the ring."""
     starts = [slot for slot in high if (slot - 1) % slots not in high]
@@ -454,19 +466,20 @@ class Changes:
                 self.cleared_at[line] = self.machine.now
 
     def add(self, line):
-        start = self.rng.randrange(self.ring.slots)
-        width = self.rng.randint(1, min(self.ring.slots - start, self.rng.choice((1, 2, 5, 1000))))
-        new, old = set(range(start, start + width)), self.high(line)
+        begins = [begin for begin, _ in self.asked[line][-1][2]]
+        start = self.rng.choice([self.rng.randrange(self.ring.slots), *begins[:1]])
+        width = self.rng.randint(0, min(self.ring.slots - start, self.rng.choice((1, 2, 5, 1000))))
         if self.replaced_at.get(line, -self.ring.turn_ns) + self.ring.turn_ns > self.machine.now:
             return  # a pulse that was replaced may be on: the new one's end may end it
-        result = self.machine.call("add", self.ring.channel, line, start, width)
-        if new & old:
-            assert result == -errno.EEXIST
-        else:
-            assert result == 0
-            self.note(line, new | old, {*self.asked[line][-1][2], (start, width)})
-            if len(self.high(line)) == self.ring.slots:
-                self.loose[line].append((self.machine.now, 1 << 62))
+        old, pulses = self.high(line), laid(self.asked[line][-1][2], start, width)
+        high = {slot for begin, size in pulses for slot in range(begin, begin + size)}
+        self.machine.ok("add", self.ring.channel, line, start, width)
+        self.note(line, high, pulses)
+        if not width or old.intersection(range(start, start + width)):
+            self.replaced_at[line] = self.machine.now
+            self.loose[line].append((self.machine.now, self.machine.now + self.ring.turn_ns))
+        if len(self.high(line)) == self.ring.slots:
+            self.loose[line].append((self.machine.now, 1 << 62))
 
     def replace(self, line):
         """By one that begins with it."""
@@ -1135,7 +1148,7 @@ def is_idle(machine):
     return machine.memory_in_use() == 0 and not any(machine.call("is_active", n) for n in range(15))
 
 
-@pytest.mark.parametrize("args", [(15, 20), (16, 20), (1 << 31, 20), (0, 0), (0, 1), (0, 100_001)])
+@pytest.mark.parametrize("args", [(15, 20), (16, 20), (1 << 31, 20), (0, 0), (0, 1), (0, 15_000_001)])
 def test_a_ring_out_of_range(machine, args):
     assert machine.call("start", *args) == -errno.EINVAL
     assert is_idle(machine)
@@ -1226,7 +1239,7 @@ OUT_OF_RANGE = [
 ]
 
 
-@pytest.mark.parametrize("pulse", [*OUT_OF_RANGE, (7, 0, 0)])
+@pytest.mark.parametrize("pulse", [*OUT_OF_RANGE, (7, 20, 0)])
 def test_a_pulse_out_of_range(machine, pulse):
     ring = Ring(machine, 20)
     ring.find_slot_0()
@@ -1245,14 +1258,60 @@ def test_a_replacement_out_of_range(machine, pulse):
     ring.check()
 
 
-@pytest.mark.parametrize("pulse", [(3, 5), (4, 1), (0, 4), (7, 5), (0, 20), (3, 1), (7, 1), (15, 5), (14, 2)])
-def test_a_pulse_that_overlaps_is_not_added(machine, pulse):
+@pytest.mark.parametrize(
+    ("pulse", "now"),
+    [
+        ((3, 5), {(3, 5), (15, 5)}),  # the same again
+        ((3, 2), {(3, 2), (15, 5)}),  # the same start: shorter,
+        ((3, 9), {(3, 9), (15, 5)}),  # longer,
+        ((3, 12), {(3, 17)}),  # up to the next one,
+        ((3, 14), {(3, 14)}),  # or into it
+        ((3, 0), {(15, 5)}),  # width 0: off,
+        ((5, 0), {(3, 2), (15, 5)}),  # or low from there on,
+        ((10, 0), {(3, 5), (15, 5)}),  # or low already
+        ((15, 0), {(3, 5)}),
+        ((4, 1), {(3, 2), (15, 5)}),  # within one: its rest goes
+        ((0, 4), {(0, 4), (15, 5)}),  # over its beginning: so it does not begin
+        ((0, 3), {(0, 8), (15, 5)}),  # up to it: one pulse
+        ((7, 5), {(3, 9), (15, 5)}),  # over its end
+        ((14, 2), {(3, 5), (14, 2)}),
+        ((0, 20), {(0, 20)}),
+        ((0, 19), {(0, 19)}),
+    ],
+)
+@pytest.mark.parametrize("at_slot", [1, 6, 10, 17])
+def test_a_pulse_takes_the_place_of_what_it_is_laid_over(machine, pulse, now, at_slot):
     ring = Ring(machine, 20)
     ring.find_slot_0()
     ring.add_all([(7, 3, 5), (7, 15, 5)])
-    assert machine.call("add", 0, 7, *pulse) == -errno.EEXIST
-    machine.wait(ring.turn_ns)
-    ring.check()
+    machine.wait(2 * ring.turn_ns + at_slot * ring.slot_ns)
+    machine.ok("add", 0, 7, *pulse)
+    ring.high[7] = {slot for start, width in now for slot in range(start, start + width)}
+    assert [machine.call("level", 0, 7, slot) for slot in range(20)] == [
+        slot in ring.high[7] for slot in range(20)
+    ]
+    machine.wait(2 * ring.turn_ns)
+    ring.check(turns=2)
+    machine.call("settle", 0)
+    ring.check(turns=2)
+
+
+@pytest.mark.parametrize(
+    "then", [("add", 0, 7, 0, 0), ("add", 0, 7, 5, 0), ("add", 0, 7, 0, 9), ("replace", 0, 7, 4, 9)]
+)
+@pytest.mark.parametrize("at_slot", [0, 3, 4, 5, 8, 13, 19])
+def test_a_line_that_was_high_all_the_time_is_let_go_once_it_is_cleared(machine, then, at_slot):
+    ring = Ring(machine, 20)
+    ring.add(7, 0, 20)
+    machine.wait(2 * ring.turn_ns + at_slot * ring.slot_ns)
+    machine.ok(*then)
+    machine.ok("clear_line", 0, 7)
+    machine.wait(machine.call("settle", 0) * ring.slot_ns)
+    assert machine.call("settle", 0) == 0
+    assert machine.level(7) == 0
+    machine.lib.soc_write(machine.soc, 0x1C, 1 << 7)
+    machine.wait(3 * ring.turn_ns)
+    assert machine.level(7) == 1
 
 
 def test_a_line_that_is_not_in_the_ring(machine):
