@@ -119,11 +119,13 @@ class DmaMeans:
         self._change("clear_line", channel, line)
         number = self._dma_channels[channel.number]
         end_s = monotonic() + 2 * channel.subcycle_time_us / 1e6 + SETTLE_S
-        while slots := self.engine.settle(number):
+        slots = self.engine.settle(number, has_waited=False)
+        while slots:
             if monotonic() > end_s:
                 log.warning("DMA channel %d does not advance: a driver may have taken what paces it", number)
                 return
             sleep(slots * channel.increment_us / 1e6)
+            slots = self.engine.settle(number, has_waited=True)
 
     lose = clear
 

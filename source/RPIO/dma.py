@@ -323,9 +323,12 @@ class Engine:
         if (before["lines"], before["handles"]) != (after["lines"], after["handles"]):
             self._remember()
 
-    def settle(self, channel: int) -> int:
-        """Let go of lines whose last pulse is over. Returns for how many slots one may be on, 0 for none."""
-        return self._dma.settle(channel)
+    def settle(self, channel: int, has_waited: bool) -> int:
+        """Let go of lines whose last pulse is over. Returns for how many slots more one may be on, 0 for none.
+
+        *has_waited*: so many have passed since the last call.
+        """
+        return self._dma.settle(channel, has_waited)
 
     def info(self, channel: int) -> dict[str, Any]:
         """Return what the C core says of a channel; {} where it is not in use here."""

@@ -76,9 +76,10 @@ int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsi
 int rpio_dma_clear_line(struct rpio_dma *dma, unsigned channel, unsigned line);
 int rpio_dma_clear(struct rpio_dma *dma, unsigned channel);
 
-/* Lets go of lines whose last pulse is over, which the ring drives low until then. Returns 0, or for how many slots at
- * most a pulse is on: call it again after that. -ENOENT. */
-int rpio_dma_settle(struct rpio_dma *dma, unsigned channel);
+/* Lets go of lines whose last pulse is over, which the ring drives low until then. Returns 0, or for how many slots more a
+ * pulse may be on: call it again after that, with `has_waited`. The same number again and again: the engine stands still.
+ * -ENOENT. */
+int rpio_dma_settle(struct rpio_dma *dma, unsigned channel, int has_waited);
 
 /* A step of a wave: these lines go high, those low, and then nothing happens for so many slots. */
 struct rpio_wave_step {

@@ -222,6 +222,7 @@ static int begins(const struct rpio_ring *ring, uint32_t line, unsigned slot)
 /* Low in this slot, as asked for: what is on may go on to its end. */
 static void let_end(struct rpio_ring *ring, uint32_t lines, unsigned slot)
 {
+    ring->waited_for &= ~(ring->levels[slot] & lines); /* another pulse than the one that is waited for */
     ring->ending[slot] |= ring->levels[slot] & lines;
     ring->levels[slot] &= ~lines;
 }
@@ -276,20 +277,20 @@ uint32_t rpio_ring_clear(struct rpio_ring *ring, uint32_t lines)
 
 /* ---- ends of pulses that were cleared ------------------------------------------------------------- */
 
-/* The lines whose pulse may be on while the engine is at that block. In a node the slot's own clear may be still to
- * come, and so the slot before counts as well. */
-static uint32_t ending_at(const struct rpio_ring *ring, uint32_t block_bus)
+/* The slot that the engine is in at that block. In a node the slot's own clear may be still to come, and so it is the slot
+ * before. -1: it fills the FIFO. */
+static int slot_at(const struct rpio_ring *ring, uint32_t block_bus)
 {
     uint32_t slot = (block_bus - ring->memory[0].bus) / (uint32_t)sizeof(struct block);
     if (block_bus >= ring->memory[0].bus && slot < ring->slots)
-        return ring->ending[slot];
+        return (int)slot;
     for (slot = 0; slot < ring->slots; slot++) {
         unsigned node = ring->nodes_of[slot];
         uint32_t bus = node ? bus_of(ring, node, node_offset(ring, node)) : 0;
         if (node && block_bus >= bus && block_bus < bus + sizeof(struct node))
-            return ring->ending[slot] | ring->ending[(slot + ring->slots - 1) % ring->slots];
+            return (int)((slot + ring->slots - 1) % ring->slots);
     }
-    return 0; /* it fills the FIFO */
+    return -1;
 }
 
 /* The ends of these lines that no pulse has. */
@@ -304,19 +305,27 @@ static void sweep(struct rpio_ring *ring, uint32_t lines)
     }
 }
 
-unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus)
+unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus, int has_waited)
 {
-    uint32_t pending = 0, on = ending_at(ring, block_bus);
+    if (has_waited && block_bus != ring->waited_at) {
+        sweep(ring, ring->waited_for);
+        ring->waited_for = 0;
+    }
+    uint32_t pending = 0;
     for (unsigned slot = 0; slot < ring->slots; slot++)
         pending |= ring->ending[slot];
+    int at = slot_at(ring, block_bus);
+    uint32_t on = at < 0 ? 0 : ring->ending[at];
+    if (at >= 0 && block_bus != delay_bus(ring, (unsigned)at)) /* in a node: its slot, too */
+        on |= ring->ending[((unsigned)at + 1) % ring->slots];
     if (pending & ~on)
         sweep(ring, pending & ~on);
-    unsigned most = 0, run = 0;
-    for (unsigned slot = 0; slot < ring->slots && on; slot++) {
-        run = ring->ending[slot] ? run + 1 : 0;
-        most = run > most ? run : most;
-    }
-    return most;
+    unsigned left = 0;
+    while (left < ring->slots && (left == 0 || ring->ending[((unsigned)at + left) % ring->slots] & on) && on)
+        left++;
+    ring->waited_for = on;
+    ring->waited_at = block_bus;
+    return left;
 }
 
 /* ---- waves ---------------------------------------------------------------------------------------- */

@@ -38,6 +38,8 @@ struct rpio_ring {
     unsigned slots, nodes, room[2];
     uint32_t *levels;             /* of the lines in each slot */
     uint32_t *ending;             /* lines whose pulse may be on there, though it was cleared */
+    uint32_t waited_for;          /* lines whose end rpio_ring_settle() has said the time of, */
+    uint32_t waited_at;           /* and where the engine was then */
     uint32_t *nodes_of;           /* number of the slot's node, from 1; 0: it has none */
     struct rpio_masks *masks;     /* of the nodes, as they are in memory */
     struct rpio_memory memory[2]; /* the second one is got when the nodes need it */
@@ -61,9 +63,10 @@ void rpio_ring_lay(struct rpio_ring *ring, uint32_t line, unsigned start, unsign
 /* Returns the lines that may be high all the time, and have no end: the caller drives them low. */
 uint32_t rpio_ring_clear(struct rpio_ring *ring, uint32_t lines);
 
-/* Forgets the ends of cleared pulses that cannot be on while the engine is at that control block. Returns how many slots
- * it takes until that is true of all; 0: it is. */
-unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus);
+/* Forgets the ends of cleared pulses that cannot be on while the engine is at that control block, or (`has_waited`) since
+ * so many slots have passed as the last call has said; an engine that is where it was then has not moved. Returns how many
+ * slots it takes until that is true of all; 0: it is. */
+unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus, int has_waited);
 
 void rpio_ring_replace(struct rpio_ring *ring, uint32_t line, unsigned start, unsigned width);
 

@@ -77,7 +77,7 @@ DMA_CALL(add, 4, rpio_dma_add(dma, (unsigned)n[0], (unsigned)n[1], (unsigned)n[2
 DMA_CALL(replace, 4, rpio_dma_replace(dma, (unsigned)n[0], (unsigned)n[1], (unsigned)n[2], (unsigned)n[3]))
 DMA_CALL(clear, 1, rpio_dma_clear(dma, (unsigned)n[0]))
 DMA_CALL(clear_line, 2, rpio_dma_clear_line(dma, (unsigned)n[0], (unsigned)n[1]))
-DMA_CALL(settle, 1, rpio_dma_settle(dma, (unsigned)n[0]))
+DMA_CALL(settle, 2, rpio_dma_settle(dma, (unsigned)n[0], n[1]))
 DMA_CALL(stop, 1, rpio_dma_stop(dma, (unsigned)n[0]))
 DMA_CALL(level, 3, rpio_dma_level(dma, (unsigned)n[0], (unsigned)n[1], (unsigned)n[2]))
 
@@ -152,7 +152,7 @@ static PyMethodDef dma_methods[] = {
     DMA_METHOD(replace, ", channel, line, start, width", "Make this the line's only pulse."),
     DMA_METHOD(clear, ", channel", "No pulse on any line."),
     DMA_METHOD(clear_line, ", channel, line", "No pulse on the line."),
-    DMA_METHOD(settle, ", channel", "Let go of lines whose last pulse is over; for how many slots one may be on."),
+    DMA_METHOD(settle, ", channel, has_waited", "Let go of lines whose last pulse is over; for how many slots one may be on."),
     DMA_METHOD(stop, ", channel", "End the channel, its lines low."),
     DMA_METHOD(level, ", channel, line, slot", "1 where the line is high in that slot."),
     {"play", dma_play, METH_VARARGS,

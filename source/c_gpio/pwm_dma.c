@@ -534,16 +534,16 @@ int rpio_dma_add(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned
     return 0;
 }
 
-int rpio_dma_settle(struct rpio_dma *dma, unsigned channel)
+int rpio_dma_settle(struct rpio_dma *dma, unsigned channel, int has_waited)
 {
     struct channel *of = used(dma, channel, RING);
-    return of ? (int)rpio_ring_settle(&of->ring, get_channel(dma, channel, DMA_CONTROL_BLOCK)) : -ENOENT;
+    return of ? (int)rpio_ring_settle(&of->ring, get_channel(dma, channel, DMA_CONTROL_BLOCK), has_waited) : -ENOENT;
 }
 
 static void clear_lines(struct rpio_dma *dma, unsigned channel, uint32_t lines)
 {
     drive_low(dma, rpio_ring_clear(&dma->channels[channel].ring, lines));
-    (void)rpio_dma_settle(dma, channel);
+    (void)rpio_dma_settle(dma, channel, 0);
 }
 
 int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsigned start, unsigned width)
@@ -559,7 +559,7 @@ int rpio_dma_replace(struct rpio_dma *dma, unsigned channel, unsigned line, unsi
         return 0;
     }
     rpio_ring_replace(&of->ring, 1u << line, start, width);
-    (void)rpio_dma_settle(dma, channel);
+    (void)rpio_dma_settle(dma, channel, 0);
     return 0;
 }
 

@@ -771,14 +771,32 @@ def test_a_line_that_was_cleared_within_its_pulse_is_let_go_after_it(machine):
     machine.wait((ring.zero + ring.slot_ns * 9 // 2 - machine.now) % ring.turn_ns)
     machine.ok("clear_line", 0, 9)
     assert machine.level(9) == 1
-    assert machine.call("settle", 0) == 5
-    machine.wait(5 * ring.slot_ns)
+    assert machine.call("settle", 0, 0) == 4  # this slot, and three more
+    assert machine.call("settle", 0, 1) == 4  # it stands still
+    machine.wait(4 * ring.slot_ns)
     assert machine.level(9) == 0
-    assert machine.call("settle", 0) == 0
+    assert machine.call("settle", 0, 1) == 0
     machine.lib.soc_write(machine.soc, 0x1C, 1 << 9)
     machine.wait(3 * ring.turn_ns)
     assert machine.level(9) == 1
-    assert machine.call("settle", 3) == -errno.ENOENT
+    assert machine.call("settle", 3, 0) == -errno.ENOENT
+
+
+@pytest.mark.parametrize("late_slots", [0, 1, 2, 40, 41])
+@pytest.mark.parametrize("width", [1, 2, 20, 38, 39])
+def test_one_wait_is_enough_for_a_line_that_was_cleared(machine, width, late_slots):
+    """Also where the wait takes longer, and ends in the next turn where the pulse would be on again."""
+    for at_slot in range(0, 40, 3):
+        ring = Ring(machine, 40)
+        ring.add(9, 1, width)
+        machine.wait(2 * ring.turn_ns + at_slot * ring.slot_ns)
+        machine.ok("clear_line", 0, 9)
+        left = machine.call("settle", 0, 0)
+        assert left <= width + 1
+        machine.wait((left + late_slots) * ring.slot_ns)
+        assert machine.level(9) == 0
+        assert machine.call("settle", 0, 1) == (left if left + late_slots == 40 else 0)
+        machine.ok("stop", 0)
 
 
 def test_there_are_two_paces_so_a_third_channel_has_none(machine):
@@ -1292,7 +1310,7 @@ def test_a_pulse_takes_the_place_of_what_it_is_laid_over(machine, pulse, now, at
     ]
     machine.wait(2 * ring.turn_ns)
     ring.check(turns=2)
-    machine.call("settle", 0)
+    machine.call("settle", 0, 0)
     ring.check(turns=2)
 
 
@@ -1306,8 +1324,8 @@ def test_a_line_that_was_high_all_the_time_is_let_go_once_it_is_cleared(machine,
     machine.wait(2 * ring.turn_ns + at_slot * ring.slot_ns)
     machine.ok(*then)
     machine.ok("clear_line", 0, 7)
-    machine.wait(machine.call("settle", 0) * ring.slot_ns)
-    assert machine.call("settle", 0) == 0
+    machine.wait(machine.call("settle", 0, 0) * ring.slot_ns)
+    assert machine.call("settle", 0, 1) == 0
     assert machine.level(7) == 0
     machine.lib.soc_write(machine.soc, 0x1C, 1 << 7)
     machine.wait(3 * ring.turn_ns)
