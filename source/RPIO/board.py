@@ -18,7 +18,7 @@ from _thread import RLock
 from _weakref import ref
 from time import monotonic
 
-from . import arguments, backends, errors, log, model, opening
+from . import arguments, backends, errors, log, model, opening, threads
 from .callbacks import Worker
 from .detection import Detections
 from .dispatcher import JOIN_TIMEOUT_S, Dispatcher
@@ -480,7 +480,10 @@ class Board:
             if self._dispatcher is None:
                 from . import _gpio
 
-                self._dispatcher = self._make_dispatcher(_gpio.Poller(), self._watched.dispatch)
+                make = self._make_dispatcher
+                if make is Dispatcher and threads.patched_by():
+                    from .green import GreenDispatcher as make
+                self._dispatcher = make(_gpio.Poller(), self._watched.dispatch)
                 self.register_hooks()
             return self._dispatcher
 

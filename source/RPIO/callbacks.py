@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
+from _thread import RLock
 
-from . import log
+from . import log, threads
+from .threads import in_main_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,14 @@ WORKER_QUEUE_SIZE = 1024
 def run_callback(callback: Callable[..., object], *args: object) -> None:
     """Call, and print the traceback of whatever comes out: a callback never ends the loop.
 
+    In a program of greenlets it runs in one of them, and has returned when this returns.
     SystemExit ends the program, from any thread: that is what who writes sys.exit() means, and what RPi.GPIO does.
     KeyboardInterrupt passes in the main thread; in another it would end that thread alone, and nobody would be told.
     """
+    home = threads.homes.get(threads.get_ident()) if threads.homes else None
+    if home is not None:
+        home.call(run_callback, callback, *args)
+        return
     try:
         callback(*args)
     except SystemExit as e:
@@ -54,15 +60,6 @@ def _end_program(exit_: SystemExit) -> None:
     os._exit(0 if code is None else code & 0xFF if isinstance(code, int) else 1)
 
 
-def in_main_thread() -> bool:
-    """Whether the caller runs in the program's main thread.
-
-    Imports nothing: at the end of a program that Ctrl+C has ended, an import can change its exit status.
-    """
-    threading = sys.modules.get("threading")
-    return threading is None or threading.main_thread().ident == get_ident()
-
-
 class Worker:
     """A thread of its own for one callback: calls run in order, one at a time.
 
@@ -86,16 +83,26 @@ class Worker:
 
     def _start(self) -> None:
         from collections import deque
-        from threading import Condition, Thread
+        from threading import Condition
 
         self._queue = deque()
-        self._ready = Condition()
+        self._ready = Condition(RLock())
+        threads.at_home(self._start_thread)
+
+    def _start_thread(self) -> None:
+        from threading import Thread
+
         self._thread = Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
+    def _tell(self) -> None:
+        if self._ready is not None:
+            with self._ready:
+                self._ready.notify()
+
     def put(self, *args: object) -> bool:
         """Queue a call; False where the queue is full or the worker closed. Never blocks. One thread puts."""
-        if self._thread is None and not self.is_closed:
+        if self._queue is None and not self.is_closed:
             self._start()
         if (
             self.is_closed
@@ -107,7 +114,7 @@ class Worker:
         with self._ready:
             self._queue.append(args)
             self.full = len(self._queue) >= WORKER_QUEUE_SIZE
-            self._ready.notify()
+        threads.at_home(self._tell)
         return True
 
     def _run(self) -> None:
@@ -126,15 +133,18 @@ class Worker:
                 self.full = self.full and not room
             if room and self._on_room is not None:
                 self._on_room()
-            run_callback(self._callback, *args)
+            try:
+                run_callback(self._callback, *args)
+            except BaseException as e:  # a greenlet of the main thread, and who started it would drop it
+                from .green import raise_in_main
+
+                raise_in_main(e)
             self._busy = False
 
     def close(self) -> None:
         """Drop what is queued and end the thread after the call that runs now. Does not wait for it."""
         self.is_closed = True
-        if self._ready is not None:
-            with self._ready:
-                self._ready.notify_all()
+        threads.at_home(self._tell)
 
     def is_busy(self) -> bool:
         """Whether a call is queued or runs."""
@@ -146,5 +156,7 @@ class Worker:
 
     def join(self, timeout_s: float) -> None:
         """Wait until the thread has ended, at most so long; returns at once when called from that thread."""
-        if self._thread is not None and self._thread.ident != get_ident():
+        from threading import current_thread
+
+        if self._thread is not None and self._thread is not current_thread():
             self._thread.join(timeout_s)

@@ -11,11 +11,11 @@ by the next within the same batch; the token of the closed one is then unknown a
 
 from __future__ import annotations
 
-from _thread import RLock, allocate_lock, get_ident
+from _thread import RLock
 from time import monotonic_ns
 
 from . import errors, log
-from .callbacks import in_main_thread
+from .threads import allocate_lock, get_ident, in_main_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class Dispatcher:
             self._claimers += 1
         try:
             self._end_background_loop()
-            while not self._turn.acquire(timeout=0.05):
+            while not self._take_turn(0.05):
                 if self._running or self._nested or self.in_loop:
                     raise errors.AlreadyRunningError(
                         "wait_for_interrupts() is running already",
@@ -210,6 +210,9 @@ class Dispatcher:
                 self._claimers -= 1
         self._owner = get_ident()
         self._running = self._stops == stops
+
+    def _take_turn(self, timeout_s: float) -> bool:
+        return self._turn.acquire(timeout=timeout_s)
 
     def nest(self, nest: Nest | None = None) -> bool:
         """Claim the loop for the event loop of this thread, which calls step(0) whenever fileno() is readable.
@@ -264,10 +267,13 @@ class Dispatcher:
 
     def start_thread(self) -> None:
         """Run the loop in a daemon thread of its own; stop() works as soon as this has returned."""
+        self._run_in_thread(self._loop)
+
+    def _run_in_thread(self, loop: Callable[[], object]) -> None:
         self.claim()
         self._owner = None  # the new thread's
         try:
-            self._start(self._loop)
+            self._start(loop)
         except BaseException:
             self.release()
             raise
@@ -338,14 +344,14 @@ class Dispatcher:
         if not in_main_thread():
             return  # sys.exit() in a callback: a loop in the main thread must not return, and end the program otherwise
         self.stop()
-        if not self.in_loop and self._turn.acquire(timeout=EXIT_TIMEOUT_S):
+        if not self.in_loop and self._take_turn(EXIT_TIMEOUT_S):
             self._turn.release()
 
     def close(self) -> None:
         """Stop, wait for the loop's thread (JOIN_TIMEOUT_S at most), close the epoll descriptor. Twice is fine."""
         self.end_background()
         self.stop()
-        if not self.in_loop and self._turn.acquire(timeout=JOIN_TIMEOUT_S):
+        if not self.in_loop and self._take_turn(JOIN_TIMEOUT_S):
             self._turn.release()
             if self._thread is not None:
                 self._thread.join(JOIN_TIMEOUT_S)

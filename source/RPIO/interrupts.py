@@ -9,9 +9,8 @@ latch and callbacks, ``Wait`` a wait_for_edge() that lasts.
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
 
-from . import log, model
+from . import log, model, threads
 from .callbacks import Worker, run_callback
 
 TYPE_CHECKING = False
@@ -93,9 +92,8 @@ class Wait(Subscription):
         self.last_ns = last_ns
         self.event: EdgeEvent | None = None
         self.over = False  # there was an edge, or somebody has ended the watch
-        self._done = (
-            allocate_lock()
-        )  # no Event: a signal handler that ends the wait must not need what block() holds
+        # no Event: a signal handler that ends the wait must not need what block() holds
+        self._done = threads.lock_of_program()
         self._done.acquire()
         self.wake_fd = -1  # of a wait inside a callback: becomes readable at the end
 
@@ -104,7 +102,7 @@ class Wait(Subscription):
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         self.event = event
-        self._end()
+        threads.at_home(self._end)
 
     def close(self) -> None:
         self._end()

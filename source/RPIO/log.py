@@ -7,6 +7,8 @@ DEBUG message either, so those are dropped here; a warning is worth the import.
 
 import sys
 
+from . import threads
+
 
 def debug(message: str, *args: object) -> None:
     """Log what the library is doing; nothing where the program has not imported logging."""
@@ -22,14 +24,14 @@ def _log_if_wanted(level: str, message: str, *args: object) -> None:
     # Another thread may be in the middle of importing it: then it is there, and empty.
     get_logger = getattr(sys.modules.get("logging"), "getLogger", None)
     if get_logger is not None:
-        getattr(get_logger("RPIO"), level)(message, *args)
+        threads.at_home(getattr(get_logger("RPIO"), level), message, *args)
 
 
 def warning(message: str, *args: object) -> None:
     """Log what the user should know; goes to stderr where no logging is configured."""
     import logging
 
-    logging.getLogger("RPIO").warning(message, *args)
+    threads.at_home(logging.getLogger("RPIO").warning, message, *args)
 
 
 def callback_failed(callback: object) -> None:

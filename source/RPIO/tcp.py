@@ -18,9 +18,9 @@ import codecs
 import errno
 import os
 import socket
-from threading import RLock
+from _thread import RLock
 
-from . import log
+from . import log, threads
 from .callbacks import Worker, run_callback
 from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Callback = Callable[["TcpClient", str], object]
+    Socket = socket.socket
+else:
+    # The loop watches it; where a program has put others in its place, greenlets wait for those.
+    Socket = threads.original("socket", "socket")
 
 MESSAGE_BYTES = 1024
 """What one receive takes at most, as in the original."""
@@ -44,7 +48,7 @@ SEND_TIMEOUT_MS = 60_000
 WHITE_SPACE = " \t\n\r\x0b\x0c"
 
 
-class TcpClient(socket.socket):
+class TcpClient(Socket):
     """The connection that a TCP callback gets: a socket whose send() takes str and never blocks.
 
     ``send()`` and ``sendall()`` accept str (sent as UTF-8) and bytes from any thread. ``close()`` is
@@ -145,7 +149,7 @@ class TcpServer:
     @staticmethod
     def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = Socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
@@ -164,7 +168,7 @@ class TcpServer:
     def _on_listener(self, events: int) -> None:
         for _ in range(ACCEPTS_PER_TURN):
             try:
-                connection, address = self._listener.accept()
+                fd, address = _accept(self._listener)
             except BlockingIOError:
                 return
             except OSError as e:
@@ -173,14 +177,14 @@ class TcpServer:
                     return
                 self._refuse_one(e)
                 continue
-            self._welcome(connection, address)
+            self._welcome(Socket(fileno=fd), address)
 
     def _refuse_one(self, error: OSError) -> None:
         """Out of descriptors: use the spare one to accept and close, or epoll would report it for ever."""
         log.warning("port %s: connection refused, %s", self.port, error.strerror)
         self._close_spare()
         try:
-            self._listener.accept()[0].close()
+            os.close(_accept(self._listener)[0])
         except OSError as e:
             log.debug("- the refused connection has gone: %s", e)
         try:
@@ -321,10 +325,15 @@ class TcpServer:
     def abandon(self) -> None:
         """Close the descriptors alone, in the child of a fork."""
         for client in list(self.clients.values()):
-            socket.socket.close(client)
+            Socket.close(client)
         self.clients.clear()
         self._listener.close()
         self._close_spare()
+
+
+def _accept(listener: socket.socket) -> tuple[int, object]:
+    """The descriptor of a new connection; accept() would make a socket of it, of whoever has replaced them."""
+    return listener._accept()  # type: ignore[attr-defined, no-any-return]
 
 
 def explain_bind(error: OSError, host: str, port: int) -> OSError:

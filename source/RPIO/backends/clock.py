@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import heapq
 import time
+from _thread import RLock
+
+from ..threads import allocate_lock, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
-    from threading import Condition
 
 
 class ManualClock:
@@ -67,7 +70,8 @@ class RealClock:
     def __init__(self) -> None:
         self._due: list[tuple[int, int, Callable[[], object]]] = []
         self._count = 0
-        self._changed: Condition | None = None
+        self._lock = RLock()  # over _due
+        self._changed: LockType | None = None  # released: the thread looks again
         self._closed = False
 
     @staticmethod
@@ -77,26 +81,33 @@ class RealClock:
 
     def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
         """Call action() at that time, in the clock's thread."""
-        from threading import Condition, Thread
-
-        if self._changed is None:
-            self._changed = Condition()
-            Thread(target=self._run, args=(self._changed,), name="RPIO simulated time", daemon=True).start()
-        with self._changed:
+        with self._lock:
             self._count += 1
             heapq.heappush(self._due, (when_ns, self._count, action))
-            self._changed.notify()
+            first, changed = self._changed is None, self._changed or allocate_lock()
+            self._changed = changed
+        if first:
+            start(lambda: self._run(changed), "RPIO simulated time")
+        self._tell(changed)
 
-    def _run(self, changed: Condition) -> None:
-        while True:
-            with changed:
-                while not self._closed and (not self._due or self._due[0][0] > time.monotonic_ns()):
-                    wait_s = (self._due[0][0] - time.monotonic_ns()) / 1e9 if self._due else None
-                    changed.wait(wait_s)
-                if self._closed:
-                    return
-                action = heapq.heappop(self._due)[2]
-            action()
+    @staticmethod
+    def _tell(changed: LockType) -> None:
+        try:
+            changed.release()
+        except RuntimeError:
+            pass  # it has been told, and has not looked yet
+
+    def _run(self, changed: LockType) -> None:
+        while not self._closed:
+            action, wait_s = None, -1.0
+            with self._lock:
+                if self._due:
+                    wait_s = max(0, self._due[0][0] - time.monotonic_ns()) / 1e9
+                    action = None if wait_s else heapq.heappop(self._due)[2]
+            if action is not None:
+                action()
+            else:
+                changed.acquire(timeout=wait_s)
 
     @staticmethod
     def sleep_until(when_ns: int) -> None:
@@ -105,11 +116,11 @@ class RealClock:
 
     def after_fork(self) -> None:
         """Forget what is due, and the thread, which the child does not have."""
+        self._lock = RLock()  # another thread may have held it
         self._due, self._changed = [], None
 
     def close(self) -> None:
         """End the thread, if there is one."""
         self._closed = True
         if self._changed is not None:
-            with self._changed:
-                self._changed.notify()
+            self._tell(self._changed)

@@ -104,6 +104,16 @@ def installed(*requirements: str) -> Path:
     return cached(name, install)
 
 
+def with_needs(*requirements: str) -> Path:
+    """As installed(), with all that they need."""
+    name = f"{'+'.join(requirements)}-and-all-{_this_python()}"
+
+    def install(folder: Path) -> None:
+        run(*PIP, "install", "--target", folder, *requirements)
+
+    return cached(name, install)
+
+
 def rpi_gpio() -> Path:
     """Return a folder with the real RPi.GPIO, compiled from its sdist."""
     name = f"{RPI_GPIO}-{_this_python()}"

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Threads and locks of Python itself, also in a program that has replaced them by gevent's or eventlet's.
+
+Such a program (``gevent.monkey.patch_all()``, ``eventlet.monkey_patch()``) has greenlets where it says threads: they
+take turns in one thread, each until it waits for something, and what waits in C stops them all. So whatever waits for
+the kernel here runs in a thread of Python's own, and what belongs to the program (a callback, a lock that it waits for)
+runs *at home*: in the thread that has its greenlets. ``green.py`` takes it there; without a patch home is everywhere.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _thread import LockType
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    class Home(Protocol):
+        """Where the greenlets of a program are, for a thread that serves it."""
+
+        def post(self, function: Callable[..., object], *args: object) -> None:
+            """Have it called there soon."""
+
+        def call(self, function: Callable[..., object], *args: object) -> None:
+            """Call it there, and wait until it has returned."""
+
+
+def patched_by() -> str:
+    """Return "gevent" or "eventlet" where one has replaced the program's threads, "" otherwise."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None and gevent.is_module_patched("_thread"):
+        return "gevent"
+    return "eventlet" if eventlet is not None and eventlet.is_monkey_patched("thread") else ""
+
+
+def original(module: str, name: str) -> Any:
+    """Return what the standard library has under that name, whoever has replaced it."""
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    if gevent is not None:
+        return gevent.get_original(module, name)
+    if eventlet is not None and eventlet.already_patched:
+        return getattr(eventlet.original(module), name)
+    return getattr(__import__(module), name)
+
+
+allocate_lock: Callable[[], LockType] = original("_thread", "allocate_lock")
+get_ident: Callable[[], int] = original("_thread", "get_ident")
+start_new_thread: Callable[..., int] = original("_thread", "start_new_thread")
+
+
+def lock_of_program() -> LockType:
+    """Return a lock for which the program may wait: its greenlets go on meanwhile. To be released at home."""
+    import _thread
+
+    return _thread.allocate_lock()
+
+
+def start(function: Callable[[], object], name: str) -> None:
+    """Call it in a daemon thread that is none of the program's greenlets."""
+    if patched_by():
+        start_new_thread(function, ())
+    else:
+        from threading import Thread
+
+        Thread(target=function, name=name, daemon=True).start()
+
+
+def in_main_thread() -> bool:
+    """Whether the caller runs in the program's main thread.
+
+    Imports nothing: at the end of a program that Ctrl+C has ended, an import can change its exit status.
+    """
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return True
+    if not patched_by():
+        return bool(threading.main_thread().ident == get_ident())
+    from _thread import get_native_id  # loaded long ago, as os is; idents are those of greenlets here
+    from os import getpid
+
+    return get_native_id() == getpid()
+
+
+homes: dict[int, Home] = {}
+"""Thread -> the home that it serves; empty without a patch."""
+
+
+def at_home(function: Callable[..., object], *args: object) -> None:
+    """Call it at home: now where that is here, soon otherwise."""
+    home = homes.get(get_ident()) if homes else None
+    if home is None:
+        function(*args)
+    else:
+        home.post(function, *args)
