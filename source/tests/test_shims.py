@@ -31,6 +31,22 @@ def python(code, *arguments, program=(sys.executable,), status=0, **env):
     return done.stdout if status == 0 else done.stderr
 
 
+RPIO_RUN = (sys.executable, "-W", "error", "-m", "RPIO.cli", "run")
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Write a program, and a module beside it."""
+
+    def write(text):
+        path = tmp_path / "blink.py"
+        path.write_text(textwrap.dedent(text))
+        (tmp_path / "beside.py").write_text("name = 'beside'\n")
+        return str(path)
+
+    return write
+
+
 INSTALL = "import RPIO; RPIO.install_as_rpi_gpio(); import RPi.GPIO as GPIO\n"
 
 
@@ -139,27 +155,76 @@ def test_other_packages_below_rpi_stay_importable(tmp_path):
     assert rpi("from RPi import bme280; print(bme280.name)", PYTHONPATH=str(tmp_path)) == "sensor\n"
 
 
+# -- RPi._GPIO, the real one's C module, whose name editors complete to -------------------------------------
+
+WAYS = {
+    "import as": "import RPi._GPIO as C",
+    "from": "from RPi import _GPIO as C",
+    "importlib": "import importlib; C = importlib.import_module('RPi._GPIO')",
+    "by its full name": "import RPi._GPIO; C = RPi._GPIO",
+    "first": "C = __import__('RPi._GPIO', fromlist=['setup'])",
+    "star": "from RPi._GPIO import *; import sys; C = sys.modules['RPi._GPIO']; C.setmode(BCM)",
+}
+USE_IT = """
+import RPi.GPIO as G
+C.setmode(C.BCM); C.setup(17, C.IN, C.PUD_UP)
+print(C.input(17), C.__name__, C is G, C.setup is G.setup, C.PWM is G.PWM, G.getmode())
+"""
+USED = "1 RPi._GPIO False True True 11\n"
+
+
+@pytest.fixture
+def real_one(tmp_path):
+    """A folder that has another RPi.GPIO, whose C module refuses to run here."""
+    for path in ("RPi/__init__.py", "RPi/GPIO/__init__.py"):
+        (tmp_path / "real" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "real" / path).touch()
+    (tmp_path / "real" / "RPi" / "_GPIO.py").write_text("raise RuntimeError('the real one')\n")
+    return str(tmp_path / "real")
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def test_its_c_module_is_rpio_too_by_every_way_of_importing_it(way, script, real_one):
+    code = f"{way}\n{USE_IT}"
+    installed = python(f"import RPIO; RPIO.install_as_rpi_gpio()\n{code}", PYTHONPATH=real_one)
+    run = python(None, script(code), program=RPIO_RUN, PYTHONPATH=real_one)
+    assert (installed, run) == (USED, USED)
+
+
+def test_its_c_module_has_all_names_but_the_version():
+    out = rpi("""
+        import json, RPi._GPIO as C
+        names = [name for name in dir(C) if name[0] != "_"]
+        print(json.dumps([sorted(C.__all__), names]), C.RPI_REVISION, C.RPI_INFO["TYPE"])
+    """)
+    exported, found = json.loads(out.partition("]]")[0] + "]]")
+    assert set(exported) == set(found) == set(NAMES.split()) - {"VERSION"}
+    assert out.endswith("]] 3 Pi 3 Model B\n")
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_the_children_of_a_program_have_its_c_module_too(method, script, real_one):
+    path = script(f"""
+        import multiprocessing, subprocess, sys
+
+        def child():
+            import RPi._GPIO as C
+            print(C.setup.__module__, flush=True)
+
+        if __name__ == "__main__":
+            process = multiprocessing.get_context({method!r}).Process(target=child)
+            process.start()
+            process.join()
+            subprocess.run([sys.executable, "-c", "import RPi._GPIO as C; print(C.setup.__module__)"], check=True)
+    """)
+    assert python(None, path, program=RPIO_RUN, PYTHONPATH=real_one) == "RPIO.facade\n" * 2
+
+
 def test_without_installing_there_is_no_rpi():
     assert "No module named 'RPi'" in python("import RPIO, RPi", status=1)
 
 
 # -- rpio run ------------------------------------------------------------------------------------------------
-
-RPIO_RUN = (sys.executable, "-W", "error", "-m", "RPIO.cli", "run")
-
-
-@pytest.fixture
-def script(tmp_path):
-    """Write a program, and a module beside it."""
-
-    def write(text):
-        path = tmp_path / "blink.py"
-        path.write_text(textwrap.dedent(text))
-        (tmp_path / "beside.py").write_text("name = 'beside'\n")
-        return str(path)
-
-    return write
-
 
 def test_run_gives_a_program_its_name_arguments_and_neighbours(script):
     path = script("""
