@@ -226,6 +226,7 @@ def test_without_installing_there_is_no_rpi():
 
 # -- rpio run ------------------------------------------------------------------------------------------------
 
+
 def test_run_gives_a_program_its_name_arguments_and_neighbours(script):
     path = script("""
         import sys
