@@ -106,11 +106,11 @@ class Servo:
             RuntimeError: it is too long, or the GPIO is not on the header; see PWM.init_channel().
         """
         gpio = arguments.integer("gpio", gpio)
-        if isinstance(pulse_width_us, (str, bytes)) or not hasattr(pulse_width_us, "__mod__"):
-            raise TypeError(f"pulse_width_us is a number of microseconds, not {pulse_width_us!r}")
         _channels().unless_ended(gpio, lambda: self._set(gpio, pulse_width_us))
 
     def _set(self, gpio: int, pulse_width_us: float) -> None:
+        if isinstance(pulse_width_us, (str, bytes)) or not hasattr(pulse_width_us, "__mod__"):
+            raise TypeError(f"pulse_width_us is a number of microseconds, not {pulse_width_us!r}")
         if self._asked_means != "hardware":
             self._increment_us = _channels().increment_us
         if pulse_width_us % self._increment_us:
@@ -359,5 +359,6 @@ class PWM:
         _channels().cleanup()
 
 
+PWM._PWM = PWM  # type: ignore[attr-defined]  # the C module of the original had the same functions
 PWM.__spec__ = __spec__  # type: ignore[attr-defined]
 sys.modules[__name__] = PWM  # type: ignore[assignment]

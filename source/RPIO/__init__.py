@@ -32,7 +32,7 @@ The functions, each with help of its own, such as help(RPIO.setup):
   PWM         PWM(channel, frequency): start  ChangeDutyCycle  ChangeFrequency  stop
   pulses      PWM.Servo: set_servo  stop_servo      PWM.setup  init_channel  add_channel_pulse      wave
   asyncio     from RPIO import aio: edges  wait_for_edge  on_edge
-  TCP         add_tcp_callback  close_tcp_client
+  TCP         add_tcp_callback  tcp_clients  close_tcp_client
   the loop    wait_for_interrupts  stop_waiting_for_interrupts
   the board   sysinfo  version  describe  use  setwarnings  install_as_rpi_gpio
               (constants: RPI_REVISION, RPI_REVISION_HEX, RPI_INFO)
@@ -44,7 +44,7 @@ Without hardware, RPIO_BACKEND=sim or RPIO.use("sim") gives a simulated board, a
 Importing opens nothing: the board is found when the first line is touched.
 """
 
-from ._gpio import input, output
+from ._gpio import EdgeEvent, input, output
 from .model import (
     ALT0,
     ALT1,
@@ -78,6 +78,10 @@ from .model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    RPI_REVISION: int
+    RPI_REVISION_HEX: str
+    RPI_INFO: dict[str, int | str]
+
     from . import Exceptions as Exceptions
     from . import facade as facade
     from . import sim as sim
@@ -105,6 +109,7 @@ if TYPE_CHECKING:
         ModeNotSetException,
         NoAccessError,
         NoBackendError,
+        NoClientError,
         NotSupportedError,
         NotWatchedError,
         PulseError,
@@ -136,6 +141,7 @@ if TYPE_CHECKING:
         setwarnings,
         stop_waiting_for_interrupts,
         sysinfo,
+        tcp_clients,
         use,
         version,
         wait_for_edge,
@@ -143,6 +149,7 @@ if TYPE_CHECKING:
         wave,
     )
     from .PWM import PWM as PWM
+    from .tcp_client import TcpClient
 
 __version__ = VERSION
 
@@ -188,6 +195,7 @@ __all__ = [
     "AlreadyRunningError",
     "DMAError",
     "EdgeDetectionError",
+    "EdgeEvent",
     "GPIOError",
     "InvalidCallbackException",
     "InvalidChannelException",
@@ -200,10 +208,12 @@ __all__ = [
     "ModeNotSetException",
     "NoAccessError",
     "NoBackendError",
+    "NoClientError",
     "NotSupportedError",
     "NotWatchedError",
     "PWMExistsError",
     "PulseError",
+    "TcpClient",
     "WrongDirectionException",
     "add_event_callback",
     "add_event_detect",
@@ -231,6 +241,7 @@ __all__ = [
     "setwarnings",
     "stop_waiting_for_interrupts",
     "sysinfo",
+    "tcp_clients",
     "use",
     "version",
     "wait_for_edge",
@@ -239,9 +250,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
+_MORE = ("Exceptions", "facade", "sim", "_GPIO", "_RPIO", "_rpio")
+
+
+def _load(name: str) -> object:
     """Load the rest with the first name that is asked for: an import alone costs what RPi.GPIO's does."""
-    if name not in __all__ and name not in ("Exceptions", "facade", "sim"):
+    if name not in __all__ and name not in _MORE:
         raise AttributeError(f"module 'RPIO' has no attribute {name!r}")
     from .facade import complete, lazy
 
@@ -250,5 +264,9 @@ def __getattr__(name: str) -> object:
     return globals()[name] if name in globals() else lazy(name)
 
 
+if not TYPE_CHECKING:  # which would take any name for one of ours
+    __getattr__ = _load
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -26,16 +26,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
 
 from . import arguments, facade, log, model
+from ._gpio import EdgeEvent
 from .interrupts import Subscription
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from ._gpio import EdgeEvent
     from .dispatcher import Dispatcher
     from .interrupts import WatchedLine
 
@@ -44,21 +43,30 @@ QUEUE_SIZE = 1024
 
 
 async def edges(
-    channel: int, edge: int = model.BOTH, *, bouncetime: int | None = None, filter_us: int = 0
+    channel: int,
+    edge: int | str = model.BOTH,
+    *,
+    bouncetime: int | None = None,
+    filter_us: int = 0,
+    pull_up_down: int | str | None = None,
 ) -> AsyncIterator[EdgeEvent]:
     """Yield the edges of an input, from the first ``async for`` on, until the iteration ends or is cancelled.
 
-    *edge* is RISING, FALLING or BOTH; *bouncetime* in milliseconds ignores what follows an accepted edge, *filter_us*
-    has the kernel report only levels that last so long. Each event has line, value (the level after the edge),
-    timestamp_ns (the kernel's CLOCK_MONOTONIC) and seq (a gap is what was lost).
+    *edge* is RISING, FALLING or BOTH ("rising", "falling", "both"). *bouncetime* in milliseconds ignores what follows
+    an accepted edge, *filter_us* has the kernel report only levels that last so long. *pull_up_down* (PUD_UP or "up",
+    and so on) sets the channel up as an input with that pull. Each event is an EdgeEvent: line, value (the level after
+    the edge), timestamp_ns (the kernel's CLOCK_MONOTONIC) and seq (a gap is what was lost).
 
     Raises:
-        WrongDirectionException: setup(channel, IN) first. (A RuntimeError.) EdgeDetectionError: it was cleaned up.
-        ValueError: no such edge, channel, bouncetime or filter. What the kernel says.
+        WrongDirectionException: setup(channel, IN) first, or a pull here. (A RuntimeError.)
+        EdgeDetectionError: it was cleaned up.
+        ValueError: no such edge, channel, pull, bouncetime or filter. What the kernel says.
         NotImplementedError: the asyncio loop has no add_reader().
     """
-    bits = arguments.detection_edge(edge)
+    bits = _bits(edge)
     board = facade.board
+    if pull_up_down is not None:
+        board.make_input(channel, pull_up_down)
     queue = _Queue(bits, arguments.bouncetime_ns(bouncetime), asyncio.get_running_loop(), board.unsubscribe)
     line = board.subscribe(channel, queue, filter_us)
     try:
@@ -73,11 +81,16 @@ async def edges(
 
 
 async def wait_for_edge(
-    channel: int, edge: int, *, bouncetime: int | None = None, timeout: float | None = None
+    channel: int,
+    edge: int | str,
+    *,
+    bouncetime: int | None = None,
+    timeout: float | None = None,
+    pull_up_down: int | str | None = None,
 ) -> EdgeEvent | None:
     """Wait for one edge of an input; return it, or None after *timeout* seconds. Arguments and errors as edges()."""
     timeout = arguments.timeout_s_of(timeout)
-    events = edges(channel, edge, bouncetime=bouncetime)
+    events = edges(channel, edge, bouncetime=bouncetime, pull_up_down=pull_up_down)
     try:
         return await asyncio.wait_for(anext(events), timeout)
     except asyncio.TimeoutError:
@@ -89,19 +102,26 @@ async def wait_for_edge(
 def on_edge(
     channel: int,
     callback: Callable[[EdgeEvent], Awaitable[object] | object],
-    edge: int = model.BOTH,
+    edge: int | str = model.BOTH,
     *,
     bouncetime: int | None = None,
     filter_us: int = 0,
+    pull_up_down: int | str | None = None,
 ) -> asyncio.Task[None]:
     """Call callback(event), and await it, for each edge, one at a time and in order; cancel() of the task ends it.
 
-    An exception in the callback prints its traceback, and the next edge is served. Arguments and errors as edges();
-    errors of the channel are the task's.
+    An exception in the callback goes to sys.excepthook, which prints it, and the next edge is served. Arguments and
+    errors as edges(); errors of the channel are the task's.
     """
+    if not callable(callback):
+        arguments.check_callback(callback, "event")
+    arguments.check_parameters(callback, "event")
+    _bits(edge)
 
     async def serve() -> None:
-        async for event in edges(channel, edge, bouncetime=bouncetime, filter_us=filter_us):
+        async for event in edges(
+            channel, edge, bouncetime=bouncetime, filter_us=filter_us, pull_up_down=pull_up_down
+        ):
             try:
                 result = callback(event)
                 if isawaitable(result):
@@ -109,8 +129,11 @@ def on_edge(
             except Exception:
                 log.callback_failed(callback)
 
-    arguments.check_channel_callback(callback)
     return asyncio.get_running_loop().create_task(serve(), name=f"RPIO channel {channel}")
+
+
+def _bits(edge: int | str) -> int:
+    return arguments.detection_edge(arguments.number_of("edge", edge, arguments.EDGES))
 
 
 class _Queue(Subscription):

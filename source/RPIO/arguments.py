@@ -13,13 +13,28 @@ from . import errors, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-    Channels = int | list[int] | tuple[int, ...]
+Channels = int | list[int] | tuple[int, ...]
+
+
+class _All(tuple[int, ...]):
+    """A type of its own for ALL, so that nobody passes it by accident."""
+
+    def __repr__(self) -> str:
+        return "ALL"
+
+
+ALL = _All()
+"""All channels: what cleanup() has for its default. None is no channel, and an error."""
 
 EDGE_NAMES = {"none": 0, "rising": 1, "falling": 2, "both": 3}
+EDGES = {"rising": model.RISING, "falling": model.FALLING, "both": model.BOTH}
+DIRECTIONS = {"in": model.IN, "out": model.OUT}
+PULL_NAMES = {name: pull for pull, name in model.PULL_NAMES.items()}
 PULLS = {0: model.PUD_OFF, 1: model.PUD_DOWN, 2: model.PUD_UP} | model.PULLS
-"""Every spelling of a pull, the original RPIO's 0, 1 and 2 too."""
+"""Every number of a pull, the original RPIO's 0, 1 and 2 too."""
 HOLDOFF_MAX_MS = 86_400_000
 FILTER_MAX_US = 10_000_000
 TIMEOUT_MAX_MS = 2**31 - 1
@@ -65,15 +80,50 @@ def level_in_list(value: object) -> int:
     return 1 if index(value) else 0
 
 
+def number_of(name: str, value: object, words: dict[str, int]) -> int:
+    """Return the constant for one of the words; an int as it is. TypeError."""
+    if not isinstance(value, str):
+        return integer(name, value)
+    number = words.get(value)
+    if number is None:
+        raise TypeError(f"{name} is a constant or {_or(words)}, not {value!r}")
+    return number
+
+
+def _or(words: dict[str, int]) -> str:
+    *most, last = map(repr, words)
+    return f"{', '.join(most)} or {last}"
+
+
+def direction_of(direction: object) -> int:
+    """Return a direction, IN and OUT by word too; whether it is one shows later."""
+    return number_of("direction", direction, DIRECTIONS)
+
+
+def check_direction(direction: int) -> None:
+    """Raise InvalidDirectionException for what is neither IN nor OUT."""
+    if direction not in (model.IN, model.OUT):
+        raise errors.InvalidDirectionException(
+            "An invalid direction was passed to setup()", hint=f"use IN (1) or OUT (0), not {direction}"
+        )
+
+
 def pull_of(pull_up_down: object, historic: bool = True) -> int:
-    """Return PUD_OFF, PUD_DOWN or PUD_UP. *historic*: take the original RPIO's 0, 1 and 2 for them as well."""
+    """Return PUD_OFF, PUD_DOWN or PUD_UP, by word too.
+
+    *historic*: take the original RPIO's 0, 1 and 2 for them as well.
+    """
     known = PULLS if historic else model.PULLS
-    pull = known.get(pull_up_down) if hasattr(pull_up_down, "__index__") else None  # type: ignore[call-overload]
+    if isinstance(pull_up_down, str):
+        pull = PULL_NAMES.get(pull_up_down)
+    else:
+        pull = known.get(index(pull_up_down)) if hasattr(pull_up_down, "__index__") else None
     if pull is None:
         raise errors.InvalidPullException(
-            "Invalid value for pull_up_down - should be either PUD_OFF, PUD_UP or PUD_DOWN"
+            "Invalid value for pull_up_down - should be either PUD_OFF, PUD_UP or PUD_DOWN",
+            hint=f"or {_or(PULL_NAMES)}; it is {pull_up_down!r}",
         )
-    return pull  # type: ignore[no-any-return]
+    return pull
 
 
 def pull_or_none(pull_up_down: object) -> int | None:
@@ -86,7 +136,8 @@ def edge_bits(edge: str | int) -> int:
     bits = EDGE_NAMES.get(edge) if isinstance(edge, str) else model.edge_bits(edge)
     if bits is None:
         raise errors.InvalidEdgeException(
-            f"'{edge}' is not a valid edge.", hint="use 'rising', 'falling', 'both' or 'none'"
+            f"'{edge}' is not a valid edge.",
+            hint="use 'rising', 'falling', 'both' or 'none', or RISING, FALLING, BOTH",
         )
     return bits
 
@@ -104,23 +155,98 @@ def holdoff_ns_of(holdoff_ms: float | None) -> int:
     return int(holdoff_ms * 1_000_000)
 
 
-def check_channel_callback(callback: object) -> None:
-    """Raise InvalidCallbackException (a TypeError) for what cannot be called."""
+def check_callback(callback: object, parameters: str, text: str = "Parameter must be callable") -> None:
+    """Raise InvalidCallbackException (a TypeError) for what cannot be called, or does nothing when it is.
+
+    *parameters* are what it is called with, such as "gpio_id, value".
+    """
     if not callable(callback):
-        raise errors.InvalidCallbackException("Parameter must be callable", hint="a function of (channel)")
+        raise errors.InvalidCallbackException(text, hint=f"a function of ({parameters}), not {callback!r}")
+    kind = _kind_that_waits(callback)
+    if kind is not None:
+        raise errors.InvalidCallbackException(
+            f"{name_of(callback)} is a {kind} function: a call of it runs nothing",
+            hint="RPIO.aio.on_edge(channel, callback) awaits a coroutine function",
+        )
+
+
+def check_parameters(callback: Callable[..., object], parameters: str) -> None:
+    """Raise InvalidCallbackException for a callback that cannot take those."""
+    reason = why_not_with(callback, parameters)
+    if reason is not None:
+        raise errors.InvalidCallbackException(reason, hint=f"write it as a function of ({parameters})")
+
+
+def why_not_with(callback: Callable[..., object], parameters: str) -> str | None:
+    """Return in a sentence why a callback cannot be called with those; None: it can, or that cannot be known."""
+    given = parameters.count(",") + 1
+    function: Any = getattr(callback, "__func__", callback)
+    code: Any = getattr(function, "__code__", None)
+    if type(code).__name__ != "code":
+        return _why_not_by_signature(callback, parameters, given)
+    most = code.co_argcount - (function is not callback)
+    least = most - len(function.__defaults__ or ())
+    if code.co_kwonlyargcount > len(function.__kwdefaults__ or ()):
+        return f"{name_of(callback)} has arguments that are given by name alone, and is called with ({parameters})"
+    if least <= given and (given <= most or code.co_flags & CO_VARARGS):
+        return None
+    takes = f"{max(least, 0)} to {most}" if 0 <= least < most else str(most)
+    return (
+        f"{name_of(callback)} takes {takes} argument{'s' * (takes != '1')}, and is called with ({parameters})"
+    )
+
+
+def _why_not_by_signature(callback: Callable[..., object], parameters: str, given: int) -> str | None:
+    from inspect import signature
+
+    try:
+        signature(callback).bind(*range(given))
+    except TypeError as e:
+        return f"{name_of(callback)} cannot be called with ({parameters}): {e}"
+    except ValueError:
+        pass  # a builtin that does not tell
+    return None
+
+
+CO_VARARGS = 0x04
+KINDS_THAT_WAIT = {0x80: "coroutine", 0x200: "coroutine", 0x20: "generator"}
+"""Bits of ``co_flags`` (the inspect module would be one more import)."""
+
+
+def _kind_that_waits(callback: object) -> str | None:
+    while True:
+        inner = getattr(callback, "__func__", None)
+        if inner is None and type(callback).__name__ == "partial":
+            inner = getattr(callback, "func", None)
+        if inner is None:
+            break
+        callback = inner
+    if not hasattr(callback, "__code__"):  # an object that can be called
+        callback = type(callback).__call__
+    code = getattr(callback, "__code__", None)
+    flags = getattr(code, "co_flags", 0)
+    return next((kind for bit, kind in KINDS_THAT_WAIT.items() if flags & bit), None)
+
+
+def name_of(callback: object) -> str:
+    """Return what to call a callback in a sentence."""
+    name = getattr(callback, "__qualname__", None)
+    return f"{name}()" if isinstance(name, str) else repr(callback)
 
 
 def detection_edge(edge: int) -> int:
     """Return the C core's bits of an edge for RPi.GPIO's functions."""
     bits = model.edge_bits(edge)
     if bits is None:
-        raise errors.InvalidEdgeException("The edge must be set to RISING, FALLING or BOTH")
+        raise errors.InvalidEdgeException(
+            "The edge must be set to RISING, FALLING or BOTH", hint=f"or {_or(EDGES)}; it is {edge!r}"
+        )
     return bits
 
 
-def ms_or_none(ms: int | None, absent: int) -> int | None:
+def ms_or_none(name: str, ms: int | None, absent: int) -> int | None:
     """Return milliseconds; None where *absent*, RPi.GPIO's default for it, stands there."""
-    return None if ms is None or index(ms) == absent else index(ms)
+    return None if ms is None or integer(name, ms) == absent else index(ms)
 
 
 def bouncetime_ns(bouncetime_ms: int | None) -> int:

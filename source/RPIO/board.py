@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import sys
-from _operator import index
 from _thread import RLock
 from _weakref import ref
 from time import monotonic
@@ -37,12 +36,14 @@ if TYPE_CHECKING:
     from .channels import PulseChannels
     from .interrupts import EdgeCallback
     from .tcp import TcpServer
+    from .tcp_client import TcpClient
     from .waves import Player
 
 IN_USE_WARNING = (
     "This channel is already in use, continuing anyway.  Use GPIO.setwarnings(False) to disable warnings."
 )
 FIXED_PULL_WARNING = "A physical pull up resistor is fitted on this channel!"
+OFF_HEADER_WARNING = "GPIO {} is on no pin of the {}: it may belong to WiFi, the SD card or an LED"
 NOTHING_TO_CLEAN_WARNING = (
     "No channels have been set up yet - nothing to clean up!  "
     "Try cleaning up at the end of your program instead!"
@@ -88,7 +89,7 @@ class Board:
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
         self._watched = WatchedLines(self._arm, self._disarm, lambda: self.dispatcher)
         self.detections = Detections(
-            self._watched, numbering, self._input_line, lambda: self.dispatcher, self._lock
+            self._watched, numbering, self._input_line, lambda: self.dispatcher, self._lock, self._warn
         )
         self.hardware_lines = HardwareLines(
             lambda: self.hardware,
@@ -115,8 +116,7 @@ class Board:
         if isinstance(spec, str):
             backends.check_name(spec.partition(":")[0])
         with self._lock:
-            running = self._dispatcher is not None and self._dispatcher.running
-            if running or self._directions or self._taken or self._watched or self._servers:
+            if self.is_waiting or self._directions or self._taken or self._watched or self._servers:
                 raise RuntimeError("the board is in use: choose the backend before the first line is set up")
             self.close()
             if isinstance(spec, str):
@@ -145,6 +145,11 @@ class Board:
             _ = self.backend
         assert self._hardware is not None
         return self._hardware
+
+    @property
+    def expected_hardware(self) -> Hardware:
+        """What machine this is, or will be once a line is touched; opens nothing, and raises nothing."""
+        return self._hardware or opening.expect(self._spec)
 
     def _open(self) -> None:
         self._backend, self._hardware = opening.open_board(self._spec)
@@ -257,7 +262,7 @@ class Board:
 
     def setwarnings(self, on: int) -> None:
         """Switch the three warnings on or off."""
-        self._warnings = bool(index(on))
+        self._warnings = bool(arguments.integer("enabled", on))
 
     def _warn(self, text: str) -> None:
         """Warn at the line of the program that called RPIO."""
@@ -270,17 +275,16 @@ class Board:
             level, frame = level + 1, frame.f_back
         warnings.warn(text, RuntimeWarning, stacklevel=level)
 
-    def setup(self, channels: Channels, direction: int, pull_up_down: int, initial: int | None) -> None:
+    def setup(
+        self, channels: Channels, direction: int | str, pull_up_down: int | str, initial: int | None
+    ) -> None:
         """Set channels up. See RPIO.setup()."""
-        direction = index(direction)
+        direction = arguments.direction_of(direction)
         if self._strict:
-            pull_up_down = index(pull_up_down)
-        initial = None if initial is None else index(initial)
+            pull_up_down = arguments.number_of("pull_up_down", pull_up_down, arguments.PULL_NAMES)
+        initial = None if initial is None else arguments.integer("initial", initial)
         many = arguments.channel_list(channels)
-        if direction not in (model.IN, model.OUT):
-            raise errors.InvalidDirectionException(
-                "An invalid direction was passed to setup()", hint="use IN or OUT"
-            )
+        arguments.check_direction(direction)
         if self._strict and direction == model.OUT and pull_up_down != model.PUD_OFF:
             raise ValueError("pull_up_down parameter is not valid for outputs")
         if direction == model.IN and initial is not None and initial != -1:
@@ -399,6 +403,8 @@ class Board:
             self._warn(IN_USE_WARNING)
         if pull in (model.PUD_DOWN, model.PUD_UP) and line in self.hardware.fixed_pull_ups:
             self._warn(FIXED_PULL_WARNING)
+        if not self._strict and self.hardware.board_channels and line not in self.hardware.header_lines:
+            self._warn(OFF_HEADER_WARNING.format(line, self.hardware.name))
 
     def output(self, channel: Channels, value: int | Sequence[int]) -> None:
         """Set outputs. See RPIO.output()."""
@@ -435,14 +441,15 @@ class Board:
         """Write without setup()."""
         level = arguments.level_in_list(value)
         line = self.line_of(channel)
-        self._taken.add(line)
-        self.backend.write(line, level)
+        with self._lock:
+            self._taken.add(line)
+            self.backend.write(line, level)
 
     def force_input(self, channel: int) -> int:
         """Read without setup()."""
         return self.backend.read(self.line_of(channel))
 
-    def set_pull(self, channel: int, pull_up_down: int) -> None:
+    def set_pull(self, channel: int, pull_up_down: int | str) -> None:
         """Set the pull of an input; ignored on an output."""
         pull = arguments.pull_of(pull_up_down)
         line = self.line_of(channel)
@@ -492,7 +499,7 @@ class Board:
         channel: int,
         callback: EdgeCallback,
         edge: str | int,
-        pull_up_down: int | None,
+        pull_up_down: int | str | None,
         threaded: bool,
         holdoff_ms: float | None,
         filter_us: int,
@@ -502,10 +509,8 @@ class Board:
         log.debug("Adding callback for GPIO %s", line)
         bits = arguments.edge_bits(edge)
         pull = arguments.pull_or_none(pull_up_down)
-        if not callable(callback):
-            raise errors.InvalidCallbackException(
-                "Parameter must be callable", hint="a function of (gpio_id, value)"
-            )
+        arguments.check_callback(callback, "gpio_id, value")
+        arguments.check_parameters(callback, "gpio_id, value")
         holdoff_ns = arguments.holdoff_ns_of(holdoff_ms)
         filter_us = arguments.filter_us_of(filter_us)
         worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
@@ -527,6 +532,12 @@ class Board:
         """End it; nothing where it has ended already."""
         with self._lock:
             self._watched.discard(line, subscription)
+
+    def make_input(self, channel: int, pull_up_down: int | str) -> None:
+        """Have a channel be an input with that pull, as add_interrupt() does."""
+        line, pull = self.line_of(channel), arguments.pull_of(pull_up_down)
+        with self._lock:
+            self._make_input(line, pull)
 
     def _make_input(self, line: int, pull: int | None) -> None:
         """As the original: an input gets its pull changed, anything else becomes an input."""
@@ -586,31 +597,56 @@ class Board:
         """Open a port. See RPIO.add_tcp_callback()."""
         from .tcp import TcpServer, check_address
 
-        if not callable(callback):
-            text = "Parameter must be callable" if callback else "No callback"
-            raise errors.InvalidCallbackException(text, hint="a function of (socket, message)")
+        arguments.check_callback(
+            callback,
+            "socket, message",
+            "Parameter must be callable" if callback is not None else "No callback",
+        )
+        arguments.check_parameters(callback, "socket, message")
         check_address(host, port)
         server = TcpServer(self.dispatcher, port, callback, threaded, host)
         self._servers.append(server)
         return server
 
+    def tcp_clients(self, port: int | None) -> list[TcpClient]:
+        """The clients that are connected. See RPIO.tcp_clients()."""
+        servers = list(self._servers)
+        if port is not None:
+            number = arguments.integer("port", port)
+            servers = [server for server in servers if server.port == number]
+            if not servers:
+                raise errors.NotWatchedError(
+                    f"there is no TCP callback on port {number}", hint="add one with add_tcp_callback()"
+                )
+        return [client for server in servers for client in list(server.clients.values())]
+
     def close_tcp_client(self, fileno: int) -> None:
         """Close the connection of one TCP client."""
+        fileno = arguments.integer("fileno", fileno)
         for server in self._servers:
             client = server.clients.get(fileno)
             if client is not None:
                 server.drop(client, "close_tcp_client()")
                 return
-        raise errors.NotWatchedError(f"there is no TCP client with the number {fileno}")
+        raise errors.NoClientError(f"there is no TCP client with the number {fileno}")
 
     # -- the loop --------------------------------------------------------------------------------
 
     def wait(self, threaded: bool) -> None:
-        """Run the loop, here or in a thread."""
-        if threaded:
-            self.dispatcher.start_thread()
-        else:
+        """Run the loop, here or in a thread; in a thread, nothing changes where it runs already."""
+        if not threaded:
+            if not self.is_waiting and not self._servers and not self.dispatcher.has_handlers:
+                log.warning(
+                    "wait_for_interrupts() has nothing to wait for: no callback has been added, and no TCP port"
+                )
             self.dispatcher.run()
+        elif not self.is_waiting:
+            self.dispatcher.start_thread()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether wait_for_interrupts() runs, and has not been told to stop."""
+        return self._dispatcher is not None and self._dispatcher.running
 
     def stop(self) -> None:
         """End the loop; takes no lock, so a signal handler may call it at any moment."""
@@ -638,9 +674,9 @@ class Board:
         if self._dispatcher is not None:
             self._dispatcher.end_background()
 
-    def cleanup(self, channels: Channels | None) -> None:
-        """Make channels of this process inputs without pull; all of them, and forget the mode, for None."""
-        if channels is None:
+    def cleanup(self, channels: Channels) -> None:
+        """Make channels of this process inputs without pull; all of them, and forget the mode, for ALL."""
+        if channels is arguments.ALL:
             with self._lock:
                 self._close_interrupts()
                 if self._backend is not None:
@@ -659,7 +695,7 @@ class Board:
             finally:  # those before a bad one are cleaned up
                 with self._lock:
                     found = self._release_all(lines)
-        if not found:
+        if not found and self._strict:
             self._warn(NOTHING_TO_CLEAN_WARNING)
 
     def _release_all(self, lines: list[int]) -> bool:

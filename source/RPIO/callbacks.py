@@ -20,7 +20,7 @@ WORKER_QUEUE_SIZE = 1024
 
 
 def run_callback(callback: Callable[..., object], *args: object) -> None:
-    """Call, and print the traceback of whatever comes out: a callback never ends the loop.
+    """Call, and hand whatever comes out to the program's hook: a callback never ends the loop.
 
     In a program of greenlets it runs in one of them, and has returned when this returns.
     SystemExit ends the program, from any thread: that is what who writes sys.exit() means, and what RPi.GPIO does.
@@ -30,6 +30,10 @@ def run_callback(callback: Callable[..., object], *args: object) -> None:
     if home is not None:
         home.call(run_callback, callback, *args)
         return
+    _call(callback, args, in_worker=False)
+
+
+def _call(callback: Callable[..., object], args: tuple[object, ...], in_worker: bool) -> None:
     try:
         callback(*args)
     except SystemExit as e:
@@ -39,7 +43,7 @@ def run_callback(callback: Callable[..., object], *args: object) -> None:
     except BaseException as e:
         if not isinstance(e, Exception) and in_main_thread():
             raise
-        log.callback_failed(callback)
+        log.callback_failed(callback, in_worker)
 
 
 def _end_program(exit_: SystemExit) -> None:
@@ -134,7 +138,7 @@ class Worker:
             if room and self._on_room is not None:
                 self._on_room()
             try:
-                run_callback(self._callback, *args)
+                _call(self._callback, args, in_worker=True)
             except BaseException as e:  # a greenlet of the main thread, and who started it would drop it
                 from .green import raise_in_main
 

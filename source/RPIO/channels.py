@@ -428,11 +428,10 @@ class PulseChannels:
         """Check a pulse, and have its line be an output of the channel."""
         self._check_setup("adding pulses")
         channel = self.channel(number)
-        if not 0 <= line < self._backend().line_count or (
-            self._hardware().is_pi and line not in self._hardware().header_lines
-        ):
+        last = self._backend().line_count - 1
+        if not 0 <= line <= last:
             raise errors.PulseError(
-                f"GPIO {line} is not on the header of this board", hint="pulses take BCM numbers"
+                f"there is no GPIO {line} on this board", hint=f"pulses take BCM numbers, 0 to {last}"
             )
         channel.means.check_line(line)
         if not 0 <= start < channel.slots or width < 0:

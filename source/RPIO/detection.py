@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from _operator import index
-
 from . import arguments, errors
 from .interrupts import Detection, Wait
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 class Detections:
     """Event detection on the watched lines of a board. *input_line* is the board's check that a channel is an input,
-    *loop* returns its Dispatcher, which these functions have run in the background.
+    *loop* returns its Dispatcher, which these functions have run in the background, *warn* warns the program.
     """
 
     def __init__(
@@ -30,26 +28,36 @@ class Detections:
         input_line: Callable[[int], int],
         loop: Callable[[], Dispatcher],
         lock: RLock,
+        warn: Callable[[str], None],
     ) -> None:
         self._watched, self._numbering, self._input_line = watched, numbering, input_line
-        self._loop, self._lock = loop, lock
+        self._loop, self._lock, self._warn = loop, lock, warn
         self._last_wait_ns: dict[int, int] = {}  # of each line: bouncetime counts from one wait to the next
 
     def forget_waits(self) -> None:
         """Begin the hold-off of wait_for_edge() anew."""
         self._last_wait_ns.clear()
 
+    def _check_callback(self, callback: ChannelCallback) -> None:
+        """RPi.GPIO takes whatever can be called, and a program may go on without a callback that always fails."""
+        arguments.check_callback(callback, "channel")
+        reason = arguments.why_not_with(callback, "channel")
+        if reason is not None:
+            self._warn(reason)
+
     def _detection(self, line: int) -> Detection | None:
         found = self._watched.of_kind(line, Detection)
         return found[0] if found else None  # type: ignore[return-value]
 
     def add(
-        self, channel: int, edge: int, callback: ChannelCallback | None, bouncetime_ms: int | None
+        self, channel: int, edge: int | str, callback: ChannelCallback | None, bouncetime_ms: int | None
     ) -> None:
         """Switch event detection on. See RPIO.add_event_detect()."""
-        channel, edge, bouncetime_ms = index(channel), index(edge), arguments.ms_or_none(bouncetime_ms, -666)
+        channel = arguments.integer("channel", channel)
+        edge = arguments.number_of("edge", edge, arguments.EDGES)
+        bouncetime_ms = arguments.ms_or_none("bouncetime", bouncetime_ms, -666)
         if callback is not None:
-            arguments.check_channel_callback(callback)
+            self._check_callback(callback)
         line = self._input_line(channel)
         bits = arguments.detection_edge(edge)
         holdoff_ns = arguments.bouncetime_ns(bouncetime_ms)
@@ -78,8 +86,8 @@ class Detections:
 
     def add_callback(self, channel: int, callback: ChannelCallback) -> None:
         """Add a callback to a channel whose event detection is on. See RPIO.add_event_callback()."""
-        channel = index(channel)
-        arguments.check_channel_callback(callback)
+        channel = arguments.integer("channel", channel)
+        self._check_callback(callback)
         line = self._input_line(channel)
         with self._lock:
             detection = self._detection(line)
@@ -104,12 +112,13 @@ class Detections:
         return True
 
     def wait_for_edge(
-        self, channel: int, edge: int, bouncetime_ms: int | None, timeout_ms: int | None
+        self, channel: int, edge: int | str, bouncetime_ms: int | None, timeout_ms: int | None
     ) -> int | None:
         """Block until an edge. See RPIO.wait_for_edge()."""
-        channel, edge = index(channel), index(edge)
-        bouncetime_ms = arguments.ms_or_none(bouncetime_ms, -666)
-        timeout_ms = arguments.ms_or_none(timeout_ms, -1)
+        channel = arguments.integer("channel", channel)
+        edge = arguments.number_of("edge", edge, arguments.EDGES)
+        bouncetime_ms = arguments.ms_or_none("bouncetime", bouncetime_ms, -666)
+        timeout_ms = arguments.ms_or_none("timeout", timeout_ms, -1)
         line = self._input_line(channel)
         bits = arguments.detection_edge(edge)
         holdoff_ns = arguments.bouncetime_ns(bouncetime_ms)

@@ -174,6 +174,11 @@ class Dispatcher:
                 self.remove(fd)
 
     @property
+    def has_handlers(self) -> bool:
+        """Whether anything is registered."""
+        return bool(self._handlers)
+
+    @property
     def running(self) -> bool:
         """Whether a loop other than the background one runs and has not been asked to stop."""
         return self._running

@@ -18,7 +18,8 @@
      +- InvalidPullException       ValueError, AttributeError   (the original RPIO raised AttributeError)
      +- InvalidEdgeException       ValueError, AttributeError
      +- InvalidCallbackException   TypeError, AttributeError
-     +- NotWatchedError            KeyError                     no callback, no client of that number
+     +- NotWatchedError            KeyError                     no callback there
+     |   +- NoClientError          OSError                      no TCP client of that number (the original: either)
      +- LineBusyError              OSError, EBUSY               another program or a driver holds the line
      +- NoAccessError              PermissionError, RuntimeError  a device file that may not be opened
      +- NoBackendError             RuntimeError                 nothing here that could drive a line
@@ -99,9 +100,15 @@ class InvalidCallbackException(GPIOError, TypeError, AttributeError):
 
 
 class NotWatchedError(GPIOError, KeyError):
-    """There is no callback on this line, or no TCP client of this number."""
+    """There is no callback on this line, or on this port."""
 
     __str__ = Exception.__str__  # KeyError would show the repr of the text
+
+
+class NoClientError(NotWatchedError, OSError):
+    """There is no TCP client of this number, or not any more."""
+
+    __str__ = Exception.__str__
 
 
 class LineBusyError(GPIOError, OSError):

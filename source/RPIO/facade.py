@@ -6,22 +6,43 @@ output() and input() are C functions, which ask Board only for what it has not g
 
 from __future__ import annotations
 
+import sys
+
+# Names of annotations too are there when the program runs, for who asks typing.get_type_hints().
+from _collections_abc import Callable, Sequence
+
 from . import _gpio, boards, errors
+from .arguments import ALL, Channels
+from .backends import Backend
 from .board import Board
+from .boards import Hardware
 from .dispatcher import Dispatcher
 from .model import PUD_OFF, VERSION, VERSION_GPIO
+from .tcp_client import Message, TcpClient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
-    from .arguments import Channels
-    from .backends import Backend
-    from .boards import Hardware
-    from .waves import Wave
+    from . import waves
 
     F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Later:
+    """A module, for annotations: it is loaded when one of its names is wanted."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> object:
+        from importlib import import_module
+
+        return getattr(import_module(self._name), attribute)
+
+
+if not TYPE_CHECKING:
+    waves = Later("RPIO.waves")
 
 LAZY: dict[str, Callable[[Hardware], object]] = {
     "RPI_REVISION": lambda hardware: hardware.p1_revision,
@@ -36,9 +57,9 @@ _lazy_modules: list[dict[str, object]] = []
 
 
 def lazy(name: str, module: object = "RPIO") -> object:
-    """The ``__getattr__`` of a module that has the lazy names."""
+    """The ``__getattr__`` of a module that has the lazy names. Opens nothing: help() and dir() look at all names."""
     if name in LAZY:
-        return LAZY[name](board.hardware)
+        return LAZY[name](board.expected_hardware)
     raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
@@ -57,6 +78,9 @@ def complete(names: dict[str, object]) -> None:
         for source in (globals(), vars(boards), vars(errors)):
             if name in source and name not in names:
                 names[name] = source[name]
+    from . import originals
+
+    names.update(originals.names(sys.modules["RPIO"]))
     have_lazy_names(names)
 
 
@@ -98,13 +122,16 @@ def also_called(**other_names: str) -> Callable[[F], F]:
 
         call.__name__ = call.__qualname__ = function.__name__
         call.__module__, call.__doc__ = function.__module__, function.__doc__
+        call.__annotations__ = function.__annotations__
         call.__wrapped__ = function  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
 
     return decorate
 
 
-def wave(steps: Sequence[tuple[int, int, float]], repeat: int | None = 1, means: str | None = None) -> Wave:
+def wave(
+    steps: Sequence[tuple[int, int, float]], repeat: int | None = 1, means: str | None = None
+) -> waves.Wave:
     """Play levels on outputs: *steps* are (channel, level, delay_us), the delay being the time until the next step.
 
     Delays are microseconds; steps with a delay of 0 happen together with the next one. The wave is played *repeat*
@@ -173,11 +200,13 @@ def setwarnings(enabled: int = True) -> None:
     board.setwarnings(enabled)
 
 
-def setup(channel: Channels, direction: int, pull_up_down: int = PUD_OFF, initial: int | None = -1) -> None:
-    """Set up a channel, or a list or tuple of channels, as IN or OUT.
+def setup(
+    channel: Channels, direction: int | str, pull_up_down: int | str = PUD_OFF, initial: int | None = -1
+) -> None:
+    """Set up a channel, or a list or tuple of channels, as IN or OUT ("in", "out").
 
-    An input gets its pull: PUD_OFF, PUD_DOWN or PUD_UP. An output drives *initial* (0 or 1) from its first
-    moment; without it, the level that was last written. A pull given for an output is ignored.
+    An input gets its pull: PUD_OFF, PUD_DOWN or PUD_UP ("off", "down", "up"). An output drives *initial* (0 or 1) from
+    its first moment; without it, the level that was last written. A pull given for an output is ignored.
 
     Raises:
         InvalidDirectionException, InvalidPullException, InvalidChannelException: ValueErrors; the channels
@@ -192,6 +221,7 @@ output = _gpio.output
 input = _gpio.input
 
 
+@also_called(channel="gpio_id")
 def forceoutput(gpio_id: int, value: int) -> None:
     """Write a level without setup(). It shows on a line that is an output.
 
@@ -200,13 +230,15 @@ def forceoutput(gpio_id: int, value: int) -> None:
     board.force_output(gpio_id, value)
 
 
+@also_called(channel="gpio_id")
 def forceinput(gpio_id: int) -> int:
     """Return the level of any channel, set up or not, 0 or 1."""
     return board.force_input(gpio_id)
 
 
-def set_pullupdn(gpio_id: int, pud: int = PUD_OFF) -> None:
-    """Set the pull of a channel: PUD_OFF, PUD_DOWN or PUD_UP. Ignored on an output."""
+@also_called(channel="gpio_id", pull_up_down="pud")
+def set_pullupdn(gpio_id: int, pud: int | str = PUD_OFF) -> None:
+    """Set the pull of a channel: PUD_OFF, PUD_DOWN or PUD_UP, or "off", "down", "up". Ignored on an output."""
     board.set_pull(gpio_id, pud)
 
 
@@ -221,10 +253,15 @@ def channel_to_gpio(channel: int) -> int:
     return board.line_of(channel)
 
 
-def cleanup(channel: Channels | None = None) -> None:
+def cleanup(channel: Channels = ALL) -> None:
     """Make the channels that this process has set up inputs without pull, and forget them.
 
-    Without *channel*: all of them, all interrupt callbacks and TCP ports too, and the numbering mode.
+    Without *channel*: all of them, all interrupt callbacks and TCP ports too, and the numbering mode. The thread of
+    wait_for_interrupts(threaded=True) stays, and serves what is added later: stop_waiting_for_interrupts() ends it.
+
+    Raises:
+        ValueError: *channel* is None, or what else is no channel; so a pin that is missing in a configuration does not
+            switch off everybody's.
     """
     board.cleanup(channel)
 
@@ -233,7 +270,7 @@ def add_interrupt_callback(
     gpio_id: int,
     callback: Callable[[int, int], object],
     edge: str | int = "both",
-    pull_up_down: int | None = PUD_OFF,
+    pull_up_down: int | str | None = PUD_OFF,
     threaded_callback: bool = False,
     debounce_timeout_ms: float | None = None,
     filter_us: int = 0,
@@ -248,11 +285,12 @@ def add_interrupt_callback(
     *debounce_timeout_ms*: after an accepted edge, ignore this callback's edges for so many milliseconds.
     *filter_us*: let the kernel report only levels that last so many microseconds.
 
-    An exception in a callback prints its traceback; the loop goes on.
+    An exception in a callback goes to sys.excepthook, which prints it, or from its own thread to threading.excepthook;
+    the loop goes on.
 
     Raises:
         InvalidEdgeException, InvalidPullException: ValueErrors and AttributeErrors.
-        InvalidCallbackException: it cannot be called. (A TypeError.)
+        InvalidCallbackException: it cannot be called with two arguments, or is a coroutine function. (A TypeError.)
         LineBusyError: somebody else holds the line. NotSupportedError: no edges here.
     """
     board.add_interrupt(
@@ -271,19 +309,24 @@ def del_interrupt_callback(gpio_id: int) -> None:
 
 @also_called(gpio="channel")
 def add_event_detect(
-    channel: int, edge: int, callback: Callable[[int], object] | None = None, bouncetime: int | None = None
+    channel: int,
+    edge: int | str,
+    callback: Callable[[int], object] | None = None,
+    bouncetime: int | None = None,
 ) -> None:
     """Detect the edges of an input in the background: event_detected() tells, and callback(channel) is called.
 
-    *edge* is RISING, FALLING or BOTH. After an accepted edge further ones are ignored for *bouncetime* milliseconds.
-    Callbacks run one after the other in one thread, which starts by itself and makes way for wait_for_interrupts();
-    they get the channel in the numbering mode of the moment. An exception in one prints its traceback.
+    *edge* is RISING, FALLING or BOTH ("rising", "falling", "both"). After an accepted edge further ones are ignored for
+    *bouncetime* milliseconds. Callbacks run one after the other in one thread, which starts by itself and makes way for
+    wait_for_interrupts(); they get the channel in the numbering mode of the moment. An exception in one goes to
+    sys.excepthook, which prints it; one that cannot be called with one argument gets a warning.
     While the channel is an output, nothing is detected; as an input again, it goes on.
 
     Raises:
         WrongDirectionException: setup(channel, IN) first. (A RuntimeError.)
         EdgeDetectionError: it is on already, or the kernel refuses. (A RuntimeError.)
-        ValueError: no such edge, no such channel, a bouncetime that is not positive. TypeError.
+        ValueError: no such edge, no such channel, a bouncetime that is not positive. TypeError: no callback, or a
+            coroutine function, for which there is RPIO.aio.on_edge().
     """
     board.detections.add(channel, edge, callback, bouncetime)
 
@@ -312,12 +355,12 @@ def event_detected(channel: int) -> bool:
 
 @also_called(gpio="channel")
 def wait_for_edge(
-    channel: int, edge: int, bouncetime: int | None = None, timeout: int | None = None
+    channel: int, edge: int | str, bouncetime: int | None = None, timeout: int | None = None
 ) -> int | None:
     """Block until an edge of an input; return the channel, or None after *timeout* milliseconds.
 
-    *edge* is RISING, FALLING or BOTH. With *bouncetime*, edges that come sooner than so many milliseconds after the
-    one that ended the last wait are ignored. Ctrl+C ends it.
+    *edge* is RISING, FALLING or BOTH ("rising", "falling", "both"). With *bouncetime*, edges that come sooner than so
+    many milliseconds after the one that ended the last wait are ignored. Ctrl+C ends it.
 
     Raises:
         EdgeDetectionError: event detection with callbacks is on, or the kernel refuses. (A RuntimeError.)
@@ -337,29 +380,38 @@ def events_lost(gpio_id: int | None = None) -> int:
 
 def add_tcp_callback(
     port: int,
-    callback: Callable[..., object],
+    callback: Callable[[TcpClient, Message], object],
     threaded_callback: bool = False,
     host: str = "0.0.0.0",
 ) -> int:
     """Listen on a TCP port; call callback(socket, message) with what clients send. Returns the port.
 
-    What one receive delivers (1024 bytes at most) is one message, a str, stripped. A blank one closes the
-    connection. ``socket.send()`` takes str or bytes and never blocks. There is no authentication, and the
-    default *host* is every interface: say host="127.0.0.1" to be reached from this machine only. Port 0 takes
-    any that is free.
+    What one receive delivers (1024 bytes at most) is one message, a str, stripped, which also answers decode(). A blank
+    one closes the connection. *socket* is a TcpClient: its send() takes str or bytes and never blocks. There is no
+    authentication, and the default *host* is every interface: say host="127.0.0.1" to be reached from this machine
+    only. Port 0 takes any that is free.
 
     Raises:
         OSError: EADDRINUSE and others, with the port and what to do.
-        InvalidCallbackException: it cannot be called.
+        InvalidCallbackException: it cannot be called with two arguments. (A TypeError.)
     """
     return board.add_tcp(port, callback, threaded_callback, host).port
+
+
+def tcp_clients(port: int | None = None) -> list[TcpClient]:
+    """Return the clients that are connected now, of one port or of all: ``for c in RPIO.tcp_clients(): c.send("hi")``.
+
+    Raises:
+        NotWatchedError: nobody listens on that port here. (A KeyError.)
+    """
+    return board.tcp_clients(port)
 
 
 def close_tcp_client(fileno: int) -> None:
     """Close the connection of a client: ``RPIO.close_tcp_client(socket.fileno())``.
 
     Raises:
-        NotWatchedError: there is no such client. (A KeyError.)
+        NoClientError: there is no such client, or not any more. (A KeyError, and an OSError.)
     """
     board.close_tcp_client(fileno)
 
@@ -368,16 +420,19 @@ def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> Non
     """Wait for edges and TCP messages and run their callbacks, until stop_waiting_for_interrupts().
 
     Blocks, asleep in the kernel; with *threaded* it returns at once and the loop runs in a daemon thread that
-    ends with the program. *epoll_timeout* is accepted for the original's sake: nothing needs a timeout here.
+    ends with the program. A second call with *threaded* changes nothing while it runs, and cleanup() leaves that thread
+    alone. Where there is nothing to wait for yet, a blocking call says so in the log. *epoll_timeout* is accepted for
+    the original's sake: nothing needs a timeout here.
 
     Raises:
-        AlreadyRunningError: it is running. (A RuntimeError.) One that has been told to stop is waited for.
+        AlreadyRunningError: it is running, and this call would block. (A RuntimeError.) One that has been told to stop
+            is waited for.
     """
     board.wait(threaded)
 
 
-def stop_waiting_for_interrupts() -> None:
-    """End wait_for_interrupts() at once: from a callback, another thread or a signal handler.
+def stop_waiting_for_interrupts(*_: object) -> None:
+    """End wait_for_interrupts() at once: from a callback, as a callback, from another thread or a signal handler.
 
     The event detection of add_event_detect() goes on.
     """

@@ -34,12 +34,43 @@ def warning(message: str, *args: object) -> None:
     threads.at_home(logging.getLogger("RPIO").warning, message, *args)
 
 
-def callback_failed(callback: object) -> None:
-    """Print the traceback of the exception being handled to stderr, and name the callback."""
+def say(text: str) -> None:
+    """Write a line to stderr; a program that has none, or a broken one, goes on without it."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr)
+    except (OSError, ValueError):
+        return  # it is closed: there is nowhere to say that either
+
+
+def callback_failed(callback: object, in_worker: bool = False) -> None:
+    """Name a callback on stderr, and hand the exception being handled to the program's hook, which prints it.
+
+    That is sys.excepthook, as with RPi.GPIO, or threading.excepthook in the thread of a threaded callback: a program
+    that logs what goes wrong hears of it.
+    """
+    kind, error, trace = sys.exc_info()
+    try:
+        name = repr(callback)
+    except Exception:
+        name = object.__repr__(callback)
+    say(f"RPIO: exception in callback {name}, ignored:")
+    try:
+        if in_worker:
+            import threading
+
+            threading.excepthook(threading.ExceptHookArgs((kind, error, trace, threading.current_thread())))
+        else:
+            sys.excepthook(kind, error, trace)  # type: ignore[arg-type]
+    except Exception:
+        _hook_failed()
+
+
+def _hook_failed() -> None:
     import traceback
 
     try:
-        print(f"RPIO: exception in callback {callback!r}, ignored:", file=sys.stderr)
-        traceback.print_exc()
+        say("RPIO: exception in the program's excepthook:\n" + traceback.format_exc())
     except Exception:
-        return  # stderr has gone, or the callback has no repr: there is nowhere left to say it
+        return  # an exception whose text cannot be made: there is no more to say

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from _operator import index
-
-from . import errors, model
+from . import arguments, errors, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,14 +34,15 @@ class Numbering:
 
     def setmode(self, mode: int) -> None:
         """Choose the numbering. See RPIO.setmode()."""
-        mode = index(mode)
+        mode = arguments.integer("mode", mode)
         if self._explicit_mode is not None and mode != self._explicit_mode:
             raise errors.InvalidModeException(
                 "A different mode has already been set!", hint="cleanup() forgets the mode"
             )
         if mode not in (model.BOARD, model.BCM):
             raise errors.InvalidModeException(
-                "An invalid mode was passed to setmode()", hint="use BOARD (pins) or BCM (GPIO numbers)"
+                "An invalid mode was passed to setmode()",
+                hint=f"use BOARD (pins) or BCM (GPIO numbers), not {mode}",
             )
         if mode == model.BOARD and not self._hardware().board_channels:
             raise errors.NotSupportedError(
@@ -60,12 +59,14 @@ class Numbering:
         Raises:
             TypeError: it is no integer. ModeNotSetException. InvalidChannelException.
         """
-        channel = index(channel)
+        channel = arguments.integer("channel", channel)
         mode = self.mode
         if mode == model.BCM:
             if 0 <= channel < self._hardware().line_count:
                 return channel
-            raise self._invalid_channel(f"GPIO numbers are 0 to {self._hardware().line_count - 1}")
+            raise self._invalid_channel(
+                f"there is no GPIO {channel}: they are 0 to {self._hardware().line_count - 1}"
+            )
         if mode is None:
             raise errors.ModeNotSetException(
                 "Please set pin numbering mode using GPIO.setmode(GPIO.BOARD) or GPIO.setmode(GPIO.BCM)"
@@ -85,7 +86,7 @@ class Numbering:
             return f"pin {channel} of the header is {what}"
         if what is not None:
             return f"pin {channel} is for the ID EEPROM of HATs (GPIO {what}); BCM numbering reaches it"
-        return f"the header has pins 1 to {max(self._hardware().header, default=0)}"
+        return f"there is no pin {channel}: the header has 1 to {max(self._hardware().header, default=0)}"
 
     def channel_of(self, line: int) -> int:
         """Return the channel of a line under the numbering mode; the line itself where it has none."""

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
-from . import backends, boards, detect, errors
+from . import backends, boards, detect, errors, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +30,18 @@ def look(spec: str | None) -> Hardware | None:
     return None if name in ("cdev", "sysfs") and argument else detect.detect()
 
 
+def expect(spec: str | None) -> Hardware:
+    """Return what machine it is, or will be once a line is touched, without opening anything. Raises nothing."""
+    try:
+        known = look(spec) or detect.detect()
+        name = split(spec)[0]
+        if known is None and (backends.choose(None) if name == "auto" else name) == "sim":
+            known = boards.by_name(SIMULATED_MODEL)
+    except (errors.GPIOError, ValueError, OSError):
+        known = None  # the first line says what is wrong
+    return known or boards.generic(0, None, "Linux board")
+
+
 def unknown(backend: backends.Backend) -> Hardware:
     """Return what can be said of a backend's machine: its lines, and a Raspberry Pi where its chip is a Pi's."""
     label = getattr(backend, "label", None)
@@ -53,10 +64,9 @@ def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
         name = backends.choose(hardware)
         if name == "sim":
             hardware = boards.by_name(SIMULATED_MODEL)
-            print(
+            log.say(
                 f"RPIO: no Raspberry Pi and no gpiochip here: using a simulated {hardware.name} "
-                "(RPIO_BACKEND=sim says so without this line)",
-                file=sys.stderr,
+                "(RPIO_BACKEND=sim says so without this line)"
             )
     try:
         backend = backends.open_backend(name, hardware, argument)

@@ -278,14 +278,14 @@ def _draw(wave: str) -> str:
     return "".join(PICTURE[level] for level in wave)
 
 
-def _noting(errors: list[BaseException], then: Callable[[object], None]) -> Callable[[object], None]:
+def _noting(errors: list[BaseException], then: Callable[[object], None]) -> Callable[..., None]:
     """Return what to call with a callback while its exception is being handled: keeps that, and goes on."""
 
-    def _note(callback: object) -> None:
+    def _note(callback: object, in_worker: bool = False) -> None:
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, TestIsOver):
             errors.append(error)
-        then(callback)
+        then(callback)  # not to threading.excepthook, which is pytest's: it would fail the test a second time
 
     return _note
 

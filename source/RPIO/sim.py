@@ -20,10 +20,18 @@ from . import errors, facade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .backends.sim import SimBackend
+    from .backends import sim as simulated
+else:
+    simulated = facade.Later("RPIO.backends.sim")
+
+__all__ = ["backend", "drive", "level", "press", "short_circuits", "unwire", "wire"]
 
 
-def backend() -> SimBackend:
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def backend() -> simulated.SimBackend:
     """Return the simulated board that the program uses.
 
     Raises:

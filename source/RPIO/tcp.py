@@ -14,7 +14,6 @@ Source: the documentation of RPIO 0.10, "TCP Socket Interrupts".
 
 from __future__ import annotations
 
-import codecs
 import errno
 import os
 import socket
@@ -23,12 +22,13 @@ from _thread import RLock
 from . import log, threads
 from .callbacks import Worker, run_callback
 from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher
+from .tcp_client import Message, TcpClient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Callback = Callable[["TcpClient", str], object]
+    Callback = Callable[[TcpClient, Message], object]
     Socket = socket.socket
 else:
     # The loop watches it; where a program has put others in its place, greenlets wait for those.
@@ -36,8 +36,6 @@ else:
 
 MESSAGE_BYTES = 1024
 """What one receive takes at most, as in the original."""
-SEND_BUFFER_BYTES = 1 << 20
-"""What may wait for one client."""
 MAX_CLIENTS = 1024
 """Connections of one port; one more is closed at once."""
 ACCEPTS_PER_TURN = 64
@@ -48,84 +46,8 @@ SEND_TIMEOUT_MS = 60_000
 WHITE_SPACE = " \t\n\r\x0b\x0c"
 
 
-class TcpClient(Socket):
-    """The connection that a TCP callback gets: a socket whose send() takes str and never blocks.
-
-    ``send()`` and ``sendall()`` accept str (sent as UTF-8) and bytes from any thread. ``close()`` is
-    ``RPIO.close_tcp_client(client.fileno())``.
-    """
-
-    def __init__(self, fd: int, server: TcpServer) -> None:
-        self._server = server
-        self._unsent = bytearray()
-        self._sending = RLock()
-        self.paused = False
-        self._closing = False
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        super().__init__(fileno=fd)
-
-    def send(self, data: str | bytes, flags: int = 0, /) -> int:  # type: ignore[override]
-        """Send all of *data*, now or as the client reads it, and return its length in bytes. Never blocks.
-
-        Raises:
-            OSError: ENOBUFS, more than SEND_BUFFER_BYTES would wait for this client (it is closed);
-                EBADF: it is closed; EPIPE, ECONNRESET: the peer has gone.
-        """
-        payload = data.encode() if isinstance(data, str) else bytes(data)
-        with self._sending:
-            if self._closing or self.fileno() < 0:
-                raise OSError(errno.EBADF, "the connection is closed")
-            taken = 0
-            if not self._unsent:
-                taken = self._send_now(payload, flags)
-            if len(self._unsent) + len(payload) - taken > SEND_BUFFER_BYTES:
-                self._server.drop(self, "it does not read what it is sent", discard=True)
-                raise OSError(
-                    errno.ENOBUFS, f"{SEND_BUFFER_BYTES} bytes wait for this client; connection closed"
-                )
-            self._unsent += payload[taken:]
-            if self._unsent:
-                self._server.update(self)
-        return len(payload)
-
-    def sendall(self, data: str | bytes, flags: int = 0, /) -> None:  # type: ignore[override]
-        """As send()."""
-        self.send(data, flags)
-
-    def _send_now(self, payload: bytes | bytearray, flags: int = 0) -> int:
-        try:
-            return super().send(payload, flags | socket.MSG_NOSIGNAL)
-        except BlockingIOError:
-            return 0
-
-    def flush(self) -> None:
-        """Send what waits, as much as the kernel takes. Called by the loop."""
-        with self._sending:
-            del self._unsent[: self._send_now(self._unsent)]
-            if self._closing and not self._unsent:
-                self.discard()
-            else:
-                self._server.update(self)
-
-    @property
-    def wanted(self) -> int:
-        """The epoll events to wait for: writing while something waits to be sent, else reading."""
-        return WRITE if self._unsent else 0 if self.paused else READ
-
-    def close(self) -> None:
-        """Close the connection as soon as all that was sent has gone; a second close() does not wait for that."""
-        with self._sending:
-            if self._unsent and not self._closing and self._server.has(self):
-                self._closing = True
-                self._server.update(self)
-            else:
-                self.discard()
-
-    def discard(self) -> None:
-        """Close the connection now; what waits to be sent is dropped. Twice is fine."""
-        self._unsent.clear()
-        self._server.forget(self)
-        super().close()
+class Connection(TcpClient, Socket):
+    """A TcpClient, as a socket."""
 
 
 class TcpServer:
@@ -135,7 +57,7 @@ class TcpServer:
         self, dispatcher: Dispatcher, port: int, callback: Callback, threaded: bool, host: str = "0.0.0.0"
     ) -> None:
         self._dispatcher = dispatcher
-        self._callback = callback
+        self.callback = callback
         self.worker = Worker(callback, f"RPIO port {port}", self._resume) if threaded else None
         self.clients: dict[int, TcpClient] = {}
         self._changing = RLock()  # over clients, their registrations, and _closed
@@ -212,7 +134,7 @@ class TcpServer:
             (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS),
         ):
             connection.setsockopt(level, option, value)
-        client = TcpClient(connection.detach(), self)
+        client = Connection(connection.detach(), self)
         try:
             client.setblocking(False)
             fd = client.fileno()
@@ -258,8 +180,8 @@ class TcpServer:
 
     def _deliver(self, client: TcpClient, text: str) -> None:
         if self.worker is None:
-            run_callback(self._callback, client, text)
-        elif not self.worker.put(client, text):
+            run_callback(self.callback, client, Message(text))
+        elif not self.worker.put(client, Message(text)):
             self.drop(client, "the port is closed")
 
     def _pause(self) -> None:

@@ -19,7 +19,7 @@ static PyStructSequence_Field edge_event_fields[] = {
 };
 
 static PyStructSequence_Desc edge_event_desc = {
-    .name = "RPIO._gpio.EdgeEvent", /* where pickle finds it */
+    .name = "RPIO.EdgeEvent", /* where pickle finds it */
     .doc = PyDoc_STR("One edge on one line: (line, value, timestamp_ns, seq)."),
     .fields = edge_event_fields,
     .n_in_sequence = 4,

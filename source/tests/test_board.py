@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import errors, model
+from RPIO import arguments, errors, model
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING, Board
@@ -52,7 +52,7 @@ def test_a_wrong_mode_is_an_error_and_is_not_kept(board):
 def test_cleanup_forgets_the_mode(board):
     board.setmode(BOARD)
     board.setup(11, OUT, PUD_OFF, None)
-    board.cleanup(None)
+    board.cleanup(arguments.ALL)
     assert board.mode == BCM
     board.setmode(BCM)
 
@@ -61,7 +61,7 @@ def test_cleanup_of_a_board_that_was_never_opened_keeps_the_mode():
     board = Board("sim:4B")
     board.setmode(BOARD)
     board.setwarnings(False)
-    board.cleanup(None)
+    board.cleanup(arguments.ALL)
     assert board.mode == BOARD
     board.close()
 
@@ -218,19 +218,43 @@ def test_a_fixed_pull_up_warns(board):
     assert str(caught[0].message) == FIXED_PULL_WARNING
 
 
-def test_nothing_to_clean_up_warns(board):
-    for channels in (None, [], 17, [17, 18]):
+NOTHING = (arguments.ALL, [], 17, [17, 18])
+
+
+def test_nothing_to_clean_up_warns_where_rpi_gpio_does(board):
+    board.be_strict()
+    for channels in NOTHING:
+        board.setmode(model.BCM)  # which the first one forgets
         with pytest.warns(RuntimeWarning) as caught:
             board.cleanup(channels)
         assert str(caught[0].message) == NOTHING_TO_CLEAN_WARNING
+
+
+def test_nothing_to_clean_up_is_nothing_to_say_for_programs_of_rpio(board):
+    """cleanup() is the first line of many; warnings are errors here."""
+    for channels in NOTHING:
+        board.cleanup(channels)
+
+
+@pytest.mark.parametrize("channels", [None, "17", 17.0, {17}, object()])
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_cleanup_of_no_channel_is_an_error_and_cleans_nothing_up(board, sim, channels, is_strict):
+    """A pin that is missing in a configuration is None: it must not switch off other people's outputs."""
+    if is_strict:
+        board.be_strict()
+        board.setmode(model.BCM)
+    board.setup(18, OUT, PUD_OFF, 1)
+    with raises(ValueError, "Channel must be an integer or list/tuple of integers"):
+        board.cleanup(channels)
+    assert (board.mode, sim.function(18), sim.read(18)) == (model.BCM, OUT, 1)
 
 
 def test_warnings_can_be_switched_off(board, sim):
     board.setwarnings(0)
     sim.set_function(17, model.ALT0)
     board.setup(17, OUT, PUD_OFF, None)
-    board.cleanup(None)
-    board.cleanup(None)
+    board.cleanup(arguments.ALL)
+    board.cleanup(arguments.ALL)
 
 
 # -- levels -------------------------------------------------------------------------------------------------
@@ -314,7 +338,7 @@ def test_cleanup_makes_own_channels_inputs_without_pull_and_no_others(board, sim
     sim.set_output(22, 1)
     board.setup(17, OUT, PUD_OFF, 1)
     board.setup(18, IN, PUD_UP, None)
-    board.cleanup(None)
+    board.cleanup(arguments.ALL)
     assert [(sim.function(n), sim.pull(n)) for n in (17, 18)] == [(IN, PUD_OFF)] * 2
     assert (sim.function(22), sim.read(22)) == (OUT, 1)
     with pytest.raises(RuntimeError):
@@ -345,7 +369,7 @@ def test_cleanup_goes_by_number(board, sim, monkeypatch):
     board.setup([22, 4, 17], OUT, PUD_OFF, None)
     cleaned = []
     monkeypatch.setattr(sim, "set_input", lambda line, pull: cleaned.append(line))
-    board.cleanup(None)
+    board.cleanup(arguments.ALL)
     assert cleaned == [4, 17, 22]
 
 
@@ -441,11 +465,11 @@ def test_cleanup_goes_on_after_a_line_that_fails(board, sim, monkeypatch):
 
     monkeypatch.setattr(sim, "set_input", stuck)
     with pytest.raises(OSError, match="stuck"):
-        board.cleanup(None)
+        board.cleanup(arguments.ALL)
     assert [sim.function(n) for n in (17, 18, 22)] == [OUT, IN, IN]
     assert board.mode == BCM
-    with pytest.warns(RuntimeWarning, match="nothing to clean up"):
-        board.cleanup(None)
+    monkeypatch.setattr(sim, "set_input", lambda line, pull: pytest.fail("it was cleaned up"))
+    board.cleanup(arguments.ALL)
 
 
 def test_lines_used_without_setup_are_let_go_by_cleanup(board, sim, monkeypatch):
@@ -455,6 +479,6 @@ def test_lines_used_without_setup_are_let_go_by_cleanup(board, sim, monkeypatch)
     board.force_output(17, 1)
     board.set_pull(18, PUD_UP)
     board.setwarnings(0)
-    board.cleanup(None)
+    board.cleanup(arguments.ALL)
     assert sorted(released) == [17, 18]
     assert sim.read(17) == 1

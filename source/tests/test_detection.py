@@ -237,9 +237,13 @@ def nothing(channel):
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        (("17", RISING, None, None), TypeError, "'str' object cannot be interpreted as an integer"),
-        ((17, "rising", None, None), TypeError, "'str' object cannot be interpreted as an integer"),
-        ((17, RISING, None, 1.5), TypeError, "'float' object cannot be interpreted as an integer"),
+        (("17", RISING, None, None), TypeError, "channel is an int, not '17'"),
+        (
+            (17, "up", None, None),
+            TypeError,
+            "edge is a constant or 'rising', 'falling' or 'both', not 'up'",
+        ),
+        ((17, RISING, None, 1.5), TypeError, "bouncetime is an int, not 1.5"),
         ((99, 0, "no", -1), TypeError, "Parameter must be callable"),
         ((99, 0, nothing, -1), ValueError, "The channel sent is invalid on a Raspberry Pi"),
         ((4, 0, nothing, -1), RuntimeError, NO_INPUT),
@@ -297,8 +301,8 @@ def test_a_kernel_that_refuses_is_a_runtime_error_with_its_reason(still, sim, mo
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ((17.0, RISING, None, None), TypeError, "'float' object cannot be interpreted as an integer"),
-        ((17, RISING, None, "1"), TypeError, "'str' object cannot be interpreted as an integer"),
+        ((17.0, RISING, None, None), TypeError, "channel is an int, not 17.0"),
+        ((17, RISING, None, "1"), TypeError, "timeout is an int, not '1'"),
         ((99, 0, 0, 0), ValueError, "The channel sent is invalid on a Raspberry Pi"),
         ((4, 0, 0, 0), RuntimeError, NO_INPUT),
         ((17, 0, 0, 0), ValueError, NO_EDGE),

@@ -519,8 +519,9 @@ def test_a_stop_while_wait_waits_for_the_loop_before_is_not_lost(pipe):
     dispatcher.close()
 
 
-def test_a_worker_survives_a_callback_that_is_interrupted(capsys):
-    seen = []
+def test_a_worker_survives_a_callback_that_is_interrupted(monkeypatch):
+    seen, heard = [], []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
 
     def leave(n):
         seen.append(n)
@@ -532,7 +533,7 @@ def test_a_worker_survives_a_callback_that_is_interrupted(capsys):
     assert wait_until(lambda: seen == [0, 1, 2])
     worker.close()
     worker.join(5)
-    assert "KeyboardInterrupt" in capsys.readouterr().err
+    assert [(args.exc_type, args.thread.name) for args in heard] == [(KeyboardInterrupt, "leaver")] * 3
 
 
 def test_a_callback_without_a_repr_and_a_stderr_that_has_gone_end_nothing(monkeypatch):

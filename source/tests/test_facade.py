@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import RPIO
 from RPIO import errors
 
 
@@ -187,3 +188,75 @@ def test_wrong_calls_are_named_as_they_were_made(rpio):
 
 def test_gpio_function_takes_the_keywords_of_both_histories(rpio):
     assert {rpio.gpio_function(**{name: 17}) for name in ("gpio_id", "gpio", "channel")} == {rpio.IN}
+
+
+# --- looking at the module
+
+
+LOOKS = {
+    "help": "import io, pydoc; pydoc.Helper(output=io.StringIO()).help(RPIO)",
+    "pydoc": "import pydoc; assert 'add_interrupt_callback' in pydoc.render_doc(RPIO)",
+    "getmembers": "import inspect; assert dict(inspect.getmembers(RPIO))['RPI_INFO']",
+    "hasattr": "assert hasattr(RPIO, 'RPI_REVISION') and hasattr(RPIO, 'setup') and not hasattr(RPIO, 'x')",
+    "dir": "assert dir(RPIO) == sorted(RPIO.__all__); [getattr(RPIO, name) for name in dir(RPIO)]",
+    "star": "exec('from RPIO import *'); assert RPI_INFO is not None",
+    "sim": "assert dir(RPIO.sim) == sorted(RPIO.sim.__all__)",
+    "hints": "from typing import get_type_hints; [get_type_hints(f) for f in vars(RPIO).values() if callable(f)]",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "backend", ["auto", "regs", "cdev", "cdev:gpiochip99", "sysfs", "sim", "sim:99", "nonsense"]
+)
+def test_a_look_at_the_module_opens_nothing_and_never_fails(backend, look):
+    """Who may not open the board, or has none, is the one who asks for help."""
+    code = f"""
+import sys
+import RPIO
+
+def trail(event, args):
+    if event == "open" and str(args[0]).startswith(("/dev/gpio", "/dev/mem", "/sys/class/gpio")):
+        print("opened", args[0])
+
+sys.addaudithook(trail)
+{LOOKS[look]}
+assert RPIO.facade.board._backend is None
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "RPIO_BACKEND": backend},
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_revision_that_is_expected_is_the_one_that_is_found(rpio, monkeypatch):
+    for model in ("B", "2B", "3B+", "4B", "5B", "CM4"):
+        monkeypatch.setenv("RPIO_BACKEND", f"sim:{model}")
+        rpio.facade.new_board()
+        expected = rpio.RPI_REVISION, rpio.RPI_REVISION_HEX, rpio.RPI_INFO
+        rpio.setup(17, rpio.IN)
+        assert expected == (rpio.RPI_REVISION, rpio.RPI_REVISION_HEX, rpio.RPI_INFO)
+
+
+def test_type_hints_are_there_when_the_program_runs():
+    import typing
+
+    from RPIO import aio
+
+    hints = typing.get_type_hints(RPIO.add_tcp_callback)
+    assert hints["callback"].__args__[0] is RPIO.TcpClient
+    assert typing.get_type_hints(RPIO.gpio_function) == {"gpio_id": int, "return": int}
+    assert typing.get_type_hints(RPIO.wave)["return"].__name__ == "Wave"
+    for module in (RPIO, RPIO.sim, aio):
+        for name in vars(module):
+            function = getattr(module, name)
+            is_ours = getattr(function, "__module__", "").startswith("RPIO") and not name.startswith("_")
+            if is_ours and callable(function):
+                typing.get_type_hints(function)
+    for name in ("__init__", "set_servo", "stop_servo"):
+        assert typing.get_type_hints(getattr(RPIO.PWM.Servo, name))

@@ -404,7 +404,7 @@ def test_all_readers_of_edges_take_the_same_integers():
     assert arguments.edge_bits("none") == 0
 
 
-@pytest.mark.parametrize("pull", [3, 19, 23, "up", 20.0])
+@pytest.mark.parametrize("pull", [3, 19, 23, "upp", "UP", "", 20.0, []])
 def test_a_bad_pull_is_both_errors_of_history(board, pull):
     for kind in (ValueError, AttributeError):
         with pytest.raises(kind, match="Invalid value for pull_up_down"):

@@ -242,7 +242,7 @@ def test_hardware_pwm_is_ended_in_a_handler(rpio_board, kernel, make):  # noqa: 
         assert now(kernel) is None
         return in_time
 
-    every_moment(attempt, BEGUN)
+    every_moment(attempt, BEGUN + 5)  # the servo's number is looked at first
 
 
 def test_hardware_pwm_that_others_have_exported_is_switched_off(rpio_board, kernel):  # noqa: F811

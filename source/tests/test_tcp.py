@@ -529,3 +529,53 @@ def test_a_client_that_resets_while_its_port_is_paused_is_dropped(serve, connect
 def test_a_host_that_is_no_text_is_an_error(board, host):
     with pytest.raises(TypeError, match="host must be an address"):
         board.add_tcp(0, echo, False, host)
+
+
+# -- what programs of both Pythons say ------------------------------------------------------------------
+
+
+def test_a_message_is_a_str_that_answers_decode(serve, connect):
+    """The original gave bytes on Python 3; json.loads(message.decode()) stands in many programs."""
+    seen = []
+
+    def callback(client, message):
+        seen.append(message)
+        client.send(b"got " + message.decode("utf-8").encode())
+
+    connection = connect(serve(callback))
+    connection.sendall("grün".encode())
+    assert receive(connection, 9) == "got grün".encode()
+    (message,) = seen
+    assert message == "grün" and isinstance(message, str)
+    for decoded in (
+        message.decode(),
+        message.decode("ascii"),
+        message.decode(encoding="utf-8", errors="ignore"),
+    ):
+        assert decoded == "grün" and type(decoded) is str
+
+
+def test_threaded_callbacks_get_such_messages_too(serve, connect):
+    seen = []
+    connection = connect(serve(lambda client, message: seen.append(message.decode()), threaded=True))
+    connection.sendall(b"hello\r\n")
+    assert wait_until(lambda: seen == ["hello"])
+
+
+def test_the_clients_that_are_connected_can_be_sent_to(board, serve, connect):
+    first, second = serve(echo), serve(echo)
+    connections = [connect(server) for server in (first, first, second)]
+    assert wait_until(lambda: len(board.tcp_clients(None)) == 3)
+    assert len(board.tcp_clients(first.port)) == 2
+    for client in board.tcp_clients(None):
+        assert isinstance(client, tcp.TcpClient) and isinstance(client, socket.socket)
+        client.send("to all\n")
+    assert [receive(connection, 7) for connection in connections] == [b"to all\n"] * 3
+    connections[0].close()
+    assert wait_until(lambda: len(board.tcp_clients(first.port)) == 1)
+    board.cleanup_interrupts()
+    assert board.tcp_clients(None) == []
+    with raises(KeyError, f"there is no TCP callback on port {first.port}"):
+        board.tcp_clients(first.port)
+    with raises(TypeError, "port is an int, not '8080'"):
+        board.tcp_clients("8080")
