@@ -1,21 +1,34 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Talk to the example program as a user with telnet would: probe.py SECONDS_TO_WAIT_FOR_IT."""
+"""Talk to the example program as a user with telnet would, as soon as it answers: probe.py PID.
+
+PID is the program's, or that of what is to start it, which may install things first: while it lives, it may take
+its time.
+"""
 
 import socket
 import sys
 import time
 
 
-def talk(port, text, wait_s):
-    end = time.monotonic() + wait_s
+def is_alive(pid):
+    """Whether that child of our parent, which may not have been waited for, is still at work."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def talk(port, text, pid):
     while True:
+        was_alive = is_alive(pid)
         try:
-            with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            with socket.create_connection(("127.0.0.1", port), 60) as connection:
                 connection.sendall(text)
                 return connection.recv(200)
         except OSError:
-            if time.monotonic() > end:
-                sys.exit(f"nothing answers on port {port}")
+            if not was_alive:
+                sys.exit(f"nothing answers on port {port}, and the program has ended")
             time.sleep(0.5)
 
 
@@ -25,7 +38,7 @@ for port, text, answer in (
     (8081, b"7 1\r\n", b"GPIO 7 is 1\n"),
     (8081, b"7 0\r\n", b"GPIO 7 is 0\n"),
 ):
-    got = talk(port, text, float(sys.argv[1]))
+    got = talk(port, text, int(sys.argv[1]))
     print(port, text, "->", got)
     if got != answer:
         sys.exit(f"expected {answer}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import RPIO
-from support import wait_until
+from support import LIMIT_S, wait_until
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux: sudo apt install tmux")
 
@@ -44,7 +44,7 @@ class Terminal:
         return self
 
     def __exit__(self, *error):
-        subprocess.run([*self.base, "kill-server"], capture_output=True, timeout=10, check=False)
+        subprocess.run([*self.base, "kill-server"], capture_output=True, timeout=LIMIT_S, check=False)
 
     def tmux(self, *words):
         """Run a command of tmux; what it prints."""
@@ -52,7 +52,7 @@ class Terminal:
             [*self.base, *words],
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=LIMIT_S,
             check=True,
             env=self.environment(),
         )
@@ -61,9 +61,8 @@ class Terminal:
     @staticmethod
     def environment(**changes):
         """That of the tests, with a simulated board and without what changes the screen."""
-        kept = {
-            k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX", "LANG") and k[:3] != "LC_"
-        }
+        changing = ("NO_COLOR", "TMUX", "LANG", "COLUMNS", "LINES")
+        kept = {k: v for k, v in os.environ.items() if k not in changing and k[:3] != "LC_"}
         source = str(Path(RPIO.__file__).parents[1])
         return {**kept, "RPIO_BACKEND": "sim:4B", "PYTHONPATH": source, "LC_ALL": "C.UTF-8", **changes}
 
@@ -88,7 +87,7 @@ class Terminal:
 
     def wait(self, *texts):
         """Wait until all of it is on the screen; returns that."""
-        assert wait_until(lambda: all(t in self.screen() for t in texts), 8), (texts, self.screen())
+        assert wait_until(lambda: all(t in self.screen() for t in texts)), (texts, self.screen())
         return self.screen()
 
     def keys(self, *names):
@@ -103,7 +102,7 @@ class Terminal:
 
     def end(self, status):
         """Wait for its end, and see that the terminal is as it was."""
-        assert wait_until((self.folder / "ended").exists, 8), self.screen()
+        assert wait_until((self.folder / "ended").exists), self.screen()
         assert (self.folder / "before").read_text() == (self.folder / "after").read_text()
         assert self.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}").split() == ["0", "1"]
         found = self.wait(f"status {status}")

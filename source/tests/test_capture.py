@@ -23,7 +23,7 @@ from RPIO.backends.sim import SimBackend
 from RPIO.boards import by_name
 from RPIO.cli import pins
 from RPIO.recording import Recording
-from support import wait_until
+from support import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -277,7 +277,7 @@ def test_a_signal_ends_the_capture_and_the_file_is_written(tmp_path, number):
     with start(DRIVER, "17", "-o", path) as process:
         assert process.stderr.readline() == "driven\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, err) == (0, "")
     assert len(read(path)) == 100
     assert "100 edges in" in out
@@ -324,7 +324,7 @@ def test_what_was_recorded_until_a_crash_is_readable(tmp_path):
 def test_a_disk_that_fills_up_while_recording_keeps_what_there_was_room_for(tmp_path):
     path = tmp_path / "out.vcd"
     with start(STEADY.format(limit=LIMIT), path) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, out) == (1, "")
     assert re.search(
         rf"rpio record: the file may not become larger: {path} has the first [\d.]+ [mu]?s; make room, or",
@@ -340,7 +340,7 @@ def test_a_signal_ends_the_recording_with_every_edge(tmp_path):
     with start(STEADY.format(limit=""), path, "--trigger", "17:falling") as process:
         assert process.stderr.readline() == "driven\n"
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, err) == (0, "")
     found = read(path)
     assert found.initial == [1] and list(found.levels) == [i % 2 for i in range(len(found))]
@@ -362,7 +362,7 @@ def test_a_hundred_thousand_edges_come_without_loss():
             capture_output=True,
             text=True,
             check=True,
-            timeout=50,
+            timeout=LIMIT_S,
         )
         found = json.loads(done.stdout)
         assert (found["status"], found["captured"] + found["lost"]) == (0, 100_000)
@@ -407,7 +407,7 @@ def test_sigroks_timing_decoder_agrees_with_what_was_played(rpio, tmp_path, time
         f"sigrok-cli -I vcd -i {path} -P timing:data=GPIO17 -A timing=time --protocol-decoder-samplenum".split(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         check=True,
     )
     spans = [tuple(map(int, re.match(r"(\d+)-(\d+) ", row).groups())) for row in done.stdout.splitlines()]
@@ -434,5 +434,5 @@ def test_a_program_gets_the_recording(tmp_path):
     )
     code = "import sys\nfrom RPIO import cli\nraise SystemExit(cli.main(['replay', *sys.argv[1:]]))"
     with start(code, path, program, "-x") as process:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, out, err) == (0, "two ['-x']\n", "")

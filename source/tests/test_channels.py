@@ -21,7 +21,7 @@ import RPIO
 from RPIO import PWM, boards, dma, errors, facade
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
-from support import highs, joined, raises, simulated
+from support import LIMIT_S, highs, joined, raises, simulated
 
 US, MS = 1_000, 1_000_000
 TURN = 20 * MS
@@ -98,7 +98,7 @@ def test_all_ways_to_import_are_one():
 
 def test_import_as_in_a_fresh_program():
     code = "import RPIO.PWM as PWM; from RPIO.PWM import Servo, setup; assert Servo is PWM.Servo; PWM.setup"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT_S)
 
 
 def test_loglevels_are_the_loggers(monkeypatch):
@@ -849,7 +849,7 @@ def test_the_end_of_a_program_is_quiet_and_low():
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         env={**os.environ, "RPIO_BACKEND": "sim:4B", "PYTHONWARNINGS": "error"},
         check=False,
     )

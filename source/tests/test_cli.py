@@ -12,7 +12,7 @@ import pytest
 
 from RPIO import cli
 from RPIO.boards import by_name
-from support import is_asleep, wait_until
+from support import LIMIT_S, is_asleep, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,14 +148,14 @@ RPIO_COMMAND = [sys.executable, "-m", "RPIO.cli"]
 def test_the_installed_command_is_the_same():
     command = os.path.join(os.path.dirname(sys.executable), "rpio")
     done = subprocess.run(
-        [command, "-i", "17"], capture_output=True, text=True, env=ENV, timeout=30, check=False
+        [command, "-i", "17"], capture_output=True, text=True, env=ENV, timeout=LIMIT_S, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "GPIO 17: INPUT  (0)\n", "")
 
 
 def test_the_package_is_the_command_too():
     command = [sys.executable, "-m", "RPIO", "-i", "17"]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=LIMIT_S, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "GPIO 17: INPUT  (0)\n", "")
 
 
@@ -166,7 +166,7 @@ def test_a_model_that_is_none_is_told_the_models(arguments):
         capture_output=True,
         text=True,
         env=ENV | {"RPIO_BACKEND": "sim:9Z"},
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
     assert done.returncode == 1
@@ -180,7 +180,7 @@ def test_a_closed_pipe_ends_it_quietly():
         capture_output=True,
         text=True,
         env=ENV,
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
     assert (done.stdout, done.stderr) == ("GPIO 2: INPUT  (1)\n", "")
@@ -196,7 +196,7 @@ def test_watching_ends_quietly_with_ctrl_c():
     assert process.stdout.readline() == b"Waiting for interrupts (exit with Ctrl+C) ...\n"
     assert wait_until(lambda: is_asleep(process.pid))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
@@ -225,7 +225,7 @@ def test_verbose_logs_and_shows_tracebacks():
         capture_output=True,
         text=True,
         env=ENV | {"RPIO_BACKEND": "cdev:nope"},
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
     assert done.returncode == 1
@@ -235,7 +235,7 @@ def test_verbose_logs_and_shows_tracebacks():
         capture_output=True,
         text=True,
         env=ENV | {"RPIO_BACKEND": "cdev:nope"},
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
     assert quiet.returncode == 1
@@ -248,7 +248,10 @@ def test_a_short_run_takes_little_longer_than_python_itself():
     """Three tries: another program on a test machine may have the processor."""
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, str(ROOT / "bench" / "startup.py")], capture_output=True, check=True, timeout=50
+            [sys.executable, str(ROOT / "bench" / "startup.py")],
+            capture_output=True,
+            check=True,
+            timeout=LIMIT_S,
         )
         found = json.loads(done.stdout)
         if found["rpio -i 17"] <= 2.5 * found["nothing"]:

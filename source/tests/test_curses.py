@@ -281,10 +281,13 @@ def test_edges_show_at_once_and_other_lines_within_a_second(terminal):
     terminal.keys("Enter", "Down", "Enter")
     terminal.wait("live, by edges")
     with open(terminal.folder / "fifo", "w") as fifo:
-        print("2 0", file=fifo, flush=True)
-        began = time.monotonic()
-        terminal.wait(">   2    3  INPUT     Low")
-        assert time.monotonic() - began < 0.8
+        took_s = []
+        for level, name in (0, "Low"), (1, "High"), (0, "Low"):
+            print(f"2 {level}", file=fifo, flush=True)
+            began = time.monotonic()
+            terminal.wait(f">   2    3  INPUT     {name}")
+            took_s.append(time.monotonic() - began)
+        assert min(took_s) < 0.8  # a busy machine may miss that, but not three times
         print("9 1", file=fifo, flush=True)
         terminal.wait("    9   21  INPUT     High")
 

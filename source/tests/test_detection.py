@@ -12,7 +12,7 @@ import pytest
 from RPIO import errors
 from RPIO.interrupts import Wait
 from RPIO.model import BOARD, BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from support import drain, raises, wait_until
+from support import LIMIT_S, drain, raises, wait_until
 
 MS = 1_000_000
 
@@ -555,7 +555,7 @@ def test_a_threaded_loop_takes_over_too(gpio):
 def test_a_program_with_event_detection_ends_by_itself():
     code = "import RPIO as G; G.setup(17, G.IN); G.add_event_detect(17, G.RISING, print); print('end')"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=True
     )
     assert (done.stdout, done.stderr) == ("end\n", "")
 

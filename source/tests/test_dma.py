@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from support import wait_until
+from support import LIMIT_S, wait_until
 from test_dma_channels import PI3, Machine
 
 HERE = Path(__file__).resolve().parent
@@ -109,7 +109,7 @@ class Pi:
 
     def run(self, body, **env):
         """Run a program; its output."""
-        return self.start(body, **env).communicate(timeout=30)[0]
+        return self.start(body, **env).communicate(timeout=LIMIT_S)[0]
 
     def close(self):
         for process in self.started:
@@ -212,9 +212,9 @@ def seconds_until_nothing_runs(pi, how):
         assert pi.cs() == START
         process.send_signal(getattr(signal, how))
     if how != "cleanup":
-        process.communicate(timeout=30)
+        process.communicate(timeout=LIMIT_S)
     ended = time.monotonic()
-    assert wait_until(lambda: pi.cs() == RESET and not pi.state.exists() and not is_alive(guardian), 2)
+    assert wait_until(lambda: pi.cs() == RESET and not pi.state.exists() and not is_alive(guardian))
     took_s = time.monotonic() - ended
     assert pi.register(GPIO, GPCLR0) == 1 << 17
     assert pi.requests() == ["allocate 34", "unlock 1", "release 1"]
@@ -231,10 +231,10 @@ def test_nothing_runs_on_when_the_program_has_ended(pi, how):
 
 
 def test_a_child_that_lives_on_does_not_keep_the_guardian_waiting(pi):
-    process = pi.start(RUNNING + "if os.fork() == 0: time.sleep(3); os._exit(0)\ntime.sleep(60)")
+    process = pi.start(RUNNING + "if os.fork() == 0: time.sleep(20); os._exit(0)\ntime.sleep(60)")
     _, guardian = pids(process)
     process.kill()
-    assert wait_until(lambda: pi.cs() == RESET and not is_alive(guardian), 1)
+    assert wait_until(lambda: pi.cs() == RESET and not is_alive(guardian), 15)
     process.wait()
 
 
@@ -258,7 +258,7 @@ def test_what_outlived_its_guardian_is_stopped_by_the_next_program(pi):
     process = pi.start(RUNNING + "time.sleep(60)")
     _, guardian = pids(process)
     os.kill(guardian, signal.SIGKILL)
-    wait_until(lambda: not is_alive(guardian), 2)
+    wait_until(lambda: not is_alive(guardian))
     process.kill()
     process.wait()
     assert pi.cs() == START
@@ -362,7 +362,7 @@ def test_what_cannot_be_is_said_and_leaves_nothing_running(pi, body, env, text):
     assert text in out
     error = out.strip().split("\n")
     assert any(line.startswith(("RPIO.", "AttributeError", "RuntimeError")) for line in error), out
-    wait_until(lambda: not pi.state.exists(), 1)
+    wait_until(lambda: not pi.state.exists())
     assert all(pi.cs(channel) & 1 == 0 for channel in range(15))
     log = pi.requests()
     given = [line for line in log if line.startswith("allocate")]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from RPIO import boards, cli
+from support import LIMIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "doc" / "testing.rst").read_text(encoding="utf-8")
@@ -85,7 +86,7 @@ def test_every_verb_has_a_manual_page_with_all_its_options(tmp_path):
         "-d",
         tmp_path / "trees",
     ]
-    subprocess.run([*command, ROOT / "doc", tmp_path], check=True, timeout=50)
+    subprocess.run([*command, ROOT / "doc", tmp_path], check=True, timeout=LIMIT_S)
     for verb in cli.VERBS:
         page = (tmp_path / f"rpio-{verb}.1").read_text(encoding="utf-8").replace("\\-", "-")
         for action in cli.parser_of(verb)._actions:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import devices
+from support import LIMIT_S
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "rpigpio"
 
@@ -273,7 +274,7 @@ def test_it_runs_as_a_program_and_ends_cleanly(name):
             assert select.select([program.stdout], [], [], 20)[0], "it says nothing"
             said = program.stdout.readline()
             program.send_signal(signal.SIGINT)
-        rest, complaints = program.communicate(timeout=20)
+        rest, complaints = program.communicate(timeout=LIMIT_S)
     assert waits is None or waits in said
     assert "Traceback" not in complaints and program.returncode == (1 if name == "dht" else 0), complaints
     assert complaints.strip() == ("no answer from a sensor on GPIO 4" if name == "dht" else ""), rest

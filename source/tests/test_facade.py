@@ -9,6 +9,7 @@ import pytest
 
 import RPIO
 from RPIO import errors
+from support import LIMIT_S
 
 
 def test_the_input_and_output_program_of_the_documentation(rpio):
@@ -144,7 +145,7 @@ def program(code):
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         env={**os.environ, "RPIO_BACKEND": "sim"},
         check=True,
     )

@@ -233,7 +233,7 @@ def test_a_slow_threaded_callback_delays_nobody(board, sim):
     add(board, 22, log)
     sim.drive(17, 1)
     sim.drive(22, 1)
-    assert pump(board, lambda: log == [(22, 1)], 1)
+    assert pump(board, lambda: log == [(22, 1)])
     gate.set()
 
 

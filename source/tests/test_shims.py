@@ -10,6 +10,8 @@ import textwrap
 
 import pytest
 
+from support import LIMIT_S
+
 NAMES = """
 BCM BOARD BOTH FALLING HARD_PWM HIGH I2C IN LOW OUT PUD_DOWN PUD_OFF PUD_UP PWM RISING RPI_INFO RPI_REVISION SERIAL
 SPI UNKNOWN VERSION add_event_callback add_event_detect cleanup event_detected getmode gpio_function input output
@@ -23,7 +25,7 @@ def python(code, *arguments, program=(sys.executable,), status=0, **env):
         [*program, *arguments] if code is None else [*program, "-W", "error", "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         env={**os.environ, "RPIO_BACKEND": "sim:3B", **env},
         check=False,
     )
@@ -296,7 +298,13 @@ def alike(folder, *words):
     env = {**os.environ, "RPIO_BACKEND": "sim:3B"}
     theirs, ours = (
         subprocess.run(
-            [*program, *words], capture_output=True, text=True, timeout=30, env=env, cwd=folder, check=False
+            [*program, *words],
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            env=env,
+            cwd=folder,
+            check=False,
         )
         for program in (PYTHON, RPIO_RUN)
     )
@@ -409,7 +417,7 @@ def version(x):
 if __name__ == "__main__":
     {guarded}
     with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
-        print(pool.map_async(version, [1]).get(timeout=20))
+        print(pool.map_async(version, [1]).get(timeout=60))
 """
 
 

@@ -14,7 +14,7 @@ from RPIO.backends.clock import ManualClock, RealClock
 from RPIO.backends.sim import SimBackend
 from RPIO.boards import MODELS, by_name
 from RPIO.model import BOTH, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
-from support import wait_until
+from support import LIMIT_S, wait_until
 
 
 def test_pulls_decide_where_nobody_drives(sim):
@@ -151,7 +151,11 @@ def test_edge_events_go_to_another_process(sim):
     events = _gpio.events_decode(_gpio.event_encode(17, 1, 5, 9))
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer)[0].timestamp_ns)"
     done = subprocess.run(
-        [sys.executable, "-c", code], input=pickle.dumps(events), capture_output=True, timeout=30, check=True
+        [sys.executable, "-c", code],
+        input=pickle.dumps(events),
+        capture_output=True,
+        timeout=LIMIT_S,
+        check=True,
     )
     assert done.stdout == b"5\n"
 

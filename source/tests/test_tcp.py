@@ -118,7 +118,7 @@ def test_ten_megabytes_arrive_whole(serve, connect):
     got, total = [], 10 * 1024 * 1024
     connection = connect(serve(lambda client, message: got.append(len(message))))
     connection.sendall(b"m" * total)
-    assert wait_until(lambda: sum(got) == total, 30)
+    assert wait_until(lambda: sum(got) == total)
     assert max(got) <= 1024
 
 
@@ -355,7 +355,7 @@ def test_a_threaded_callback_that_is_too_slow_loses_nothing(serve, connect, monk
     assert wait_until(lambda: server.worker.full)
     gate.set()
     sender.join(10)
-    assert wait_until(lambda: sum(seen) == total, 10)
+    assert wait_until(lambda: sum(seen) == total)
 
 
 # -- opening and closing ------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from RPIO import cli
 from RPIO._gpio import EdgeEvent
 from RPIO.cli import screens
 from RPIO.cli.screens import journal, lines, trace, tui, tui_app, tui_parts, tui_table
-from support import wait_until
+from support import LIMIT_S, wait_until
 from terminal import Terminal, needs_tmux
 
 PICTURE = Path(__file__).parents[2] / "doc" / "tui.svg"
@@ -184,7 +184,7 @@ class Pilot:
 
     async def until(self, done, what=""):
         """Wait until done(); what is on the screen is told where that does not come true."""
-        end = time.monotonic() + 8
+        end = time.monotonic() + LIMIT_S
         while not done():
             assert time.monotonic() < end, f"{what}\n{self.screen()}"
             await self.pilot.pause(0.01)
@@ -786,7 +786,7 @@ def test_only_the_screen_imports_textual(words):
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT_S,
         env={**os.environ, "RPIO_BACKEND": "sim"},
         check=False,
     )
@@ -819,9 +819,9 @@ def test_a_session_in_a_terminal(terminal):
     terminal.keys("h")
     terminal.wait("this help")
     terminal.keys("Down", "x", "x", "x")  # as fast as a slow network lets go of them
-    assert wait_until(lambda: "this help" not in terminal.screen(), 8)
+    assert wait_until(lambda: "this help" not in terminal.screen())
     terminal.keys("l")
-    assert wait_until(lambda: "─ Log ─" not in terminal.screen(), 8)
+    assert wait_until(lambda: "─ Log ─" not in terminal.screen())
     terminal.keys("l")
     terminal.tmux("resize-window", "-x", "10", "-y", "5")
     terminal.wait("GPIO L", ">    2 ○")
@@ -877,7 +877,7 @@ def test_it_ends_with_its_terminal(terminal):
     terminal.start(ready="Enter Actions")
     pid = terminal.pid()
     terminal.tmux("kill-server")
-    assert wait_until(lambda: has_ended(pid), 8)
+    assert wait_until(lambda: has_ended(pid))
 
 
 @needs_tmux
@@ -911,7 +911,7 @@ def test_it_takes_next_to_nothing_when_nothing_moves(terminal):
     terminal.start(ready="Enter Actions")
     terminal.keys("Enter", "Down", "Enter")
     terminal.wait("live, by edges")
-    assert wait_until(lambda: terminal.percent_of_a_core(1) < 2, 12)  # the waves have come to a stand
+    assert wait_until(lambda: terminal.percent_of_a_core(1) < 2)  # the waves have come to a stand
     percent = terminal.percent_of_a_core(3)
     print(f"idle: {percent:.2f} % of a core")
     assert percent < 2

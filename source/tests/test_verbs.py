@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from RPIO import boards, cli
 from RPIO.cli import completion, pins, verb
-from support import raises
+from support import LIMIT_S, raises
 
 BOARD = boards.by_name("4B")
 MODEL = "Raspberry Pi 4 Model B"
@@ -237,7 +237,7 @@ def start(*arguments, levels=(1, 0, 1)):
 
 
 def test_watch_prints_edges_and_ends_after_the_count():
-    out, err = start("watch", "17", "--count", "3").communicate(timeout=30)
+    out, err = start("watch", "17", "--count", "3").communicate(timeout=LIMIT_S)
     assert err == ""
     assert [re.sub(r"^ +\d\.\d{6}", "T", line) for line in out.splitlines()] == [
         "T  GPIO 17  1",
@@ -248,7 +248,7 @@ def test_watch_prints_edges_and_ends_after_the_count():
 
 
 def test_watch_prints_falling_edges_as_json():
-    out, _ = start("watch", "17", "--edge", "falling", "-n", "1", "--json").communicate(timeout=30)
+    out, _ = start("watch", "17", "--edge", "falling", "-n", "1", "--json").communicate(timeout=LIMIT_S)
     found = json.loads(out)
     assert (found["gpio"], found["level"], found["seq"]) == (17, 0, 1)
 
@@ -286,7 +286,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path, command):
         capture_output=True,
         text=True,
         env=ENV,
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
     assert done.returncode == status, done.stderr
@@ -335,7 +335,7 @@ def run(command, folder, stdout=subprocess.PIPE, **env):
         stdout=stdout,
         stderr=subprocess.PIPE,
         env={name: value for name, value in ENV.items() if name != "PYTHONUNBUFFERED"} | env,
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
     out = (done.stdout or b"").decode(env.get("PYTHONIOENCODING", "utf-8"))
@@ -374,7 +374,7 @@ def test_without_any_stdout(folder, command):
         ["sh", "-c", f"exec {sys.executable} -m RPIO {words} >&-"],
         stderr=subprocess.PIPE,
         env=ENV,
-        timeout=30,
+        timeout=LIMIT_S,
         check=False,
     )
     assert done.returncode == 0
@@ -426,5 +426,5 @@ def test_bash_completes(tmp_path):
         complete_words() {{ COMP_WORDS=(rpio "$@"); COMP_CWORD=$#; _rpio 2>/dev/null; echo "${{COMPREPLY[*]}}"; }}
         complete_words wa; complete_words pull 17 u; complete_words watch 17 --e
     """
-    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.stdout == "watch\nup\n--edge\n"

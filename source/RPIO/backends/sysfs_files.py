@@ -78,8 +78,11 @@ def find_device(folder: str) -> str | None:
 
 def text_of(path: str) -> str:
     """Return what the file says, without white space around it."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read().strip()
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 4096).decode("utf-8", "replace").strip()  # sysfs shows a page at most
+    finally:
+        os.close(fd)
 
 
 def open_file(path: str, flags: int, until_s: float = 0.0) -> int:

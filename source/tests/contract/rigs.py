@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +38,7 @@ from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.regs import RegsBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sysfs import SysfsBackend
-from RPIO.backends.sysfs_files import find_chip
+from RPIO.backends.sysfs_files import ROOT, find_chip, find_device, text_of, write_file
 
 BCM_ALTS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
 """BCM2835 ARM Peripherals, 6.1, GPFSELn; the BCM2711's table is the same."""
@@ -432,16 +432,75 @@ class AloneRig(RegsRig):
 # -- the kernel's character device over a simulated chip ------------------------------------------------
 
 
-class _SimulatedChip(Rig):
-    """What the rigs with a gpio-sim chip have in common."""
+class SharedChip:
+    """A chip of 54 lines as it comes, for one case after the other, and what is known of it once and for all.
 
-    quiet_ms = 10
+    To make one, and to find it in sysfs, takes hundreds of system calls, and those are what a case in the guest costs.
+    """
 
     def __init__(self) -> None:
         from kernel.gpiosim import Chip
 
-        self.new_chip = Chip
         self.chip = Chip(num_lines=54, label="contract")
+
+    @cached_property
+    def folder(self) -> str:
+        """Its folder in sysfs."""
+        return find_chip(self.chip.label, None)
+
+    @cached_property
+    def device(self) -> str | None:
+        """Its device file, as a backend for that folder finds it."""
+        return find_device(self.folder)
+
+    @cached_property
+    def _exports(self) -> dict[str, int]:
+        """Name in sysfs -> the kernel's number of that line."""
+        base = int(text_of(f"{self.folder}/base"))
+        return {f"gpio{number}": number for number in range(base, base + self.chip.num_lines)}
+
+    def unexport(self) -> None:
+        """Take back what is exported."""
+        for name in os.listdir(ROOT):
+            if name in self._exports:
+                write_file(f"{ROOT}/unexport", str(self._exports[name]))
+
+    def close(self, has_exports: bool) -> None:
+        """Make it a chip that nobody has used, if it is still there. That somebody holds a line of it is an error."""
+        if self.chip.is_there():
+            if has_exports:
+                self.unexport()
+            self.chip.reset()
+
+
+_shared: SharedChip | None = None
+
+
+def shared_chip() -> SharedChip:
+    """Return the chip of the cases, a new one where the last has been removed."""
+    global _shared
+    if _shared is None or not _shared.chip.is_there():
+        _shared = SharedChip()
+    return _shared
+
+
+def remove_shared_chip() -> None:
+    """Take it away, where there is one."""
+    if _shared is not None:
+        _shared.chip.remove()
+
+
+class _SimulatedChip(Rig):
+    """What the rigs with a gpio-sim chip have in common."""
+
+    quiet_ms = 2
+    """The kernel has delivered an edge when the write that makes it returns: kernel/test_rig.py."""
+    exports = False
+    """Whether a backend may leave lines exported."""
+
+    def __init__(self) -> None:
+        self.shared_chip = shared_chip()
+        self.chip = self.shared_chip.chip
 
     def remove(self) -> bool:
         self.chip.remove()
@@ -449,7 +508,9 @@ class _SimulatedChip(Rig):
 
     @contextmanager
     def another_chip(self) -> Iterator[None]:
-        with self.new_chip(num_lines=2, label="another"):
+        from kernel.gpiosim import Chip
+
+        with Chip(num_lines=2, label="another"):
             yield
 
     @contextmanager
@@ -460,8 +521,10 @@ class _SimulatedChip(Rig):
     def close(self) -> None:
         try:
             super().close()
-        finally:
-            self.chip.remove()
+            self.shared_chip.close(self.exports)
+        except BaseException:
+            self.chip.remove()  # the next case has nothing to do with that
+            raise
 
 
 class CdevRig(_SimulatedChip):
@@ -548,15 +611,22 @@ class JoinedRig(_SimulatedChip, RegsRig):
     def reopen(self) -> Backend:
         return JoinedBackend(RegsRig.reopen(self), CdevBackend(self.chip.path))
 
+    def edges(self) -> CdevBackend:
+        """The backend that watches this rig's lines."""
+        assert isinstance(self.backend, JoinedBackend)
+        assert isinstance(self.backend._edges, CdevBackend)
+        return self.backend._edges
+
     def drive(self, line: int, value: int | None) -> None:
         super().drive(line, value)
         if value is not None:
             self.chip.drive(line, value)
 
     def pass_us(self, microseconds: int) -> None:
-        """For the registers and for the kernel."""
+        """For the registers, whose time goes in steps, and for the kernel where that watches a line."""
         RegsRig.pass_us(self, microseconds)
-        Rig.pass_us(self, microseconds)
+        if self.edges()._held:
+            Rig.pass_us(self, microseconds)
 
 
 # -- sysfs over a simulated chip -------------------------------------------------------------------------
@@ -565,12 +635,15 @@ class JoinedRig(_SimulatedChip, RegsRig):
 class _Paced(_SimulatedChip):
     """An outside that waits, when it has moved a line, until the pump has seen the edge: faster ones count once."""
 
-    WAIT_S = 5.0
+    WAIT_S = 60.0
 
-    device: str | None = ""
+    quiet_ms = 5
+    exports = True
+    hidden = False
+    """Whether the chip's device file is not there to tell about lines, as in a container."""
 
     def open_sysfs(self) -> SysfsBackend:
-        return SysfsBackend(find_chip(self.chip.label, None), self.device)
+        return SysfsBackend(self.shared_chip.folder, None if self.hidden else self.shared_chip.device)
 
     def edges(self) -> SysfsBackend:
         """The backend that watches this rig's lines."""
@@ -614,9 +687,9 @@ class SysfsRig(_Paced):
 
 
 class HiddenSysfsRig(SysfsRig):
-    """The same where the chip's device file is not there to tell about lines, as in a container."""
+    """The same without the chip's device file."""
 
-    device = None
+    hidden = True
     tells_function = False
     tells_removal = False
     tells_holder = False
@@ -645,9 +718,10 @@ class JoinedSysfsRig(_Paced, RegsRig):
             self.move(line, value)
 
     def pass_us(self, microseconds: int) -> None:
-        """For the registers and for the kernel."""
+        """For the registers, whose time goes in steps, and for the kernel where that watches a line."""
         RegsRig.pass_us(self, microseconds)
-        Rig.pass_us(self, microseconds)
+        if self.edges()._held:
+            Rig.pass_us(self, microseconds)
 
 
 # -- which there are ------------------------------------------------------------------------------------

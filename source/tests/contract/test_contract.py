@@ -48,6 +48,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise AssertionError("a test takes its lines from the rig")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _shared_chip() -> Iterator[None]:
+    """What the cases share goes when they are over: other tests look at all chips of the machine."""
+    yield
+    rigs.remove_shared_chip()
+
+
 @pytest.fixture
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     rig = rigs.open_rig(request.param)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,7 @@ def docstrings() -> dict[str, str]:
     return found
 
 
+@cache
 def contract_tests() -> list[str]:
     """Return the names of the contract tests, without "test_"."""
     tree = ast.parse(Path(__file__).with_name("test_contract.py").read_text())

@@ -21,6 +21,12 @@ CONFIGFS = Path("/sys/kernel/config/gpio-sim")
 DEVICES = Path("/sys/bus/gpio/devices")
 GPIO_GET_CHIPINFO = 0x8044B401  # linux/gpio.h: _IOR(0xB4, 0x01, struct gpiochip_info)
 GPIO_V2_GET_LINEINFO = 0xC100B405  # _IOWR(0xB4, 0x05, struct gpio_v2_line_info)
+GPIO_V2_GET_LINE = 0xC250B407  # _IOWR(0xB4, 0x07, struct gpio_v2_line_request)
+_LINES_OF_A_REQUEST = 64
+_REQUEST = struct.Struct(
+    "=64I32sQ264xII20xi"
+)  # offsets, consumer, flags, attributes, lines, buffer, descriptor
+_PULLED_DOWN_INPUT = 1 << 2 | 1 << 9  # GPIO_V2_LINE_FLAG_INPUT, _BIAS_PULL_DOWN
 _CHIPINFO = struct.Struct("32s32sI")  # name, label, lines
 _LINE_INFO_SIZE = 256
 _EDGES = 1 << 4 | 1 << 5  # GPIO_V2_LINE_FLAG_EDGE_RISING, _FALLING
@@ -35,21 +41,46 @@ class SimulatedChip:
         self.path = path
         self.label, self.num_lines = chip_info(path)
         self.folder = (DEVICES / Path(path).name).resolve()
-        self._pulls: dict[int, int] = {}  # line -> descriptor, open, so that to drive is one system call
+        self._files: dict[tuple[int, str], int] = {}  # (line, attribute) -> descriptor
 
     def drive(self, line: int, value: int) -> None:
         """Pull the line up (1) or down (0): an input has that level at once, an output once released."""
-        if line not in self._pulls:
-            self._pulls[line] = os.open(self._attribute(line, "pull"), os.O_WRONLY | os.O_CLOEXEC)
-        os.pwrite(self._pulls[line], b"pull-up" if value else b"pull-down", 0)
+        os.pwrite(self._file(line, "pull"), b"pull-up" if value else b"pull-down", 0)
 
     def level(self, line: int) -> int:
         """Return the level on the line's pin, 0 or 1, whoever drives it."""
-        return int(self._attribute(line, "value").read_text())
+        return int(os.pread(self._file(line, "value"), 8, 0))
 
     def pull(self, line: int) -> str:
         """Return "pull-up" or "pull-down": what `drive` or a request's bias has set last."""
-        return self._attribute(line, "pull").read_text().strip()
+        return os.pread(self._file(line, "pull"), 16, 0).decode().strip()
+
+    def _file(self, line: int, name: str) -> int:
+        """Return the descriptor of an attribute, which stays open."""
+        try:
+            return self._files[line, name]
+        except KeyError:
+            path = f"{self.folder}/sim_gpio{line}/{name}"
+            flags = os.O_RDWR if name == "pull" else os.O_RDONLY
+            return self._files.setdefault((line, name), os.open(path, flags | os.O_CLOEXEC))
+
+    def reset(self) -> None:
+        """Have every line as in a new chip: an input, pulled down.
+
+        Raises:
+            OSError: EBUSY, somebody holds a line. Those before it are reset.
+        """
+        for first in range(0, self.num_lines, _LINES_OF_A_REQUEST):
+            offsets = range(first, min(first + _LINES_OF_A_REQUEST, self.num_lines))
+            padding = [0] * (_LINES_OF_A_REQUEST - len(offsets))
+            wanted = (*offsets, *padding, b"reset", _PULLED_DOWN_INPUT, len(offsets), 0, 0)
+            request = bytearray(_REQUEST.pack(*wanted))
+            chip = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.ioctl(chip, GPIO_V2_GET_LINE, request)
+            finally:
+                os.close(chip)
+            os.close(_REQUEST.unpack(request)[-1])
 
     def is_watched(self, line: int) -> bool:
         """Whether some program has asked for both edges of the line."""
@@ -68,16 +99,13 @@ class SimulatedChip:
         return bytes(info)
 
     def close(self) -> None:
-        """Close what `drive` has opened. The chip stays; `drive` works again."""
-        while self._pulls:
-            os.close(self._pulls.popitem()[1])
+        """Close what is open. The chip stays, and its methods open their files again."""
+        while self._files:
+            os.close(self._files.popitem()[1])
 
     def remove(self) -> None:
         """Take the chip away where this object made it: one that was found stays. May be called twice."""
         self.close()
-
-    def _attribute(self, line: int, name: str) -> Path:
-        return self.folder / f"sim_gpio{line}" / name
 
     def __enter__(self) -> "SimulatedChip":
         return self
@@ -104,6 +132,7 @@ class Chip(SimulatedChip):
     ) -> None:
         self._config = CONFIGFS / f"rpio-{os.getpid()}-{next(_serial)}"
         self._config.mkdir()
+        self._is_there = True
         try:
             super().__init__(self._bring_up(num_lines, label, line_names or {}, hogs or {}))
         except BaseException:
@@ -113,37 +142,58 @@ class Chip(SimulatedChip):
     def _bring_up(
         self, num_lines: int, label: str | None, names: Mapping[int, str], hogs: Mapping[int, tuple[str, str]]
     ) -> str:
-        bank = self._config / "bank"
-        bank.mkdir()
-        (bank / "num_lines").write_text(str(num_lines))
-        (bank / "label").write_text(label or self._config.name)
+        bank = f"{self._config}/bank"
+        os.mkdir(bank)
+        _write(f"{bank}/num_lines", str(num_lines))
+        _write(f"{bank}/label", label or self._config.name)
         for line in {*names, *hogs}:
-            (bank / f"line{line}").mkdir()
+            os.mkdir(f"{bank}/line{line}")
         for line, name in names.items():
-            (bank / f"line{line}" / "name").write_text(name)
+            _write(f"{bank}/line{line}/name", name)
         for line, (name, direction) in hogs.items():
-            hog = bank / f"line{line}" / "hog"
-            hog.mkdir()
-            (hog / "name").write_text(name)
-            (hog / "direction").write_text(direction)
-        (self._config / "live").write_text("1")
-        return f"/dev/{(bank / 'chip_name').read_text().strip()}"
+            hog = f"{bank}/line{line}/hog"
+            os.mkdir(hog)
+            _write(f"{hog}/name", name)
+            _write(f"{hog}/direction", direction)
+        _write(f"{self._config}/live", "1")
+        return f"/dev/{_read(f'{bank}/chip_name')}"
 
     def remove(self) -> None:
         super().remove()
         self._tear_down()
 
+    def is_there(self) -> bool:
+        """Whether it has not been removed."""
+        return self._is_there
+
     def _tear_down(self) -> None:
         """Leave nothing in configfs, whose folders go from the inside out; rmdir ignores their attributes."""
-        if self._config.exists():
-            live = self._config / "live"
-            if live.read_text().strip() == "1":
-                live.write_text("0")
+        if self._is_there:
+            live = f"{self._config}/live"
+            if _read(live) == "1":
+                _write(live, "0")
             for folder, _, _ in os.walk(self._config, topdown=False):
                 os.rmdir(folder)
+            self._is_there = False
 
     def __enter__(self) -> "Chip":
         return self
+
+
+def _read(path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 4096).decode().strip()
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def find(label: str) -> SimulatedChip:

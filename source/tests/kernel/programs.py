@@ -33,6 +33,6 @@ def reader(process):
     threading.Thread(target=collect, daemon=True).start()
 
     def says(pattern):
-        return wait_until(lambda: re.search(pattern, b"".join(text).decode()) is not None, 20)
+        return wait_until(lambda: re.search(pattern, b"".join(text).decode()) is not None)
 
     return says

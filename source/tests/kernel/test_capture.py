@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from RPIO import vcd
-from support import is_asleep, wait_until
+from support import LIMIT_S, is_asleep, wait_until
 
 BURST = 20
 
@@ -37,7 +37,7 @@ def test_a_burst_comes_back_with_the_right_count_and_order(pi_chip, tmp_path, ve
     """Two lines in turn, as fast as the chip takes them."""
     path = tmp_path / "out.vcd"
     with started(verb, "17,4", "--edges", str(BURST), "--timescale", "1ns", "-o", str(path)) as process:
-        assert wait_until(lambda: pi_chip.is_watched(17) and pi_chip.is_watched(4), 20)
+        assert wait_until(lambda: pi_chip.is_watched(17) and pi_chip.is_watched(4))
         assert wait_until(
             lambda: is_asleep(process.pid), 20
         )  # the kernel says "watched" before it has the interrupt
@@ -46,7 +46,7 @@ def test_a_burst_comes_back_with_the_right_count_and_order(pi_chip, tmp_path, ve
             line, level = ((17, 4)[number % 2], 1 - number // 2 % 2)
             pi_chip.drive(line, level)
             played.append((line, level))
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, err) == (0, "")
     found = read(path)
     assert [(line, level) for _, line, level in found] == played

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kernel.programs import program, reader
+from support import LIMIT_S
 
 
 def doctor(*arguments):
@@ -20,7 +21,7 @@ def doctor(*arguments):
         capture_output=True,
         text=True,
         env={name: value for name, value in os.environ.items() if name != "RPIO_BACKEND"},
-        timeout=60,
+        timeout=LIMIT_S,
         check=False,
     )
     rows = json.loads(done.stdout)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kernel.programs import program
+from support import LIMIT_S
 
 LINE = 18
 
@@ -18,7 +19,7 @@ LINE = 18
 def run(code, **env):
     """Run a program on the Raspberry Pi's chip; return what it printed."""
     process = program(code, **env)
-    out = process.communicate(timeout=60)[0].decode()
+    out = process.communicate(timeout=LIMIT_S)[0].decode()
     assert process.returncode == 0, out
     return out
 
@@ -44,7 +45,7 @@ def test_a_write_and_a_read_are_one_system_call_each(pi_chip, tmp_path):
     if shutil.which("strace") is None:
         pytest.skip("needs strace: sudo apt install strace")
     trace = tmp_path / "trace"
-    subprocess.run(["strace", "-o", trace, sys.executable, "-c", CALLS], check=True, timeout=60)
+    subprocess.run(["strace", "-o", trace, sys.executable, "-c", CALLS], check=True, timeout=LIMIT_S)
     calls = re.findall(r"^(\w+)\((?:\d+, (GPIO_\w+))?", trace.read_text(), re.MULTILINE)
     between = " ".join(request or call for call, request in calls).split("getppid")[1:-1]
     assert [each.split() for each in between] == [[SET], [SET], [SET] * 2, [SET] * 2, [GET], [GET]]
@@ -82,7 +83,7 @@ def test_an_edge_is_one_system_call_from_the_wait_to_its_callback(pi_chip, tmp_p
         pytest.skip("needs strace: sudo apt install strace")
     trace = tmp_path / "trace"
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    subprocess.run(["strace", "-o", trace, sys.executable, "-c", EDGES], check=True, timeout=60, env=env)
+    subprocess.run(["strace", "-o", trace, sys.executable, "-c", EDGES], check=True, timeout=LIMIT_S, env=env)
     calls = re.findall(r"^(\w+)\(", trace.read_text(), re.MULTILINE)
     moved = [each.split("getpgrp")[0].split() for each in " ".join(calls).split("getppid")[1:]]
     assert [each[-2:] for each in moved[:1]] == [["epoll_wait", "read"]]

@@ -18,7 +18,7 @@ from RPIO.backends import cdev, sysfs, sysfs_files
 from RPIO.backends.joined import JoinedBackend
 from RPIO.board import Board
 from RPIO.model import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from support import pump, wait_until
+from support import LIMIT_S, pump, wait_until
 
 ROOT = Path(sysfs_files.ROOT)
 
@@ -218,7 +218,7 @@ def test_at_exit_outputs_go_on_driving_and_inputs_are_given_back(chip):
         RPIO.wait_for_interrupts(threaded=True)
         """
     )
-    assert process.communicate(timeout=30) == (b"", None)
+    assert process.communicate(timeout=LIMIT_S) == (b"", None)
     assert chip.level(4) == 1
     assert files_of(chip, 4).is_dir()
     assert not files_of(chip, 5).exists()
@@ -283,7 +283,7 @@ def test_missing_permission_names_the_file_and_the_cure(chip):
             print(e)
         """
     )
-    out = process.communicate(timeout=30)[0].decode()
+    out = process.communicate(timeout=LIMIT_S)[0].decode()
     assert "No access to /sys/class/gpio/export" in out
     assert "run with sudo" in out
 
@@ -315,10 +315,10 @@ def test_the_files_of_a_new_line_may_get_their_permissions_late(chip, everybody_
         """
     )
     if udev == "late":
-        assert wait_until(files_of(chip, 4).is_dir, 20)
+        assert wait_until(files_of(chip, 4).is_dir)
         for name in ("value", "direction", "edge"):
             (files_of(chip, 4) / name).chmod(0o666)
-    out = process.communicate(timeout=30)[0].decode()
+    out = process.communicate(timeout=LIMIT_S)[0].decode()
     if udev == "late":
         assert "set up" in out
         assert chip.level(4) == 1

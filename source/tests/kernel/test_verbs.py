@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from support import is_asleep, wait_until
+from support import LIMIT_S, is_asleep, wait_until
 
 COMMANDS = ["watch 17", "pwm 18 100 50", "servo 19 1500", "write 20=1 -o --hold", "capture 21", "-w 22"]
 """A line for each, an input first: gpio-sim leaves a line an output that was one."""
@@ -27,10 +27,10 @@ def test_lines_are_released_after_ctrl_c(pi_chip, line, command):
         env=env,
     )
     try:
-        assert wait_until(lambda: pi_chip.consumer(line) == "RPIO", 20)
-        assert wait_until(lambda: is_asleep(process.pid), 20)
+        assert wait_until(lambda: pi_chip.consumer(line) == "RPIO")
+        assert wait_until(lambda: is_asleep(process.pid))
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=LIMIT_S)
     finally:
         process.kill()
     assert "Traceback" not in err

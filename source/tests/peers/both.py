@@ -20,7 +20,7 @@ from .cases import Case
 RUNNER = Path(__file__).with_name("runner.py")
 STORES_C = Path(__file__).with_name("stores.c")
 NOTES_STORES = platform.machine() == "x86_64"
-RUN_TIME_LIMIT_S = 600
+RUN_TIME_LIMIT_S = 3600
 PART, AT_ONCE = 100, 3
 """Cases that one process runs, and processes at a time: some cases wait, for what is not to happen."""
 

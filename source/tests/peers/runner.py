@@ -23,7 +23,7 @@ import warnings
 from types import ModuleType
 
 MEMORY = "/dev/gpiomem"
-CASE_TIME_LIMIT_S = 10
+CASE_TIME_LIMIT_S = 60
 LEVEL_AT = 0x34
 STORES_MAX = 1 << 16
 READ_WITHIN_S = 1

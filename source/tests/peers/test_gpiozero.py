@@ -14,9 +14,9 @@ from . import fakepi, peers
 GPIOZERO, COLORZERO = "gpiozero==2.0.1.post3", "colorzero==2.0"
 PLUGIN = Path(__file__).with_name("gpiozero_plugin.py")
 FACTORY = "rpigpio"
-TIME_LIMIT_S = 290
+TIME_LIMIT_S = 1800
 
-pytestmark = [pytest.mark.timeout(600), peers.runs_again]
+pytestmark = [pytest.mark.timeout(3600), peers.runs_again]
 
 
 def run(source, module_path, folder, *names):

@@ -24,7 +24,7 @@ def verdicts(source, *names):
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "RPIO_BACKEND": "sim", "PYTHONUNBUFFERED": "1"},
-        timeout=300,
+        timeout=1800,
         check=False,
     )
     found = {}

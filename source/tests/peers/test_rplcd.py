@@ -52,7 +52,7 @@ def run(*command, path, cwd):
             "RPIO_BACKEND": "sim:3B+",
             "PYTHONIOENCODING": "utf-8",
         },
-        timeout=120,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stdout

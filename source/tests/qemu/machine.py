@@ -37,7 +37,7 @@ FLAGS = (
 DEVICE_TREE = "bcm2837-rpi-3-b.dtb"
 # /dev/mem may touch what drivers have claimed; from 512 MiB on the memory is no RAM to the kernel: guest.h.
 KERNEL_OPTIONS = "console=ttyAMA0 quiet rdinit=/init iomem=relaxed mem=512M"
-TIMEOUT = 120  # it takes 2 s on an idle machine
+TIMEOUT = 250  # it takes 2 s on an idle machine
 
 UNUSABLE = 3
 
