@@ -31,3 +31,9 @@ def fetch():
 def rpi_gpio(fake_pi, fetch):
     """The folder of the real RPi.GPIO."""
     return fetch(peers.rpi_gpio)
+
+
+@pytest.fixture(scope="session")
+def original_rpio(fake_pi, fetch):
+    """The folder of the original RPIO."""
+    return fetch(peers.original)

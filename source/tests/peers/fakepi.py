@@ -4,12 +4,14 @@
 In a mount namespace of its own the command finds a /proc/cpuinfo with a revision code, a /dev whose gpiomem is a
 page of memory, no gpiochip and no device tree, and with --sysfs a /sys/class/gpio whose "value" files are FIFOs:
 one byte written there is one edge to a program that polls it. The page answers nothing: what is written to SET
-does not show in LEV. Nothing of it is seen outside and nothing is left behind. It needs root, or a kernel that
+does not show in LEV. With --dev-mem there is a /dev/mem instead, of the size that a BCM2835's peripherals ask for, and
+the command is root in there. Nothing of it is seen outside and nothing is left behind. It needs root, or a kernel that
 lets users make namespaces.
 
 Source: RPi.GPIO 0.7.1 looks at the revision in the device tree, else at "Hardware" and "Revision" of
 /proc/cpuinfo; it maps 4096 bytes of /dev/gpiomem; it takes the chip for a BCM2711 unless word 60, which no
-BCM2835 has, reads back as "gpio".
+BCM2835 has, reads back as "gpio". The original RPIO wants "Hardware" to be BCM2708, maps 0x20007000 and others of
+/dev/mem, and starts itself anew with sudo where it is not root.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from pathlib import Path
 PAGE_BYTES = 4096
 MARKER_AT, MARKER = 60 * 4, (0x6770696F).to_bytes(4, "little")
 LINES = 58
+DEV_MEM_BYTES = 0x2040_0000
+"""Up to behind the peripherals of a BCM2835."""
 NOT_PERMITTED = 77
 """The exit status where namespaces are not to be had; automake's for a test that is skipped."""
 
@@ -52,11 +56,14 @@ def blank_page(revision: str) -> bytes:
     return bytes(page)
 
 
-def command(revision: str = "a020d3", memory: Path | None = None, sysfs: bool = False) -> list[str]:
+def command(
+    revision: str = "a020d3", memory: Path | None = None, sysfs: bool = False, dev_mem: bool = False
+) -> list[str]:
     """Return the beginning of a command line that runs the rest of it on the fake Pi."""
     start = [sys.executable, __file__, "--revision", revision]
     start += ["--memory", str(memory)] if memory else []
     start += ["--sysfs"] if sysfs else []
+    start += ["--dev-mem", "--hardware", "BCM2708"] if dev_mem else []
     return [*start, "--"]
 
 
@@ -86,16 +93,16 @@ def _bind(source: Path, target: Path) -> None:
     _mount(source, target, flags=MS_BIND | MS_REC)
 
 
-def _enter_namespace() -> None:
-    """Have mounts of our own. A user stays that user inside, and mounts by virtue of the user namespace."""
+def _enter_namespace(as_root: bool) -> None:
+    """Have mounts of our own. A user mounts by virtue of the namespace, and stays that user in it, if not *as_root*."""
     uid, gid = os.getuid(), os.getgid()
     if os.geteuid() == 0:
         _check(_libc.unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)")
     else:
         _check(_libc.unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare(CLONE_NEWUSER)")
         Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+        Path("/proc/self/uid_map").write_text(f"{0 if as_root else uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{0 if as_root else gid} {gid} 1")
     _keep_to_ourselves()
 
 
@@ -125,7 +132,7 @@ def _advice(error: OSError) -> str:
 # -- what the command finds ----------------------------------------------------------------------------
 
 
-def _make_dev(folder: Path, memory: Path) -> None:
+def _make_dev(folder: Path, memory: Path, dev_mem: bool) -> None:
     folder.mkdir()
     for name in NODES:
         node = Path("/dev", name)
@@ -138,6 +145,10 @@ def _make_dev(folder: Path, memory: Path) -> None:
         _bind(node, folder / name)
     for name, target in LINKS.items():
         (folder / name).symlink_to(target)
+    if dev_mem:
+        with open(folder / "mem", "wb") as file:
+            file.truncate(DEV_MEM_BYTES)
+        return
     (folder / "gpiomem").touch()
     _bind(memory, folder / "gpiomem")
 
@@ -175,14 +186,14 @@ def _stage() -> Iterator[Path]:
         folder.rmdir()
 
 
-def become_a_pi(revision: str, hardware: str, memory: Path | None, sysfs: bool) -> None:
+def become_a_pi(revision: str, hardware: str, memory: Path | None, sysfs: bool, dev_mem: bool) -> None:
     """Change what this process sees, and its children will."""
-    _enter_namespace()
+    _enter_namespace(as_root=dev_mem)
     with _stage() as stage:
         if memory is None:
             memory = stage / "page"
             memory.write_bytes(blank_page(revision))
-        _make_dev(stage / "dev", memory.resolve())
+        _make_dev(stage / "dev", memory.resolve(), dev_mem)
         _make_cpuinfo(stage / "cpuinfo", revision, hardware)
         _make_sysfs(stage / "class")
         (stage / "empty").mkdir()
@@ -204,13 +215,14 @@ def main() -> int:
     parser.add_argument("-H", "--hardware", default="BCM2835", help="the Hardware line, BCM2835 on every Pi")
     parser.add_argument("-m", "--memory", type=Path, help="the register page, a file of 4096 bytes")
     parser.add_argument("-s", "--sysfs", action="store_true", help="make /sys/class/gpio with FIFOs")
+    parser.add_argument("-d", "--dev-mem", action="store_true", help="make /dev/mem, and be root; no gpiomem")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- COMMAND ARGUMENTS")
     given = parser.parse_args()
     command = given.command[1:] if given.command[:1] == ["--"] else given.command
     if not command:
         parser.error("which command?")
     try:
-        become_a_pi(given.revision, given.hardware, given.memory, given.sysfs)
+        become_a_pi(given.revision, given.hardware, given.memory, given.sysfs, given.dev_mem)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOSPC, errno.EINVAL):
             raise

@@ -16,16 +16,19 @@ import sysconfig
 import tarfile
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
 RPI_GPIO = "RPi.GPIO==0.7.1"
+ORIGINAL = "RPIO==0.10.0"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 RPI_GPIO_CFLAGS = "-fcommon -w"
 """Its headers define variables, which GCC 10 and later refuse; -w since its warnings are not ours."""
+ORIGINAL_FLAGS = {"CFLAGS": "-w", "LDFLAGS": "-Wl,-Bsymbolic-functions"}
+"""As Debian's Pythons linked in its time: it has a shutdown() of its own, which else would be that of sockets."""
 
 
 class NotToBeHad(Exception):
@@ -114,31 +117,41 @@ def with_needs(*requirements: str) -> Path:
     return cached(name, install)
 
 
-def rpi_gpio() -> Path:
-    """Return a folder with the real RPi.GPIO, compiled from its sdist."""
-    name = f"{RPI_GPIO}-{_this_python()}"
+def _from_source(requirement: str, **env: str) -> Path:
+    """Return a folder with a package that is compiled from its sdist for this Python, and nothing else."""
+    name = f"{requirement}-{_this_python()}"
+    only_source = ("--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--use-pep517")
+    no_cache = "--no-cache-dir"  # it does not ask with which flags a wheel was built
 
     def build(folder: Path) -> None:
-        run(
-            *(
-                *PIP,
-                "install",
-                "--no-deps",
-                "--no-binary",
-                "RPi.GPIO",
-                "--no-build-isolation",
-                "--use-pep517",
-            ),
-            *("--target", folder, RPI_GPIO),
-            CFLAGS=RPI_GPIO_CFLAGS,
-        )
+        run(*(*PIP, "install", *only_source, no_cache, "--target", folder, requirement), **env)
 
     return cached(name, build)
 
 
-def compiled(source: Path, *flags: str) -> Path:
-    """Return the shared library of one C file, compiled anew when file or flags have changed."""
-    digest = hashlib.sha256(source.read_bytes() + " ".join(flags).encode()).hexdigest()[:12]
+def rpi_gpio() -> Path:
+    """Return a folder with the real RPi.GPIO, compiled from its sdist."""
+    return _from_source(RPI_GPIO, CFLAGS=RPI_GPIO_CFLAGS)
+
+
+def original() -> Path:
+    """Return a folder with the original RPIO, compiled from its sdist; its scripts are in bin.
+
+    Raises:
+        NotToBeHad: its C of 2013 builds with Python 3.11 and gcc 12; the text says how to take these.
+    """
+    try:
+        return _from_source(ORIGINAL, **ORIGINAL_FLAGS)
+    except NotToBeHad as e:
+        advice = f"{ORIGINAL} is known to build for Python 3.11: make PYTHON=python3.11 test-peers"
+        raise NotToBeHad(f"{advice}\n{e}") from None
+
+
+def compiled(source: Path, *flags: str, parts: Sequence[Path] = ()) -> Path:
+    """Return the shared library of one C file and its parts, compiled anew when files or flags have changed."""
+    text = b"".join(file.read_bytes() for file in (source, *parts))
+    digest = hashlib.sha256(text + " ".join(flags).encode()).hexdigest()[:12]
+    sources = [source, *(part for part in parts if part.suffix == ".c")]
 
     def compile_it(folder: Path) -> None:
         run(
@@ -146,7 +159,7 @@ def compiled(source: Path, *flags: str) -> Path:
             *flags,
             "-o",
             folder / "it.so",
-            source,
+            *sources,
         )
 
     return cached(f"{source.stem}-{digest}", compile_it) / "it.so"

@@ -94,3 +94,15 @@ def test_it_says_what_to_do_where_namespaces_are_refused():
 def test_there_are_no_other_chips():
     assert on_a_pi("sh", "-c", "ls /dev").stdout.split().count("gpiomem") == 1
     assert "gpiochip" not in on_a_pi("ls", "/dev").stdout
+
+
+def test_dev_mem_is_a_file_for_root_that_nobody_sees_outside():
+    before = os.stat("/dev/mem").st_rdev if Path("/dev/mem").exists() else None
+    words = on_a_pi(
+        "sh", "-c", "id -u; stat -c '%F %s' /dev/mem; ls /dev; grep Hardware /proc/cpuinfo", dev_mem=True
+    )
+    said = words.stdout.splitlines()
+    assert said[:2] == ["0", f"regular file {fakepi.DEV_MEM_BYTES}"]
+    assert "gpiomem" not in said
+    assert said[-1].endswith("BCM2708")
+    assert (os.stat("/dev/mem").st_rdev if Path("/dev/mem").exists() else None) == before
