@@ -94,10 +94,10 @@ def _run_on(module: str, preload: Path | None, revision: str, cases: Sequence[Ca
         timeout=RUN_TIME_LIMIT_S,
         check=True,
     )
-    return [[_outcome(told) for told in case] for case in json.loads(done.stdout)]
+    return [[outcome(told) for told in case] for case in json.loads(done.stdout)]
 
 
-def _outcome(told: dict[str, object]) -> Outcome:
+def outcome(told: dict[str, object]) -> Outcome:
     raised = tuple(told.get("raises", ()))  # type: ignore[call-overload]
     kind, text = str(told.get("is", "")), str(told["text"] if raised else told["repr"])
     warnings = tuple((kind, text) for kind, text in told["warnings"])  # type: ignore[attr-defined]

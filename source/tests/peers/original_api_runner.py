@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Run cases on the original RPIO or on ours: from stdin as JSON, what became of them to stdout, as runner.py does.
+
+Beside the module's names a line may use preset(line, code), level(line, value), Index(17), Float() and `calls`. What
+a line prints and logs is told with its warnings, as of the kinds "printed" and "logged". The argument is the original's
+folder, on the fake Pi; or RPIO, anywhere. Run by test_original_api.py and by nobody else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from types import ModuleType
+
+from runner import CASE_TIME_LIMIT_S, Float, Index, World, run_line
+
+MEMORY, GPIO_AT, GPIO_BYTES, LEVEL_AT = "/dev/mem", 0x20200000, 0x100, 0x34
+VALUE_FILES = ("rcu_expedited", "rcu_normal", "fscaps", "profiling")
+"""Of /sys/kernel: files of sysfs, so that epoll takes them, as it does a GPIO's value."""
+LOADED_ONCE = (
+    "RPIO.facade",
+    "RPIO.PWM",
+    "RPIO.sim",
+    "RPIO.backends.sim",
+    "RPIO.boards",
+    "RPIO.detect",
+    "RPIO.tcp",
+)
+"""Of ours, so that each case need not; no board is opened by it."""
+PULLED_UP = range(9)
+"""After power-on, on every board; it is what the simulated one has."""
+MS_BIND = 4096
+ALTERNATES = {4: "ALT0", 5: "ALT1", 6: "ALT2", 7: "ALT3", 3: "ALT4", 2: "ALT5", 0: "IN", 1: "OUT"}
+
+
+class OriginalWorld(World):
+    """Its registers are in the fake /dev/mem."""
+
+    def preset(self, line: int, code: int) -> None:
+        self._change(line // 10 * 4, 7 << line % 10 * 3, code << line % 10 * 3)
+
+    def level(self, line: int, value: int) -> None:
+        self._change(LEVEL_AT + line // 32 * 4, 1 << line % 32, value << line % 32)
+
+    def _change(self, at: int, mask: int, bits: int) -> None:
+        with open(MEMORY, "r+b") as file:
+            file.seek(GPIO_AT + at)
+            word = int.from_bytes(file.read(4), "little") & ~mask | bits
+            file.seek(GPIO_AT + at)
+            file.write(word.to_bytes(4, "little"))
+
+    def blank(self) -> None:
+        """All of it is 0 again."""
+        with open(MEMORY, "r+b") as file:
+            file.seek(GPIO_AT)
+            file.write(bytes(GPIO_BYTES))
+        for line in PULLED_UP:
+            self.level(line, 1)
+
+    def bind_values(self) -> None:
+        """Let the values of GPIOs be files that can be polled."""
+        value = next(f"/sys/kernel/{name}" for name in VALUE_FILES if os.path.exists(f"/sys/kernel/{name}"))
+        libc = ctypes.CDLL(None, use_errno=True)
+        for gpio in os.listdir("/sys/class/gpio"):
+            target = f"/sys/class/gpio/{gpio}/value"
+            if os.path.exists(target) and libc.mount(value.encode(), target.encode(), None, MS_BIND, None):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+
+
+class OurWorld(World):
+    """A simulated board."""
+
+    def preset(self, line: int, code: int) -> None:
+        import RPIO
+
+        RPIO.facade.board.backend.set_function(line, getattr(RPIO, ALTERNATES[code]))
+
+    def level(self, line: int, value: int) -> None:
+        import RPIO
+
+        RPIO.sim.drive(line, value)
+
+    def blank(self) -> None:
+        """Each case has a board of its own."""
+
+
+def load(subject: str) -> tuple[ModuleType, OriginalWorld | OurWorld]:
+    """Return the module, and its world."""
+    if not os.path.isdir(subject):
+        for name in LOADED_ONCE:
+            importlib.import_module(name)
+        return importlib.import_module("RPIO"), OurWorld()
+    from original_runner import make_pagemap
+
+    world = OriginalWorld()
+    world.bind_values()
+    make_pagemap()
+    sys.path.insert(0, subject)
+    module = importlib.import_module("RPIO")
+    importlib.import_module("RPIO.PWM")
+    return module, world
+
+
+class Told:
+    """What a line prints, in C or in Python, and what it logs."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (it is the process's stdout)
+        os.dup2(self._file.fileno(), 1)
+        self._logged: list[list[str]] = []
+        handler = logging.Handler(logging.WARNING)
+        handler.emit = lambda record: self._logged.append(["logged", record.getMessage()])  # type: ignore[method-assign]
+        logging.getLogger().addHandler(handler)
+
+    def take(self) -> list[list[str]]:
+        sys.stdout.flush()
+        self._libc.fflush(None)
+        self._file.seek(0)
+        printed = [["printed", line] for line in self._file.read().decode(errors="replace").splitlines()]
+        self._file.seek(0)
+        self._file.truncate()
+        logged, self._logged[:] = list(self._logged), []
+        return printed + logged
+
+
+def run_case(
+    lines: list[str], module: ModuleType, world: OriginalWorld | OurWorld
+) -> list[dict[str, object]]:
+    """Run a case in a child; one that dies or hangs tells that in place of the line it did so in."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        signal.alarm(CASE_TIME_LIMIT_S)
+        if isinstance(world, OriginalWorld):
+            from original_runner import take_pagemap
+
+            take_pagemap()
+        told = Told()
+        names: dict[str, object] = {name: getattr(module, name) for name in dir(module) if name[0] != "_"}
+        names |= {"preset": world.preset, "level": world.level, "GPIO": module}
+        names |= {"Index": Index, "Float": Float, "calls": []}
+        told.take()
+        with open(writer, "w") as out:
+            for line in lines:
+                outcome = run_line(line, names)
+                outcome["warnings"] += told.take()  # type: ignore[operator]
+                print(json.dumps(outcome), file=out, flush=True)
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as answers:
+        outcomes = [json.loads(answer) for answer in answers]
+    os.waitpid(pid, 0)
+    if len(outcomes) < len(lines):
+        outcomes.append({"raises": ["ended"], "text": "", "warnings": [], "stores": None})
+    return outcomes
+
+
+def main() -> None:
+    """Run what stdin says."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    module, world = load(sys.argv[1])
+    results = []
+    for lines in json.load(sys.stdin):
+        world.blank()
+        results.append(run_case(lines, module, world))
+    json.dump(results, answers)
+    answers.close()
+
+
+if __name__ == "__main__":
+    main()
