@@ -6,37 +6,22 @@ gpiozero's sdist has its tests without their conftest.py, so what they want of i
 
 import sys
 import threading
-import time
 
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPWMPin
+from wired_board import use_wired_board
 
 import RPIO
-from RPIO.backends.sim import SimBackend
-from RPIO.boards import by_name
 
-TEST_PIN, INPUT_PIN = 22, 27  # what test_real_pins.py has for a default
-
-READ_S = 10e-6
 OTHER_FACTORIES = ("[native]", "[lgpio]", "[pigpio]")
 WANTS_NO_LIBRARY = "test_default_pin_factory_order"  # RPi.GPIO is to be missing there
 
 sys.modules["conftest"] = sys.modules[__name__]
 
 
-class Board(SimBackend):
-    """A simulated Pi 3B+ that is no faster than a real one: who reads 20000 times sees some hundred pulses of PWM."""
-
-    def read(self, line: int) -> int:
-        time.sleep(READ_S)
-        return super().read(line)
-
-
-board = Board(by_name("3B+"))
-RPIO.facade.board.use(board, board.hardware)
+use_wired_board()
 RPIO.install_as_rpi_gpio()
-RPIO.sim.wire(TEST_PIN, INPUT_PIN)
 
 
 def pytest_collection_modifyitems(items):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""gpiozero's own tests, those for real pins too, through its RPi.GPIO factory on RPIO and a simulated board."""
+"""gpiozero's own tests, those for real pins too, on a simulated board: its RPi.GPIO factory, and 1.6.2's for RPIO."""
 
 import os
 import subprocess
@@ -12,22 +12,25 @@ import pytest
 from . import fakepi, peers
 
 GPIOZERO, COLORZERO = "gpiozero==2.0.1.post3", "colorzero==2.0"
-PLUGIN = Path(__file__).with_name("gpiozero_plugin.py")
+WITH_RPIO = ("gpiozero==1.6.2", "setuptools<82", "pytest<10")
+"""The last one that has a factory for the original RPIO; it asks setuptools for it, and pytest for what 10 has not."""
+PLUGINS = Path(__file__).parent
 FACTORY = "rpigpio"
 TIME_LIMIT_S = 1800
 
 pytestmark = [pytest.mark.timeout(3600), peers.runs_again]
 
 
-def run(source, module_path, folder, *names):
+def run(source, packages, plugin, folder, *names):
     """Run tests of it, all for none; gpiozero reads from /proc/cpuinfo which board it is on."""
+    module_path = (packages, PLUGINS)
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
     done = subprocess.run(
         [
             *fakepi.command("a020d3"),
             *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"),
-            *("-p", PLUGIN.stem, f"--rootdir={source}", f"--junitxml={report}", *(names or ["tests"])),
+            *("-p", plugin, f"--rootdir={source}", f"--junitxml={report}", *(names or ["tests"])),
         ],
         cwd=source,
         stdout=subprocess.PIPE,
@@ -52,13 +55,19 @@ def run(source, module_path, folder, *names):
 @pytest.fixture(scope="module")
 def verdicts(fake_pi, fetch, tmp_path_factory):
     """Name of each test -> "passed", "skipped: why" or "failed: how"."""
-    where = fetch(peers.sdist, GPIOZERO), (fetch(peers.installed, GPIOZERO, COLORZERO), PLUGIN.parent)
-    folder = tmp_path_factory.mktemp("gpiozero")
-    found = run(*where, folder)
+    packages = fetch(peers.installed, GPIOZERO, COLORZERO)
+    return run_twice(
+        fetch(peers.sdist, GPIOZERO), packages, "gpiozero_plugin", tmp_path_factory.mktemp("gpiozero")
+    )
+
+
+def run_twice(*where, names=()):
+    """Run its tests, and those that fail once more: some measure times, on a machine that may be busy."""
+    found = run(*where, *names)
     failed = {name: said for name, said in found.items() if said.startswith("failed")}
-    if failed:  # some measure times to 50 ms, on a machine that may have other things to do
+    if failed:
         peers.warn_of_second_run(failed)
-        found |= run(*where, folder, *failed)
+        found |= run(*where, *failed)
     return found
 
 
@@ -89,3 +98,13 @@ def test_on_real_pins_it_fails_only_where_spidev_is_missing(verdicts, capsys):
 def plain(name):
     """tests/test_real_pins.py::test_pull[rpigpio] -> test_pull"""
     return name.rpartition("::")[2].partition("[")[0]
+
+
+def test_1_6_2_passes_on_real_pins_by_its_factory_for_rpio(fake_pi, fetch, tmp_path, capsys):
+    source, packages = fetch(peers.sdist, WITH_RPIO[0]), fetch(peers.with_needs, *WITH_RPIO)
+    found = run_twice(source, packages, "gpiozero_rpio_plugin", tmp_path, names=["tests/test_real_pins.py"])
+    with capsys.disabled():
+        passed = sum(said == "passed" for said in found.values())
+        print(f" gpiozero 1.6.2 on RPIO: {passed} of {len(found)} pass ", end="")
+    assert len(found) == 13
+    assert set(found.values()) == {"passed"}, found

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The board that gpiozero's tests for real pins want, with two lines that are wired: for the plugins beside."""
+
+import time
+
+import RPIO
+from RPIO.backends.sim import SimBackend
+from RPIO.boards import by_name
+
+TEST_PIN, INPUT_PIN = 22, 27  # what test_real_pins.py has for a default
+READ_S = 10e-6
+
+
+class Board(SimBackend):
+    """A simulated Pi 3B+ that is no faster than a real one: who reads 20000 times sees some hundred pulses of PWM."""
+
+    def read(self, line: int) -> int:
+        time.sleep(READ_S)
+        return super().read(line)
+
+
+def use_wired_board() -> None:
+    """Have it be the board of ``import RPIO``."""
+    board = Board(by_name("3B+"))
+    RPIO.facade.board.use(board, board.hardware)
+    RPIO.sim.wire(TEST_PIN, INPUT_PIN)
