@@ -71,8 +71,13 @@ class Terminal:
         (self.folder / "program.py").write_text(PROGRAM)
         if has_fifo:
             os.mkfifo(self.folder / "fifo")
+        command = [sys.executable, "program.py", "fifo", self.verb, *words]
+        return self.begin(command, width, height, ready, **environment)
+
+    def begin(self, words, width=80, height=24, ready="GPIO", **environment):
+        """The same with any command."""
         variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-        command = shlex.join([sys.executable, "program.py", "fifo", self.verb, *words])
+        command = shlex.join(words)
         script = (
             f"trap : INT; cd {shlex.quote(str(self.folder))}; stty -g > before; env {variables} {command}; "
         )

@@ -23,7 +23,7 @@
 
 enum { MAPPINGS_MAX = 64, PERIPHERALS = 0x20000000, PERIPHERALS_BYTES = 0x400000, BLOCK_BYTES = 32 };
 enum { FSEL0 = 0x200000, GPSET0 = 0x20001C, GPCLR0 = 0x200028, DMA = 0x007000, CONBLK_AD = 0x04 };
-static const uint32_t PHYSICAL = 0x3FFFFFFF;
+static const uint32_t PHYSICAL = 0x1FFFFFFF; /* 512 MiB; with all bits of the alias it could look like a peripheral */
 
 static struct {
     unsigned char *at;
@@ -47,9 +47,10 @@ void *mmap(void *address, size_t length, int protection, int flags, int fd, off_
     return mapped;
 }
 
-static uint32_t bus_address(const unsigned char *at)
+/* Where a bus address is in a mapping; or behind its end. */
+static uint32_t offset_in(unsigned number, uint32_t address)
 {
-    return ((uint32_t)(uintptr_t)at & PHYSICAL) | 0x40000000;
+    return (address - (uint32_t)(uintptr_t)mapping[number].at) & PHYSICAL;
 }
 
 void vc_memory_init(struct vc_memory *memory, const struct soc_kind *kind)
@@ -66,9 +67,9 @@ unsigned char *vc_memory_at(struct vc_memory *memory, struct soc *of, uint32_t a
 {
     (void)memory;
     for (unsigned i = 0; i < mappings; i++) {
-        uint32_t from = address - bus_address(mapping[i].at);
+        uint32_t from = offset_in(i, address);
 
-        if (from < mapping[i].bytes && bytes <= mapping[i].bytes - from)
+        if (address >> 29 == 2 && from < mapping[i].bytes && bytes <= mapping[i].bytes - from)
             return mapping[i].at + from;
     }
     soc_break_rule(of, "DMA: %s at 0x%08x, where the program has no locked memory", what, (unsigned)address);
@@ -163,9 +164,9 @@ static int slot_now(unsigned channel, unsigned slots)
     uint32_t block = soc_peripheral_read(soc, DMA + 0x100 * channel + CONBLK_AD);
 
     for (unsigned i = 0; i < mappings; i++) {
-        uint32_t from = block - bus_address(mapping[i].at);
+        uint32_t from = offset_in(i, block);
 
-        if (from >= 4 * slots && from < (4 + 2 * BLOCK_BYTES) * slots)
+        if (block && from >= 4 * slots && from < (4 + 2 * BLOCK_BYTES) * slots)
             return (int)((from - 4 * slots) / (2 * BLOCK_BYTES));
     }
     return -1;

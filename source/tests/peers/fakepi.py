@@ -32,6 +32,8 @@ MARKER_AT, MARKER = 60 * 4, (0x6770696F).to_bytes(4, "little")
 LINES = 58
 DEV_MEM_BYTES = 0x2040_0000
 """Up to behind the peripherals of a BCM2835."""
+LEVELS_AT, PULLED_UP = 0x2020_0034, 0x1FF
+"""GPLEV0 in there, and what it says after power-on: lines 0 to 8 have a pull up."""
 NOT_PERMITTED = 77
 """The exit status where namespaces are not to be had; automake's for a test that is skipped."""
 
@@ -148,6 +150,8 @@ def _make_dev(folder: Path, memory: Path, dev_mem: bool) -> None:
     if dev_mem:
         with open(folder / "mem", "wb") as file:
             file.truncate(DEV_MEM_BYTES)
+            file.seek(LEVELS_AT)
+            file.write(PULLED_UP.to_bytes(4, "little"))
         return
     (folder / "gpiomem").touch()
     _bind(memory, folder / "gpiomem")

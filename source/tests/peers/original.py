@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ import pytest
 
 from c.test_pwm_dma import Machine
 from RPIO import PWM, _gpio, boards, channel_means, dma, facade
+from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
+from RPIO.model import OUT
 from test_dma_channels import Machine as Root
 
 from . import fakepi, peers
@@ -156,7 +158,42 @@ FILL = 130
 
 
 class Ours:
-    """Ours, in this process: everything is real but for the registers, the clock and the board."""
+    """Ours, in this process, on a board of its own for each program."""
+
+    def _new_board(self) -> SimBackend:
+        return SimBackend(boards.by_name(NAME))
+
+    def _waveforms(self) -> dict[int, Waveform]:
+        raise NotImplementedError
+
+    def play(self, program: Program) -> list[Step]:
+        """Return what became of each call."""
+        facade.new_board()
+        board = self._new_board()
+        facade.board.use(board, board.hardware)
+        self._servo: Any = None
+        try:
+            return [self._call(call) for call in program]
+        finally:
+            PWM.cleanup()
+            facade.new_board()
+
+    def _call(self, call: Call) -> Step:
+        raised: tuple[str, ...] = ()
+        text = ""
+        name, *arguments = call
+        try:
+            if name == "Servo":
+                self._servo = PWM.Servo(*arguments)
+            else:
+                getattr(self._servo if "_servo" in name else PWM, name)(*arguments)
+        except Exception as e:
+            raised, text = tuple(kind.__name__ for kind in type(e).__mro__), str(e)
+        return Step(raised, text, self._waveforms())
+
+
+class OursByDma(Ours):
+    """Everything is real but for the registers, the clock and the board."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         Root(folder).node(ALL_CHANNELS).channels(15)
@@ -177,29 +214,10 @@ class Ours:
         return self._dma
 
     def play(self, program: Program) -> list[Step]:
-        """Return what became of each call."""
-        facade.new_board()
-        facade.board.use(SimBackend(boards.by_name(NAME)), boards.by_name(NAME))
-        self._dma, self._servo = ModelledDma(), None
-        try:
-            return [self._call(call) for call in program]
-        finally:
-            PWM.cleanup()
-            facade.new_board()
-            self._dma.machine.free()
-
-    def _call(self, call: Call) -> Step:
-        raised: tuple[str, ...] = ()
-        text = ""
-        name, *arguments = call
-        try:
-            if name == "Servo":
-                self._servo = PWM.Servo(*arguments)
-            else:
-                getattr(self._servo if "_servo" in name else PWM, name)(*arguments)
-        except Exception as e:
-            raised, text = tuple(kind.__name__ for kind in type(e).__mro__), str(e)
-        return Step(raised, text, self._waveforms())
+        self._dma = ModelledDma()
+        steps = super().play(program)
+        self._dma.machine.free()
+        return steps
 
     def _waveforms(self) -> dict[int, Waveform]:
         self._dma.machine.record()
@@ -211,6 +229,39 @@ class Ours:
                 (line, plain(at >> line & 1 for at in levels)) for line in found if lines >> line & 1
             )
         return found
+
+
+class OursByTimer(Ours):
+    """By the C timer's plan, on a simulated board whose clock is moved by hand. When a turn begins is not known."""
+
+    def _new_board(self) -> SimBackend:
+        self._clock = ManualClock()
+        self._board = SimBackend(boards.by_name(NAME), self._clock)
+        return self._board
+
+    def _waveforms(self) -> dict[int, Waveform]:
+        found: dict[int, Waveform] = {}
+        for channel, lines in CHANNELS.items():
+            if PWM.is_channel_initialized(channel):
+                found.update(self._levels(lines, PWM.get_channel_subcycle_time_us(channel)))
+            else:
+                found.update((line, (self._level(line),)) for line in lines)
+        return found
+
+    def _level(self, line: int) -> int:
+        return self._board.read(line) if self._board.function(line) == OUT else 0
+
+    def _levels(self, lines: Iterable[int], subcycle_us: int) -> dict[int, Waveform]:
+        slot_ns = PWM.get_pulse_incr_us() * 1000
+        slots = subcycle_us * 1000 // slot_ns
+        levels: dict[int, list[int]] = {line: [] for line in lines}
+        self._clock.advance(2 * slots * slot_ns + slot_ns // 2)
+        for _ in range(slots):
+            for line, found in levels.items():
+                found.append(self._level(line))
+            self._clock.advance(slot_ns)
+        self._clock.advance(slot_ns - slot_ns // 2)
+        return {line: plain(found) for line, found in levels.items()}
 
 
 def shrunk(program: Program, fails: Callable[[Program], object]) -> Program:

@@ -282,6 +282,19 @@ def fits(waveform: Waveform, real: Waveform) -> bool:
     return len(real) == 1 if waveform == (None,) else real == waveform
 
 
+def turned(waveforms: dict[int, Waveform], real: dict[int, Waveform]) -> dict[int, Waveform]:
+    """Return what is real as if each channel had begun when it does in the model, if there is such a time."""
+    found = dict(real)
+    for lines in CHANNELS.values():
+        moving = [line for line in lines if len(real[line]) > 1 and line in waveforms]
+        for by in range(max((len(real[line]) for line in moving), default=0)):
+            then = {line: real[line][by:] + real[line][:by] for line in moving}
+            if all(then[line] == waveforms[line] for line in moving):
+                found.update(then)
+                break
+    return found
+
+
 def plain(levels: Iterable[int | None]) -> Waveform:
     """Return levels, one of them where they are all the same."""
     found = tuple(levels)

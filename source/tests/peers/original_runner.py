@@ -22,7 +22,8 @@ from typing import Any
 PAGES = 1 << 20
 PRESENT_OF_4_KIB = 0x10C << 55
 """Of an entry of pagemap before Linux 4.2: present, and 12 for the page's size."""
-FRAMES = 1 << 18
+FRAMES = 1 << 17
+"""512 MiB of memory, as that board has."""
 PAGEMAP = "/dev/pagemap"
 MS_BIND = 4096
 TURNS = 5
