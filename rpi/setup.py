@@ -6,7 +6,7 @@ from pathlib import Path
 
 from setuptools import setup
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent / "source" / "RPIO" / "shims" / "RPi"
 
 if KEPT.exists():  # else this is an sdist, which has the copy

@@ -130,6 +130,19 @@ def both_packages_of_pip(folder):
     return model
 
 
+def rpio_by_that_name(folder):
+    return pi5(folder).package("RPi.GPIO", "0.7.1+rpio", "RPi/GPIO/__init__.py", "RPi/__init__.py")
+
+
+def rpio_by_that_name_and_rpi_lgpio(folder):
+    model = both_packages_of_pip(folder)
+    site = folder / "home/pi/.venv/lib/python3.11/site-packages"
+    info = (site / "RPi.GPIO-0.7.1.dist-info").rename(site / "RPi.GPIO-0.7.1+rpio.dist-info")
+    (info / "METADATA").write_text("Name: RPi.GPIO\nVersion: 0.7.1+rpio\n")
+    (info / "direct_url.json").write_text('{"url": "file:///home/pi/my%20rpio/rpi", "dir_info": {}}')
+    return model
+
+
 def rpi_gpio_on_a_pi_5(folder):
     return pi5(folder).package("RPi.GPIO", "0.7.1", "RPi/GPIO/__init__.py", "RPi/__init__.py")
 
@@ -374,6 +387,11 @@ CASES = [
     (both_packages_of_pip, "RPi.GPIO", PROBLEM, "overwrite each other", "keep one",
      "/home/pi/.venv/bin/python -m pip uninstall -y RPi.GPIO && "
      "/home/pi/.venv/bin/python -m pip install --force-reinstall --no-deps rpi-lgpio"),
+    (rpio_by_that_name, "RPi.GPIO", OK, "is RPIO in every program here, as RPi.GPIO 0.7.1+rpio; pip install "
+     "--force-reinstall RPi.GPIO would put the real one in its place", "", ""),
+    (rpio_by_that_name_and_rpi_lgpio, "RPi.GPIO", PROBLEM, "RPi.GPIO 0.7.1+rpio, rpi-lgpio 0.6", "RPi.GPIO say",
+     "/home/pi/.venv/bin/python -m pip uninstall -y rpi-lgpio && "
+     "/home/pi/.venv/bin/python -m pip install --force-reinstall --no-deps '/home/pi/my rpio/rpi'"),
     (rpi_gpio_on_a_pi_5, "RPi.GPIO", WARNING, "cannot drive the lines of a Raspberry Pi 5", "", "rpio run SCRIPT"),
     (rpi_of_nobody, "RPi.GPIO", WARNING, "belongs to no installed package", "", None),
     (rpio_of_2013, "old RPIO", PROBLEM, "RPIO 0.10.0 of 2013", "remove both",

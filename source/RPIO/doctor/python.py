@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from .patient import Patient
 
-PROVIDERS = ("RPi.GPIO", "rpi-lgpio", "RPIO-RPi")
-"""Distributions that bring ``RPi/GPIO``: each one's files overwrite the others'. RPIO-RPi is ours, in ``rpi/``."""
+PROVIDERS = ("RPi.GPIO", "rpi-lgpio")
+"""Distributions that bring ``RPi/GPIO``: each one's files overwrite the other's."""
+OURS = "+rpio"
+"""How the version of the RPi.GPIO ends that is RPIO: that of ``rpi/``."""
 DEBIAN = {"RPi.GPIO": "python3-rpi.gpio", "rpi-lgpio": "python3-rpi-lgpio", "RPIO": "python3-rpio"}
 SYSTEM = "/usr/lib/python3/dist-packages"
 """Where Debian's packages are, which a virtual environment does not see."""
@@ -38,14 +40,21 @@ def providers(patient: Patient) -> Iterator[Finding]:
     """Who answers to ``import RPi.GPIO`` outside of ``rpio run``."""
     found = {name: _found(patient, name) for name in PROVIDERS}
     named = [f"{name} {dists[0].version}" for name, dists in found.items() if dists]
+    ours = bool(found["RPi.GPIO"]) and found["RPi.GPIO"][0].version.endswith(OURS)
     if len(named) > 1:
-        first = next(name for name in ("rpi-lgpio", *PROVIDERS) if found[name])
-        gone = [name for name in PROVIDERS if found[name] and name != first]
+        first = "RPi.GPIO" if ours else "rpi-lgpio"
+        gone = [name for name in PROVIDERS if name != first]
         yield Finding(
             PROBLEM,
             f"several packages bring RPi.GPIO, and overwrite each other: {', '.join(named)}",
             f"keep one, {first} say",
             f"{_uninstall(patient, found, gone)} && {_reinstall(patient, found, first)}",
+        )
+    elif ours:
+        yield Finding(
+            OK,
+            f"import RPi.GPIO is RPIO in every program here, as {named[0]}; "
+            "pip install --force-reinstall RPi.GPIO would put the real one in its place",
         )
     elif found["RPi.GPIO"] and getattr(detect.detect(patient.root), "soc", "") == "BCM2712":
         yield Finding(
@@ -161,8 +170,14 @@ def _is_debians(dists: list[Distribution]) -> bool:
     return "dist-packages" in str(dists[0].locate_file("")) and "local" not in str(dists[0].locate_file(""))
 
 
+def _debian_package(name: str, dist: Distribution) -> str:
+    return "python3-rpio-rpi.gpio" if dist.version.endswith(OURS) else DEBIAN[name]
+
+
 def _uninstall(patient: Patient, found: dict[str, list[Distribution]], names: list[str]) -> str:
-    apt = [DEBIAN[name] for name in names if name in DEBIAN and _is_debians(found[name])]
+    apt = [
+        _debian_package(name, found[name][0]) for name in names if name in DEBIAN and _is_debians(found[name])
+    ]
     pip = [name for name in names if not _is_debians(found[name])]
     commands = [f"sudo apt remove {' '.join(apt)}"] if apt else []
     commands += [f"{patient.executable} -m pip uninstall -y {' '.join(pip)}"] if pip else []
@@ -171,8 +186,19 @@ def _uninstall(patient: Patient, found: dict[str, list[Distribution]], names: li
 
 def _reinstall(patient: Patient, found: dict[str, list[Distribution]], name: str) -> str:
     if name in DEBIAN and _is_debians(found[name]):
-        return f"sudo apt install --reinstall {DEBIAN[name]}"
-    return f"{patient.executable} -m pip install --force-reinstall --no-deps {name}"
+        return f"sudo apt install --reinstall {_debian_package(name, found[name][0])}"
+    what = _folder_of_ours(found[name][0]) if found[name][0].version.endswith(OURS) else name
+    return f"{patient.executable} -m pip install --force-reinstall --no-deps {what}"
+
+
+def _folder_of_ours(dist: Distribution) -> str:
+    """Where it was installed from: no index has it."""
+    import json
+    import shlex
+    from urllib.parse import unquote, urlsplit
+
+    origin = json.loads(dist.read_text("direct_url.json") or "{}")
+    return shlex.quote(unquote(urlsplit(origin.get("url", "")).path) or "./rpi")
 
 
 # -- virtual environments -----------------------------------------------------------------------------------

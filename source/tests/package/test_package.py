@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from peers import peers
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -98,28 +100,135 @@ def test_it_installs_from_the_sdist_and_works(sdist, python, tmp_path):
     assert {line.split("==")[0] for line in listed} <= {"pip", "setuptools", "wheel", "RPIO"}
 
 
-def test_the_wheel_holds_the_package_and_nothing_beside_it(sdist, tmp_path):
-    run(sys.executable, "-m", "pip", "-q", "wheel", "--no-deps", "-w", tmp_path, sdist)
-    wheel = next(tmp_path.glob("*.whl"))
+@pytest.fixture(scope="session")
+def wheel(sdist, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "-q", "wheel", "--no-deps", "-w", folder, sdist)
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0].lower() for name in names} == {"rpio"}
     assert not [name for name in names if "tests" in name or name.endswith(".c")]
 
 
-def test_the_second_distribution_brings_rpi_and_the_first_does_not(sdist, tmp_path):
+# -- the second distribution, which is RPi.GPIO by name -------------------------------------------------------
+
+OURS = "RPIO.facade 0.7.1+rpio"
+
+
+class Environment:
+    """A virtual environment with RPIO, in which one installs."""
+
+    def __init__(self, folder, wheel, index=None):
+        self.index = index
+        run(sys.executable, "-m", "venv", folder / "venv")
+        self.python = folder / "venv" / "bin" / "python"
+        self.pip("install", wheel)
+        ignore = shutil.ignore_patterns("RPi", "build", "*.egg-info")
+        shutil.copytree(ROOT / "rpi", folder / "p" / "rpi", ignore=ignore)
+        shutil.copytree(ROOT / "source" / "RPIO" / "shims", folder / "p" / "source" / "RPIO" / "shims")
+        self.rpi = folder / "p" / "rpi"
+
+    def pip(self, verb, *words):
+        return run(self.python, "-m", "pip", "--disable-pip-version-check", verb, *words)
+
+    def fetch(self, *words):
+        """Install from the folder of wheels, as from an index."""
+        return self.pip("install", "--no-index", "--find-links", self.index, *words)
+
+    def says(self, code, **env):
+        return run(self.python, "-W", "error", "-c", code, cwd="/", RPIO_BACKEND="sim", **env)
+
+    def whose(self):
+        """What answers to RPi.GPIO, and its version; "real" for the real one, which no machine but a Pi imports."""
+        if list(self.python.parent.parent.glob("lib/*/site-packages/RPi/_GPIO.*.so")):
+            return "real"
+        return self.says("import RPi.GPIO as G; print(G.setup.__module__)").strip() + self.version()
+
+    def version(self):
+        listed = self.pip("list", "--format=freeze").splitlines()
+        return " " + next(line for line in listed if line.startswith("RPi.GPIO==")).partition("==")[2]
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory):
+    """A folder with the real RPi.GPIO, and two packages that require it, each in two versions."""
+
+    def fetch(folder):
+        peers.run(
+            *(*peers.PIP, "wheel", "--no-deps", "--wheel-dir", folder, peers.RPI_GPIO),
+            CFLAGS=peers.RPI_GPIO_CFLAGS,
+        )
+
+    try:
+        real = peers.cached(f"{peers.RPI_GPIO}-wheel-{sys.implementation.cache_tag}", fetch)
+    except peers.NotToBeHad as e:
+        pytest.skip(f"the real RPi.GPIO cannot be had: {e}")
+    folder = tmp_path_factory.mktemp("wheels")
+    shutil.copy(next(real.glob("*.whl")), folder)
+    for name, needs in (("loose", "RPi.GPIO"), ("exact", "RPi.GPIO==0.7.1")):
+        for version in ("1", "2"):
+            info = f"{name}-{version}.dist-info"
+            with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+                wheel.writestr(f"{name}.py", "import RPi.GPIO\n")
+                wheel.writestr(
+                    f"{info}/METADATA",
+                    f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: {needs}\n",
+                )
+                wheel.writestr(
+                    f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+                )
+                wheel.writestr(f"{info}/RECORD", "")
+    return folder
+
+
+def test_the_second_distribution_brings_rpi_and_the_first_does_not(wheel, tmp_path):
     """``pip install ./rpi``: import RPi.GPIO means RPIO everywhere in that environment; uninstalling leaves RPIO."""
-    venv = tmp_path / "venv"
-    python = venv / "bin" / "python"
-    run(sys.executable, "-m", "venv", venv)
-    run(python, "-m", "pip", "-q", "install", sdist)
+    there = Environment(tmp_path, wheel)
     ask = "import importlib.util as u; print(u.find_spec('RPi') is not None)"
-    assert run(python, "-c", ask, cwd="/") == "False\n"
-    shutil.copytree(
-        ROOT / "rpi", tmp_path / "p" / "rpi", ignore=shutil.ignore_patterns("RPi", "build", "*.egg-info")
-    )
-    shutil.copytree(ROOT / "source" / "RPIO" / "shims", tmp_path / "p" / "source" / "RPIO" / "shims")
-    run(python, "-m", "pip", "-q", "install", "--no-deps", tmp_path / "p" / "rpi")
+    assert there.says(ask) == "False\n"
+    there.pip("install", "--no-deps", there.rpi)
     code = "import RPi.GPIO as G; G.setmode(G.BCM); G.setup(17, G.IN, G.PUD_UP); print(G.input(17), 11, G.VERSION)"
-    assert run(python, "-W", "error", "-c", code, cwd="/", RPIO_BACKEND="sim") == "1 11 0.7.1\n"
-    run(python, "-m", "pip", "-q", "uninstall", "-y", "RPIO-RPi")
-    assert run(python, "-c", ask + "; import RPIO", cwd="/") == "False\n"
+    assert there.says(code) == "1 11 0.7.1\n"
+    assert there.says("from RPi import _GPIO as C; print(C.input.__module__, C.BCM)") == "RPIO._gpio 11\n"
+    there.pip("uninstall", "-y", "RPi.GPIO")
+    assert there.says(ask + "; import RPIO") == "False\n"
+
+
+def test_what_requires_rpi_gpio_takes_the_second_distribution_for_it(wheel, wheels, tmp_path):
+    there = Environment(tmp_path, wheel, wheels)
+    there.pip("install", there.rpi)
+    there.fetch("loose==1", "exact==1")
+    assert there.whose() == OURS
+    there.fetch("--upgrade", "--upgrade-strategy", "eager", "loose", "exact", "RPi.GPIO")
+    assert there.whose() == OURS
+    there.pip("uninstall", "-y", "loose", "exact")
+    assert there.whose() == OURS
+    assert there.pip("check") == "No broken requirements found.\n"
+
+
+def test_the_second_distribution_takes_the_place_of_the_real_one_until_that_is_forced_back(
+    wheel, wheels, tmp_path
+):
+    there = Environment(tmp_path, wheel, wheels)
+    there.fetch("loose==1", "exact==1")
+    assert there.whose() == "real"
+    there.pip("install", there.rpi)
+    assert there.whose() == OURS
+    assert "as RPi.GPIO 0.7.1+rpio" in doctor(there)
+    there.fetch("--force-reinstall", "--no-deps", "RPi.GPIO")
+    assert there.whose() == "real" and there.version() == " 0.7.1"
+    assert "import RPi.GPIO is RPi.GPIO 0.7.1" in doctor(there)
+    there.pip("uninstall", "-y", "RPi.GPIO")
+    assert (
+        there.says("import importlib.util as u; print(u.find_spec('RPi'), __import__('RPIO').OUT)")
+        == "None 0\n"
+    )
+
+
+def doctor(there):
+    """What the doctor says; its status is about this machine."""
+    words = [there.python.with_name("rpio"), "doctor"]
+    return subprocess.run(words, capture_output=True, text=True, cwd="/", check=False).stdout
