@@ -342,6 +342,70 @@ def test_a_program_finds_itself_as_python_starts_it(programs, words):
     assert status == 0 and out.startswith("__main__ ")
 
 
+def alike_from_stdin(folder, text, *words):
+    """As alike(), of a program on standard input."""
+    env = {**os.environ, "RPIO_BACKEND": "sim:3B"}
+    theirs, ours = (
+        subprocess.run(
+            [*program, "-", *words],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=env,
+            cwd=folder,
+            check=False,
+        )
+        for program in (PYTHON, RPIO_RUN)
+    )
+    assert (ours.stdout, ours.stderr, ours.returncode) == (theirs.stdout, theirs.stderr, theirs.returncode)
+    return theirs.stdout
+
+
+IN_ONE_WORD = """
+import sys
+import beside
+me = sys.modules["__main__"]
+print(__name__, sys.argv, repr(sys.path[0]), me.__dict__ is globals(), __spec__, __package__, __loader__, __doc__)
+print(globals().get("__file__"), globals().get("__cached__", 1), beside.name, type(__builtins__).__name__)
+"""
+ENDS = [
+    "def f():\n    1 / 0\nf()",
+    "def f(:",
+    "raise SystemExit(4)",
+    "import sys; sys.exit('the end')",
+    "def f(x: int): pass\nprint(f.__annotations__)",
+    "class A: pass\nimport pickle; print(type(pickle.loads(pickle.dumps(A()))) is A)",
+]
+
+
+@pytest.mark.parametrize("text", [IN_ONE_WORD, *ENDS])
+def test_code_as_an_argument_and_on_standard_input_runs_as_with_python(tmp_path, text):
+    (tmp_path / "beside.py").write_text("name = 'beside'\n")
+    alike(tmp_path, "-c", text, "-v", "--backend", "17", "--", "-")
+    alike_from_stdin(tmp_path, text, "-v", "--backend", "17", "--", "-")
+
+
+def test_code_as_an_argument_gets_rpio_by_the_name_of_rpi_gpio():
+    code = "import RPi.GPIO as GPIO; GPIO.setmode(GPIO.BCM); print(GPIO.RPI_INFO['TYPE'])"
+    assert python(None, "--backend", "sim:Zero", "-c", code, program=RPIO_RUN) == "Zero\n"
+    assert "not allowed with argument" in python(None, "-m", "-c", code, program=RPIO_RUN, status=2)
+
+
+@pytest.mark.parametrize(
+    "words", [("-m", "pytest"), ("-c", "import pytest; raise SystemExit(pytest.main())")]
+)
+def test_pytest_runs_with_warnings_as_errors(tmp_path, words, monkeypatch):
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nfilterwarnings = error\naddopts = -q -p no:cacheprovider\n"
+    )
+    (tmp_path / "test_it.py").write_text(
+        "def test_it():\n    import RPi.GPIO as GPIO\n    assert GPIO.getmode() is None\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert "1 passed" in python(None, *words, program=RPIO_RUN)
+
+
 def test_a_double_dash_before_the_program_is_the_runs_own(programs):
     out = python(None, "--", str(programs / "plain.py"), "--", "-h", program=RPIO_RUN)
     assert "plain.py', '--', '-h']" in out

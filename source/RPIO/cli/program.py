@@ -12,7 +12,7 @@ import os
 import pkgutil
 import runpy
 import sys
-from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFileLoader
 from types import ModuleType
 
 TYPE_CHECKING = False
@@ -39,6 +39,21 @@ def run_file(path: str, arguments: list[str]) -> int:
             _first_on_path(os.path.dirname(os.path.realpath(path)))
             _run_file(os.path.join(os.getcwd(), path))
     except (SystemExit, KeyboardInterrupt, NoSuchModule):
+        raise
+    except BaseException as e:
+        return _print(e)
+    return 0
+
+
+def run_code(code: str | bytes, name: str, arguments: list[str]) -> int:
+    """Run a program that is no file: "-c" or, from standard input, "-" is its name; as run_file() otherwise."""
+    sys.argv = [name, *arguments]
+    _first_on_path("")
+    try:
+        source = "<string>" if name == "-c" else "<stdin>"
+        namespace = _new_main(None if name == "-c" else source, BuiltinImporter)
+        exec(compile(code, source, "exec", dont_inherit=True), namespace)
+    except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as e:
         return _print(e)
@@ -88,10 +103,12 @@ def _run_file(path: str) -> None:
 
 
 def _new_main(path: str | None, loader: object) -> dict[str, object]:
-    """The names of a fresh ``__main__``; __spec__ and __package__ are None."""
+    """The names of a fresh ``__main__``; __spec__ and __package__ are None. That of -c has no __file__."""
     sys.modules["__main__"] = module = ModuleType("__main__")
     namespace = module.__dict__
-    namespace.update(__builtins__=builtins, __file__=path, __cached__=None, __loader__=loader)
+    namespace.update(__builtins__=builtins, __loader__=loader)
+    if path is not None:
+        namespace.update(__file__=path, __cached__=None)
     return namespace
 
 

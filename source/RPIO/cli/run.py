@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 
 from .. import errors, facade, shims
 from . import verb
@@ -14,6 +15,8 @@ EXAMPLES = """\
   rpio run blink.py                       on this machine's own lines
   rpio run --backend sim:3B+ blink.py 10  on a simulated Pi 3B+, with an argument for the program
   rpio run -m pytest tests                a module, as python -m does
+  rpio run -c 'import RPi.GPIO as GPIO; print(GPIO.RPI_INFO)'
+  ssh pi cat blink.py | rpio run -        a program that comes on standard input
 """
 
 
@@ -27,28 +30,47 @@ def run_parser() -> argparse.ArgumentParser:
         EXAMPLES,
         kind=verb.WrapperParser,
     )
-    p.add_argument(
+    kind = p.add_mutually_exclusive_group()
+    kind.add_argument(
         "-m", "--module", action="store_true", help="the program is the name of a module, not a file"
     )
-    p.add_argument("program", help="the file to run; the words after it are its arguments")
+    kind.add_argument("-c", "--code", action="store_true", help="the program is Python itself, in one word")
+    p.add_argument(
+        "program", help="the file to run, - for standard input; the words after it are its arguments"
+    )
     return p
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the program in this process; its own exit status, and its own exceptions, are those of ``rpio run``."""
-    if not options.module and not os.path.exists(options.program):
+    is_file = not options.module and not options.code and options.program != "-"
+    if is_file and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
     if options.backend is not None:
         os.environ["RPIO_BACKEND"] = options.backend
     facade.setwarnings(True)
     stand_in()
+    _leave_to_pytest()
     from . import program
 
     try:
+        if options.code:
+            return program.run_code(options.program, "-c", options.arguments)
+        if options.program == "-" and not options.module:
+            return program.run_code(sys.stdin.buffer.read(), "-", options.arguments)
         start = program.run_module if options.module else program.run_file
         return start(options.program, options.arguments)
     except program.NoSuchModule as e:
         raise errors.GPIOError(str(e)) from None
+
+
+def _leave_to_pytest() -> None:
+    """Have a pytest that this program runs not warn that RPIO, whose plugin it finds, has been imported already.
+
+    It wants to rewrite the assertions of a plugin's package, and leaves one alone that says this word.
+    """
+    package = sys.modules["RPIO"]
+    package.__doc__ = f"{package.__doc__ or ''}\n(To pytest, under rpio run: PYTEST_DONT_REWRITE.)\n"
 
 
 def stand_in() -> None:

@@ -46,7 +46,7 @@ class WrapperParser(Parser):
         at, all_positional = 0, False
         while at < len(args) and missing:
             word = args[at]
-            if all_positional or not word.startswith("-"):
+            if all_positional or not word.startswith("-") or word == "-":
                 missing -= 1
             elif word == "--":
                 all_positional = True
