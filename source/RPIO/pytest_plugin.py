@@ -15,6 +15,9 @@ caused it returns: no test needs to sleep. A callback that raises fails the test
 another model than the 4B.
 
 With the fixture ``rpio_time`` a program's ``time.sleep()`` moves the board's clock, and takes no time.
+
+With ``rpi_gpio = true`` in pytest's configuration, ``import RPi.GPIO`` is RPIO in the whole session, at the top of test
+modules too.
 """
 
 from __future__ import annotations
@@ -381,9 +384,56 @@ class _SteppedDispatcher(Dispatcher):
         self._world.clock.sleep_until(due_ns)
 
 
+SWITCH = "rpi_gpio"
+HINT = f"""\
+To have RPIO stand in for RPi.GPIO where test modules import it, say in pytest.ini
+
+    [pytest]
+    {SWITCH} = true
+
+(pyproject.toml: [tool.pytest.ini_options]), or import it within tests that use the fixture rpi_gpio.
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Make the switch known."""
+    parser.addini(SWITCH, "import RPi.GPIO is RPIO in the whole session", type="bool", default=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Throw the switch before anything imports RPi.GPIO, a conftest.py included."""
+    if early_config.getini(SWITCH):
+        try:
+            facade.install_as_rpi_gpio()
+        except RuntimeError as e:
+            raise pytest.UsageError(f"{SWITCH} = true: {e}") from None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", 'rpio(model): the board that rpio_board simulates, "4B" without it')
+
+
+def _add_hint(outcome: Any) -> None:
+    """Say what to do where RPi.GPIO is what could not be imported."""
+    report = outcome.get_result()
+    if report.failed and "ModuleNotFoundError: No module named 'RPi" in report.longreprtext:
+        report.sections.append(("RPIO", HINT))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    """Add the hint to a test module that imports it."""
+    outcome = yield
+    _add_hint(outcome)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Add it to a test that does."""
+    outcome = yield
+    _add_hint(outcome)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -406,6 +456,8 @@ def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     world = SimulatedBoard(marker.args[0] if marker else "4B")
     facade.new_board(lambda *arguments: _SteppedDispatcher(world, *arguments))
     facade.board.use(world.sim, world.sim.hardware)
+    if shims.is_installed("RPi"):  # in the whole session, so the board has its rules
+        facade.board.be_strict()
     _ = facade.board.dispatcher  # made here, it is this thread's
     world.serve()
     monkeypatch.setattr(log, "callback_failed", _noting(world.errors, log.callback_failed))
@@ -429,7 +481,13 @@ def rpio_time(rpio_board: SimulatedBoard) -> Iterator[ProgramTime]:
 
 @pytest.fixture
 def rpi_gpio(rpio_board: SimulatedBoard) -> Iterator[ModuleType]:
-    """``RPi.GPIO``, played by RPIO on rpio_board, for programs that import it; gone after the test."""
+    """``RPi.GPIO``, played by RPIO on rpio_board, for programs that import it; gone after the test.
+
+    Where the session has it anyway, by the switch or under ``rpio run``, it is that one, and stays.
+    """
+    if shims.is_installed("RPi"):
+        yield import_module("RPi.GPIO")
+        return
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "RPi"}
     path = list(sys.path)
     facade.install_as_rpi_gpio()

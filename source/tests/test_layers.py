@@ -66,6 +66,7 @@ MAY_IMPORT = {
     "doctor": LOW
     | {"backends", "boards", "detect", "dma", "dma_channels", "doctor", "hardware_pwm", "_gpio"},
     "Exceptions": {"errors"},
+    "__pyinstaller": NOTHING,
 }
 """Module, or folder, -> what it may import of RPIO. Those that are not here (facade, sim, cli) may import anything."""
 

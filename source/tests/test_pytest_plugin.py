@@ -438,3 +438,71 @@ def test_what_cannot_be_replayed(rpio_board, tmp_path):
         rpio_board.replay(path)
     with pytest.raises(FileNotFoundError):
         rpio_board.replay(tmp_path / "none.vcd")
+
+
+# -- RPi.GPIO at the top of a test module ---------------------------------------------------------------------
+
+LAMP = """
+import RPi.GPIO as GPIO
+
+def toggle(channel):
+    GPIO.output(18, not GPIO.input(18))
+
+def start():
+    GPIO.setmode(GPIO.BCM)
+    GPIO.setup(18, GPIO.OUT, initial=GPIO.LOW)
+    GPIO.setup(17, GPIO.IN, pull_up_down=GPIO.PUD_UP)
+    GPIO.add_event_detect(17, GPIO.FALLING, callback=toggle)
+"""
+TOP = """
+import RPi.GPIO as GPIO
+from RPi import _GPIO
+import pytest
+import lamp
+
+def test_it_toggles(rpio_board):
+    lamp.start()
+    rpio_board.press(17)
+    assert rpio_board.wave(18) == "_-"
+
+def test_a_fresh_board_has_rpi_gpios_rules(rpio_board):
+    assert GPIO.getmode() is None
+    with pytest.raises(RuntimeError, match="Please set pin numbering mode"):
+        GPIO.setup(17, GPIO.IN)
+
+def test_the_fixture_is_the_same_module(rpi_gpio):
+    assert rpi_gpio is GPIO is lamp.GPIO and _GPIO.setup is GPIO.setup
+    GPIO.setmode(GPIO.BOARD)
+
+def test_and_stays(rpio_board):
+    import RPi.GPIO
+    assert RPi.GPIO is GPIO and GPIO.getmode() is None
+"""
+
+
+@pytest.mark.parametrize("place", ["pytest.ini", "pyproject.toml"])
+def test_a_switch_has_test_modules_import_rpi_gpio_at_their_top(pytester, place):
+    pytester.makepyfile(test_top=TOP, lamp=LAMP)
+    pytester.makeconftest("import RPi.GPIO")
+    options = "filterwarnings = error" if place == "pytest.ini" else 'filterwarnings = ["error"]'
+    section = "pytest" if place == "pytest.ini" else "tool.pytest.ini_options"
+    pytester.path.joinpath(place).write_text(f"[{section}]\nrpi_gpio = true\n{options}\n")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=4)
+
+
+def test_where_rpi_gpio_is_missing_the_report_says_what_to_do(pytester):
+    pytester.makepyfile(test_top=TOP, lamp=LAMP, test_within="def test_it():\n    import lamp\n")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--continue-on-collection-errors")
+    result.assert_outcomes(errors=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*No module named 'RPi'", "*- RPIO -*", "To have RPIO stand in*", "*rpi_gpio = true"]
+    )
+    assert str(result.stdout).count("rpi_gpio = true") == 2
+
+
+def test_another_rpi_gpio_in_the_way_of_the_switch_is_one_line(pytester):
+    pytester.mkpydir("RPi").joinpath("GPIO.py").touch()
+    pytester.makepyfile(early="import RPi.GPIO", test_it="def test_it(): pass")
+    pytester.makeini("[pytest]\nrpi_gpio = true")
+    result = pytester.runpytest_subprocess("-p", "early", "-p", "no:cacheprovider")
+    result.stderr.fnmatch_lines(["ERROR: rpi_gpio = true: another RPi has been imported already*"])

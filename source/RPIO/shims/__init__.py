@@ -9,6 +9,11 @@ import sys
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
+def is_installed(name: str) -> bool:
+    """Whether ``import NAME`` means the stand-in of that name."""
+    return os.path.join(FOLDER, name) in getattr(sys.modules.get(name), "__path__", ())
+
+
 def install(name: str) -> None:
     """Have ``import NAME`` mean the stand-in of that name, in this process. Twice is fine.
 
@@ -17,15 +22,21 @@ def install(name: str) -> None:
 
     Raises:
         RuntimeError: the real one has been imported already.
+        ImportError: a freezer has left the stand-in out of this program.
     """
     from importlib.util import module_from_spec, spec_from_file_location
 
     folder = os.path.join(FOLDER, name)
-    there = sys.modules.get(name)
-    if there is not None:
-        if folder in getattr(there, "__path__", ()):
-            return
+    if is_installed(name):
+        return
+    if name in sys.modules:
         raise RuntimeError(f"another {name} has been imported already: install RPIO's before it")
+    if not os.path.exists(os.path.join(folder, "__init__.py")):
+        raise ImportError(
+            f"{folder} is missing: this program was frozen without RPIO's {name}, which is loaded from files; "
+            "PyInstaller takes it with --collect-all RPIO, another freezer has to be told of the folder",
+            name=name,
+        )
     if FOLDER not in sys.path:
         sys.path.insert(1, FOLDER)
     spec = spec_from_file_location(
