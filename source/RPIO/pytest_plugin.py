@@ -22,6 +22,7 @@ modules too.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -39,7 +40,6 @@ from .pytest_time import ProgramTime, TestIsOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
     from typing import Any
@@ -449,6 +449,20 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         outcome.force_exception(failure)
 
 
+def _gpiozero_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have gpiozero take RPi.GPIO, where the tests have chosen nothing else."""
+    if "GPIOZERO_PIN_FACTORY" not in os.environ:
+        monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "rpigpio")
+
+
+def _end_gpiozero() -> None:
+    """Close the pins that gpiozero has on the board of a test: the next one's board is another."""
+    device: Any = getattr(sys.modules.get("gpiozero"), "Device", None)
+    if device is not None and type(device.pin_factory).__module__ == "gpiozero.pins.rpigpio":
+        device.pin_factory.close()
+        device.pin_factory = None
+
+
 @pytest.fixture
 def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedBoard]:
     """A fresh simulated board for ``import RPIO``, whose time the test moves: see RPIO.pytest_plugin."""
@@ -458,10 +472,12 @@ def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     facade.board.use(world.sim, world.sim.hardware)
     if shims.is_installed("RPi"):  # in the whole session, so the board has its rules
         facade.board.be_strict()
+        _gpiozero_takes(monkeypatch)
     _ = facade.board.dispatcher  # made here, it is this thread's
     world.serve()
     monkeypatch.setattr(log, "callback_failed", _noting(world.errors, log.callback_failed))
     yield world
+    _end_gpiozero()
     facade.new_board()
 
 
@@ -480,7 +496,7 @@ def rpio_time(rpio_board: SimulatedBoard) -> Iterator[ProgramTime]:
 
 
 @pytest.fixture
-def rpi_gpio(rpio_board: SimulatedBoard) -> Iterator[ModuleType]:
+def rpi_gpio(rpio_board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """``RPi.GPIO``, played by RPIO on rpio_board, for programs that import it; gone after the test.
 
     Where the session has it anyway, by the switch or under ``rpio run``, it is that one, and stays.
@@ -491,9 +507,11 @@ def rpi_gpio(rpio_board: SimulatedBoard) -> Iterator[ModuleType]:
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "RPi"}
     path = list(sys.path)
     facade.install_as_rpi_gpio()
+    _gpiozero_takes(monkeypatch)
     try:
         yield import_module("RPi.GPIO")
     finally:
+        _end_gpiozero()
         for name in [name for name in sys.modules if name.partition(".")[0] == "RPi"]:
             del sys.modules[name]
         sys.modules.update(before)

@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         os.environ["RPIO_BACKEND"] = options.backend
     facade.setwarnings(True)
     stand_in()
+    os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
     _leave_to_pytest()
     from . import program
 

@@ -108,3 +108,91 @@ def test_1_6_2_passes_on_real_pins_by_its_factory_for_rpio(fake_pi, fetch, tmp_p
         print(f" gpiozero 1.6.2 on RPIO: {passed} of {len(found)} pass ", end="")
     assert len(found) == 13
     assert set(found.values()) == {"passed"}, found
+
+
+# -- on a machine that is no Raspberry Pi, as gpiozero sees it in /proc -------------------------------------
+
+PROGRAM = """
+from gpiozero import Button, LED, PWMLED, Device
+
+led, button, dimmed = LED(17), Button(2), PWMLED(18)
+button.when_pressed = led.toggle
+import RPIO.sim
+RPIO.sim.press(2, ms=1)
+import time
+end = time.monotonic() + 20
+while not led.value and time.monotonic() < end:
+    time.sleep(0.001)
+dimmed.value = 0.5
+info = Device.pin_factory.board_info
+print(type(Device.pin_factory).__name__, info.model, info.revision, led.value, RPIO.sim.level(17), dimmed.value)
+"""
+SAYS = "RPiGPIOFactory 3B+ a020d3 1 1 0.5\n"
+FIRST = "import RPi.GPIO\n"
+INSTALL = "import RPIO, os; RPIO.install_as_rpi_gpio(); os.environ['GPIOZERO_PIN_FACTORY'] = 'rpigpio'\n"
+CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], check=True)"
+RPIO_RUN = (sys.executable, "-W", "error", "-m", "RPIO", "run", "-c")
+TESTS = """
+import pytest
+from gpiozero import Button, LED, Device
+
+@pytest.mark.parametrize("again", [1, 2])
+@pytest.mark.rpio("Zero")
+def test_a_button_toggles_an_led(rpio_board, rpi_gpio, again):
+    led, button = LED(17), Button(4)
+    button.when_pressed = led.toggle
+    rpio_board.press(4)
+    rpio_board.press(4)
+    rpio_board.press(4)
+    assert Device.pin_factory.board_info.model == "Zero"
+    rpio_board.assert_wave(17, "_-_-")
+"""
+
+
+@pytest.fixture(scope="module")
+def libraries(fetch):
+    """PYTHONPATH with gpiozero."""
+    return str(fetch(peers.installed, GPIOZERO, COLORZERO))
+
+
+def says(libraries, *command, **more):
+    env = {name: value for name, value in os.environ.items() if name != "GPIOZERO_PIN_FACTORY"}
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**env, "PYTHONPATH": libraries, "RPIO_BACKEND": "sim:3B+"},
+        check=False,
+        **more,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (*RPIO_RUN, PROGRAM),
+        (*RPIO_RUN, FIRST + PROGRAM),
+        (*RPIO_RUN, CHILD, PROGRAM),
+        (sys.executable, "-c", INSTALL + PROGRAM),
+    ],
+    ids=["run", "RPi.GPIO first", "child", "installed"],
+)
+def test_a_program_for_it_runs_on_the_simulated_board_and_knows_its_model(libraries, command):
+    assert says(libraries, *command) == SAYS
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_a_program_for_it_is_tested_with_the_pytest_plugin(libraries, tmp_path, switch):
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nfilterwarnings = error\nrpi_gpio = {switch}\n")
+    (tmp_path / "test_it.py").write_text(TESTS)
+    words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "2 passed" in says(libraries, *words, cwd=tmp_path)
+
+
+def test_every_model_that_is_simulated_has_a_revision_code_to_tell_it():
+    from RPIO import boards
+
+    assert all(boards.by_name(row.short).revision_code is not None for row in boards.ROWS)

@@ -4,6 +4,8 @@
 What differs is in RPIO's documentation, "Differences".
 """
 
+import sys as _sys
+
 import RPIO as _RPIO
 from RPIO import (
     BCM,
@@ -71,6 +73,29 @@ def gpio_function(channel: int) -> int:
 def setwarnings(gpio_warnings: int) -> None:
     """Switch warnings on or off."""
     _RPIO.setwarnings(gpio_warnings)
+    _tell_gpiozero()
+
+
+def _tell_gpiozero() -> None:
+    """Have gpiozero ask RPIO which Raspberry Pi it is on, where that is simulated: /proc does not know of it.
+
+    Its factory for RPi.GPIO calls setwarnings() when it begins, before it asks; nothing public of it tells it.
+    Source: gpiozero 2.0.1, pins/rpigpio.py and pins/local.py.
+    """
+    local = _sys.modules.get("gpiozero.pins.local")
+    ask = getattr(local, "get_pi_revision", None)
+    if ask is None or getattr(ask, "__module__", "") == __name__:
+        return
+
+    def get_pi_revision() -> int:
+        """As gpiozero's, of the board that RPIO simulates."""
+        from RPIO.backends.sim import SimBackend
+
+        board = _facade.board
+        code = board.hardware.revision_code if isinstance(board.backend, SimBackend) else None
+        return ask() if code is None else code
+
+    local.get_pi_revision = get_pi_revision  # type: ignore[union-attr]
 
 
 _facade.board.be_strict()
