@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Run cases on the original RPIO or on ours: from stdin as JSON, what became of them to stdout, as runner.py does.
 
-Beside the module's names a line may use preset(line, code), level(line, value), Index(17), Float() and `calls`. What
-a line prints and logs is told with its warnings, as of the kinds "printed" and "logged". The argument is the original's
-folder, on the fake Pi; or RPIO, anywhere. Run by test_original_api.py and by nobody else.
+Beside the module's names a line may use preset(line, code), level(line, value), talk(), Index(17), Float() and `calls`.
+What it prints and logs is told with its warnings, as of the kinds "printed" and "logged". The argument is the folder of
+the original, on the fake Pi; or RPIO, anywhere. Run by test_original_api.py and by nobody else.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
+from functools import partial
 from types import ModuleType
+from typing import Any
 
-from runner import CASE_TIME_LIMIT_S, Float, Index, World, run_line
+from runner import CASE_TIME_LIMIT_S, Float, Index, World, run_line, until
 
 MEMORY, GPIO_AT, GPIO_BYTES, LEVEL_AT = "/dev/mem", 0x20200000, 0x100, 0x34
 VALUE_FILES = ("rcu_expedited", "rcu_normal", "fscaps", "profiling")
@@ -36,6 +39,7 @@ LOADED_ONCE = (
 PULLED_UP = range(9)
 """After power-on, on every board; it is what the simulated one has."""
 MS_BIND = 4096
+TALK_S = 5
 ALTERNATES = {4: "ALT0", 5: "ALT1", 6: "ALT2", 7: "ALT3", 3: "ALT4", 2: "ALT5", 0: "IN", 1: "OUT"}
 
 
@@ -107,6 +111,42 @@ def load(subject: str) -> tuple[ModuleType, OriginalWorld | OurWorld]:
     return module, world
 
 
+class Talk:
+    """A port whose callback decodes each message and sends it back, as programs for Python 3 do, and clients of it."""
+
+    def __init__(self, module: ModuleType, closes: bool = False, threaded: bool = False) -> None:
+        self.heard: list[str] = []
+        self._module, self._closes, self._clients = module, closes, []
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        module.add_tcp_callback(self._port, self._on_message, threaded)
+        module.wait_for_interrupts(threaded=True)
+
+    def _on_message(self, client: Any, message: Any) -> None:
+        text = message.decode()
+        self.heard.append(text)
+        client.send(f"echo: {text}\n".encode())
+        if self._closes:
+            self._module.close_tcp_client(client.fileno())
+
+    def say(self, chunk: bytes, who: int = 0) -> bytes:
+        """Send it as that client, and return what comes back; b"" is the end."""
+        while len(self._clients) <= who:
+            self._clients.append(socket.create_connection(("127.0.0.1", self._port), TALK_S))
+        self._clients[who].sendall(chunk)
+        return self._clients[who].recv(1024)
+
+    def lengths(self, chunk: bytes, count: int) -> list[int]:
+        """Send it at once, and return how long so many messages of it were."""
+        self.say(chunk)
+        until(lambda: len(self.heard) >= count)
+        return [len(text) for text in self.heard]
+
+    def hang_up(self, who: int = 0) -> None:
+        self._clients[who].close()
+
+
 class Told:
     """What a line prints, in C or in Python, and what it logs."""
 
@@ -146,7 +186,7 @@ def run_case(
         told = Told()
         names: dict[str, object] = {name: getattr(module, name) for name in dir(module) if name[0] != "_"}
         names |= {"preset": world.preset, "level": world.level, "GPIO": module}
-        names |= {"Index": Index, "Float": Float, "calls": []}
+        names |= {"Index": Index, "Float": Float, "calls": [], "talk": partial(Talk, module)}
         told.take()
         with open(writer, "w") as out:
             for line in lines:

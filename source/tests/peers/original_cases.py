@@ -184,6 +184,36 @@ def sequences() -> Iterator[Case]:
     )
 
 
+def talks() -> Iterator[Case]:
+    """TCP callbacks."""
+    said = ("hello\\r\\n", "  two words \\n", "no newline", "x\\ny\\n", "\\t\\x00\\n", "gr\\xc3\\xbcn")
+    yield short("t = talk()", *(f"t.say(b'{text}')" for text in said), "t.heard")
+    for text in ("\\r\\n", " ", "\\n\\n"):
+        yield short("t = talk()", "t.say(b'one')", f"t.say(b'{text}')", "t.heard", "t.say(b'two', 1)")
+    yield short("t = talk()", "t.lengths(b'a' * 1501, 2)")
+    yield short("t = talk()", "t.lengths(b'a' * 1023 + b' ' + b'b' * 9, 2)")
+    yield short(
+        "t = talk()",
+        "t.say(b'one', 0)",
+        "t.say(b'two', 1)",
+        "t.say(b'one', 0)",
+        "t.hang_up(0)",
+        "t.say(b'two', 1)",
+    )
+    yield short(
+        "t = talk(closes=True)", "t.say(b'one')", "t._clients[0].recv(99)", "t.say(b'two', 1)", "t.heard"
+    )
+    yield short("t = talk(threaded=True)", "t.say(b'one')", "t.say(b'two')", "t.heard", "cleanup()")
+    yield short(
+        "t = talk()",
+        "t.say(b'one')",
+        "u = talk()",
+        "u.say(b'two')",
+        "t.say(b'three')",
+        "cleanup_interrupts()",
+    )
+
+
 def pulse_sequences() -> Iterator[Case]:
     """The same of RPIO.PWM."""
     started = (*QUIET, "PWM.setup(100)", "PWM.init_channel(0, 3200)")
@@ -297,5 +327,5 @@ def pulse_sequences() -> Iterator[Case]:
     )
 
 
-GROUPS = (levels, sequences, pulses, pulse_sequences)
+GROUPS = (levels, sequences, talks, pulses, pulse_sequences)
 CASES = tuple(dict.fromkeys(case for group in GROUPS for case in group()))
