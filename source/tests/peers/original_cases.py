@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from .cases import Case
 
 REVISION = "000e"
+OLD_REVISIONS = (*("0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"), "000d", "000e", "000f")
 
 STRANGE = (
     *(
@@ -327,5 +328,17 @@ def pulse_sequences() -> Iterator[Case]:
     )
 
 
-GROUPS = (levels, sequences, talks, pulses, pulse_sequences)
+def boards() -> Iterator[Case]:
+    """What is known of a board, and what a channel is on it."""
+    pins, gpios = range(1, 27), range(32)
+    for revision in OLD_REVISIONS:
+        known = ("RPI_REVISION", "RPI_REVISION_HEX", "sysinfo()")
+        yield Case((*known, *(f"channel_to_gpio({gpio})" for gpio in gpios)), revision)
+        yield Case(("setmode(BOARD)", *(f"channel_to_gpio({pin})" for pin in pins)), revision)
+    yield Case(("RPI_REVISION_HEX", "sysinfo()"), "1000000e")  # overvolted
+    yield Case(("RPI_REVISION", "RPI_REVISION_HEX", "sysinfo()"), "0010")
+    yield Case(("RPI_REVISION", "RPI_REVISION_HEX", "sysinfo()"), "a020d3")
+
+
+GROUPS = (levels, sequences, talks, boards, pulses, pulse_sequences)
 CASES = tuple(dict.fromkeys(case for group in GROUPS for case in group()))

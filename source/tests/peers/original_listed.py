@@ -219,6 +219,14 @@ def _models(found: Difference) -> bool:
     return "MODEL_DATA" in found.line
 
 
+def _unknown_board(found: Difference) -> bool:
+    return found.line == "sysinfo()" and raised(found.theirs, "KeyError")
+
+
+def _revision_of_the_header(found: Difference) -> bool:
+    return found.line == "RPI_REVISION" and (found.theirs.text, found.ours.text) == ("2", "3")
+
+
 def _exceptions_module(found: Difference) -> bool:
     return found.line.startswith("GPIO.Exceptions.") and accepted(found)
 
@@ -423,6 +431,12 @@ ON_PURPOSE = (
     Listed("versions", _versions, "``VERSION``, ``VERSION_GPIO`` and ``PWM.VERSION`` are its own"),
     Listed("pull constants", _pull_constants, "``PUD_OFF``, ``PUD_DOWN``, ``PUD_UP`` are 0, 1, 2"),
     Listed("models", _models, "``MODEL_DATA`` of 0.10.0 ends before the B+"),
+    Listed("unknown board", _unknown_board, "``sysinfo()`` is a KeyError on unknown boards"),
+    Listed(
+        "revision",
+        _revision_of_the_header,
+        "``RPI_REVISION`` 1, 2 or 3, and 2 for boards that it does not know",
+    ),
     Listed("Exceptions", _exceptions_module, "``RPIO.Exceptions`` is there when it has been imported"),
     Listed(
         "functions named", _functions_named, '``RPIO._RPIO.GPIO_FUNCTIONS`` lacks ALT1 to ALT5, or says "-"'
