@@ -158,7 +158,29 @@ class Servo:
             _channels().stop_servo(*self._wanted, gpio)
 
 
-class PWM:
+class _Means:
+    """What makes the pulses, or would: "hardware", "dma" or "soft"."""
+
+    def __get__(self, pwm: PWM | None, kind: type[PWM]) -> str:
+        if pwm is None:
+            return self  # type: ignore[return-value]
+        pulses = facade.board.pulses
+        return pulses.means_of(pwm._rpio_line, pwm._rpio_period_ns, pwm._rpio_asked_means)
+
+
+class _AnyNew:
+    """As in C, where __new__() looks at no arguments: those of a subclass may hand theirs on.
+
+    A class of its own, so that PWM's signature is that of its __init__().
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *args: object, **keywords: object) -> _AnyNew:
+        return super().__new__(cls)
+
+
+class PWM(_AnyNew):
     """PWM on an output: *channel* in the numbering mode of the moment, *frequency* in Hz.
 
     Nothing is driven before start(). Where an overlay has connected the channel to the hardware's PWM, and the program
@@ -177,7 +199,16 @@ class PWM:
         ValueError: the frequency is not greater than 0, or beyond what software can do (1 MHz).
     """
 
-    __slots__ = ("__weakref__", "_asked_means", "_duty", "_line", "_period_ns", "_running")
+    # Subclasses have attributes of any name, and may be called PWM, so that two underscores would not keep them apart.
+    __slots__ = (
+        "__weakref__",
+        "_rpio_asked_means",
+        "_rpio_duty",
+        "_rpio_line",
+        "_rpio_period_ns",
+        "_rpio_running",
+    )
+    means = _Means()  # no property, which would keep a subclass from having an attribute of that name
 
     Servo = Servo
 
@@ -189,19 +220,19 @@ class PWM:
     VERSION = RPIO_VERSION
 
     def __init__(self, channel: int, frequency: float, *, means: str | None = None) -> None:
-        line: int | None = getattr(self, "_line", None)
+        line: int | None = getattr(self, "_rpio_line", None)
         if line is not None:  # called again, perhaps for another channel
             facade.board.pulses.end(line, self)
-        self._running = False
-        self._duty = 0.0
+        self._rpio_running = False
+        self._rpio_duty = 0.0
         channel = index(channel)
         arguments.real(frequency)  # types come first, values after the channel
-        self._asked_means = _means_of(means)
-        self._line = facade.board.pulses.claim(channel, self, means)
+        self._rpio_asked_means = _means_of(means)
+        self._rpio_line = facade.board.pulses.claim(channel, self, means)
         try:
-            self._period_ns = arguments.period_ns_of(frequency)
+            self._rpio_period_ns = arguments.period_ns_of(frequency)
         except ValueError:
-            facade.board.pulses.drop(self._line, self)
+            facade.board.pulses.drop(self._rpio_line, self)
             raise
 
     def start(self, dutycycle: float) -> None:
@@ -210,50 +241,38 @@ class PWM:
         Raises:
             WrongDirectionException: the channel is no output any more. PWMExistsError. ValueError.
         """
-        was_running, self._running = self._running, True
+        was_running, self._rpio_running = self._rpio_running, True
         try:
-            self._duty = arguments.duty_of(dutycycle)
-            facade.board.pulses.start(self._line, self, self._asked_means, *self._times_ns)
+            self._rpio_duty = arguments.duty_of(dutycycle)
+            facade.board.pulses.start(self._rpio_line, self, self._rpio_asked_means, *_times_ns(self))
         except BaseException:
-            self._running = was_running
+            self._rpio_running = was_running
             raise
-        if not self._running:  # stopped in the middle
-            self.stop()
+        if not self._rpio_running:  # stopped in the middle
+            _end(self)
 
     def ChangeDutyCycle(self, dutycycle: float) -> None:
         """Have *dutycycle* percent of each period high: 0.0 to 100.0. Before start() it is only checked."""
-        self._duty = arguments.duty_of(dutycycle)
-        if self._running:
-            facade.board.pulses.change(self._line, self, *self._times_ns)
+        self._rpio_duty = arguments.duty_of(dutycycle)
+        if self._rpio_running:
+            facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
 
     def ChangeFrequency(self, frequency: float) -> None:
         """Change the frequency, in Hz. Before start() it is the one to start with."""
-        self._period_ns = arguments.period_ns_of(frequency)
-        if self._running:
-            facade.board.pulses.change(self._line, self, *self._times_ns)
+        self._rpio_period_ns = arguments.period_ns_of(frequency)
+        if self._rpio_running:
+            facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
 
     def stop(self) -> None:
         """End with the output low; start() begins again with the same frequency. Twice is fine.
 
         A signal handler may call it: what it has interrupted begins nothing again.
         """
-        self._running = False
-        line = getattr(self, "_line", None)
-        if line is not None:
-            facade.board.pulses.end(line, self)
-
-    @property
-    def means(self) -> str:
-        """What makes the pulses, or would: "hardware", "dma" or "soft"."""
-        return facade.board.pulses.means_of(self._line, self._period_ns, self._asked_means)
-
-    @property
-    def _times_ns(self) -> tuple[int, int]:
-        return self._period_ns, round(self._period_ns * self._duty)
+        _end(self)
 
     def __del__(self) -> None:
         # As RPi.GPIO: a program that lets go of the object expects silence. Not by stop(), which may be overridden.
-        line = getattr(self, "_line", None)
+        line = getattr(self, "_rpio_line", None)
         if line is not None:
             facade.board.pulses.drop(line, self)
 
@@ -357,6 +376,18 @@ class PWM:
         """End all channels and servos, their GPIOs low, and waves that DMA plays. setup() begins again."""
         facade.board.player.stop_all("dma")
         _channels().cleanup()
+
+
+def _end(pwm: PWM) -> None:
+    """What stop() does, whatever a subclass has in its place."""
+    pwm._rpio_running = False
+    line = getattr(pwm, "_rpio_line", None)
+    if line is not None:
+        facade.board.pulses.end(line, pwm)
+
+
+def _times_ns(pwm: PWM) -> tuple[int, int]:
+    return pwm._rpio_period_ns, round(pwm._rpio_period_ns * pwm._rpio_duty)
 
 
 PWM._PWM = PWM  # type: ignore[attr-defined]  # the C module of the original had the same functions

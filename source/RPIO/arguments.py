@@ -37,47 +37,71 @@ PULLS = {0: model.PUD_OFF, 1: model.PUD_DOWN, 2: model.PUD_UP} | model.PULLS
 """Every number of a pull, the original RPIO's 0, 1 and 2 too."""
 HOLDOFF_MAX_MS = 86_400_000
 FILTER_MAX_US = 10_000_000
+DUTY_BOUNDS = (-(2.0**-150), 100.0 + 2.0**-18)
+"""What is 0.0 and 100.0 to RPi.GPIO, which keeps a C float; 100 * (0.1 + 0.2) / 0.3 is a little more than 100."""
 TIMEOUT_MAX_MS = 2**31 - 1
 """What RPi.GPIO's int holds, and poll(2)."""
 
 
+def _integer(number: object) -> int | None:
+    """Return an integer, None for what is none, such as numpy's arrays, whose ``__index__`` raises."""
+    try:
+        return index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
 def integer(name: str, value: object) -> int:
     """Return the int of that parameter; whatever has ``__index__`` is one. TypeError."""
-    if not hasattr(value, "__index__"):
+    number = _integer(value)
+    if number is None:
         raise TypeError(f"{name} is an int, not {value!r}")
-    return index(value)
+    return number
 
 
 def channel_list(channels: Channels) -> Sequence[int]:
     """Return one channel or a list or tuple of channels as a sequence."""
     if isinstance(channels, (list, tuple)):
         return channels
-    if hasattr(channels, "__index__"):
-        return (channels,)
-    raise ValueError("Channel must be an integer or list/tuple of integers")
+    channel = _integer(channels)
+    if channel is None:
+        raise ValueError("Channel must be an integer or list/tuple of integers")
+    return (channel,)
 
 
 def channel_in_list(channel: object) -> int:
     """Return one channel of a list."""
-    if not hasattr(channel, "__index__"):
+    number = _integer(channel)
+    if number is None:
         raise ValueError("Channel must be an integer")
-    return index(channel)
+    return number
 
 
 def value_list(values: object) -> Sequence[int]:
     """Return one value or a list or tuple of values as a sequence."""
     if isinstance(values, (list, tuple)):
         return values
-    if hasattr(values, "__index__"):
-        return (values,)  # type: ignore[return-value]
-    raise ValueError("Value must be an integer/boolean or a list/tuple of integers/booleans")
+    value = _level(values)
+    if value is None:
+        raise ValueError("Value must be an integer/boolean or a list/tuple of integers/booleans")
+    return (value,)
 
 
 def level_in_list(value: object) -> int:
     """Return 0 or 1 for one value of a list."""
-    if not hasattr(value, "__index__"):
+    level = _level(value)
+    if level is None:
         raise ValueError("Value must be an integer or boolean")
-    return 1 if index(value) else 0
+    return level
+
+
+def _level(value: object) -> int | None:
+    """Return 0 or 1, None for what is no integer; numpy's bool is one here, which has no ``__index__``."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
+        return 1 if value else 0
+    number = _integer(value)
+    return None if number is None else 1 if number else 0
 
 
 def number_of(name: str, value: object, words: dict[str, int]) -> int:
@@ -286,9 +310,10 @@ def period_ns_of(frequency_hz: float) -> int:
 def duty_of(duty_percent: float) -> float:
     """Return a duty cycle, 0.0 to 1.0, from RPi.GPIO's 0.0 to 100.0."""
     duty_percent = real(duty_percent)
-    if not 0.0 <= duty_percent <= 100.0:
+    lowest, highest = DUTY_BOUNDS
+    if not lowest <= duty_percent <= highest:
         raise ValueError("dutycycle must have a value from 0.0 to 100.0")
-    return duty_percent / 100.0
+    return min(max(duty_percent, 0.0), 100.0) / 100.0
 
 
 def real(number: object) -> float:

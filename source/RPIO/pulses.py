@@ -296,7 +296,7 @@ class Pulses:
         """The line is an output again: go on, as RPi.GPIO, whose thread has never noticed."""
         drive = self._book.get(line)
         if drive is not None and drive.means == "hardware":
-            self.end_of(line)  # which the line was taken from
+            self.end_of(line, keep_owner=True)  # which the line was taken from
         elif drive is not None and drive.wave is not None:
             self._carry_out(line, drive)
         self.interrupt(line)
@@ -334,30 +334,35 @@ class Pulses:
             self._book.pop(line, None)
             self._silence(line)
 
-    def end_of(self, line: int) -> None:
-        """End what drives the line, for good: it is being cleaned up. Its owner keeps it from others until stop()."""
+    def end_of(self, line: int, keep_owner: bool = False) -> None:
+        """End what drives the line, for good: it is being cleaned up, and free for others. *keep_owner*: not for them,
+        until its stop().
+        """
         end = self._enders.pop(line, None)
         self._resumers.pop(line, None)
-        if end is not None:
-            self._book.pop(line, None)
-            end(line)
         drive = self._book.get(line)
-        if drive is not None and drive.wave is not None:
+        if end is not None or not keep_owner:
+            self._book.pop(line, None)
+        elif drive is not None:
             # Another one, as what has been interrupted may be about to fill this one.
             self._book[line] = Drive(drive.owner, drive.means)
+        if end is not None:
+            end(line)
+        elif drive is not None and drive.wave is not None:
             self._silence(line)
 
     def end_all(self) -> bool:
-        """The same for all lines. Whether there were any."""
-        lines = [line for line in list(self._book) if self.drives(line)]
+        """The same for all lines. Whether any of them had pulses."""
+        lines = list(self._book)
+        driven = any(self.drives(line) for line in lines)
         for line in lines:
             self.end_of(line)
-        return bool(lines)
+        return driven
 
     def end_lent(self) -> None:
         """End the lines that DMA drives, low: it is about to be given back."""
         for line in self.by_dma.lines:
-            self.end_of(line)
+            self.end_of(line, keep_owner=True)
 
     def _silence(self, line: int) -> None:
         """End the pulses of a line, low. Nothing where there are none."""

@@ -260,6 +260,23 @@ def test_warnings_can_be_switched_off(board, sim):
 # -- levels -------------------------------------------------------------------------------------------------
 
 
+class Array:
+    """As numpy's of several numbers: it has __index__, which raises."""
+
+    def __index__(self):
+        raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+
+class Flag:
+    """Something true or false that is no integer."""
+
+    def __init__(self, truth):
+        self.truth = truth
+
+    def __bool__(self):
+        return bool(self.truth)
+
+
 @pytest.mark.parametrize(
     ("channels", "values", "error", "text"),
     [
@@ -274,6 +291,11 @@ def test_warnings_can_be_switched_off(board, sim):
         (22, 1, RuntimeError, "The GPIO channel has not been set up as an OUTPUT"),
         (23, 1, RuntimeError, "The GPIO channel has not been set up as an OUTPUT"),
         (99, 1, ValueError, "The channel sent is invalid on a Raspberry Pi"),
+        (Array(), 1, ValueError, "Channel must be an integer or list/tuple of integers"),
+        ([17, Array()], 1, ValueError, "Channel must be an integer"),
+        (17, Array(), ValueError, "Value must be an integer/boolean or a list/tuple of integers/booleans"),
+        (17, Flag(1), ValueError, "Value must be an integer/boolean or a list/tuple of integers/booleans"),
+        ([17, 18], [1, Array()], ValueError, "Value must be an integer or boolean"),
     ],
 )
 def test_output_checks_in_the_order_of_rpi_gpio(board, channels, values, error, text):
@@ -282,6 +304,16 @@ def test_output_checks_in_the_order_of_rpi_gpio(board, channels, values, error, 
     with pytest.raises(error) as e:
         board.output(channels, values)
     assert str(e.value) == text
+
+
+@pytest.mark.parametrize("name", ["bool", "bool_"])
+def test_numpys_bool_is_a_value(board, sim, name):
+    kind = type(name, (Flag,), {"__module__": "numpy"})
+    board.setup([17, 18, 22, 23], OUT, PUD_OFF, 0)
+    board.output(17, kind(True))
+    board.output([18, 22], [kind(False), kind(True)])
+    board.force_output(23, kind(True))
+    assert [sim.read(n) for n in (17, 18, 22, 23)] == [1, 0, 1, 1]
 
 
 def test_output_writes_what_comes_before_the_bad_item(board, sim):

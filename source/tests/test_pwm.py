@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RPIO.PWM: RPi.GPIO's class, its errors in their order, and what it drives. Waves are held by the contract tests."""
 
+import copy
 import gc
 import importlib
+import inspect
+import pickle
 
 import pytest
 
@@ -127,7 +130,16 @@ def test_an_object_is_checked_in_this_order(out, arguments, error, text):
         RPIO.PWM(*arguments)
 
 
-@pytest.mark.parametrize("duty", [-0.1, 100.1, float("nan"), 1e9])
+@pytest.mark.parametrize(("duty", "level"), [(100 * (0.1 + 0.2) / 0.3, 1), (100.00000381, 1), (-1e-46, 0)])
+def test_a_duty_cycle_that_a_c_float_rounds_to_0_or_100_is_that(out, duty, level):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(duty)
+    pwm.ChangeDutyCycle(duty)
+    out.advance(25)
+    assert out.wave(18) == ("_-" if level else "_")
+
+
+@pytest.mark.parametrize("duty", [-0.1, -1e-44, 100.1, 100.0000039, float("nan"), float("inf"), 1e9])
 def test_a_duty_cycle_is_from_0_to_100(out, duty):
     pwm = RPIO.PWM(18, 100)
     for call in (pwm.start, pwm.ChangeDutyCycle):
@@ -179,7 +191,7 @@ def test_as_an_input_it_rests_and_as_an_output_again_it_goes_on(out):
 def test_an_object_that_has_stopped_changes_nothing_for_the_next(out):
     first = RPIO.PWM(18, 100)
     first.start(50)
-    first._running = True  # as a thread that is between the two halves of ChangeDutyCycle()
+    first._rpio_running = True  # as a thread that is between the two halves of ChangeDutyCycle()
     RPIO.facade.board.pulses.end(18, first)
     second = RPIO.PWM(18, 100)
     second.start(50)
@@ -199,6 +211,110 @@ def test_after_cleanup_it_does_not_come_back_by_itself(out):
     assert out.wave(18)[-1] == "_"
     pwm.start(100)
     assert out.level(18) == 1
+
+
+@pytest.mark.parametrize("clean_up", [(), (18,)], ids=["all", "one"])
+@pytest.mark.parametrize("started", [True, False])
+def test_after_cleanup_the_channel_is_free_for_a_new_object_which_the_old_one_does_not_disturb(
+    out, clean_up, started
+):
+    old = RPIO.PWM(18, 100)
+    if started:
+        old.start(50)
+    RPIO.cleanup(*clean_up)
+    RPIO.setup(18, OUT, initial=0)
+    new = RPIO.PWM(18, 100)
+    new.start(50)
+    out.advance(2)
+    old.ChangeDutyCycle(10)
+    old.ChangeFrequency(500)
+    old.stop()
+    with raises(RuntimeError, "A PWM object already exists for this GPIO channel"):
+        old.start(10)
+    del old
+    gc.collect()
+    out.advance(18)
+    assert out.wave(18, step_ms=1)[-20:] == "-----_____-----_____"
+    new.stop()
+    RPIO.PWM(18, 100)
+
+
+def test_an_old_object_leaves_alone_what_a_channel_has_become_after_cleanup(out):
+    old = RPIO.PWM(18, 100)
+    old.start(50)
+    RPIO.cleanup()
+    RPIO.setup(18, OUT, initial=1)
+    old.ChangeDutyCycle(10)
+    old.stop()
+    del old
+    gc.collect()
+    assert out.level(18) == 1
+
+
+def test_a_subclass_may_have_a_new_that_hands_its_arguments_on(out):
+    class Lamp(RPIO.PWM):
+        def __new__(cls, *arguments, **named):
+            return super().__new__(cls, *arguments, **named)
+
+        def __init__(self, name, pin, hz=100):
+            super().__init__(pin, hz)
+
+    lamp = Lamp("kitchen", 18, hz=200)
+    lamp.start(100)
+    assert out.level(18) == 1
+    assert list(inspect.signature(RPIO.PWM).parameters) == ["channel", "frequency", "means"]
+    assert list(inspect.signature(Lamp.__init__).parameters)[1:] == ["name", "pin", "hz"]
+
+
+def test_a_subclass_may_have_attributes_of_any_name(out):
+    class PWM(RPIO.PWM):
+        def __init__(self, pin):
+            self.__line = self.__duty = self.__running = "its own"
+            super().__init__(pin, 100)
+
+    names = {"duty", "line", "running", "period_ns", "asked_means", "times_ns", "end", "frequency", "channel"}
+    names |= {f"_{name}" for name in names} | {name for name in dir(RPIO.PWM) if not name.startswith("_")}
+    pwm = PWM(18)
+    start, change, faster, stop = pwm.start, pwm.ChangeDutyCycle, pwm.ChangeFrequency, pwm.stop
+    for name in names:
+        setattr(pwm, name, "its own")
+    start(50)
+    change(20)
+    faster(200)
+    out.advance(15)
+    out.assert_wave(18, "-----_____ -____", step_ms=1)
+    stop()
+    assert {getattr(pwm, name) for name in names} == {"its own"} and out.level(18) == 0
+
+
+def test_a_stop_in_the_middle_of_start_ends_it_whatever_a_subclass_has_for_stop(out, monkeypatch):
+    class Fade(RPIO.PWM):
+        def stop(self):
+            raise AssertionError("not called by RPIO")
+
+    pwm, begin = Fade(18, 100), out.sim.pwm
+
+    def interrupted(*arguments):
+        begin(*arguments)
+        RPIO.PWM.stop(pwm)
+
+    monkeypatch.setattr(out.sim, "pwm", interrupted)
+    pwm.start(100)
+    assert out.level(18) == 0
+
+
+def test_a_copy_is_another_object_and_does_not_end_the_first(out):
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(100)
+    for made in (copy.copy(pwm), copy.deepcopy(pwm)):
+        with raises(RuntimeError, "A PWM object already exists for this GPIO channel"):
+            made.start(50)
+        made.stop()
+        del made
+    gc.collect()
+    assert out.level(18) == 1
+    with pytest.raises(pickle.PicklingError, match=r"attribute lookup PWM on RPIO\.PWM failed"):
+        pickle.dumps(pwm)
 
 
 def test_a_subclass_with_a_stop_of_its_own_is_let_go_of_without_it(out):

@@ -4,7 +4,7 @@
 A case starts on blank registers (every line an input) in a process of its own. What its lines may use beside the
 module's names: preset(line, code) and level(line, value), what somebody else did to the registers; prime(line),
 edge(line, level), edge_soon(line, level), edges at a watched line; until(condition); Index(17), an integer that
-is no int, Float(), a number that is no float; `calls`, an empty list.
+is no int, Array(), which is none in spite of its __index__, Float(), a number that is no float; `calls`, an empty list.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ NO_CHANNELS = (
     "iter([17])",
     "{17: 1}",
     "Index(17)",
+    "Array()",
+    "[Array()]",
     "GPIO",
 )
 ODD_CHANNELS = (
@@ -92,7 +94,7 @@ CHANNEL_LISTS = (
     *("[]", "()", "[17]", "(17,)", "[17, 27]", "(17, 17)", "[True]", "[[17]]", "[17, (27,)]", "[None]"),
     *("['17']", "[17, '27']", "[17.0]", "[17, 54]", "[54, 17]", "[Index(17)]", "[2**40]", "[17, -1]"),
 )
-NO_INTEGERS = ("1.0", "'1'", "b'1'", "None", "[1]", "(1,)", "{1}", "Index(1)", "GPIO")
+NO_INTEGERS = ("1.0", "'1'", "b'1'", "None", "[1]", "(1,)", "{1}", "Index(1)", "Array()", "GPIO")
 ODD_INTEGERS = ("True", "False", "-1", "2", "7", "99", "2**31", "2**40", "2**70", "-2**70")
 NO_PINS = (
     "0",
@@ -622,6 +624,13 @@ def pulse_widths() -> Iterator[Case]:
             "0.0",
             "100.01",
             "-0.01",
+            "100 * (0.1 + 0.2) / 0.3",
+            "100.00000381",
+            "100.0000039",
+            "-1e-46",
+            "-1e-44",
+            "float('nan')",
+            "float('inf')",
             "-1",
             "101",
             "True",
@@ -642,6 +651,7 @@ def pulse_widths() -> Iterator[Case]:
     yield Case((*PWM, "del p", "q = PWM(17, 60)"))
     yield Case((*PWM, "p.start(50)", "del p", "q = PWM(17, 60)"))
     yield Case((*PWM, "cleanup()", *OUT, "q = PWM(17, 60)"))
+    yield Case((*PWM, "p.start(0)", "cleanup(17)", "setup(17, OUT)", "q = PWM(17, 60)"))
     yield Case((*PWM, "cleanup()", "p.start(0)"))
     yield Case((*PWM, "setup(17, IN)", "p.start(0)"))
     yield Case((*PWM, "p.colour = 1"))
@@ -649,6 +659,29 @@ def pulse_widths() -> Iterator[Case]:
     yield Case((*PWM, "p.gpio"))
     yield Case((*PWM, "type(p).__name__", "type(p).__module__", "isinstance(p, PWM)"))
     yield Case((*OUT, "class Mine(PWM): pass", "m = Mine(17, 50)", "m.start(0)", "m.colour = 1", "m.stop()"))
+    yield Case(
+        (
+            *OUT,
+            "class Mine(PWM): pass",
+            "m = Mine(17, 50)",
+            "m.means = 1",
+            "m._duty = 2",
+            "m.start(0)",
+            "m.means",
+        )
+    )
+    new = "def new(cls, *a): return PWM.__new__(cls, *a)"
+    yield Case(
+        (
+            *OUT,
+            new,
+            "Mine = type('Mine', (PWM,), {'__new__': new})",
+            "m = Mine(17, 50)",
+            "m.start(0)",
+            "m.stop()",
+        )
+    )
+    yield Case((*OUT, "PWM.__new__(PWM, 1, 2, x=3) is not None"))
     yield Case((*OUT, "p = PWM.__new__(PWM)", "type(p).__name__"))
 
 

@@ -28,7 +28,7 @@ class Listed(NamedTuple):
 
 PYTHON_COMPLAINS = re.compile(
     r"takes? (exactly|at most|from|no|\d+)|missing( \d+)? required|unexpected keyword|invalid keyword"
-    r"|multiple values|given by name|interpreted as an integer|must be real number|an integer is required"
+    r"|multiple values|given by name|interpreted as an integer|must be real number|an integer is required|scalar index"
 )
 """What an interpreter says of arguments that do not fit a signature. It changes from version to version."""
 MODE_WANTED = "Please set pin numbering mode using"
@@ -117,7 +117,16 @@ def _remove_before_setup(found: Difference) -> bool:
 
 def _pwm_limits(found: Difference) -> bool:
     strange = any(value in found.line for value in ("'nan'", "'inf'", "2**70"))
-    return strange and refused(found) and "ValueError" in found.ours.raised
+    return strange and refused(found) and "dutycycle" not in found.ours.text
+
+
+def _duty_is_no_number(found: Difference) -> bool:
+    return refused(found) and "'nan'" in found.line and "dutycycle must have" in found.ours.text
+
+
+def _pwm_after_cleanup(found: Difference) -> bool:
+    cleaned = any(line.startswith("cleanup(") for line in found.case.lines)
+    return accepted(found) and cleaned and "already exists" in found.theirs.text
 
 
 def _pwm_third(found: Difference) -> bool:
@@ -196,6 +205,8 @@ ON_PURPOSE = (
         "remove before setup", _remove_before_setup, "``remove_event_detect()`` before the first ``setup()``"
     ),
     Listed("limits of PWM", _pwm_limits, "frequencies that are infinite, or no number"),
+    Listed("duty is no number", _duty_is_no_number, "a duty cycle that is no number is accepted"),
+    Listed("PWM after cleanup()", _pwm_after_cleanup, "after ``cleanup()`` a second ``PWM`` is refused"),
     Listed("a third PWM", _pwm_third, "a second ``PWM`` that fails takes the first one's place"),
     Listed("PWM's class", _pwm_class_name, "``'RPi.GPIO.PWM' object has no attribute``"),
     Listed("PWM of no output", _pwm_not_an_output, "``start()`` on a channel that is no output any more"),

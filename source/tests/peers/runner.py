@@ -47,6 +47,13 @@ class Float:
         return 50.0
 
 
+class Array:
+    """As numpy's of several numbers: it has __index__, which raises."""
+
+    def __index__(self) -> int:
+        raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+
 class World:
     """What is around the program: the registers from outside, and who makes edges."""
 
@@ -203,7 +210,7 @@ def run_case(lines: list[str], module: ModuleType, world: World) -> list[dict[st
         signal.alarm(CASE_TIME_LIMIT_S)
         names: dict[str, object] = {name: getattr(module, name) for name in dir(module) if name[0] != "_"}
         names |= {name: getattr(world, name) for name in dir(world) if name[0] != "_"}
-        names |= {"GPIO": module, "Index": Index, "Float": Float, "until": until, "calls": []}
+        names |= {"GPIO": module, "Index": Index, "Array": Array, "Float": Float, "until": until, "calls": []}
         with open(writer, "w") as out:
             for line in lines:
                 print(json.dumps(run_line(line, names)), file=out, flush=True)

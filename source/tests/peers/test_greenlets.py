@@ -154,6 +154,7 @@ def test_the_loop_in_the_main_greenlet_lets_the_others_run_until_it_is_stopped(r
 def test_ctrl_c_ends_what_the_main_greenlet_waits_for(run, library):
     code = """
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        RPIO.add_interrupt_callback(23, print, pull_up_down=RPIO.PUD_UP)
         for wait in (RPIO.wait_for_interrupts, lambda: RPIO.wait_for_edge(24, RPIO.FALLING)):
             spawn(lambda: (sleep(0.02), os.kill(os.getpid(), signal.SIGINT)))
             try:
