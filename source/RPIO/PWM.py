@@ -27,7 +27,6 @@ The module is its class: ``RPIO.PWM(18, 100)`` and ``import RPIO.PWM`` are both 
 from __future__ import annotations
 
 import sys
-from _operator import index
 
 from . import arguments, errors, facade
 from .channels import DELAY_VIA_PCM, DELAY_VIA_PWM
@@ -164,8 +163,11 @@ class _Means:
     def __get__(self, pwm: PWM | None, kind: type[PWM]) -> str:
         if pwm is None:
             return self  # type: ignore[return-value]
-        pulses = facade.board.pulses
-        return pulses.means_of(pwm._rpio_line, pwm._rpio_period_ns, pwm._rpio_asked_means)
+        return _means(pwm)
+
+
+def _means(pwm: PWM) -> str:
+    return facade.board.pulses.means_of(pwm._rpio_line, pwm._rpio_period_ns, pwm._rpio_asked_means)
 
 
 class _AnyNew:
@@ -225,7 +227,7 @@ class PWM(_AnyNew):
             facade.board.pulses.end(line, self)
         self._rpio_running = False
         self._rpio_duty = 0.0
-        channel = index(channel)
+        channel = arguments.integer("channel", channel)
         arguments.real(frequency)  # types come first, values after the channel
         self._rpio_asked_means = _means_of(means)
         self._rpio_line = facade.board.pulses.claim(channel, self, means)
@@ -262,6 +264,15 @@ class PWM(_AnyNew):
         self._rpio_period_ns = arguments.period_ns_of(frequency)
         if self._rpio_running:
             facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
+
+    def __repr__(self) -> str:
+        line = getattr(self, "_rpio_line", None)
+        if line is None or not hasattr(self, "_rpio_period_ns"):
+            return object.__repr__(self)
+        kind = type(self)
+        name = "RPIO.PWM" if kind is PWM else f"{kind.__module__}.{kind.__qualname__}"
+        state = f"{self._rpio_duty * 100:g} % by {_means(self)}" if self._rpio_running else "stopped"
+        return f"<{name} on GPIO {line}: {1e9 / self._rpio_period_ns:.10g} Hz, {state}>"
 
     def stop(self) -> None:
         """End with the output low; start() begins again with the same frequency. Twice is fine.

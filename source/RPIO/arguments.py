@@ -302,7 +302,7 @@ def period_ns_of(frequency_hz: float) -> int:
     shortest, longest = model.PWM_PERIODS_NS
     if not shortest <= period_ns <= longest:
         raise ValueError(
-            f"software PWM goes from {1e9 / longest:g} to {1e9 / shortest:g} Hz, not {frequency_hz:g}"
+            f"the frequency of software PWM is {1e9 / longest:.6f} to {1e9 / shortest:.0f} Hz, not {frequency_hz:.12g}"
         )
     return round(period_ns)
 

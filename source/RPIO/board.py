@@ -81,6 +81,7 @@ class Board:
         self._lock = RLock()
         self._backend: backends.Backend | None = None
         self._hardware: Hardware | None = None
+        self._expected: Hardware | None = None
         self._dispatcher: Dispatcher | None = None
         self._directions: dict[int, int] = {}
         self._owned: set[int] = set()
@@ -115,6 +116,8 @@ class Board:
         """
         if isinstance(spec, str):
             backends.check_name(spec.partition(":")[0])
+        elif not isinstance(spec, backends.Backend):
+            raise TypeError(f"the backend is a word such as 'sim', or a Backend, not {spec!r}")
         with self._lock:
             if self.is_waiting or self._directions or self._taken or self._watched or self._servers:
                 raise RuntimeError("the board is in use: choose the backend before the first line is set up")
@@ -149,7 +152,11 @@ class Board:
     @property
     def expected_hardware(self) -> Hardware:
         """What machine this is, or will be once a line is touched; opens nothing, and raises nothing."""
-        return self._hardware or opening.expect(self._spec)
+        if self._hardware is not None:
+            return self._hardware
+        if self._expected is None:
+            self._expected = opening.expect(self._spec)
+        return self._expected
 
     def _open(self) -> None:
         self._backend, self._hardware = opening.open_board(self._spec)
@@ -214,7 +221,7 @@ class Board:
             self._owned.clear()
             self._taken.clear()
             self.pulses.forget()
-            self._hardware = None
+            self._hardware = self._expected = None
             self._tell(None)
         if dispatcher is not None:
             dispatcher.close()
@@ -403,7 +410,7 @@ class Board:
             self._warn(IN_USE_WARNING)
         if pull in (model.PUD_DOWN, model.PUD_UP) and line in self.hardware.fixed_pull_ups:
             self._warn(FIXED_PULL_WARNING)
-        if not self._strict and self.hardware.board_channels and line not in self.hardware.header_lines:
+        if not self._strict and self.hardware.board_channels and not self.hardware.has_pin(line):
             self._warn(OFF_HEADER_WARNING.format(line, self.hardware.name))
 
     def output(self, channel: Channels, value: int | Sequence[int]) -> None:

@@ -316,6 +316,10 @@ class Hardware:
         self.sysinfo = (self.revision_hex, row.short, pcb_revision, memory_mb, sysinfo_maker or maker)
         """(revision hex, model, PCB revision, MB, maker), the answer of the original's sysinfo()."""
 
+    def has_pin(self, line: int) -> bool:
+        """Whether the line is on a header, P5 and the pins of the ID EEPROM included."""
+        return line in self.header.values() or line in self.header_lines
+
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, name):
             raise AttributeError(f"{name} of a Hardware is read-only")

@@ -59,5 +59,7 @@ EVENT_BUFFER_SIZE = 1024
 
 PWM_PERIODS_NS = (1_000, 1_000_000_000_000_000)
 """The shortest and the longest period of software PWM: a megahertz and eleven days. The bounds of the C core."""
+PWM_KEPT_NS = 200_000
+"""The shortest period that software PWM can be relied on for: 5 kHz, two wake-ups of some 50 us each."""
 WAVE_EDGES_MAX = 100_000
 """Of a wave by software. The bound of the C core."""

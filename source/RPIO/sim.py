@@ -16,7 +16,7 @@ in use is not simulated.
 
 from __future__ import annotations
 
-from . import errors, facade
+from . import arguments, errors, facade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,17 +48,29 @@ def backend() -> simulated.SimBackend:
     return found
 
 
-def drive(line: int, value: int | None, bounces: int = 0, bounce_us: int = 500) -> None:
+BOUNCES_MAX = 10_000
+PRESS_MAX_MS = 86_400_000
+
+
+def _number(name: str, value: float, least: float, most: float) -> float:
+    """Return a number of that parameter. TypeError, ValueError."""
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a number, not {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} is from {least} to {most}, not {value!r}")
+    return value
+
+
+def drive(line: int, value: int | None, bounces: int = 0, bounce_us: float = 500) -> None:
     """Drive a line from outside to 0 or 1, or let go of it with None.
 
-    With *bounces* the contact opens and closes so many times more, *bounce_us* microseconds apart, before it
-    rests; the call takes that long.
+    With *bounces*, 10,000 at most, the contact opens and closes so many times more, *bounce_us* microseconds apart,
+    before it rests; the call takes that long.
     """
     board = backend()
-    if bounces < 0 or bounce_us <= 0:
-        raise ValueError(
-            f"bounces must not be negative and bounce_us positive, not {bounces} and {bounce_us}"
-        )
+    line = arguments.integer("line", line)
+    bounces = int(_number("bounces", bounces, 0, BOUNCES_MAX))
+    _number("bounce_us", bounce_us, 1, 1_000_000)
     before = board.driven(line)
     opposite = (
         before if before is not None and before != value else None if value is None else 1 - bool(value)
@@ -67,14 +79,15 @@ def drive(line: int, value: int | None, bounces: int = 0, bounce_us: int = 500) 
     for _ in range(bounces):
         for level in (value, opposite):
             board.drive(line, level)
-            next_ns += bounce_us * 1000
+            next_ns += int(bounce_us * 1000)
             board.clock.sleep_until(next_ns)
     board.drive(line, value)
 
 
 def press(line: int, ms: float = 50, value: int = 0, bounces: int = 0) -> None:
-    """Drive a line to *value* for *ms* milliseconds, then let go of it: a button to ground."""
+    """Drive a line to *value* for *ms* milliseconds, a day at most, then let go of it: a button to ground."""
     board = backend()
+    _number("ms", ms, 0, PRESS_MAX_MS)
     end_ns = board.clock.now_ns() + int(ms * 1_000_000)
     drive(line, value, bounces)
     board.clock.sleep_until(end_ns)
@@ -83,17 +96,17 @@ def press(line: int, ms: float = 50, value: int = 0, bounces: int = 0) -> None:
 
 def wire(a: int, b: int) -> None:
     """Join two lines with a wire."""
-    backend().wire(a, b)
+    backend().wire(arguments.integer("a", a), arguments.integer("b", b))
 
 
 def unwire(line: int) -> None:
     """Take every wire off a line."""
-    backend().unwire(line)
+    backend().unwire(arguments.integer("line", line))
 
 
 def level(line: int) -> int:
     """Return what a voltmeter on the line would show, 0 or 1."""
-    return backend().read(line)
+    return backend().read(arguments.integer("line", line))
 
 
 def short_circuits() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import time
-from _operator import index
 
 from . import arguments, channel_means, dma, errors, log
 
@@ -147,7 +146,7 @@ class Player:
         """Begin a wave. See RPIO.wave()."""
         if means not in (None, "dma", "soft"):
             raise ValueError(f"means is 'dma', 'soft' or None, not {means!r}")
-        repeat = None if repeat is None else index(repeat)
+        repeat = None if repeat is None else arguments.integer("repeat", repeat)
         if repeat is not None and not 1 <= repeat <= 2**31:
             raise ValueError(
                 f"a wave is repeated 1 time or more, or for ever with None, not {repeat!r} times"

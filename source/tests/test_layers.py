@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "tcp_client": {"dispatcher", "tcp"},
     "numbering": LOW | {"arguments", "boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
-    "pulses": LOW | {"backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
+    "pulses": LOW | {"log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
     "hardware_lines": LOW | {"backends", "boards", "hardware_pwm"},
     "dma": LOW | {"backends", "boards", "detect", "dma_channels", "hardware_pwm", "log", "opening", "_gpio"},
     "channel_means": LOW | {"backends", "dma", "log"},

@@ -112,7 +112,7 @@ def test_a_failed_object_leaves_the_channel_free(out):
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        (("18", 100), TypeError, "'str' object cannot be interpreted as an integer"),
+        (("18", 100), TypeError, "channel is an int, not '18'"),
         ((18, "100"), TypeError, "must be real number, not str"),
         ((18, None), TypeError, "must be real number, not NoneType"),
         ((99, 0), ValueError, "The channel sent is invalid on a Raspberry Pi"),
@@ -120,8 +120,8 @@ def test_a_failed_object_leaves_the_channel_free(out):
         ((18, 0), ValueError, "frequency must be greater than 0.0"),
         ((18, -1.5), ValueError, "frequency must be greater than 0.0"),
         ((18, float("nan")), ValueError, "frequency must be greater than 0.0"),
-        ((18, 2e6), ValueError, "software PWM goes from 1e-06 to 1e+06 Hz, not 2e+06"),
-        ((18, float("inf")), ValueError, "software PWM goes from 1e-06 to 1e+06 Hz, not inf"),
+        ((18, 2e6), ValueError, "the frequency of software PWM is 0.000001 to 1000000 Hz, not 2000000"),
+        ((18, float("inf")), ValueError, "the frequency of software PWM is 0.000001 to 1000000 Hz, not inf"),
     ],
 )
 def test_an_object_is_checked_in_this_order(out, arguments, error, text):
@@ -371,3 +371,41 @@ def test_the_module_is_its_class():
     assert importlib.import_module("RPIO.PWM") is RPIO.PWM
     assert RPIO.PWM.__spec__.name == "RPIO.PWM"
     assert isinstance(RPIO.PWM, type)
+
+
+# --- what it says of itself
+
+
+def test_a_pwm_object_says_what_it_does(rpio_board):
+    RPIO.setup(18, RPIO.OUT)
+    lamp = RPIO.PWM(18, 12.5)
+    assert repr(lamp) == "<RPIO.PWM on GPIO 18: 12.5 Hz, stopped>"
+    lamp.start(25)
+    assert repr(lamp) == "<RPIO.PWM on GPIO 18: 12.5 Hz, 25 % by soft>"
+    lamp.ChangeFrequency(1_000_000)
+    assert repr(lamp) == "<RPIO.PWM on GPIO 18: 1000000 Hz, 25 % by soft>"
+    lamp.stop()
+
+    class Fan(RPIO.PWM):
+        def __init__(self):
+            assert repr(self).endswith(f"at {hex(id(self))}>")  # there is nothing to say yet
+            super().__init__(18, 50)
+
+    del lamp
+    fan = Fan()
+    assert repr(fan).endswith("Fan on GPIO 18: 50 Hz, stopped>")
+
+
+def test_the_c_timer_says_which_frequency_it_cannot_keep(rpio_board, caplog):
+    RPIO.setup(18, RPIO.OUT)
+    lamp = RPIO.PWM(18, 5000)
+    lamp.start(50)
+    assert caplog.messages == []
+    for frequency in (25_000, 25_000, 1_000_000, 1000):
+        lamp.ChangeFrequency(frequency)
+    lamp.ChangeDutyCycle(40)
+    said = "GPIO 18: PWM at {} Hz by the C timer, which keeps 5000 Hz: expect fewer and uneven pulses. "
+    assert [text.split("The hardware's")[0] for text in caplog.messages] == [
+        said.format(25_000),
+        said.format(1_000_000),
+    ]

@@ -178,7 +178,38 @@ def _setwarnings_default(found: Difference) -> bool:
     return found.line == "setwarnings()" and accepted(found)
 
 
+def _words(found: Difference) -> bool:
+    return accepted(found) and _complains(found) and "'rising'" in found.line
+
+
+def _only_ours_warns(found: Difference, text: str) -> bool:
+    ours = [said for _, said in found.ours.warnings]
+    return any(text in said for said in ours) and not any(text in said for _, said in found.theirs.warnings)
+
+
+def _parameters(found: Difference) -> bool:
+    return _only_ours_warns(found, "is called with (channel)")
+
+
+def _off_the_header(found: Difference) -> bool:
+    return _only_ours_warns(found, "is on no pin of the")
+
+
+def _nothing_to_clean_up(found: Difference) -> bool:
+    return "cleanup(" in found.line and any(
+        "nothing to clean up" in said for _, said in found.theirs.warnings
+    )
+
+
 ON_PURPOSE = (
+    Listed("words", _words, "edges, directions and pulls are constants; a word for one is a TypeError"),
+    Listed(
+        "parameters", _parameters, "a callback with the wrong number of parameters is found out by its first"
+    ),
+    Listed("off the header", _off_the_header, "lines that are on no pin of the header are set up", (FACADE,)),
+    Listed(
+        "nothing to clean up", _nothing_to_clean_up, "``cleanup()`` with nothing to clean up warns", (FACADE,)
+    ),
     Listed("more arguments", _more_arguments_ignored, "arguments beyond those it has"),
     Listed("keywords", _keywords, "keywords for ``output``, ``input``, ``setmode``... are TypeErrors"),
     Listed("none", _none, "``initial=None``"),
