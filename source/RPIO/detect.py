@@ -117,6 +117,16 @@ DEVICES = (
 ANY_DEVICE = ("", "gpio", "the driver for it is not loaded, or the container does not show it")
 
 
+def ownership(path: str) -> str:
+    """Return " (root:gpio, 0660)", or "" where that cannot be seen. Never raises."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    user = "root" if status.st_uid == 0 else status.st_uid
+    return f" ({user}:{_group_name(status.st_gid) or status.st_gid}, {status.st_mode & 0o7777:04o})"
+
+
 def access_hint(path: str) -> str:
     """Say in one line why *path* may not be opened, and what to type about it. Never raises."""
     try:
@@ -141,8 +151,7 @@ def _advice(path: str, group: str | None, gid: int, mode: int, mine: bool) -> st
         sudo = f"{owner} (mode {mode & 0o777:03o}): run with sudo"
         if not path.startswith("/dev/"):
             return sudo
-        rule, file, _ = udev_rule(path)
-        return f"{sudo}, or put the udev rule {rule} into {file} and reboot"
+        return f"{sudo}, or give it to the group {device(path)[1]}: 'rpio doctor' prints the command"
     return f"{owner}: type 'sudo usermod -aG {group} $USER', then log in again"
 
 

@@ -39,7 +39,11 @@ class HardwareLines:
         """Whether an overlay has connected the line to the hardware's PWM, and it is set up as nothing else."""
         from . import hardware_pwm
 
-        if line in self._directions or not hardware_pwm.lines(self._hardware()).get(line):
+        if line in self._directions:
+            return False
+        if line in hardware_pwm.own_chips():
+            return True
+        if not hardware_pwm.lines(self._hardware()).get(line):
             return False
         return hardware_pwm.is_muxed(self._backend().function(line), line, self._hardware())
 
@@ -62,6 +66,8 @@ class HardwareLines:
     def _missing(self, line: int) -> str:
         from . import hardware_pwm
 
+        if line in hardware_pwm.own_chips():
+            return ""
         return hardware_pwm.missing(line, self._hardware(), self._backend().function)
 
     def take(self, line: int) -> Channel:

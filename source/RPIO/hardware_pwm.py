@@ -3,17 +3,20 @@
 
 Which line hangs on which channel of the hardware is a table for each SoC. The kernel's *pwmchips* are numbered as they
 come (RP1's was 2, then 0), so a chip is known by the device that it stands for. A channel reaches its line only where
-the line has the right function: an overlay in config.txt gives it that at boot, and setup() takes it away. Everything
-is below *root*, so that a directory can stand in for a machine.
+the line has the right function: an overlay in config.txt gives it that at boot, and setup() takes it away. Two more
+overlays, pwm-pio and pwm-gpio, make a pwmchip for one line, which may be any. Everything is below *root*, so that a
+directory can stand in for a machine.
 
 Sources: Linux, drivers/pwm/sysfs.c and core.c; Raspberry Pi's kernel, drivers/pwm/pwm-rp1.c, drivers/pinctrl/
-pinctrl-rp1.c (what each line can do, and the numbers that overlays have for that) and overlays/README (pwm, pwm-2chan).
+pinctrl-rp1.c (what each line can do, and the numbers that overlays have for that) and overlays/README (pwm, pwm-2chan,
+pwm-pio, pwm-gpio); drivers/pwm/pwm-pio-rp1.c and pwm-gpio.c, which have one channel.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 
 from . import errors, model, opening
@@ -59,6 +62,10 @@ BLOCKS: dict[str, tuple[str, Lines]] = {
     "BCM2712": ("1f00098000.pwm", RP1_LINES),
 }
 """SoC -> how the device of its PWM block ends ("3f20c000.pwm", "fe20c000.pwm"), and its lines."""
+
+ANY_LINE = re.compile(r"pwm[_-](pio|gpio)(?:@([0-9a-f]+))?")
+"""The device of a chip that is one line's own; behind the "@" is the line, in hexadecimal."""
+LAST_PIO_LINE = 27
 
 
 class Files:
@@ -108,6 +115,37 @@ def overlay(wanted: tuple[int, ...], hardware: Hardware) -> str:
     return f"dtoverlay={'pwm' if len(numbers) == 1 else 'pwm-2chan'},{','.join(settings)}"
 
 
+def own_chips(root: str = "/") -> dict[int, tuple[str, str]]:
+    """Return the lines that an overlay has given a pwmchip of their own -> its folder, the overlay."""
+    found = {}
+    for folder, device in _chips(root):
+        match = ANY_LINE.fullmatch(os.path.basename(device))
+        line = _line_of(device, match[2]) if match is not None else None
+        if match is not None and line is not None:
+            found[line] = folder, f"pwm-{match[1]}"
+    return found
+
+
+def _line_of(device: str, address: str | None) -> int | None:
+    """The line of such a device: of its property "gpios", which is phandle, line and flags, else of its name."""
+    try:
+        with open(os.path.join(device, "of_node/gpios"), "rb") as file:
+            cells = file.read(12)
+    except OSError:
+        cells = b""
+    if len(cells) == 12:
+        return int.from_bytes(cells[4:8], "big")
+    return int(address, 16) if address is not None else None
+
+
+def overlay_for_any(line: int, hardware: Hardware) -> str:
+    """Return the line for config.txt that gives a line a pwmchip of its own; "" where there is no such overlay."""
+    if not hardware.is_pi:
+        return ""
+    by_pio = hardware.soc == "BCM2712" and line <= LAST_PIO_LINE
+    return f"dtoverlay={'pwm-pio' if by_pio else 'pwm-gpio'},gpio={line}"
+
+
 def advice(line: int, hardware: Hardware, connected: Collection[int] = ()) -> str:
     """Return in one sentence how a line that has hardware PWM is connected to it, and another one that is stays so."""
     table = lines(hardware)
@@ -138,7 +176,11 @@ def _table_with(line: int, hardware: Hardware) -> Lines:
     table = lines(hardware)
     if line not in table:
         named = ", ".join(str(other) for other in sorted(table))
-        hint = f"lines that have: {named}" if named else ""
+        setting = overlay_for_any(line, hardware)
+        own = (
+            f"put {setting} into config.txt and reboot, which gives it PWM of the kernel's" if setting else ""
+        )
+        hint = "; ".join(text for text in (f"lines that have: {named}" if named else "", own) if text)
         raise errors.NotSupportedError(f"GPIO {line} has no hardware PWM on {hardware.name}", hint=hint)
     return table
 
@@ -158,8 +200,9 @@ def find(
         PWMExistsError: a line of *held* is on that channel already; the text names both.
         NoAccessError: the files may not be written; the hint says why.
     """
-    table = _table_with(line, hardware)
-    folder = _find_chip(BLOCKS[hardware.soc][0], root)
+    own = own_chips(root).get(line)
+    table: Lines = _table_with(line, hardware) if own is None else {line: (0, model.UNKNOWN, None)}
+    folder = _find_chip(BLOCKS[hardware.soc][0], root) if own is None else own[0]
     if folder is None:
         raise errors.NotSupportedError(
             f"GPIO {line}: the kernel shows no hardware PWM", hint=advice(line, hardware)
@@ -179,17 +222,18 @@ def is_bound(hardware: Hardware, root: str = "/") -> bool:
 
 def _find_chip(device: str, root: str) -> str | None:
     """The folder of the pwmchip whose device has a name with that end."""
+    return next((folder for folder, found in _chips(root) if found.endswith(device)), None)
+
+
+def _chips(root: str) -> list[tuple[str, str]]:
+    """The folders of all pwmchips, each with that of its device."""
     folder = os.path.join(root, CLASS)
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(name for name in os.listdir(folder) if name.startswith("pwmchip"))
     except OSError:
-        return None
-    for name in names:
-        if name.startswith("pwmchip") and os.path.realpath(os.path.join(folder, name, "device")).endswith(
-            device
-        ):
-            return os.path.join(folder, name)
-    return None
+        return []
+    folders = [os.path.join(folder, name) for name in names]
+    return [(chip, os.path.realpath(os.path.join(chip, "device"))) for chip in folders]
 
 
 def _taken(line: int, other: int, table: Lines) -> errors.PWMExistsError:

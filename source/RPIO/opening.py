@@ -79,7 +79,7 @@ def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
 
 
 def no_access(error: PermissionError) -> errors.NoAccessError:
-    """The same error, with the file's group and the command that helps."""
+    """The same error, with whose the file is; what helps is the hint."""
     path = str(error.filename)
-    hint = detect.access_hint(path)
-    return errors.NoAccessError(error.errno, f"No access to {path}.  {hint}", path, hint=hint)
+    text = f"No access to {path}{detect.ownership(path)}"
+    return errors.NoAccessError(error.errno, text, path, hint=detect.access_hint(path))

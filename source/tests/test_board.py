@@ -205,6 +205,20 @@ def test_a_channel_in_use_warns_at_the_callers_line(board, sim):
     assert sim.read(18) == 1
 
 
+@pytest.mark.parametrize("function", [model.ALT0, model.ALT3, model.ALT5])
+def test_a_callback_makes_an_input_of_a_line_with_another_function_and_says_so(board, sim, function):
+    """RP1 reports no edges of a line whose function is not GPIO."""
+    sim.set_function(17, function)
+    with pytest.warns(RuntimeWarning) as caught:
+        board.add_interrupt(17, lambda gpio, level: None, "both", PUD_OFF, False, None, 0)
+    assert str(caught[0].message) == IN_USE_WARNING
+    assert sim.function(17) == IN
+    sim.set_function(17, function)  # another program's doing
+    with pytest.warns(RuntimeWarning):
+        board.add_interrupt(17, lambda gpio, level: None, "both", None, False, None, 0)
+    assert sim.function(17) == IN
+
+
 def test_an_output_of_our_own_does_not_warn(board):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

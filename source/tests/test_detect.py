@@ -281,9 +281,6 @@ def test_the_hint_for_a_directory_that_may_not_be_searched(monkeypatch):
     assert hint == "/dev/x/gpiochip0 cannot be looked at (Permission denied): run with sudo"
 
 
-RULE = 'put the udev rule KERNEL=="gpiochip*", GROUP="gpio", MODE="0660" into /etc/udev/rules.d/60-gpio.rules'
-
-
 @pytest.mark.parametrize(
     ("group", "mode", "owner"),
     [
@@ -294,10 +291,12 @@ RULE = 'put the udev rule KERNEL=="gpiochip*", GROUP="gpio", MODE="0660" into /e
         (None, 0o660, "group 4242 (which has no name) (mode 660)"),
     ],
 )
-def test_where_no_group_helps_the_hint_is_a_udev_rule_or_sudo(user, group, mode, owner):
+def test_where_no_group_helps_the_hint_is_sudo_or_the_command_of_the_doctor(user, group, mode, owner):
     hint = detect._advice("/dev/gpiochip0", group, 4242, mode, False)
-    assert hint.startswith(f"/dev/gpiochip0 belongs to {owner}: run with sudo, or ")
-    assert RULE in hint
+    assert hint == (
+        f"/dev/gpiochip0 belongs to {owner}: run with sudo, or give it to the group gpio: 'rpio doctor' prints the "
+        "command"
+    )
 
 
 def test_a_group_without_a_name_is_shown_by_its_number(user, device):
@@ -306,15 +305,24 @@ def test_a_group_without_a_name_is_shown_by_its_number(user, device):
 
 
 @pytest.mark.parametrize(
-    ("path", "rule"),
+    ("path", "kernel", "group"),
     [
-        ("/dev/i2c-1", 'KERNEL=="i2c-*", GROUP="i2c", MODE="0660" into /etc/udev/rules.d/60-i2c.rules'),
-        ("/dev/spidev0.1", 'KERNEL=="spidev*", GROUP="spi", MODE="0660" into /etc/udev/rules.d/60-spi.rules'),
-        ("/dev/gpiomem0", 'KERNEL=="gpiomem*", GROUP="gpio", MODE="0660" into'),
+        ("/dev/gpiochip0", "gpiochip*", "gpio"),
+        ("/dev/i2c-1", "i2c-*", "i2c"),
+        ("/dev/spidev0.1", "spidev*", "spi"),
+        ("/dev/gpiomem0", "gpiomem*", "gpio"),
     ],
 )
-def test_the_udev_rule_fits_the_device(user, path, rule):
-    assert rule in detect._advice(path, "root", 0, 0o600, False)
+def test_the_udev_rule_fits_the_device(path, kernel, group):
+    rule = f'KERNEL=="{kernel}", GROUP="{group}", MODE="0660"'
+    assert detect.udev_rule(path) == (rule, f"/etc/udev/rules.d/60-{group}.rules", group)
+
+
+def test_whose_a_file_is(tmp_path):
+    (tmp_path / "file").write_text("")
+    os.chmod(tmp_path / "file", 0o640)
+    assert detect.ownership(str(tmp_path / "file")).endswith(", 0640)")
+    assert detect.ownership(str(tmp_path / "nothing")) == ""
 
 
 def test_sysfs_has_no_udev_rule(user):

@@ -71,6 +71,10 @@ def no_udev_rule(folder):
     return pi4(folder, devices={"/dev/gpiochip0": (0, 0, 0o600)})
 
 
+def no_udev_rule_at_all(folder):
+    return pi4(folder, devices=dict.fromkeys(("/dev/gpiochip0", "/dev/gpiomem"), (0, 0, 384)))
+
+
 def passed_in_by_halves(folder):
     model = pi4(folder)
     model.may_open = lambda name: False
@@ -313,6 +317,55 @@ def exported_line(folder):
     )
 
 
+def interrupt_rows(*counts):
+    rows = ["           CPU0       CPU1"]
+    rows += [
+        f"{irq}:{count:>12}          7  pinctrl-rp1  {line} Edge      {name}"
+        for irq, (line, count, name) in enumerate(counts, 170)
+    ]
+    return "\n".join(
+        [*rows, " 26:   99999999       1  GICv2  30 Level     arch_timer", "IPI0:   123   456   Rescheduling"]
+    )
+
+
+def interrupt_storm(folder):
+    """GPIO 17 makes 4,000 in the quarter of a second in which the doctor looks, GPIO 27 one."""
+    model = pi5(folder).add({"proc/interrupts": interrupt_rows((17, 1000, "RPIO"), (27, 5, "button"))})
+
+    def wait(seconds):
+        model.add({"proc/interrupts": interrupt_rows((17, 5000, "RPIO"), (27, 6, "button"))})
+        return seconds
+
+    model.wait = wait
+    return model
+
+
+def pwm_pio(folder):
+    model = pi5(folder).add({CONFIG: "dtoverlay=pwm-pio,gpio=17\n"})
+    device = folder / "sys/devices/platform/pwm_pio@11"
+    (device / "pwm/pwmchip0").mkdir(parents=True)
+    (device / "pwm/pwmchip0/device").symlink_to(device)
+    (folder / "sys/class/pwm").mkdir(parents=True)
+    (folder / "sys/class/pwm/pwmchip0").symlink_to(device / "pwm/pwmchip0")
+    return model
+
+
+def pwm_pio_on_a_kernel_that_crashes(folder):
+    model = pwm_pio(folder)
+    model.release = "6.12.34+rpt-rpi-2712"
+    return model
+
+
+def gpiozero_twice(folder):
+    model = gpiozero_with_lgpio(folder)
+    pip = folder / "usr/local/lib/python3.11/dist-packages"
+    model.add(
+        {f"{pip.relative_to(folder)!s}/gpiozero-1.6.2.dist-info/METADATA": "Name: gpiozero\nVersion: 1.6.2\n"}
+    )
+    model.search_path.insert(0, str(pip))
+    return model
+
+
 def dma_left_running(folder):
     state = {"boot": "this-boot", "pid": 900, "channels": {"14": {"lines": 1, "handles": []}}}
     return pi4(
@@ -331,6 +384,17 @@ def old_numbers_on_a_pi_5(folder):
 
 def sixteen_bit_world(folder):
     return pi4(folder, bits=32)
+
+
+def simulated_in_a_container(folder):
+    model = Model(folder, {".dockerenv": ""}, backend=Backend("sim"))
+    return model
+
+
+def laptops_container(folder):
+    model = container_with_nothing(folder)
+    model.architecture = "x86_64"
+    return model
 
 
 def container_with_nothing(folder):
@@ -368,8 +432,12 @@ CASES = [
     (not_in_the_group, "i2c", WARNING, "may not open it", "log in again", "sudo usermod -aG i2c pi"),
     (in_the_group_but_not_in_the_session, "gpiochip", PROBLEM, "", "pi is in the group gpio, but", "newgrp gpio"),
     (no_udev_rule, "gpiochip", PROBLEM, "(root:root, 0600)", "a rule for udev gives it to the group gpio",
-     f"sudo groupadd -f gpio && echo '{RULE}' | sudo tee /etc/udev/rules.d/60-gpio.rules && sudo udevadm control "
-     "--reload && sudo udevadm trigger"),
+     f"sudo groupadd -f gpio && printf '%s\\n' '{RULE}' | sudo tee /etc/udev/rules.d/60-gpio.rules && sudo udevadm "
+     "control --reload && sudo udevadm trigger"),
+    *((no_udev_rule_at_all, check, PROBLEM, "(root:root, 0600)", "a rule for udev gives it to the group gpio",
+       "sudo groupadd -f gpio && printf '%s\\n' "
+       f"'{RULE}' '{RULE.replace('gpiochip', 'gpiomem')}' | sudo tee /etc/udev/rules.d/60-gpio.rules && sudo udevadm "
+       "control --reload && sudo udevadm trigger") for check in ("gpiochip", "gpiomem")),
     (passed_in_by_halves, "gpiochip", PROBLEM, "", "a container needs it", "docker run --device /dev/gpiochip0 ..."),
     (pigpiod, "daemons", WARNING, "pigpiod runs (process 411)", "", "sudo systemctl stop pigpiod"),
     (pigpio_in_a_program, "daemons", WARNING, "process 412 (./servo) uses pigpio", "", "sudo kill 412"),
@@ -438,11 +506,23 @@ CASES = [
      "sudo /usr/bin/python3 -m RPIO doctor"),
     (exported_line, "exported", NOTE, "GPIO 17 of pinctrl-bcm2711 is exported through sysfs (out, 1)", "",
      "echo 529 | sudo tee /sys/class/gpio/unexport"),
+    (interrupt_storm, "interrupts", WARNING,
+     "GPIO 17 of pinctrl-rp1 makes 16,000 interrupts a second (RPIO)", "give the line a pull", ""),
+    (pwm_pio, "config.txt", OK, "dtoverlay=pwm-pio,gpio=17", "", ""),
+    (pwm_pio, "hardware pwm", OK, "GPIO 17 has PWM of the kernel's by pwm-pio", "", ""),
+    (pwm_pio_on_a_kernel_that_crashes, "crashing overlays", WARNING,
+     "Linux 6.12.34 may crash with dtoverlay=pwm-pio,gpio=17", "a newer kernel",
+     "sudo sed -i 's/^dtoverlay=pwm-pio,gpio=17/#&/' /boot/firmware/config.txt && sudo reboot"),
+    (gpiozero_twice, "two gpiozero", WARNING, "several gpiozero, and the first is used: 1.6.2 in ", "the last alone",
+     "/usr/bin/python3 -m pip uninstall -y gpiozero"),
     (dma_left_running, "left running", WARNING, "DMA channel 14 of process 900, which has ended", "", "sudo reboot"),
     (dma_at_work, "left running", NOTE, "process 900 (python3 servo.py) makes pulses by DMA", "", "sudo kill 900"),
     (container_with_nothing, "model", NOTE, "no Raspberry Pi: a Linux machine (aarch64)", "", ""),
     (container_with_nothing, "chips", NOTE, "this container does not show it", "",
      "docker run --device /dev/gpiochip0 --device /dev/gpiomem ..."),
+    (simulated_in_a_container, "chips", NOTE, "there is no /dev/gpiochip*: this kernel has none", "", ""),
+    (laptops_container, "chips", NOTE, "there is no /dev/gpiochip*: this kernel has none", "", ""),
+    (laptops_container, "backend", PROBLEM, "no line can be driven: there is no gpiochip here", "none", ""),
     (container_with_nothing, "backend", PROBLEM, "no line can be driven: there is no gpiochip here", "none", ""),
 ]  # fmt: skip
 
@@ -459,7 +539,9 @@ def test_a_machine_has_its_finding(tmp_path, machine, check, status, text, advic
     ), rows
 
 
-@pytest.mark.parametrize("machine", [pi4, pi5, buses_on, one_wire_on_gpio_4, old_numbers_on_a_pi_5])
+@pytest.mark.parametrize(
+    "machine", [pi4, pi5, buses_on, one_wire_on_gpio_4, old_numbers_on_a_pi_5, pwm_pio, gpiozero_with_lgpio]
+)
 def test_a_machine_without_faults_has_no_warning(tmp_path, machine):
     assert statuses(machine(tmp_path)) <= {OK, NOTE}
 
@@ -476,7 +558,6 @@ def test_no_check_fails_and_none_opens_a_problem_of_its_own(tmp_path, machine):
 
 def test_every_check_has_a_case():
     silent = {
-        "hardware pwm",
         "killed",
         "pulses",
         "vcio",
@@ -520,6 +601,16 @@ def test_a_name_of_a_chip_that_is_a_link_is_no_chip_more(tmp_path):
     assert [row[2] for row in found(model, "chips")][1:] == ["/dev/gpiochip4 is another name of gpiochip0"]
 
 
+def test_a_line_that_interrupts_now_and_then_is_no_storm(tmp_path):
+    assert len(found(interrupt_storm(tmp_path), "interrupts")) == 1
+
+
+def test_without_interrupts_of_lines_nobody_waits(tmp_path):
+    model = pi5(tmp_path).add({"proc/interrupts": interrupt_rows()})
+    model.wait = None  # a call would fail
+    assert found(model, "interrupts") == []
+
+
 def test_processes_are_looked_through_for_a_bounded_time(tmp_path, monkeypatch):
     model = pigpiod(tmp_path)
     monkeypatch.setattr(patient, "LOOK_S", -1)
@@ -553,6 +644,8 @@ def test_lines_and_numbers_in_words():
     [
         ("dtoverlay=w1-gpio", [4]),
         ("dtoverlay=pwm-2chan,pin=12,func=4,pin2=13", [12, 13]),
+        ("dtoverlay=pwm-pio,gpio=17", [17]),
+        ("dtoverlay=pwm-gpio", [4]),
         ("dtoverlay=vc4-kms-v3d", []),
         ("dtparam=i2c_arm=on", [2, 3]),
         ("dtparam=spi=off", []),
@@ -597,12 +690,18 @@ def test_lines_that_others_hold_are_listed(rpio, capsys, monkeypatch):
 
 def test_a_machine_where_nothing_opens_says_why(rpio, capsys, monkeypatch):
     def refused(spec):
-        raise errors.NoAccessError(errno.EACCES, "No access to /dev/gpiomem.", "/dev/gpiomem", hint="usermod")
+        text = "No access to /dev/gpiomem (root:root, 0600)"
+        raise errors.NoAccessError(errno.EACCES, text, "/dev/gpiomem", hint="usermod")
 
     monkeypatch.setattr("RPIO.opening.open_board", refused)
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
-    assert "no line can be driven: " in out and "/dev/gpiomem" in out and "usermod" in out
+    rows = [row.strip() for row in out.splitlines()]
+    assert [row[2:].strip() for row in rows if "no line can be driven" in row] == [
+        "no line can be driven: No access to /dev/gpiomem (root:root, 0600)"
+    ]
+    assert "what helps stands under Permissions" in rows
+    assert "Errno" not in out and "usermod" not in out
 
 
 def test_a_check_that_fails_ends_no_other(tmp_path):

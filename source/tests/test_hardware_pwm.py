@@ -194,13 +194,58 @@ def test_a_line_is_found_by_the_device_of_its_chip(kernel, hardware, device, cha
 
 
 @pytest.mark.parametrize(
+    ("device", "gpios", "line", "overlay"),
+    [
+        ("pwm_pio@11", None, 17, "pwm-pio"),
+        ("pwm-pio@1b", None, 27, "pwm-pio"),
+        ("pwm_gpio@4", None, 4, "pwm-gpio"),
+        ("pwm_gpio@0", (7, 22, 0), 22, "pwm-gpio"),  # the tree knows better than the name
+        ("pwm-gpio", (7, 5, 0), 5, "pwm-gpio"),
+    ],
+)
+@pytest.mark.parametrize("hardware", [PI4, PI5])
+def test_a_line_with_a_chip_of_its_own_has_hardware_pwm_whichever_it_is(
+    kernel, device, gpios, line, overlay, hardware
+):
+    kernel.add_chip("pwmchip0", "soc/fe20c000.pwm", 2)
+    chip = kernel.add_chip("pwmchip1", device, 1)
+    if gpios is not None:
+        node = kernel.root / "sys/devices/platform" / device / "of_node"
+        node.mkdir()
+        (node / "gpios").write_bytes(b"".join(cell.to_bytes(4, "big") for cell in gpios))
+    assert hardware_pwm.own_chips(str(kernel.root)) == {line: (chip, overlay)}
+    channel = find(kernel, line, hardware)
+    channel.export()
+    channel.set(1000, 250)
+    channel.enable()
+    assert channel.path == f"{chip}/pwm0"
+    assert settings_of(kernel, channel)["duty_cycle"] == 250
+    with raises(errors.PWMExistsError, f"GPIO {line}: this program uses its hardware PWM already"):
+        find(kernel, line, hardware, [channel])
+
+
+@pytest.mark.parametrize("device", ["pwm-gpio", "pwm_pio@zz", "soc/fe20c000.pwm", "pwm-fan@4"])
+def test_a_chip_whose_line_is_not_known_is_no_lines_own(kernel, device):
+    kernel.add_chip("pwmchip0", device, 1)
+    assert hardware_pwm.own_chips(str(kernel.root)) == {}
+
+
+def test_a_machine_without_pwm_has_no_chip(tmp_path):
+    assert hardware_pwm.own_chips(str(tmp_path)) == {}
+
+
+OWN = "put dtoverlay=pwm-{},gpio={} into config.txt and reboot, which gives it PWM of the kernel's"
+
+
+@pytest.mark.parametrize(
     ("line", "hardware", "named"),
     [
-        (17, PI4, "lines that have: 12, 13, 18, 19"),
-        (40, PI3, "lines that have: 12, 13, 18, 19"),
-        (14, PI4, "lines that have: 12, 13, 18, 19"),
-        (17, PI5, "lines that have: 12, 13, 14, 15, 18, 19"),
-        (12, boards.by_name("B"), "lines that have: 18"),
+        (17, PI4, f"lines that have: 12, 13, 18, 19; {OWN.format('gpio', 17)}"),
+        (40, PI3, f"lines that have: 12, 13, 18, 19; {OWN.format('gpio', 40)}"),
+        (14, PI4, f"lines that have: 12, 13, 18, 19; {OWN.format('gpio', 14)}"),
+        (17, PI5, f"lines that have: 12, 13, 14, 15, 18, 19; {OWN.format('pio', 17)}"),
+        (28, PI5, f"lines that have: 12, 13, 14, 15, 18, 19; {OWN.format('gpio', 28)}"),
+        (12, boards.by_name("B"), f"lines that have: 18; {OWN.format('gpio', 12)}"),
         (18, boards.generic(54, "gpio-sim", "Linux board"), ""),
     ],
 )

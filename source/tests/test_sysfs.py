@@ -46,6 +46,20 @@ def test_chips_are_in_the_order_of_their_bases(tree):
     assert sysfs_files.chips(str(tree / "none")) == {}
 
 
+def test_a_kernel_with_the_new_layout_alone_is_said(tmp_path):
+    (tmp_path / "chip0").mkdir()
+    (tmp_path / "chip0" / "label").write_text("pinctrl-rp1\n")
+    assert not sysfs_files.usable(str(tmp_path))
+    with pytest.raises(errors.NoBackendError, match="chips of the new layout alone") as e:
+        sysfs_files.find_chip("", "pinctrl-rp1", str(tmp_path))
+    assert "RPIO_BACKEND=cdev" in e.value.hint
+
+
+def test_beside_the_old_layout_the_new_one_does_not_matter(tree):
+    (tree / "chip0").mkdir()
+    assert find(tree, "", "pinctrl-bcm2711") == "gpiochip512"
+
+
 def test_a_pi_is_found_by_its_label(tree):
     assert find(tree, "", "pinctrl-bcm2711") == "gpiochip512"
 

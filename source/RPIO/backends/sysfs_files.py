@@ -48,6 +48,11 @@ def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
         NoBackendError: no such chip; the text lists those that are there.
     """
     there = chips(root)
+    if not there and _is_new_layout(root):
+        raise errors.NoBackendError(
+            f"{root} of this kernel has chips of the new layout alone (chip0/export...), which tell of no edges",
+            hint="RPIO_BACKEND=cdev drives the same lines; kernels with CONFIG_GPIO_SYSFS_LEGACY have the old layout",
+        )
     wanted = argument or label
     for folder, name in there.items():
         if wanted is None or wanted in (name, os.path.basename(folder), folder):
@@ -57,6 +62,14 @@ def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
         f"there is no chip {wanted!r} in {root}" if wanted else f"there is no chip in {root}",
         hint=f"chips that this kernel shows there: {listed}",
     )
+
+
+def _is_new_layout(root: str) -> bool:
+    """Whether there are chips as kernels without CONFIG_GPIO_SYSFS_LEGACY show them, and them alone."""
+    try:
+        return any(name.startswith("chip") and name[4:].isdecimal() for name in os.listdir(root))
+    except OSError:
+        return False
 
 
 def find_device(folder: str) -> str | None:

@@ -36,17 +36,20 @@ GROUPS: dict[str, dict[str, Check]] = {
     "Permissions": {**access.checks(), "pwm": access.pwm},
     "Lines": {
         "config.txt": overlays.config,
+        "crashing overlays": overlays.crashing,
         "drivers": overlays.taken,
         "held": lines.held,
         "exported": lines.exports,
         "programs": lines.users,
         "daemons": lines.daemons,
+        "interrupts": lines.interrupts,
     },
     "Python": {
         "interpreter": python.interpreter,
         "RPi.GPIO": python.providers,
         "old RPIO": python.releases,
         "gpiozero": python.gpiozero,
+        "two gpiozero": python.gpiozero_twice,
         "shadows": python.shadows,
         "environment": python.venv,
         "other python": python.other_python,
@@ -76,7 +79,7 @@ def doctor_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio doctor``."""
     description = (
         "Say what machine this is, what drives its lines, and what is wrong. Changes nothing, and needs no root.\n"
-        "The exit status is 1 where there is a problem; notes and warnings are none."
+        "The exit status is 1 where there is a problem; notes and warnings are no problem."
     )
     return verb.parser("doctor", description, EXAMPLES, True)
 
@@ -140,11 +143,15 @@ def _as_dict(group: str, name: str, finding: Finding) -> dict[str, str | None]:
 def _print(found: list[tuple[str, str, Finding]]) -> None:
     unicode, colour = verb.is_utf8(sys.stdout), verb.has_colours(sys.stdout)
     heading = ""
+    typed: set[str] = set()
     for group, _, finding in found:
         if group != heading:
             print(("\n" if heading else "") + _coloured(group, "1", colour))
             heading = group
-        _print_finding(finding, unicode, colour)
+        is_known = finding.command != "" and finding.command in typed
+        typed.add(finding.command)
+        short = Finding(finding.status, finding.text, "the command above helps here too")
+        _print_finding(short if is_known else finding, unicode, colour)
     print(f"\n{_summary([finding.status for _, _, finding in found], unicode, colour)}")
 
 

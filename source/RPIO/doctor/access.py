@@ -95,6 +95,19 @@ def _finding(
     )
 
 
+def _rules(patient: Patient, group: str, one: str) -> list[str]:
+    """The rules for udev that all files of a group need which nobody may open: one command for them all."""
+    found = {one: None}
+    for kind, (folder, beginning, *_) in KINDS.items():
+        for name in patient.listed(folder) if kind not in ROOT_ONLY else []:
+            path = f"{folder}/{name}"
+            if name.startswith(beginning) and not patient.link(path) and not patient.may_open(path):
+                rule, _, wanted = detect.udev_rule(path)
+                if wanted == group:
+                    found[rule] = None
+    return sorted(found)
+
+
 def _cure(patient: Patient, path: str, group: str, gid: int, mode: int) -> tuple[str, str]:
     """What to do, and the command."""
     user = patient.user
@@ -116,10 +129,11 @@ def _cure(patient: Patient, path: str, group: str, gid: int, mode: int) -> tuple
         )
     if path.startswith("/sys/"):
         return "run the program with sudo", ""
-    rule, file, wanted = detect.udev_rule(path)
+    _, file, wanted = detect.udev_rule(path)
+    rules = " ".join(f"'{rule}'" for rule in _rules(patient, wanted, detect.udev_rule(path)[0]))
     join = "" if user in patient.groups().get(wanted, (0, []))[1] else f" && sudo usermod -aG {wanted} {user}"
     return (
         f"no group may: a rule for udev gives it to the group {wanted}; then log in again",
-        f"sudo groupadd -f {wanted} && echo '{rule}' | sudo tee {file} && sudo udevadm control --reload && "
+        f"sudo groupadd -f {wanted} && printf '%s\\n' {rules} | sudo tee {file} && sudo udevadm control --reload && "
         f"sudo udevadm trigger{join}",
     )

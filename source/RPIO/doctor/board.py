@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .. import detect, dma, dma_channels, hardware_pwm
+from .. import detect, dma, dma_channels, errors, hardware_pwm
 from . import NOTE, OK, PROBLEM, WARNING, Finding, gpios
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ GPIOCHIP_V2 = (5, 10)
 IO_URING_EDGES = (6, 1)
 NEW_KERNEL = "sudo apt update && sudo apt full-upgrade && sudo reboot"
 RP1_LABEL = "pinctrl-rp1"
+ARM = ("arm", "aarch64")
 
 
 # -- the board ----------------------------------------------------------------------------------------------
@@ -142,13 +143,16 @@ def _numbering(header: str | None, names: list[str]) -> Iterator[Finding]:
 
 def _no_chips(patient: Patient) -> Iterator[Finding]:
     in_container = patient.exists("/.dockerenv") or patient.exists("/run/.containerenv")
-    here = "this container does not show it" if in_container else "this kernel has none"
     is_pi = detect.detect(patient.root) is not None
+    # A laptop's container shows all that there is, and who has asked for the simulated board wants no other.
+    is_simulated = patient.backend is not None and patient.backend.name == "sim"
+    may_have = in_container and (is_pi or (patient.architecture.startswith(ARM) and not is_simulated))
+    here = "this container does not show it" if may_have else "this kernel has none"
     yield Finding(
         WARNING if is_pi else NOTE,
         f"there is no /dev/gpiochip*: {here}",
-        "start the container with its devices" if in_container else "",
-        "docker run --device /dev/gpiochip0 --device /dev/gpiomem ..." if in_container else "",
+        "start the container with its devices" if may_have else "",
+        "docker run --device /dev/gpiochip0 --device /dev/gpiomem ..." if may_have else "",
     )
 
 
@@ -160,10 +164,12 @@ def backend(patient: Patient) -> Iterator[Finding]:
     if patient.backend is not None:
         yield Finding(OK, f"lines are driven by {patient.backend.describe()}")
         return
-    hint = getattr(patient.error, "hint", "")
-    yield Finding(
-        PROBLEM, f"no line can be driven: {patient.error}", hint if hint not in str(patient.error) else ""
-    )
+    error = patient.error
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    hint = getattr(error, "hint", "")
+    if isinstance(error, errors.NoAccessError):
+        hint = "what helps stands under Permissions"
+    yield Finding(PROBLEM, f"no line can be driven: {text}", hint if hint not in text else "")
 
 
 def edges(patient: Patient) -> Iterator[Finding]:
@@ -228,6 +234,8 @@ def pwm(patient: Patient) -> Iterator[Finding]:
     if patient.hardware is not None and hardware_pwm.is_bound(patient.hardware, patient.root):
         lines = gpios(list(hardware_pwm.lines(patient.hardware)))
         yield Finding(OK, f"hardware PWM is the kernel's; the lines that it can drive: {lines}")
+    for line, (_, overlay) in sorted(hardware_pwm.own_chips(patient.root).items()):
+        yield Finding(OK, f"GPIO {line} has PWM of the kernel's by {overlay}")
 
 
 def killed(patient: Patient) -> Iterator[Finding]:

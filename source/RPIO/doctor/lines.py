@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from . import NOTE, OK, WARNING, Finding, count, gpios, overlays
 
 TYPE_CHECKING = False
@@ -27,6 +29,11 @@ DRIVERS = ("spi", "onewire", "w1")
 SWITCH = "a dtparam or dtoverlay line in config.txt switches it off"
 PIGPIO_PID = "/run/pigpio.pid"
 """Of pigpiod, and of a program that uses its library without it. Source: pigpio, PI_LOCKFILE."""
+
+
+STORM_HZ = 5000
+"""So many interrupts a second take a tenth of a core or more."""
+LOOK_S = 0.25
 
 
 def held(patient: Patient) -> Iterator[Finding]:
@@ -110,6 +117,35 @@ def exports(patient: Patient) -> Iterator[Finding]:
                 "to free it, where no program uses it",
                 f"echo {number} | sudo tee {SYSFS}/unexport",
             )
+
+
+def interrupts(patient: Patient) -> Iterator[Finding]:
+    """Lines whose interrupts keep the processor busy: one that oscillates, or a level that nobody clears."""
+    before = _interrupts(patient)
+    if not before:
+        return
+    passed_s = patient.wait(LOOK_S)
+    for key, now in _interrupts(patient).items():
+        rate = (now - before.get(key, now)) / passed_s
+        if rate >= STORM_HZ:
+            chip, line, name = key
+            yield Finding(
+                WARNING,
+                f"GPIO {line} of {chip} makes {rate:,.0f} interrupts a second ({name or 'nobody says for whom'})",
+                "a wire that nobody drives, or a fast signal: give the line a pull, or end who watches it",
+            )
+
+
+def _interrupts(patient: Patient) -> dict[tuple[str, int, str], int]:
+    """Chip, line and whose it is -> interrupts so far, of the lines that have an interrupt."""
+    found = {}
+    for row in patient.text("/proc/interrupts").splitlines()[1:]:
+        words = row.split()[1:]
+        counts = list(itertools.takewhile(str.isdecimal, words))
+        about = words[len(counts) :]
+        if len(about) >= 2 and about[0].startswith("pinctrl-") and about[1].isdecimal():
+            found[about[0], int(about[1]), " ".join(about[3:])] = sum(map(int, counts))
+    return found
 
 
 def users(patient: Patient) -> Iterator[Finding]:

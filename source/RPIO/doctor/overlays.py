@@ -11,7 +11,7 @@ and default pins), pinctrl-bcm2835.c (``brcm,pins``) and pinctrl-rp1.c (``pins``
 from __future__ import annotations
 
 from .. import detect
-from . import NOTE, OK, Finding, gpios
+from . import NOTE, OK, WARNING, Finding, gpios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ OVERLAYS: dict[str, tuple[tuple[str, int], ...]] = {
     "w1-gpio-pullup": (("gpiopin", 4), ("extpullup", 5)),
     "pwm": (("pin", 18),),
     "pwm-2chan": (("pin", 18), ("pin2", 19)),
+    "pwm-pio": (("gpio", 4),),
+    "pwm-gpio": (("gpio", 4),),
     "gpio-shutdown": (("gpio_pin", 3),),
     "gpio-poweroff": (("gpiopin", 26),),
     "gpio-fan": (("gpiopin", 12),),
@@ -61,6 +63,8 @@ OVERLAYS: dict[str, tuple[tuple[str, int], ...]] = {
     "rotary-encoder": (("pin_a", 4), ("pin_b", 17)),
     "i2c-gpio": (("i2c_gpio_sda", 23), ("i2c_gpio_scl", 24)),
 }
+CRASHES = {"pwm-pio": ("6.12.34", "raspberrypi/linux issue 6971")}
+"""Overlay -> the kernel that it crashes, and where that is reported."""
 PARAMETERS = {
     "i2c_arm": (2, 3),
     "i2c": (2, 3),
@@ -140,6 +144,20 @@ def config(patient: Patient) -> Iterator[Finding]:
     added = [*patient.listed(RUNTIME), *_chosen(patient)]
     if added:
         yield Finding(OK, f"overlays in the device tree: {', '.join(added)}")
+
+
+def crashing(patient: Patient) -> Iterator[Finding]:
+    """Overlays that crash this kernel."""
+    for setting in settings(patient):
+        name = setting.text.partition("=")[2].partition(",")[0]
+        release, where = CRASHES.get(name, ("", ""))
+        if release and patient.release.startswith(release):
+            yield Finding(
+                WARNING,
+                f"Linux {release} may crash with {setting.text} ({where})",
+                "a newer kernel does not; or do without",
+                setting.command(),
+            )
 
 
 def taken(patient: Patient) -> Iterator[Finding]:

@@ -109,6 +109,12 @@ class Patient:
                 return found
         return ""
 
+    def wait(self, seconds: float) -> float:
+        """Let time pass, to see what changes; return how much has."""
+        began_s = time.monotonic()
+        time.sleep(seconds)
+        return time.monotonic() - began_s
+
     # -- what a directory cannot model ----------------------------------------------------------------
 
     def owner(self, name: str) -> tuple[int, int, int] | None:

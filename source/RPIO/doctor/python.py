@@ -117,6 +117,21 @@ def shadows(patient: Patient) -> Iterator[Finding]:
                 )
 
 
+def gpiozero_twice(patient: Patient) -> Iterator[Finding]:
+    """A gpiozero of pip's beside the system's: the one that comes first is taken, whichever is meant."""
+    found = _found(patient, "gpiozero")
+    if len(found) > 1:
+        named = " and ".join(
+            f"{dist.version} in {os.path.normpath(str(dist.locate_file('')))}" for dist in found
+        )
+        yield Finding(
+            WARNING,
+            f"there are several gpiozero, and the first is used: {named}",
+            "to have the last alone" if not _is_debians(found[:1]) else "pip's is not used; to be rid of it",
+            f"{patient.executable} -m pip uninstall -y gpiozero",
+        )
+
+
 def gpiozero(patient: Patient) -> Iterator[Finding]:
     """Which library gpiozero will use."""
     found = _found(patient, "gpiozero")
