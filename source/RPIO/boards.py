@@ -436,7 +436,8 @@ def generic(line_count: int, chip_label: str | None, name: str) -> Hardware:
 def by_name(name: str) -> Hardware:
     """Return a Raspberry Pi by its short name, one of ``MODELS``, or its full name.
 
-    Case and blanks do not count: "zero2w" is the Zero 2 W.
+    Case and blanks do not count: "zero2w" is the Zero 2 W. Neither does what everybody leaves out, where one board
+    alone is meant: "5" and "Pi 5" are the 5B, while "3" may be several.
 
     Raises:
         ValueError: there is no such model; the text has the closest name and all the choices.
@@ -445,12 +446,25 @@ def by_name(name: str) -> Hardware:
     for row in ROWS:
         if wanted in (_plain(row.short), _plain(row.name)):
             return decode(row.example)
+    bare = wanted.removeprefix("raspberry").removeprefix("pi")
+    meant = [row for row in ROWS if bare and _is_short_for(bare, _plain(row.short))]
+    if len(meant) == 1:
+        return decode(meant[0].example)
+    if meant:
+        several = ", ".join(repr(row.short) for row in meant)
+        raise ValueError(f"There are several Raspberry Pi {name!r}: {several}.")
     import difflib
 
     plain = {_plain(short): short for short in MODELS}
     close = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.3)
     hint = f", did you mean {plain[close[0]]!r}?" if close else "."
     raise ValueError(f"There is no Raspberry Pi {name!r}{hint} The choices are: {', '.join(MODELS)}")
+
+
+def _is_short_for(word: str, short: str) -> bool:
+    """Whether a word is that name, or what comes before its last letter: "5" for "5b", "3" for "3b+"."""
+    rest = short.removeprefix(word)
+    return word == short or (word[-1].isdigit() and short != rest and rest.rstrip("+").isalpha())
 
 
 def _plain(name: str) -> str:

@@ -43,11 +43,13 @@ class Capture:
         span_ns: int | None = None,
         trigger: tuple[int, tuple[int, ...]] | None = None,
         edges: int | None = None,
+        timeout_ns: int | None = None,
     ) -> None:
         self.recording = Recording(lines)
         self.edges = 0
         self.lost = 0
         self._board, self._span_ns, self._most = board, span_ns, edges
+        self._timeout_ns = timeout_ns  # for the trigger
         self._hold = _Trigger(self.recording, *trigger) if trigger is not None else None
         self._taps = [Tap(self.recording, index, self._hold) for index in range(len(lines))]
         if self._hold is not None:
@@ -110,6 +112,8 @@ class Capture:
         left = []
         if began_ns is not None and self._span_ns is not None:
             left.append(max(0, began_ns + self._span_ns - now_ns))
+        if began_ns is None and self._timeout_ns is not None and self._start_ns is not None:
+            left.append(max(0, self._start_ns + self._timeout_ns - now_ns))
         if self._most is not None and self.edges + len(self.recording) >= self._most:
             return 0
         if tell is not None:

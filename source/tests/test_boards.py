@@ -126,8 +126,31 @@ def test_the_simulated_early_boards_are_second_revisions(name):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "close"), [("3C+", "3B+"), ("zero2", "Zero 2 W"), ("pi4", "4B"), ("cm6", "CM")]
+    ("said", "meant"),
+    [
+        ("5", "5B"),
+        ("Pi 5", "5B"),
+        ("raspberry pi 4", "4B"),
+        ("pi4", "4B"),
+        ("2", "2B"),
+        ("zero2", "Zero 2 W"),
+        ("Pi Zero 2", "Zero 2 W"),
+        ("pi500", "500"),
+    ],
 )
+def test_what_everybody_says_is_the_one_board_that_it_can_be(said, meant):
+    assert boards.by_name(said).model == boards.by_name(meant).model
+
+
+@pytest.mark.parametrize(("said", "several"), [("3", ("3B", "3B+", "3A+")), ("pi 3", ("3B", "3B+", "3A+"))])
+def test_what_may_be_several_boards_is_answered_with_those(said, several):
+    with pytest.raises(ValueError, match="There are several") as caught:
+        boards.by_name(said)
+    assert repr(said) in str(caught.value)
+    assert all(repr(name) in str(caught.value) for name in several)
+
+
+@pytest.mark.parametrize(("wrong", "close"), [("3C+", "3B+"), ("zero3", "Zero"), ("5C", "5B"), ("cm6", "CM")])
 def test_a_wrong_name_is_answered_with_the_closest_and_all_choices(wrong, close):
     with pytest.raises(ValueError, match=r"did you mean '") as caught:
         boards.by_name(wrong)

@@ -175,9 +175,9 @@ def test_pins(text, want):
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("", "is no line"),
-        ("seventeen", "is no line: write 17"),
-        ("1-", "no GPIO 1|is no line"),
+        ("", "is not a line"),
+        ("seventeen", "is not a line: write 17"),
+        ("1-", "no GPIO 1|is not a line"),
         ("28", "it has 2 to 27"),
         ("BOARD6", "GND"),
         ("BOARD27", "ID EEPROM"),
@@ -338,7 +338,8 @@ def test_a_disk_that_fills_up_while_recording_keeps_what_there_was_room_for(tmp_
 def test_a_signal_ends_the_recording_with_every_edge(tmp_path):
     path = tmp_path / "out.vcd"
     with start(STEADY.format(limit=""), path, "--trigger", "17:falling") as process:
-        assert process.stderr.readline() == "driven\n"
+        said = [process.stderr.readline() for _ in range(2)]
+        assert said == ["waiting for ever for the trigger 17:falling\n", "driven\n"]
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, err) == (0, "")
@@ -436,3 +437,39 @@ def test_a_program_gets_the_recording(tmp_path):
     with start(code, path, program, "-x") as process:
         out, err = process.communicate(timeout=LIMIT_S)
     assert (process.returncode, out, err) == (0, "two ['-x']\n", "")
+
+
+def test_a_program_that_asks_for_no_recorded_line_is_told_that_nothing_was_played(tmp_path):
+    path = recorded(tmp_path, (10_000_000, 0), end_ns=40_000_000)
+    program = tmp_path / "program.py"
+    program.write_text("import RPi.GPIO as GPIO\nGPIO.setmode(GPIO.BCM)\nGPIO.setup(27, GPIO.IN)\n")
+    code = "import sys\nfrom RPIO import cli\nraise SystemExit(cli.main(['replay', *sys.argv[1:]]))"
+    with start(code, path, program) as process:
+        out, err = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, out) == (0, "")
+    assert err == (
+        "rpio replay: nothing was played: the program did not make GPIO17 an input, or ended at once\n"
+    )
+
+
+def test_a_trigger_that_does_not_come_is_waited_for_as_long_as_asked(rpio, capsys):
+    arguments = ["capture", "17", "--trigger", "17:rising", "--for", "1ms"]
+    assert cli.main([*arguments, "--timeout", "10ms"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "waiting 10 ms for the trigger 17:rising\n"
+        "rpio capture: it ended before the trigger 17:rising: nothing was recorded\n"
+    )
+
+
+def test_a_script_is_told_what_is_waited_for(rpio, capsys):
+    thread = driving(1)
+    assert cli.main(["capture", "17", "--trigger", "17:rising", "--edges", "1"]) == 0
+    thread.join()
+    assert capsys.readouterr().err == "waiting for ever for the trigger 17:rising\n"
+
+
+def test_a_timeout_without_a_trigger_is_an_error(rpio, capsys):
+    assert cli.main(["capture", "17", "--timeout", "1s"]) == 2
+    assert "--timeout is how long to wait for the --trigger, and there is none" in capsys.readouterr().err

@@ -29,16 +29,16 @@ CASES = [
     (["-I"], 0, ALL_4B, ""),
     (["--inspect-all"], 0, ALL_4B, ""),
     (["-i", "9-7"], 2, "", "the range 9-7 runs backwards; did you mean 7-9?\n"),
-    (["-i", "seven"], 2, "", "'seven' is no GPIO number; see: rpio --help\n"),
+    (["-i", "seven"], 2, "", "'seven' is not a GPIO number; see: rpio --help\n"),
     (
         ["-s", "7:1"],
-        0,
+        1,
         "",
         "Cannot output to GPIO 7, because it is setup as INPUT. Use --setoutput 7 first.\n",
     ),
     (["-s", "99:1"], 5, "", "GPIO 99: not a valid gpio-id for this board\n"),
     (["-s", "7"], 2, "", "'7': the value is missing; for example: rpio -s 7:1\n"),
-    (["-s", "7:2"], 2, "", "'2' is no level: use 0 or 1\n"),
+    (["-s", "7:2"], 2, "", "'2' is not a level: use 0 or 1\n"),
     (["--setoutput", "8:1", "-i", "8"], 0, "GPIO 8: OUTPUT (1)\n", ""),
     (["--setoutput", "8", "-i", "8"], 0, "GPIO 8: OUTPUT (0)\n", ""),
     (["--setoutput", "8:1", "-s", "8:0"], 0, "", ""),
@@ -137,6 +137,128 @@ def test_a_busy_line_says_who_and_what_to_do(rpio, capsys, monkeypatch):
     monkeypatch.setattr(rpio.facade.board.backend, "set_output", busy)
     assert cli.main(["--setoutput", "17"]) == 1
     assert capsys.readouterr().err == "GPIO 17 is in use by 'spi0 CS0'\nend that program\n"
+
+
+# -- where nothing opens ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shut(rpio, monkeypatch):
+    """A board that is known, whose chip this user may not open."""
+    error = rpio.NoAccessError(
+        13, "No access to /dev/gpiochip0 (root:gpio, 0660)", "/dev/gpiochip0", hint="usermod"
+    )
+
+    def refused(spec):
+        raise error
+
+    monkeypatch.setattr("RPIO.opening.open_board", refused)
+    return error
+
+
+def test_without_rights_the_pinout_is_the_header_and_says_what_is_missing(shut, capsys):
+    assert cli.main(["pinout", "--model", "4B"]) == 0
+    header = capsys.readouterr().out
+    assert cli.main(["pinout"]) == 0
+    said = capsys.readouterr()
+    assert said.out == header
+    assert said.err == f"without functions and levels: {shut.strerror}; see: rpio doctor\n"
+    assert cli.main(["pinout", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["live"] is False
+
+
+def test_without_rights_info_shows_all_that_is_known_and_why_nothing_is_driven(shut, capsys):
+    assert cli.main(["info", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["backend"], found["features"]) == (None, [])
+    assert found["driven_by"] == f"nothing: {shut.strerror}; see: rpio doctor"
+    assert found["kernel"] == os.uname().release
+    assert cli.main(["info"]) == 0
+
+
+def test_without_rights_a_verb_names_the_file_once_and_one_advice(shut, capsys):
+    assert cli.main(["read", "17"]) == 1
+    assert capsys.readouterr().err == f"rpio read: {shut.strerror}\nusermod\n"
+
+
+# -- what people try first ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["help"], ["--help"]),
+        (["help", "read"], ["read", "--help"]),
+        (["version"], ["--version"]),
+        (["-V"], ["--version"]),
+        (["--backend", "sim", "read", "--help"], ["read", "--help"]),
+    ],
+)
+def test_help_and_version_by_any_name(rpio, capsys, typed, meant):
+    outs = []
+    for words in typed, meant:
+        try:
+            status = cli.main(words)
+        except SystemExit as e:
+            status = e.code
+        assert not status
+        outs.append(capsys.readouterr())
+    assert outs[0] == outs[1]
+    assert outs[0].out
+
+
+def test_help_of_what_is_no_verb_names_the_nearest(rpio, capsys):
+    assert cli.main(["help", "raed"]) == 2
+    assert capsys.readouterr().err.endswith("did you mean: rpio read\n")
+
+
+@pytest.mark.parametrize(
+    "words", [["--backend"], ["--backend", "read"], ["-v"], ["--backend=sim", "-i", "7"]]
+)
+def test_options_without_a_verb_behind_them_stay_the_originals(rpio, words):
+    assert cli._verb_first(words) == words
+
+
+# -- levels that are not there ------------------------------------------------------------------------------
+
+
+def holds(monkeypatch, rpio, holder):
+    def read(line):
+        raise rpio.errors.NotSupportedError("not held")
+
+    backend = rpio.facade.board.backend
+    monkeypatch.setattr(backend, "read", read)
+    monkeypatch.setattr(backend, "consumer", lambda line: holder)
+
+
+def test_the_level_of_an_output_that_nobody_holds_is_not_anybodys(rpio, capsys, monkeypatch):
+    holds(monkeypatch, rpio, "")
+    assert cli.main(["read", "17"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "GPIO 17: -\n"
+    assert said.err == (
+        "rpio read: GPIO 17 is an output that nobody holds, and the kernel tells the level of one to its holder alone: "
+        "rpio mode 17 out takes it over without a change of level\nsee: rpio doctor\n"
+    )
+
+
+def test_the_level_of_a_line_of_somebody_else_names_that_one(rpio, capsys, monkeypatch):
+    holds(monkeypatch, rpio, "fan")
+    assert cli.main(["read", "17"]) == 1
+    assert "rpio read: GPIO 17: only who holds it can read it, and that is 'fan'\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["-I"], ["pinout"]])
+def test_levels_that_are_not_looked_at_have_their_reason(rpio, capsys, monkeypatch, words):
+    assert cli.main(words) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("RPIO.cli.looking.may_look", lambda line: line != 4)
+    monkeypatch.setattr("RPIO.cli.pinout.may_look", lambda line: line != 4)
+    assert cli.main(words) == 0
+    assert capsys.readouterr().err == (
+        "-: not looked at, since the line may have another function, which a look would end; rpio read N looks all the "
+        "same\n"
+    )
 
 
 # -- as people run it ---------------------------------------------------------------------------------------

@@ -63,6 +63,22 @@ def test_the_chosen_line_is_always_in_the_list(selected, height):
     assert [row.split()[1 if row[2] == " " else 0].strip("│>") for row in shown] == [str(selected + 2)]
 
 
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (80, "rpio-curses  Raspberry Pi 4 Model B, simulated"),
+        (46, "rpio-curses  Raspberry Pi 4 Model B, simulated"),
+        (45, "Raspberry Pi 4 Model B, simulated"),
+        (33, "Raspberry Pi 4 Model B, simulated"),
+        (24, "Raspberry Pi 4 Model ..."),
+        (4, "R..."),
+        (2, "..."),
+    ],
+)
+def test_a_title_without_room_is_the_board_and_shows_where_it_is_cut(width, shown):
+    assert screen.title("rpio-curses  Raspberry Pi 4 Model B, simulated", width) == shown
+
+
 @pytest.mark.parametrize("menu", range(5))
 @pytest.mark.parametrize("width", [24, 80])
 def test_the_chosen_entry_is_always_in_the_menu(menu, width):

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from RPIO import boards, cli
 from RPIO.cli import completion, pins, verb
-from support import LIMIT_S, raises
+from support import LIMIT_S, raises, wait_until
 
 BOARD = boards.by_name("4B")
 MODEL = "Raspberry Pi 4 Model B"
+
+ENDS = "the simulated board ends with this command, and what was set on it\n"
 
 CASES = [
     # arguments, status, stdout, stderr
@@ -31,18 +33,32 @@ CASES = [
     ("read J8:2", 2, "", "rpio read: pin 2"),
     ("read J8:41", 2, "", "rpio read: "),
     ("read BOARD27", 2, "", "rpio read: pin 27"),
-    ("read seven", 2, "", "rpio read: 'seven' is no line: "),
+    ("read seven", 2, "", "rpio read: 'seven' is not a line: "),
     ("read 17 --backend sim:3B+", 0, "0\n", ""),
+    ("read 17 --backend sim:5", 0, "0\n", ""),
+    ("--backend sim:3B+ read 17", 0, "0\n", ""),
+    ("-v --backend=sim:3B+ read 17", 0, "0\n", ""),
+    ("read 7 17", 0, "GPIO 7: 1\nGPIO 17: 0\n", ""),
+    ("read 7, 17,18", 0, "GPIO 7: 1\nGPIO 17: 0\nGPIO 18: 0\n", ""),
+    ("read pin11", 0, "0\n", ""),
+    ("read SDA1 scl1", 0, "GPIO 2: 1\nGPIO 3: 1\n", ""),
+    ("read PWM0", 2, "", "rpio read: 'PWM0' is GPIO 12 and GPIO 18: name one\n"),
+    ("read ID_SD", 2, "", "rpio read: 'ID_SD' is not a line: "),
+    ("read -- -1", 2, "", "rpio read: '-1' is not a line: "),
+    ("read -- -1-4", 2, "", "rpio read: '-1-4' is not a line: "),
     ("mode 17", 0, "GPIO 17: INPUT\n", ""),
     ("mode 17,18 --json", 0, '{"17": "INPUT", "18": "INPUT"}\n', ""),
-    ("mode 17 out --level 1", 0, "", ""),
-    ("mode 17 in", 0, "", ""),
+    ("mode 17 out --level 1", 0, "", ENDS),
+    ("mode 17 18 out", 0, "", ENDS),
+    ("mode 17, 18", 0, "GPIO 17: INPUT\nGPIO 18: INPUT\n", ""),
+    ("mode 17 in", 0, "", ENDS),
     ("mode 17 in --level 1", 2, "", "rpio mode: --level is for outputs: rpio mode PINS out --level 0\n"),
-    ("pull 17 up", 0, "", ""),
+    ("pull 17 up", 0, "", ENDS),
+    ("pull 17 18, 22 up", 0, "", ENDS),
     ("write 17", 2, "", "rpio write: '17': the level is missing; for example: 17=1\n"),
-    ("write 17=2", 2, "", "rpio write: '2' is no level: use 0 or 1\n"),
-    ("write 17=1", 1, "", "rpio write: GPIO 17 is no output but INPUT; nothing was written\n"),
-    ("write 17=1 --output", 0, "", ""),
+    ("write 17=2", 2, "", "rpio write: '2' is not a level: use 0 or 1\n"),
+    ("write 17=1", 1, "", "rpio write: GPIO 17 is an INPUT, not an output; nothing was written\n"),
+    ("write 17=1 --output", 0, "", ENDS),
     ("write 17=1 18,22=low --output --for 1ms", 0, "", ""),
     ("pwm 18 1000 101", 2, "", "rpio pwm: the duty is 0 to 100 percent, not 101\n"),
     ("pwm 18 0 10", 2, "", "rpio pwm: the frequency is more than 0 Hz, not 0\n"),
@@ -74,9 +90,9 @@ def test_a_usage_error_names_the_help(rpio, capsys):
         (["read", "17", "--frobnicate"], "--frobnicate\nsee: rpio read --help\n"),
         (
             ["watch", "17", "--for", "soon"],
-            "--for: 'soon' is no time; for example 500us, 20ms, 5s, 1m\nsee: ",
+            "--for: 'soon' is not a time; for example 500us, 20ms, 5s, 1m\nsee: ",
         ),
-        (["watch", "17", "--count", "0"], "-n/--count: '0' is no count of 1 or more\nsee: "),
+        (["watch", "17", "--count", "0"], "-n/--count: '0' is not a count of 1 or more\nsee: "),
         (["pull", "17", "sideways"], "invalid choice: 'sideways'"),
     ],
 )
@@ -104,8 +120,8 @@ def test_an_output_gets_no_pull_and_is_not_watched(rpio, capsys):
     cli.main(["mode", "17", "out"])
     assert cli.main(["pull", "17", "up"]) == cli.main(["watch", "17"]) == 1
     assert capsys.readouterr().err == (
-        "rpio pull: GPIO 17 is no input but OUTPUT; no pull was set\nrpio mode 17 in makes it one\n"
-        "rpio watch: GPIO 17 is no input but OUTPUT, and watching would make it one\nrpio mode 17 in makes it one\n"
+        f"{ENDS}rpio pull: GPIO 17 is an OUTPUT, not an input; no pull was set\nrpio mode 17 in makes it one\n"
+        "rpio watch: GPIO 17 is an OUTPUT, not an input; watching would make it one\nrpio mode 17 in makes it one\n"
     )
 
 
@@ -119,8 +135,13 @@ def test_info_as_text_and_json(rpio, capsys):
     assert cli.main(["info"]) == cli.main(["info", "--json"]) == 0
     text, _, found = capsys.readouterr().out.rpartition("\n{")
     info = json.loads("{" + found)
-    assert (info["board"], info["soc"], info["header_pins"], info["backend"]) == (MODEL, "BCM2711", 40, "sim")
-    assert f"board         {MODEL}\n" in text
+    assert (info["board"], info["soc"], info["header_pins"], info["backend"]) == (
+        f"simulated {MODEL}",
+        "BCM2711",
+        40,
+        "sim",
+    )
+    assert f"board         simulated {MODEL}\n" in text
 
 
 def test_the_doctor_in_json(rpio, capsys):
@@ -188,7 +209,7 @@ def test_times(text, ns):
 
 @pytest.mark.parametrize("text", ["", "s", "-1s", "0", "0.1ns", "nan", "inf", "1e99", "5 s s", "9999999h"])
 def test_no_times(text):
-    with raises(ArgumentTypeError, f"{text!r} is no time; for example 500us, 20ms, 5s, 1m"):
+    with raises(ArgumentTypeError, f"{text!r} is not a time; for example 500us, 20ms, 5s, 1m"):
         verb.duration_ns(text)
 
 
@@ -428,3 +449,15 @@ def test_bash_completes(tmp_path):
     """
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.stdout == "watch\nup\n--edge\n"
+
+
+def test_a_watch_whose_time_is_over_before_it_begins_ends(rpio, monkeypatch):
+    """The timer comes first, as it may on a busy machine."""
+    wait = rpio.facade.wait_for_interrupts
+
+    def begin_late():
+        assert not wait_until(lambda: False, 0.05)
+        wait()
+
+    monkeypatch.setattr(rpio.facade, "wait_for_interrupts", begin_late)
+    assert cli.main(["watch", "17", "--for", "1ms"]) == 0

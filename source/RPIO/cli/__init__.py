@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         status = _verb_or_options(words)
     except KeyboardInterrupt:
         status = 130
-    if argv is None and words[:1] not in RUN_PROGRAMS:
+    if argv is None and not any([word] in RUN_PROGRAMS for word in _verb_first(words)[:1]):
         gc.freeze()  # spares the interpreter's last look at every object, a tenth of a short run
     return status
 
@@ -76,7 +76,37 @@ def _module(verb: str) -> ModuleType:
     return import_module(f"{__name__}.{VERBS[verb][0]}")
 
 
+COMMON_OPTIONS = {"--backend": 1, "-v": 0, "--verbose": 0}
+"""What all verbs have, and the original's options as well -> how many words it takes."""
+
+
+def _verb_first(words: list[str]) -> list[str]:
+    """Put options that stand before the verb behind it."""
+    at = 0
+    while at < len(words):
+        name, equals, _ = words[at].partition("=")
+        if name not in COMMON_OPTIONS:
+            break
+        at += 1 + (0 if equals else COMMON_OPTIONS[name])
+    if at and words[at : at + 1] and words[at] in VERBS:
+        return [words[at], *words[:at], *words[at + 1 :]]
+    return words
+
+
+def _spelt_out(words: list[str]) -> list[str]:
+    """What people try first: "help", "help VERB" and "version"."""
+    match words:
+        case ["help"]:
+            return ["--help"]
+        case ["help", verb]:
+            return [verb, "--help"]
+        case ["version"]:
+            return ["--version"]
+    return words
+
+
 def _verb_or_options(words: list[str]) -> int:
+    words = _verb_first(_spelt_out(words))
     if words and words[0] in VERBS:
         return _verb(words)
     from . import classic

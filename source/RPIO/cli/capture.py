@@ -17,6 +17,7 @@ from .keeping import File, Growing, check_path
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
     from ..recording import Recording
 
@@ -55,7 +56,18 @@ def _parser(name: str, description: str, examples: str) -> argparse.ArgumentPars
     p = verb.parser(name, description, examples)
     verb.add_pins(p)
     verb.add_for(p)
-    p.add_argument("--trigger", metavar="PIN:EDGE", help="begin at this edge: 17:rising, 17:falling, 17:both")
+    p.add_argument(
+        "--trigger",
+        metavar="PIN:EDGE",
+        help="begin at this edge: 17:rising, 17:falling, 17:both; --for counts from it",
+    )
+    p.add_argument(
+        "--timeout",
+        dest="timeout_ns",
+        metavar="TIME",
+        type=verb.duration_ns,
+        help="wait so long for the trigger; for ever without it",
+    )
     p.add_argument("-n", "--edges", metavar="N", type=verb.positive, help="end after so many edges")
     p.add_argument(
         "--timescale", choices=[*vcd.TIMESCALES], default="1us", help="of a VCD; 1ns is exact, huge in sigrok"
@@ -97,7 +109,12 @@ def record(options: argparse.Namespace) -> None:
 def _made(options: argparse.Namespace) -> Capture:
     lines = verb.lines(options.pins)
     trigger = None if options.trigger is None else _trigger(options.trigger, lines)
-    return Capture(facade.board, lines, options.for_ns, trigger, options.edges)
+    if options.timeout_ns is not None and trigger is None:
+        raise UsageError("--timeout is how long to wait for the --trigger, and there is none")
+    if trigger is not None and not _is_terminal(sys.stderr):
+        how_long = "for ever" if options.timeout_ns is None else formats.time_text(options.timeout_ns)
+        verb.note(f"waiting {how_long} for the trigger {options.trigger}")
+    return Capture(facade.board, lines, options.for_ns, trigger, options.edges, options.timeout_ns)
 
 
 def _trigger(text: str, lines: list[int]) -> tuple[int, tuple[int, ...]]:
@@ -110,8 +127,12 @@ def _trigger(text: str, lines: list[int]) -> tuple[int, tuple[int, ...]]:
     return line, EDGES[edge]
 
 
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
 def _told(found: Recording | None, options: argparse.Namespace) -> Recording:
-    if sys.stderr is not None and sys.stderr.isatty():
+    if _is_terminal(sys.stderr):
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if found is None:
         raise errors.GPIOError(f"it ended before the trigger {options.trigger}: nothing was recorded")
@@ -134,7 +155,7 @@ def _write(found: Recording, file: File, options: argparse.Namespace) -> None:
 
 def _progress(options: argparse.Namespace) -> Callable[[int | None, int], object] | None:
     """What rewrites the progress line; None where stderr is no terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not _is_terminal(sys.stderr):
         return None
 
     def tell(passed_ns: int | None, edges: int) -> None:

@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     add("--setinput", metavar="GPIO[:PULL]", help="make a GPIO an input")
     add("--setoutput", metavar="GPIO[:VALUE]", help="make a GPIO an output, with this level")
     add("--sysinfo", action="store_true", help="show revision code, model, memory and maker of this board")
-    add("--version", action="store_true", help="show the version")
+    add("-V", "--version", action="store_true", help="show the version")
     add("--backend", metavar="NAME", help=BACKEND_HELP)
     add("-v", "--verbose", action="store_true", help="log what is done, and show tracebacks")
     return p
@@ -156,7 +156,7 @@ def complain(text: str, hint: str, status: int) -> int:
 def number(text: str) -> int:
     """Read a GPIO number."""
     if not text.strip().isdecimal():
-        raise UsageError(f"{text!r} is no GPIO number; see: rpio --help")
+        raise UsageError(f"{text!r} is not a GPIO number; see: rpio --help")
     return int(text)
 
 
@@ -193,7 +193,7 @@ def expand(text: str) -> tuple[list[str], bool]:
 def level(text: str) -> int:
     """Read a level."""
     if text not in ("0", "1"):
-        raise UsageError(f"{text!r} is no level: use 0 or 1")
+        raise UsageError(f"{text!r} is not a level: use 0 or 1")
     return int(text)
 
 
@@ -208,8 +208,9 @@ def show_version(_: bool) -> None:
 def set_output(text: str) -> None:
     """--setoutput N[:V]"""
     gpio, colon, value = text.partition(":")
-    facade.setup(valid(gpio), model.OUT, initial=level(value) if colon else None)
-    say_if_released(gpio)
+    line = valid(gpio)
+    facade.setup(line, model.OUT, initial=level(value) if colon else None)
+    say_if_released([line])
 
 
 def set_input(text: str) -> None:
@@ -221,13 +222,14 @@ def set_input(text: str) -> None:
     facade.setup(line, model.IN, PULLS.get(pull, model.PUD_OFF))
 
 
-def say_if_released(gpio: str) -> None:
+def say_if_released(lines: Sequence[int]) -> None:
     """A line of the character device is the program's only as long as the program runs."""
     if facade.board.backend.holds_lines:
-        print(
-            f"GPIO {gpio}: the kernel takes the line back when rpio ends, and may switch it to input",
-            file=sys.stderr,
-        )
+        for line in lines:
+            print(
+                f"GPIO {line}: the kernel takes the line back when rpio ends, and may switch it to input",
+                file=sys.stderr,
+            )
 
 
 def inspect(text: str) -> None:
@@ -245,8 +247,12 @@ def inspect_all(_: bool) -> None:
     """-I"""
     from . import looking
 
+    left_out = False
     for gpio in gpios():
         show(gpio, looking.level_of)
+        left_out = left_out or not looking.may_look(gpio)
+    if left_out:
+        print(looking.WHY_NOT, file=sys.stderr)
 
 
 def level_of(gpio: int) -> int | None:
@@ -273,12 +279,12 @@ def write(text: str) -> None:
     function = facade.gpio_function(line)
     if function == model.OUT:
         facade.forceoutput(line, bit)
-        say_if_released(gpio)
+        say_if_released([line])
     else:
-        print(
+        raise UsageError(
             f"Cannot output to GPIO {gpio}, because it is setup as {model.FUNCTION_NAMES.get(function, '-')}. "
             f"Use --setoutput {gpio} first.",
-            file=sys.stderr,
+            1,
         )
 
 

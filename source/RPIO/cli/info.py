@@ -7,9 +7,14 @@ import argparse
 import os
 import platform
 
-from .. import facade
+from .. import boards, detect, errors, facade
 from ..model import VERSION
 from . import verb
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..backends import Backend
+    from ..boards import Hardware
 
 
 def info_parser() -> argparse.ArgumentParser:
@@ -24,9 +29,10 @@ def info_parser() -> argparse.ArgumentParser:
 
 def gather() -> dict[str, object]:
     """All of it, by name."""
-    hardware, backend = facade.board.hardware, facade.board.backend
+    hardware, backend, driven_by = _opened()
+    is_simulated = backend is not None and backend.name == "sim"
     return {
-        "board": hardware.name,
+        "board": f"simulated {hardware.name}" if is_simulated else hardware.name,
         "revision": hardware.revision_hex if hardware.is_pi else None,
         "pcb_revision": hardware.pcb_revision,
         "soc": hardware.soc,
@@ -34,14 +40,24 @@ def gather() -> dict[str, object]:
         "maker": hardware.maker,
         "header_pins": max(hardware.header, default=0),
         "gpios": len(hardware.header_lines) or hardware.line_count,
-        "backend": backend.name,
-        "driven_by": backend.describe(),
-        "features": sorted(backend.features),
+        "backend": backend.name if backend is not None else None,
+        "driven_by": driven_by,
+        "features": sorted(backend.features) if backend is not None else [],
         "kernel": platform.release(),
         "python": platform.python_version(),
         "rpio": VERSION,
         "user": "root" if os.geteuid() == 0 else os.environ.get("USER", str(os.geteuid())),
     }
+
+
+def _opened() -> tuple[Hardware, Backend | None, str]:
+    """The machine and what drives its lines; where nothing does, what is known all the same, and why."""
+    try:
+        backend = facade.board.backend
+    except (errors.GPIOError, OSError) as e:
+        machine = detect.detect() or boards.generic(0, None, "Linux board")
+        return machine, None, f"nothing: {verb.reason(e)}; see: rpio doctor"
+    return facade.board.hardware, backend, backend.describe()
 
 
 def info(options: argparse.Namespace) -> None:

@@ -7,16 +7,21 @@ import argparse
 
 from .. import errors, facade, model
 from . import verb
-from .classic import UsageError, level_of, say_if_released
+from .classic import UsageError, level_of
 
 MODES = {"in": model.IN, "input": model.IN, "out": model.OUT, "output": model.OUT}
 PULLS = {"up": model.PUD_UP, "down": model.PUD_DOWN, "off": model.PUD_OFF}
 
 
+def a(name: str) -> str:
+    """A function as in a sentence: "an OUTPUT"."""
+    return f"{'an' if name[0] in 'AIO' else 'a'} {name}"
+
+
 def _level(text: str) -> int:
     levels = {"0": 0, "1": 1, "low": 0, "high": 1, "off": 0, "on": 1}
     if text.lower() not in levels:
-        raise UsageError(f"{text!r} is no level: use 0 or 1")
+        raise UsageError(f"{text!r} is not a level: use 0 or 1")
     return levels[text.lower()]
 
 
@@ -46,9 +51,20 @@ def read(options: argparse.Namespace) -> None:
     else:
         for line, level in levels.items():
             print(f"GPIO {line}: {'-' if level is None else level}")
-    unread = [str(line) for line, level in levels.items() if level is None]
+    unread = [line for line, level in levels.items() if level is None]
     if unread:
-        raise errors.GPIOError(f"who has GPIO {', '.join(unread)} alone can read it", hint="see: rpio doctor")
+        raise errors.GPIOError("\n".join(map(_why_unread, unread)), hint="see: rpio doctor")
+
+
+def _why_unread(line: int) -> str:
+    """Why there is no level of a line that was asked for."""
+    holder = facade.board.backend.consumer(line)
+    if holder:
+        return f"GPIO {line}: only who holds it can read it, and that is {holder!r}"
+    return (
+        f"GPIO {line} is an output that nobody holds, and the kernel tells the level of one to its holder alone: "
+        f"rpio mode {line} out takes it over without a change of level"
+    )
 
 
 # -- write --------------------------------------------------------------------------------------------------
@@ -58,7 +74,7 @@ def write_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio write``."""
     p = verb.parser(
         "write",
-        "Set outputs. A line that is no output is refused, and nothing is written then; --output makes it one.",
+        "Set outputs. A line that is not an output is refused, and nothing is written then; --output makes it one.",
         "  rpio write 17=1\n  rpio write 17=1 18,22=0\n  rpio write 17=1 --output --hold    until Ctrl+C",
     )
     p.add_argument("levels", nargs="+", metavar="PINS=LEVEL", help="17=1, or 4,17=0; written in this order")
@@ -82,7 +98,7 @@ def write(options: argparse.Namespace) -> None:
             if function != model.OUT:
                 name = model.FUNCTION_NAMES.get(function, "-")
                 raise errors.WrongDirectionException(
-                    f"GPIO {line} is no output but {name}; nothing was written",
+                    f"GPIO {line} is {a(name)}, not an output; nothing was written",
                     hint="with --output it becomes one, which drives what is connected to it",
                 )
     for line, value in wanted:
@@ -93,8 +109,7 @@ def write(options: argparse.Namespace) -> None:
     if options.hold or options.for_ns is not None:
         verb.hold(options.for_ns)
     else:
-        for line, _ in wanted:
-            say_if_released(str(line))
+        verb.say_what_ends([line for line, _ in wanted])
 
 
 # -- mode and pull ------------------------------------------------------------------------------------------
@@ -116,6 +131,8 @@ def mode_parser() -> argparse.ArgumentParser:
 
 def mode(options: argparse.Namespace) -> None:
     """``rpio mode``"""
+    if options.mode is None and options.pins[-1] in MODES:  # argparse gives all words to the pins
+        options.mode = options.pins.pop()
     lines = verb.lines(options.pins)
     value = None if options.level is None else _level(options.level)
     if value is not None and MODES.get(options.mode) != model.OUT:
@@ -125,9 +142,10 @@ def mode(options: argparse.Namespace) -> None:
             break
         if MODES[options.mode] == model.OUT:
             facade.setup(line, model.OUT, initial=value)
-            say_if_released(str(line))
         else:
             facade.setup(line, model.IN)
+    if options.mode is not None:
+        verb.say_what_ends(lines)
     if options.mode is None:
         names = {line: model.FUNCTION_NAMES.get(facade.gpio_function(line), "-") for line in lines}
         if options.json:
@@ -153,9 +171,9 @@ def pull(options: argparse.Namespace) -> None:
         if function != model.IN:
             name = model.FUNCTION_NAMES.get(function, "-")
             raise errors.WrongDirectionException(
-                f"GPIO {line} is no input but {name}; no pull was set",
+                f"GPIO {line} is {a(name)}, not an input; no pull was set",
                 hint=f"rpio mode {line} in makes it one",
             )
     for line in lines:
         facade.setup(line, model.IN, PULLS[options.pull])
-        say_if_released(str(line))
+    verb.say_what_ends(lines)

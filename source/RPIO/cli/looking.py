@@ -10,6 +10,12 @@ from __future__ import annotations
 
 from .. import errors, facade, pinout
 
+WHY_NOT = (
+    "-: not looked at, since the line may have another function, which a look would end; "
+    "rpio read N looks all the same"
+)
+"""Why there is no level."""
+
 
 def may_look(line: int) -> bool:
     """Whether reading the line disturbs nobody."""

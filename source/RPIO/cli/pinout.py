@@ -11,7 +11,7 @@ from .. import pinout as drawing
 from . import verb
 from .classic import UsageError
 from .keeping import File, check_path
-from .looking import level_of, may_look
+from .looking import WHY_NOT, level_of, may_look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def pinout(options: argparse.Namespace) -> None:
     elif options.json:
         _print_json(hardware, headers, is_here)
     else:
-        _print_text(hardware, headers, options.find is not None)
+        _print_text(hardware, headers, is_here, options.find is not None)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -78,7 +78,14 @@ def _check(options: argparse.Namespace) -> None:
 def _board(name: str | None, backend: str | None) -> tuple[Hardware, bool]:
     """Return the board that is wanted, and whether its lines can be read: it is the one in use, and opens."""
     if name is None:
-        _ = facade.board.backend  # opened now, for only then is a simulated board known to be one
+        try:
+            _ = facade.board.backend  # opened now, for only then is a simulated board known to be one
+        except (errors.GPIOError, OSError) as e:
+            here = opening.look(backend)
+            if here is None:
+                raise
+            verb.note(f"without functions and levels: {verb.reason(e)}; see: rpio doctor")
+            return here, False
         return facade.board.hardware, True
     try:
         wanted = boards.by_name(name)
@@ -116,7 +123,7 @@ def _print_json(hardware: Hardware, headers: list[Header], is_here: bool) -> Non
     )
 
 
-def _print_text(hardware: Hardware, headers: list[Header], as_list: bool) -> None:
+def _print_text(hardware: Hardware, headers: list[Header], is_here: bool, as_list: bool) -> None:
     import shutil
 
     width, unicode = max(shutil.get_terminal_size().columns, 10), verb.is_utf8(sys.stdout)
@@ -128,3 +135,11 @@ def _print_text(hardware: Hardware, headers: list[Header], as_list: bool) -> Non
             print(f"{header.title}\n{drawing.listing(header.rows, width, colour, unicode)}", end="")
     else:
         print(drawing.text(headers, width, colour, unicode), end="")
+    if is_here and hidden(headers):
+        verb.note(WHY_NOT)
+
+
+def hidden(headers: list[Header]) -> bool:
+    """Whether a level is not shown because a look might disturb somebody."""
+    lines = [row.line for header in headers for row in header.rows if row.level is None]
+    return any(line is not None and not may_look(line) for line in lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Lines as people type them: 17, GPIO17, BOARD11, J8:11, lists (4,17) and ranges (2-8)."""
+"""Lines as people type them: 17, GPIO17, BOARD11, J8:11, pin11, SDA1, lists (4,17) and ranges (2-8)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..boards import Hardware
 
-WORD = re.compile(r"(?:(?:GPIO|BCM)?\s*(?P<line>\d+)|(?:BOARD|J8:|P1:)\s*(?P<pin>\d+))", re.IGNORECASE)
-FORMS = "write 17 or GPIO17, BOARD11 or J8:11, a list (4,17) or a range (2-8)"
+WORD = re.compile(r"(?:(?:GPIO|BCM)?\s*(?P<line>\d+)|(?:BOARD|PIN|J8:|P1:)\s*(?P<pin>\d+))", re.IGNORECASE)
+FORMS = "write 17 or GPIO17, BOARD11, J8:11 or pin11, a name as in rpio pinout (SDA1), a list (4,17) or a range (2-8)"
 
 
 class PinError(ValueError):
@@ -26,8 +26,8 @@ def parse(text: str, hardware: Hardware) -> list[int]:
     found: dict[int, None] = {}
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not dash:
-            found[_line(first, hardware)] = None
+        if not dash or not first:  # "-1" is a word
+            found[_line(part, hardware)] = None
             continue
         low, high = _line(first, hardware), _line(last, hardware)
         if low > high:
@@ -49,7 +49,7 @@ def lines_of(hardware: Hardware) -> tuple[int, ...]:
 def _line(word: str, hardware: Hardware) -> int:
     match = WORD.fullmatch(word.strip())
     if match is None:
-        raise PinError(f"{word.strip()!r} is no line: {FORMS}")
+        return _line_of_name(word.strip(), hardware)
     if match["pin"] is not None:
         return _line_of_pin(int(match["pin"]), hardware)
     line = int(match["line"])
@@ -61,6 +61,25 @@ def _line(word: str, hardware: Hardware) -> int:
             else f"GPIO {line} is not on the header of this {hardware.name}"
         )
     return line
+
+
+def _line_of_name(word: str, hardware: Hardware) -> int:
+    """The line of the header that is well known by that name."""
+    from .. import pinout
+
+    wanted = word.upper()
+    named = {
+        line
+        for header in pinout.rows(hardware)
+        for row in header.rows
+        for line in lines_of(hardware)
+        if row.line == line and wanted in row.names
+    }
+    if not named:
+        raise PinError(f"{word!r} is not a line: {FORMS}")
+    if len(named) > 1:
+        raise PinError(f"{word!r} is GPIO {' and GPIO '.join(map(str, sorted(named)))}: name one")
+    return named.pop()
 
 
 def _line_of_pin(pin: int, hardware: Hardware) -> int:

@@ -40,14 +40,18 @@ def pwm(options: argparse.Namespace) -> None:
     for one in driven:
         one.start(options.duty)
     means = ", ".join(sorted({one.means for one in driven}))
-    verb.note(
-        f"{options.frequency:g} Hz, {options.duty:g} % on GPIO {options.pins}, made by {means}; end with Ctrl+C"
-    )
+    _say_how(f"{options.frequency:.10g} Hz, {options.duty:g} %", options.pins, means)
     try:
         verb.hold(options.for_ns)
     finally:
         for one in driven:
             one.stop()
+
+
+def _say_how(what: str, pins: list[str], means: str) -> None:
+    verb.note(f"{what} on GPIO {verb.joined(pins)}, made by {means}; end with Ctrl+C")
+    if facade.board.backend.name == "sim":
+        verb.note("the simulated board is this command's own: no other one sees it")
 
 
 def servo_parser() -> argparse.ArgumentParser:
@@ -76,7 +80,7 @@ def servo(options: argparse.Namespace) -> None:
     for line in lines:
         made.set_servo(line, options.width)
     means = ", ".join(sorted({str(made.means_of(line)) for line in lines}))
-    verb.note(f"{options.width} us every 20 ms on GPIO {options.pins}, made by {means}; end with Ctrl+C")
+    _say_how(f"{options.width} us every 20 ms", options.pins, means)
     try:
         verb.hold(options.for_ns)
     finally:

@@ -115,7 +115,7 @@ def _with_program(recording: Recording, fast: bool, path: str, arguments: list[s
     from . import program
     from .run import stand_in
 
-    over = Event()
+    over, begun = Event(), Event()
 
     def play_when_ready() -> None:
         """Wait for the program, then play."""
@@ -123,6 +123,7 @@ def _with_program(recording: Recording, fast: bool, path: str, arguments: list[s
             if over.wait(0.005):
                 return
         if not over.wait(0.05):  # it will ask for edges next
+            begun.set()
             play(recording, fast)
 
     stand_in()
@@ -131,6 +132,11 @@ def _with_program(recording: Recording, fast: bool, path: str, arguments: list[s
         return program.run_file(path, arguments)
     finally:
         over.set()
+        if not begun.is_set():
+            named = " or ".join(map(name_of, recording.lines))
+            verb.note(
+                f"rpio replay: nothing was played: the program did not make {named} an input, or ended at once"
+            )
 
 
 def _is_input(line: int) -> bool:

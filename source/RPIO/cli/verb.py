@@ -10,7 +10,7 @@ import sys
 
 from .. import errors, facade
 from . import help, pins
-from .classic import BACKEND_HELP, UsageError, complain, use, written
+from .classic import BACKEND_HELP, UsageError, complain, say_if_released, use, written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UNITS_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 LONGEST_NS = 365 * 24 * UNITS_NS["h"]
-PINS_HELP = "17, GPIO17, BOARD11 or J8:11; a list (4,17) or a range (2-8)"
+PINS_HELP = "17, GPIO17, BOARD11, pin11, SDA1; lists (4,17 or 4 17) and ranges (2-8)"
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,7 +87,7 @@ def parser(
 
 def add_pins(p: argparse.ArgumentParser) -> None:
     """Add the lines that a verb is about: options.pins, for lines()."""
-    p.add_argument("pins", metavar="PINS", help=PINS_HELP)
+    p.add_argument("pins", metavar="PINS", nargs="+", help=PINS_HELP)
 
 
 def add_for(p: argparse.ArgumentParser, help: str = "end after this time") -> None:
@@ -102,14 +102,14 @@ def duration_ns(text: str) -> int:
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,9})?) *(ns|us|µs|ms|s|m|h|)", text.strip())
     found = round(float(match[1]) * UNITS_NS[match[2] or "s"]) if match else 0
     if not 0 < found <= LONGEST_NS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; for example 500us, 20ms, 5s, 1m")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; for example 500us, 20ms, 5s, 1m")
     return found
 
 
 def positive(text: str) -> int:
     """Read a count of 1 or more. For argparse."""
     if not text.strip().isdecimal() or not 0 < int(text) < 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count of 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count of 1 or more")
     return int(text)
 
 
@@ -149,12 +149,19 @@ def reason(error: Exception) -> str:
     """What went wrong, and with which file, without Python's number of the error."""
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    is_named = not error.filename or str(error.filename) in error.strerror
+    return error.strerror if is_named else f"{error.filename}: {error.strerror}"
 
 
-def lines(text: str) -> list[int]:
-    """The lines that were typed, on this board."""
+def lines(words: str | Sequence[str]) -> list[int]:
+    """The lines that were typed, in one word or several, on this board."""
+    text = words if isinstance(words, str) else joined(words)
     return pins.parse(text, facade.board.hardware)
+
+
+def joined(words: Sequence[str]) -> str:
+    """Several words as one list: "4," "17" is "4,17"."""
+    return ",".join(word.strip(",") or word for word in words)
 
 
 def print_json(found: object) -> None:
@@ -167,6 +174,13 @@ def print_json(found: object) -> None:
 def note(text: str) -> None:
     """Say something to the person at the terminal that is no result."""
     print(text, file=sys.stderr, flush=True)
+
+
+def say_what_ends(lines: Sequence[int]) -> None:
+    """What has been set ends with this program: where the kernel takes lines back, and on a simulated board."""
+    if facade.board.backend.name == "sim":
+        note("the simulated board ends with this command, and what was set on it")
+    say_if_released(lines)
 
 
 def hold(for_ns: int | None) -> None:

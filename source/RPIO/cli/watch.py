@@ -8,7 +8,7 @@ import sys
 
 from .. import errors, facade, model
 from ..interrupts import Subscription
-from . import verb
+from . import levels, verb
 from .levels import PULLS
 
 TYPE_CHECKING = False
@@ -86,7 +86,7 @@ def watch(options: argparse.Namespace) -> None:
         if function not in (model.IN, model.UNKNOWN):
             name = model.FUNCTION_NAMES.get(function, "-")
             raise errors.WrongDirectionException(
-                f"GPIO {line} is no input but {name}, and watching would make it one",
+                f"GPIO {line} is {levels.a(name)}, not an input; watching would make it one",
                 hint=f"rpio mode {line} in makes it one",
             )
     printer = _Printer(EDGE_BITS[options.edge], options.json, options.count)
@@ -114,7 +114,13 @@ def _stop_after(for_ns: int | None) -> Timer | None:
         return None
     import threading
 
-    timer = threading.Timer(for_ns / 1e9, facade.stop_waiting_for_interrupts)
+    def end() -> None:
+        """End the loop; where the time is over before that has begun, as soon as it does."""
+        while not facade.board.dispatcher.running and not timer.finished.wait(0.001):
+            pass
+        facade.stop_waiting_for_interrupts()
+
+    timer = threading.Timer(for_ns / 1e9, end)
     timer.daemon = True
     timer.start()
     return timer

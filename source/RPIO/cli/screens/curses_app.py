@@ -35,6 +35,7 @@ NO_KEY, ESCAPE = -1, 27
 EXAMPLES = """\
   rpio-curses                     the lines of this machine
   rpio-curses dev                 try it without hardware
+  rpio-curses no_thread           look at them only when a key is pressed
   rpio-curses --backend sim:3B+   on a simulated Pi 3B+
 
 modes:
@@ -49,7 +50,7 @@ def curses_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio-curses``."""
     p = verb.parser("curses", "Look at all GPIOs and change them, in a terminal.", EXAMPLES)
     p.prog = "rpio-curses"
-    p.add_argument("modes", nargs="*", metavar="MODE", help=", ".join(MODES))
+    p.add_argument("modes", nargs="*", metavar="MODE", help="dev, no_rpio or no_thread, explained below")
     return p
 
 

@@ -97,7 +97,10 @@ def rows(state: State, width: int, height: int, utf8: bool = True) -> list[Row]:
     state.page = room = height - FRAME_ROWS
     borders = UTF8_BORDERS if utf8 else ASCII_BORDERS
     panes = _panes(state, width, room)
-    found = [fit([(f" {state.title}", "title")], width, "title"), _edge(panes, borders[:3], borders[7])]
+    found = [
+        fit([(f" {title(state.title, width - 1)}", "title")], width, "title"),
+        _edge(panes, borders[:3], borders[7]),
+    ]
     for at in range(room + 1):
         row: Row = [(borders[3], "frame")]
         for pane_width, _, _, body in panes:
@@ -133,6 +136,14 @@ def fit(spans: Sequence[Span], width: int, style: str = "plain") -> Row:
         found.append((text[:width], its_style))
         width -= len(text[:width])
     return [*found, (" " * width, style)] if width else found
+
+
+def title(text: str, width: int) -> str:
+    """The title "PROGRAM  BOARD": where there is no room for both the board alone, and what is cut has a mark."""
+    board = text.partition("  ")[2]
+    if len(text) <= width or not board:
+        return text[:width]
+    return board if len(board) <= width else board[: max(width - 3, 0)] + "..."
 
 
 def _panes(state: State, width: int, room: int) -> list[tuple[int, str, str, list[Row]]]:

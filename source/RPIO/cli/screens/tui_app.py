@@ -25,6 +25,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from ... import facade
+from .curses_screen import title
 from .journal import Journal
 from .lines import BACK, DUTY_STEPS, LABELS, LESS, MORE, REFRESH_S, REST_S, Line, Lines, Messages, level_of
 from .trace import COLUMN_NS
@@ -196,6 +197,7 @@ class App(textual.app.App[None]):
         self.set_class(is_beside, "beside")
         self.set_class(not is_open, "choosing")
         self.set_class(height >= FRAME_HEIGHT and width >= FRAME_WIDTH, "framed")
+        self._title.update(title(f"rpio tui  {self.lines.board_text}", width - 2))
         self._title.display = self._footer.display = height >= FRAME_HEIGHT
         self.rows.display = self.wants_log and height >= LOG_HEIGHT
         self.side.put_menu(is_beside)
