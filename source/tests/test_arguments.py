@@ -181,7 +181,7 @@ COROUTINES = [
 ]
 
 
-@pytest.mark.parametrize("callback", GOOD, ids=arguments.name_of)
+@pytest.mark.parametrize("callback", GOOD, ids=range(len(GOOD)))
 def test_what_can_be_called_with_them_is_a_callback(callback):
     arguments.check_callback(callback, "gpio_id, value")
     arguments.check_parameters(callback, "gpio_id, value")

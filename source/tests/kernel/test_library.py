@@ -15,6 +15,7 @@ import pytest
 from kernel.gpiosim import Chip
 from kernel.programs import program, reader
 from RPIO import errors
+from RPIO.arguments import ALL
 from RPIO.backends.cdev import CdevBackend
 from RPIO.board import Board
 from RPIO.model import EVENT_BUFFER_SIZE, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
@@ -281,6 +282,7 @@ def test_the_loop_stops_at_once(board, chip, how):
 
 
 def test_a_busy_line_names_its_consumer(pi):
+    pi.setwarnings(False)  # it is on no pin of the header
     for call in (
         lambda: pi.setup(47, OUT, PUD_OFF, 1),  # the LED of the device tree
         lambda: pi.setup(47, IN, PUD_UP, None),
@@ -340,9 +342,9 @@ def test_a_chip_that_goes_away_is_said_and_does_not_spin(caplog):
         board.output(2, 1)
     assert board.dispatcher.step(0) == 0
     with pytest.raises(errors.LineGoneError):
-        board.cleanup(None)
+        board.cleanup(ALL)
     board.setwarnings(False)
-    board.cleanup(None)  # nothing is left to be done
+    board.cleanup(ALL)  # nothing is left to be done
     board.close()
 
 
@@ -398,7 +400,7 @@ def test_the_child_of_a_fork_does_not_take_the_parents_lines(board, chip):
         status = 1
         try:
             board.setwarnings(False)
-            board.cleanup(None)
+            board.cleanup(ALL)
             with pytest.raises(RuntimeError):
                 board.output(4, 0)
             board.close()

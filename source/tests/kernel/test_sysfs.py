@@ -14,6 +14,7 @@ import pytest
 from kernel.gpiosim import Chip
 from kernel.programs import program, reader
 from RPIO import _gpio, errors, model
+from RPIO.arguments import ALL
 from RPIO.backends import cdev, sysfs, sysfs_files
 from RPIO.backends.joined import JoinedBackend
 from RPIO.board import Board
@@ -159,7 +160,7 @@ def test_what_was_exported_here_is_unexported_by_cleanup(board, chip):
     board.setup(4, IN, PUD_OFF, None)
     assert files_of(chip, 3).is_dir()
     assert files_of(chip, 4).is_dir()
-    board.cleanup(None)
+    board.cleanup(ALL)
     assert not files_of(chip, 3).exists()
     assert not files_of(chip, 4).exists()
 
@@ -168,7 +169,7 @@ def test_a_line_that_another_program_exported_is_used_and_stays_exported(chip, b
     export(chip, 3)
     board.setup(3, OUT, PUD_OFF, 1)
     assert chip.level(3) == 1
-    board.cleanup(None)
+    board.cleanup(ALL)
     assert files_of(chip, 3).is_dir()
     board.close()
     assert files_of(chip, 3).is_dir()
