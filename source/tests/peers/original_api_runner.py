@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Run cases on the original RPIO or on ours: from stdin as JSON, what became of them to stdout, as runner.py does.
 
-Beside the module's names a line may use preset(line, code), level(line, value), talk(), Index(17), Float() and `calls`.
+Beside the module's names a line may use preset(line, code), level(line, value), edge(line, level) of GPIO 17 and 18,
+talk(), until(condition), Index(17), Float() and `calls`.
 What it prints and logs is told with its warnings, as of the kinds "printed" and "logged". The argument is the folder of
 the original, on the fake Pi; or RPIO, anywhere. Run by test_original_api.py and by nobody else.
 """
@@ -38,7 +39,9 @@ LOADED_ONCE = (
 """Of ours, so that each case need not; no board is opened by it."""
 PULLED_UP = range(9)
 """After power-on, on every board; it is what the simulated one has."""
-MS_BIND = 4096
+EDGE_FILES = {17: "hostname", 18: "domainname"}
+"""Of /proc/sys/kernel: names of the machine, in a namespace of their own. Who polls one gets EPOLLPRI for a new one."""
+MS_BIND, CLONE_NEWUTS = 4096, 0x0400_0000
 TALK_S = 5
 ALTERNATES = {4: "ALT0", 5: "ALT1", 6: "ALT2", 7: "ALT3", 3: "ALT4", 2: "ALT5", 0: "IN", 1: "OUT"}
 
@@ -66,15 +69,26 @@ class OriginalWorld(World):
             file.write(bytes(GPIO_BYTES))
         for line in PULLED_UP:
             self.level(line, 1)
+        for line in EDGE_FILES:
+            self.edge(line, 0)
 
     def bind_values(self) -> None:
         """Let the values of GPIOs be files that can be polled."""
         value = next(f"/sys/kernel/{name}" for name in VALUE_FILES if os.path.exists(f"/sys/kernel/{name}"))
         libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWUTS):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "unshare(CLONE_NEWUTS)")
         for gpio in os.listdir("/sys/class/gpio"):
             target = f"/sys/class/gpio/{gpio}/value"
-            if os.path.exists(target) and libc.mount(value.encode(), target.encode(), None, MS_BIND, None):
+            source = next(
+                (f"/proc/sys/kernel/{EDGE_FILES[n]}" for n in EDGE_FILES if gpio == f"gpio{n}"), value
+            )
+            if os.path.exists(target) and libc.mount(source.encode(), target.encode(), None, MS_BIND, None):
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+
+    def edge(self, line: int, level: int) -> None:
+        with open(f"/proc/sys/kernel/{EDGE_FILES[line]}", "w") as file:
+            file.write(str(level))
 
 
 class OurWorld(World):
@@ -89,6 +103,9 @@ class OurWorld(World):
         import RPIO
 
         RPIO.sim.drive(line, value)
+
+    def edge(self, line: int, level: int) -> None:
+        self.level(line, level)
 
     def blank(self) -> None:
         """Each case has a board of its own."""
@@ -185,7 +202,13 @@ def run_case(
             take_pagemap()
         told = Told()
         names: dict[str, object] = {name: getattr(module, name) for name in dir(module) if name[0] != "_"}
-        names |= {"preset": world.preset, "level": world.level, "GPIO": module}
+        names |= {
+            "preset": world.preset,
+            "level": world.level,
+            "edge": world.edge,
+            "until": until,
+            "GPIO": module,
+        }
         names |= {"Index": Index, "Float": Float, "calls": [], "talk": partial(Talk, module)}
         told.take()
         with open(writer, "w") as out:

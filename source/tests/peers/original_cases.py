@@ -328,6 +328,81 @@ def pulse_sequences() -> Iterator[Case]:
     )
 
 
+def interrupts() -> Iterator[Case]:
+    """Edges, one after the other has been dealt with: what comes at once, the original sees as one."""
+    note = "lambda gpio, value: calls.append((gpio, value))"
+    loop = "wait_for_interrupts(threaded=True)"
+
+    def edges(*levels: int, line: int = 17, heard: Iterable[int] = ()) -> list[str]:
+        """Make edges, after each of which so many calls are to have been."""
+        lines = [f"edge({line}, {level})" for level in levels]
+        waits = [f"until(lambda: len(calls) == {count})" for count in heard or range(1, len(levels) + 1)]
+        return [text for pair in zip(lines, waits, strict=True) for text in pair]
+
+    def case(*lines: str) -> Case:
+        return short("setwarnings(False)", *lines)
+
+    nothing_more = ("until(lambda: len(calls) > {}, 0.15)", "calls")
+    for arguments in ("", ", 'both'", ", 'both', PUD_DOWN, False, None", ", pull_up_down=PUD_OFF"):
+        yield case(f"add_interrupt_callback(17, {note}{arguments})", loop, *edges(1, 0, 1, 0), "calls")
+    for edge, counts in (("rising", (1, 1, 2, 2, 3)), ("falling", (0, 1, 1, 2, 2))):
+        add = f"add_interrupt_callback(17, {note}, edge='{edge}')"
+        yield case(add, loop, *edges(1, 0, 1, 0, 1, heard=counts), "calls")
+    yield case(f"add_interrupt_callback(17, {note}, threaded_callback=True)", loop, *edges(1, 0), "calls")
+    debounced = f"add_interrupt_callback(17, {note}, debounce_timeout_ms=9000)"
+    yield case(debounced, loop, *edges(1, 0, 1, heard=(1, 1, 1)), nothing_more[0].format(1), "calls")
+    quick = f"add_interrupt_callback(17, {note}, 'rising', debounce_timeout_ms=1)"
+    yield case(
+        quick,
+        loop,
+        *edges(1, 0, heard=(1, 1)),
+        "until(lambda: 0, 0.05)",
+        "edge(17, 1)",
+        "until(lambda: len(calls) == 2)",
+        "calls",
+    )
+    yield case(*[f"add_interrupt_callback(17, {note})"] * 2, loop, *edges(1, 0, heard=(2, 4)), "calls")
+    two = (f"add_interrupt_callback(17, {note})", f"add_interrupt_callback(18, {note}, 'rising')")
+    yield case(*two, loop, *edges(1), *edges(1, line=18, heard=(2,)), *edges(0, heard=(3,)), "calls")
+    yield case(*two, loop, "del_interrupt_callback(17)", "edge(17, 1)", *edges(1, line=18), "calls")
+    yield case(
+        two[0],
+        loop,
+        *edges(1),
+        "del_interrupt_callback(17)",
+        "edge(17, 0)",
+        nothing_more[0].format(1),
+        "calls",
+    )
+    yield case(
+        two[0], loop, *edges(1), "cleanup_interrupts()", "edge(17, 0)", nothing_more[0].format(1), "calls"
+    )
+    yield case(
+        "setmode(BOARD)",
+        f"add_interrupt_callback(11, {note})",
+        loop,
+        *edges(1),
+        "calls",
+        "del_interrupt_callback(11)",
+    )
+    yield case("edge(17, 1)", two[0], loop, nothing_more[0].format(0), "calls")  # what is there is no edge
+    yield case(two[0], "edge(17, 1)", loop, "until(lambda: len(calls) == 1)", "calls")  # before anybody waits
+    add_another = f"lambda gpio, value: (add_interrupt_callback(18, {note}), calls.append(value))"
+    yield case(
+        f"add_interrupt_callback(17, {add_another})", loop, *edges(1), *edges(1, line=18, heard=(2,)), "calls"
+    )
+    stop = "lambda gpio, value: (calls.append(value), stop_waiting_for_interrupts())"
+    yield case(
+        f"add_interrupt_callback(17, {stop})",
+        loop,
+        *edges(1),
+        "until(lambda: 0, 1.2)",
+        "edge(17, 0)",
+        nothing_more[0].format(1),
+        "calls",
+    )
+
+
 def boards() -> Iterator[Case]:
     """What is known of a board, and what a channel is on it."""
     pins, gpios = range(1, 27), range(32)
@@ -340,5 +415,5 @@ def boards() -> Iterator[Case]:
     yield Case(("RPI_REVISION", "RPI_REVISION_HEX", "sysinfo()"), "a020d3")
 
 
-GROUPS = (levels, sequences, talks, boards, pulses, pulse_sequences)
+GROUPS = (levels, sequences, interrupts, talks, boards, pulses, pulse_sequences)
 CASES = tuple(dict.fromkeys(case for group in GROUPS for case in group()))

@@ -231,6 +231,10 @@ def _exceptions_module(found: Difference) -> bool:
     return found.line.startswith("GPIO.Exceptions.") and accepted(found)
 
 
+def _interrupts_by_pin(found: Difference) -> bool:
+    return accepted(found) and calls(found, "add_interrupt_callback") and "setmode(BOARD)" in found.case.lines
+
+
 def _edges_of_its_own(found: Difference) -> bool:
     return "not compatible with existing edge detection" in found.theirs.text
 
@@ -446,6 +450,7 @@ ON_PURPOSE = (
         _private_modules,
         "``RPIO._RPIO``, ``RPIO._GPIO`` and ``RPIO.PWM._PWM`` are modules",
     ),
+    Listed("interrupts by pin", _interrupts_by_pin, "follows the mode, and then takes the GPIO for a pin"),
     Listed("edges", _edges_of_its_own, "all callbacks of a GPIO have one edge"),
     Listed(
         "beside the table",

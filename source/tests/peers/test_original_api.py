@@ -61,9 +61,26 @@ def run_ours(revision: str, cases: Iterable[Case]) -> dict[Case, list[both.Outco
     return run(cases, *fakepi.command(revision), "env", "RPIO_BACKEND=regs", *PYTHON, "RPIO")
 
 
+Outcomes = tuple[dict[Case, list[both.Outcome]], dict[Case, list[both.Outcome]]]
+
+
+def outcomes() -> Outcomes:
+    """Return theirs and ours; a run that fails is not tried again by each test."""
+    found = run_once()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 @functools.cache
-def outcomes() -> tuple[dict[Case, list[both.Outcome]], dict[Case, list[both.Outcome]]]:
-    """Return theirs and ours."""
+def run_once() -> Outcomes | Exception:
+    try:
+        return run_all()
+    except subprocess.SubprocessError as e:
+        return e
+
+
+def run_all() -> Outcomes:
     by_revision: dict[str, list[Case]] = {}
     for case in CASES:
         by_revision.setdefault(case.revision, []).append(case)
