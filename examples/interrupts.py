@@ -16,8 +16,8 @@ def socket_callback(socket, val):
 RPIO.add_interrupt_callback(7, gpio_callback)
 RPIO.add_interrupt_callback(9, gpio_callback, pull_up_down=RPIO.PUD_UP)
 
-# TCP socket server callback on port 8080
-RPIO.add_tcp_callback(8080, socket_callback)
+# TCP socket server callback on port 8080, for this machine alone
+RPIO.add_tcp_callback(8080, socket_callback, host="127.0.0.1")
 
 # Blocking main epoll loop
 RPIO.wait_for_interrupts()

@@ -2,9 +2,14 @@
 """Pages whose examples are tests or programs: what they show is what happens. The others are run by `make docs`."""
 
 import ast
+import os
 import re
+import select
+import signal
+import socket
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 
@@ -94,3 +99,84 @@ def test_every_verb_has_a_manual_page_with_all_its_options(tmp_path):
     page = (tmp_path / "rpio.1").read_text(encoding="utf-8").replace("\\-", "-")
     assert all(f"rpio-{verb}" in page for verb in cli.VERBS)
     assert "--wait_for_interrupts" in page
+
+
+# -- the README, from `make run` to a program of one's own ------------------------------------------------------
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONSOLE = re.compile(r"^```console\n\$ (.+)\n((?:.*\n)*?)```$", re.MULTILINE)
+SAVED = re.compile(r"[Ss]ave this as\s`([\w.]+)`:\n\n```python\n((?:.*\n)*?)```$", re.MULTILINE)
+RUN_SAYS = re.compile(r"pins it says:\n\n```text\n((?:.*\n)*?)```$", re.MULTILINE)
+MADE = """
+import runpy
+from RPIO import backends, opening
+backends.choose, opening.look = lambda hardware: "sim", lambda spec: None  # whatever this machine has
+runpy.run_path({path!r}, run_name="__main__")
+"""
+
+
+def said_by(command, lines, **more):
+    """What a command prints, up to so many lines, after which there is Ctrl+C."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, **more
+    ) as process:
+        said = [process.stdout.readline() for _ in range(lines)]
+        if process.poll() is None and not is_over(process):
+            os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=LIMIT_S)
+        return said
+
+
+def is_over(process):
+    """Whether it has said all."""
+    return not select.select([process.stdout], [], [], 0)[0] and process.poll() is not None
+
+
+def with_free_ports(text):
+    for port in re.findall(r"\b80\d\d\b", text):
+        text = text.replace(port, FREE.setdefault(port, str(free_port())))
+    return text
+
+
+FREE = {}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_make_run_says_what_the_readme_shows(tmp_path):
+    for name in ("demo.py", "interrupts.py"):
+        text = (ROOT / "examples" / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(with_free_ports(text), encoding="utf-8")
+    (shown,) = RUN_SAYS.findall(README)
+    shown = with_free_ports(shown).splitlines(keepends=True)
+    environment = {**os.environ, "RPIO_BACKEND": "auto", "PYTHONUNBUFFERED": "1"}
+    code = MADE.format(path=str(tmp_path / "demo.py"))
+    assert said_by([sys.executable, "-c", code], len(shown), env=environment) == shown
+
+
+def test_the_readme_leads_to_a_program_that_reacts_to_a_button_in_five_commands(tmp_path):
+    """Each is typed as it stands there, and prints what it shows there."""
+    for name, text in SAVED.findall(README):
+        (tmp_path / name).write_text(with_free_ports(text), encoding="utf-8")
+    commands = CONSOLE.findall(README)
+    assert len(commands) == README.count("```console") == 4  # and make run
+    assert commands[0] == (". .venv/bin/activate", "")
+    scripts = sysconfig.get_path("scripts")
+    assert sys.prefix == sys.base_prefix or os.path.exists(f"{scripts}/activate")
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "RPIO_BACKEND"},
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+    }
+    for command, output in commands[1:]:
+        shown = output.splitlines(keepends=True)
+        said = said_by(["bash", "-c", f"exec {command}"], len(shown), cwd=tmp_path, env=environment)
+        assert [without_times(line) for line in said] == [without_times(line) for line in shown]
+
+
+def without_times(line):
+    return re.sub(r"\d+\.\d+s", "N s", line)

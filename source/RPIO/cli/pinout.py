@@ -37,7 +37,11 @@ def pinout_parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--model", metavar="NAME", help=f"this board; one of {', '.join(boards.MODELS)}")
     p.add_argument("-o", "--output", metavar="FILE.svg", help="write a picture")
-    p.add_argument("--find", metavar="WORD", help="only the pins that have this number, name or function")
+    p.add_argument(
+        "--find",
+        metavar="WORD",
+        help="only the pins that have this number, name or function; or a list of such",
+    )
     return p
 
 
@@ -47,13 +51,14 @@ def pinout(options: argparse.Namespace) -> None:
     hardware, is_here = _board(options.model, options.backend)
     headers = drawing.rows(hardware, _live if is_here else None)
     if options.find is not None:
+        words = options.find.split(",")
         for header in headers:
-            header.rows = [row for row in header.rows if row.matches(options.find)]
+            header.rows = [row for row in header.rows if any(map(row.matches, words))]
         headers = [header for header in headers if header.rows]
-        if not headers:
-            raise errors.GPIOError(
-                f"no pin of {hardware.name} is {options.find!r}", hint="rpio pinout shows all"
-            )
+        rows = [row for header in headers for row in header.rows]
+        for word in words:
+            if not any(row.matches(word) for row in rows):
+                raise errors.GPIOError(f"no pin of {hardware.name} is {word!r}", hint="rpio pinout shows all")
     if options.output is not None:
         if not headers:
             raise errors.GPIOError(f"{hardware.name} has no header to draw", hint="try --model 4B")
@@ -71,7 +76,7 @@ def _check(options: argparse.Namespace) -> None:
         check_path(options.output, (".svg",))
         if options.json or options.find is not None:
             raise UsageError("-o draws whole headers: leave --json and --find out")
-    if options.find is not None and not options.find.strip():
+    if options.find is not None and not all(word.strip() for word in options.find.split(",")):
         raise UsageError("--find needs a word, such as spi, gnd or 17")
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import errors, facade, model, replaying, sim, vcd
+from .. import errors, facade, replaying, sim, vcd
 from ..recording import Recording, name_of
-from . import pins, verb
+from . import pins, simulated, verb
 from .classic import UsageError
 
 EXAMPLES = """\
@@ -48,7 +48,7 @@ def replay_parser() -> argparse.ArgumentParser:
 
 def replay(options: argparse.Namespace) -> int:
     """``rpio replay``: the status is the program's own where there is one."""
-    _choose(options.backend)
+    simulated.choose(options.backend, "a recording is played into")
     lines = read_map(options.map)
     if options.program is not None and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
@@ -67,20 +67,6 @@ def replay(options: argparse.Namespace) -> int:
     text = f"{len(recording)} edges of {', '.join(map(name_of, recording.lines))} played"
     print(text + (f", {lost} lost when they were recorded" if lost else ""))
     return 0
-
-
-def _choose(backend: str | None) -> None:
-    """Use the simulated board, which --backend has chosen, or the one that is in use already."""
-    if backend is not None and backend.partition(":")[0] != "sim":
-        raise UsageError(
-            f"--backend {backend}: a recording is played into the simulated board: sim, sim:4B..."
-        )
-    if backend is not None:
-        os.environ["RPIO_BACKEND"] = backend
-    elif os.environ.get("RPIO_BACKEND", "").partition(":")[0] != "sim":
-        facade.use("sim")
-        os.environ["RPIO_BACKEND"] = "sim"
-    sim.backend()
 
 
 def read_map(words: list[str]) -> dict[str, int]:
@@ -110,38 +96,17 @@ def play(recording: Recording, fast: bool) -> None:
 
 def _with_program(recording: Recording, fast: bool, path: str, arguments: list[str]) -> int:
     """Run the program here, and play from a thread as soon as it has set up one of the lines."""
-    from threading import Event, Thread
-
     from . import program
     from .run import stand_in
 
-    over, begun = Event(), Event()
-
-    def play_when_ready() -> None:
-        """Wait for the program, then play."""
-        while not any(_is_input(line) for line in recording.lines):
-            if over.wait(0.005):
-                return
-        if not over.wait(0.05):  # it will ask for edges next
-            begun.set()
-            play(recording, fast)
-
     stand_in()
-    Thread(target=play_when_ready, name="RPIO replay", daemon=True).start()
+    outside = simulated.Outside(recording.lines, lambda over: play(recording, fast))
     try:
-        return program.run_file(path, arguments)
+        with outside:
+            return program.run_file(path, arguments)
     finally:
-        over.set()
-        if not begun.is_set():
+        if not outside.has_begun:
             named = " or ".join(map(name_of, recording.lines))
             verb.note(
                 f"rpio replay: nothing was played: the program did not make {named} an input, or ended at once"
             )
-
-
-def _is_input(line: int) -> bool:
-    """Whether the program has set the line up; it may not have chosen a numbering yet."""
-    try:
-        return facade.board.direction(facade.board.channel_of(line)) == model.IN
-    except (errors.ModeNotSetException, errors.InvalidChannelException):
-        return False

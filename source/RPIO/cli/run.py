@@ -6,9 +6,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from .. import errors, facade, shims
-from . import verb
+from . import pins, simulated, verb
 from .classic import UsageError
 
 EXAMPLES = """\
@@ -17,6 +18,7 @@ EXAMPLES = """\
   rpio run -m pytest tests                a module, as python -m does
   rpio run -c 'import RPi.GPIO as GPIO; print(GPIO.RPI_INFO)'
   ssh pi cat blink.py | rpio run -        a program that comes on standard input
+  rpio run --press 27 button.py           on the simulated board, with a finger on the button at GPIO 27
 """
 
 
@@ -36,6 +38,12 @@ def run_parser() -> argparse.ArgumentParser:
     )
     kind.add_argument("-c", "--code", action="store_true", help="the program is Python itself, in one word")
     p.add_argument(
+        "--press",
+        metavar="PIN",
+        help="run on the simulated board, where a finger presses the button at this line (or these, in turn) once a "
+        "second, from when the program has made it an input",
+    )
+    p.add_argument(
         "program", help="the file to run, - for standard input; the words after it are its arguments"
     )
     return p
@@ -46,12 +54,25 @@ def run(options: argparse.Namespace) -> int:
     is_file = not options.module and not options.code and options.program != "-"
     if is_file and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
-    if options.backend is not None:
+    finger: AbstractContextManager[object] = nullcontext()
+    if options.press is not None:
+        simulated.choose(options.backend, "a finger presses the buttons of")
+        finger = simulated.finger(pins.parse(options.press, facade.board.hardware))
+        name = facade.board.hardware.name
+        verb.note(
+            f"rpio run: a finger presses {options.press} once a second, on a simulated {name}; Ctrl+C ends it"
+        )
+    elif options.backend is not None:
         os.environ["RPIO_BACKEND"] = options.backend
     facade.setwarnings(True)
     stand_in()
     os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
     _leave_to_pytest()
+    with finger:
+        return _start(options)
+
+
+def _start(options: argparse.Namespace) -> int:
     from . import program
 
     try:
