@@ -2,6 +2,7 @@
 """The stand-in RPi.GPIO against typeshed's stubs for RPi.GPIO, by mypy.stubtest."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -80,3 +81,62 @@ def is_explained(line):
 def test_a_complaint_that_nobody_has_explained_is_noticed():
     assert not is_explained("RPi.GPIO.setup is not present at runtime")
     assert not is_explained('RPi.GPIO.input is inconsistent, runtime argument "x" is not in stub')
+
+
+PROGRAM = """
+import RPIO
+
+
+def message(client: RPIO.TcpClient, text: str) -> None:
+    client.send(text.upper())
+
+
+def edge(event: RPIO.EdgeEvent) -> int:
+    return event.timestamp_ns
+
+
+RPIO.add_tcp_callback(8080, message)
+RPIO.setup(17, "in", pull_up_down="up")
+RPIO.add_event_detect(17, "falling")
+reveal_type(RPIO.RPI_INFO)
+reveal_type(RPIO.RPI_REVISION)
+reveal_type(RPIO.gpio_function(17))
+reveal_type(RPIO.tcp_clients())
+RPIO.outputt(17, 1)
+RPIO.add_tcp_callback(8080, edge)
+RPIO.cleanup(None)
+"""
+SAYS = """
+note: Revealed type is "dict[str, int | str]"
+note: Revealed type is "int"
+note: Revealed type is "int"
+note: Revealed type is "list[RPIO.tcp_client.TcpClient]"
+error: Module has no attribute "outputt"; maybe "output"?
+error: Argument 2 to "add_tcp_callback" has incompatible type
+error: Argument 1 to "cleanup" has incompatible type "None"
+""".strip().splitlines()
+
+
+def test_a_type_checker_knows_the_names_and_tells_of_those_that_are_none(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-error-summary",
+        "--python-executable",
+        sys.executable,
+    ]
+    done = subprocess.run([*command, "program.py"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    said = [line.split(": ", 1)[1] for line in done.stdout.splitlines()]
+    said = [
+        re.sub(
+            r"builtins\.|\bUnion\[(\w+), (\w+)\]",
+            lambda found: " | ".join(filter(None, found.groups())),
+            line,
+        )
+        for line in said
+    ]
+    assert len(said) == len(SAYS)
+    assert all(line.startswith(expected) for line, expected in zip(said, SAYS, strict=True)), done.stdout
