@@ -4,6 +4,7 @@
 import contextlib
 import itertools
 import select
+import threading
 import time
 
 import pytest
@@ -79,6 +80,14 @@ def highs(world, line, start_ns, end_ns):
         if level
     ]
     return joined(span for span in spans if span[0] < span[1])
+
+
+def new_threads(before):
+    """The threads that there are now, and that are not among those of threading.enumerate() before.
+
+    Not their number: one of an earlier test may end just now.
+    """
+    return [thread.name for thread in threading.enumerate() if thread not in before]
 
 
 def is_asleep(pid):

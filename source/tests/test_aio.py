@@ -10,7 +10,7 @@ import pytest
 import RPIO
 from RPIO import aio, errors
 from RPIO.model import BOTH, FALLING, IN, OUT, PUD_UP, RISING
-from support import raises, wait_until
+from support import new_threads, raises, wait_until
 
 
 @pytest.fixture
@@ -160,14 +160,14 @@ def test_other_callbacks_of_the_program_run_in_the_asyncio_loop(gpio):
 
 
 def test_no_thread_is_started(gpio):
-    before = threading.active_count()
+    before = threading.enumerate()
 
     async def main():
         soon(lambda: press(gpio))
         await take(1, 17)
-        return threading.active_count()
+        return new_threads(before)
 
-    assert asyncio.run(main()) == before
+    assert asyncio.run(main()) == []
 
 
 def test_with_a_loop_in_the_background_the_edges_are_handed_over(gpio):
@@ -317,11 +317,10 @@ def test_who_needs_the_loop_next_takes_it_from_a_closed_asyncio_loop_another_one
 
     async def main():
         soon(lambda: press(gpio))
-        names = {event.line: threading.active_count() for event in await take(2, 17)}
-        return names
+        return {event.line: new_threads(before) for event in await take(2, 17)}
 
-    before = threading.active_count()
-    assert asyncio.run(main()) == {17: before}
+    before = threading.enumerate()
+    assert asyncio.run(main()) == {17: []}
 
 
 def test_who_needs_the_loop_next_takes_it_from_a_closed_asyncio_loop_the_background(gpio):

@@ -13,7 +13,7 @@ import pytest
 from RPIO import _gpio, errors
 from RPIO.callbacks import Worker
 from RPIO.dispatcher import Dispatcher
-from support import wait_until
+from support import new_threads, wait_until
 
 
 @pytest.fixture
@@ -451,9 +451,9 @@ def test_lines_may_be_removed_and_closed_while_another_thread_waits(edges):
 
 
 def test_a_worker_that_is_never_used_has_no_thread():
-    before = threading.active_count()
+    before = threading.enumerate()
     worker = Worker(print, "idle")
-    assert threading.active_count() == before
+    assert new_threads(before) == []
     worker.close()
     worker.join(1)
     assert not worker.put(1)

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from RPIO import tcp
-from support import pump, raises, wait_until
+from support import new_threads, pump, raises, wait_until
 
 
 @pytest.fixture
@@ -414,7 +414,7 @@ def test_no_descriptor_is_left_after_close(sim):
     def open_fds():
         return sorted(os.listdir("/proc/self/fd"))
 
-    before = open_fds()
+    before, threads = open_fds(), threading.enumerate()
     board = Board()
     board.use(sim, sim.hardware)
     server = board.add_tcp(0, echo, True, "127.0.0.1")
@@ -424,7 +424,7 @@ def test_no_descriptor_is_left_after_close(sim):
         round_trip_s(connection)
         board.close()
     assert open_fds() == before
-    assert [t.name for t in threading.enumerate() if t.name.startswith("RPIO")] == []
+    assert new_threads(threads) == []
 
 
 def test_ipv6_works_where_the_machine_has_it(board):

@@ -281,7 +281,7 @@ def test_missing_permission_names_the_file_and_the_cure(chip):
         try:
             RPIO.setup(4, RPIO.IN)
         except RPIO.NoAccessError as e:
-            print(e)
+            print(e, e.hint)
         """
     )
     out = process.communicate(timeout=LIMIT_S)[0].decode()
