@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Fixtures for all tests: a simulated board of its own for each, and no board of the machine by accident."""
 
+import logging
 import os
 import signal
 
@@ -16,6 +17,15 @@ from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
+
+
+@pytest.fixture(autouse=True)
+def _level_of_the_log():
+    """Tests run in any order, and some choose what the logger lets through."""
+    logger = logging.getLogger("RPIO")
+    before = logger.level
+    yield
+    logger.setLevel(before)  # which makes the loggers forget what they remember of it, too
 
 
 @pytest.fixture
