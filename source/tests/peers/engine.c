@@ -141,13 +141,6 @@ int engine_open(void)
     return 0;
 }
 
-void engine_wait_us(uint32_t us)
-{
-    sync_registers();
-    soc_wait_ns(soc, (uint64_t)us * 1000);
-    for_each(show_word);
-}
-
 static uint32_t lines_now(void)
 {
     uint64_t at;
@@ -201,12 +194,7 @@ uint32_t engine_lines(void)
     return lines_now();
 }
 
-/* How often the program has broken a rule of the SoC, and how last. */
-unsigned engine_violations(void)
-{
-    return soc_violations(soc);
-}
-
+/* Which rule of the SoC the program has broken last; "" for none. */
 const char *engine_violation(void)
 {
     return soc_violation(soc);

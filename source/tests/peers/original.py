@@ -35,11 +35,15 @@ ALL_CHANNELS = 0x7FFF
 
 
 class Step(NamedTuple):
-    """What became of a call, and the waveforms after it. *raised* has the names of the error's classes."""
+    """What became of a call, and the waveforms after it. *raised* has the names of the error's classes.
+
+    *broken* says which rule of the SoC was broken last, up to then.
+    """
 
     raised: tuple[str, ...]
     text: str
     waveforms: dict[int, Waveform]
+    broken: str = ""
 
 
 def engine() -> Path:
@@ -81,7 +85,7 @@ def _step(told: dict[str, Any]) -> Step:
     for channel, its_lines in CHANNELS.items():
         levels = told["levels"].get(str(channel)) or [lines]
         found.update((line, plain(at >> line & 1 for at in levels)) for line in its_lines)
-    return Step(tuple(told.get("raises", ())), told.get("text", ""), found)
+    return Step(tuple(told.get("raises", ())), told.get("text", ""), found, told["broken"])
 
 
 # -- ours ----------------------------------------------------------------------------------------------

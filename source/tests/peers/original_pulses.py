@@ -312,6 +312,8 @@ CHANNELS = {0: (4, 17, 18), 5: (22, 27)}
 """And their lines: few, so that they meet."""
 SLOTS = (8, 16, 24, 32, 40, 64)
 ODD_SLOTS = (9, 30, 33)
+PCM_SLOT_MAX_US = 102
+"""Its frame of 1024 clocks, of 10 MHz."""
 
 
 def programs(seed: int) -> Iterator[Program]:
@@ -328,7 +330,8 @@ def program(source: random.Random) -> Program:
     if source.random() < 0.3:
         return _servo_program(source, slots, slot_us, subcycle_us)
     numbers = source.sample(tuple(CHANNELS), source.choice((1, 1, 1, 2)))
-    calls: list[Call] = [("setup", slot_us, 0)]
+    by_pcm = int(slot_us <= PCM_SLOT_MAX_US and source.random() < 0.3)
+    calls: list[Call] = [("setup", slot_us, by_pcm)]
     calls += [("init_channel", number, subcycle_us) for number in numbers]
     for _ in range(source.randrange(1, 13)):
         calls.append(_change(source, source.choice(numbers), slots, calls))

@@ -4,7 +4,8 @@
 A sequence is a list of calls, ["init_channel", 0, 3000] and the like, of RPIO.PWM; "Servo" makes the servo that
 "set_servo" and "stop_servo" are of. It runs in a fork of its own, since PWM.setup() takes all signals and can be
 called once. engine.c is preloaded, so that a DMA engine walks what the calls leave in memory. Each call is told as
-{"raises": classes, "text": ..., "levels": {channel: lines that are high in each slot}, "lines": those that are now}.
+{"raises": classes, "text": ..., "levels": {channel: lines that are high in each slot}, "lines": those that are now,
+"broken": the rule of the SoC that was broken last}.
 Run by original.py, within fakepi.py, and by nobody else.
 """
 
@@ -68,8 +69,8 @@ class Engine:
     def lines(self) -> int:
         return int(self._lib.engine_lines()) & 0xFFFFFFFF
 
-    def broken(self) -> tuple[int, str]:
-        return self._lib.engine_violations(), self._lib.engine_violation().decode()
+    def broken(self) -> str:
+        return str(self._lib.engine_violation().decode())
 
 
 class Program:

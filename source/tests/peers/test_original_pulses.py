@@ -118,6 +118,14 @@ def test_the_documents_first_example_is_the_same_on_both(original, ours):
     assert [slot for slot, level in enumerate(mine[-2][1][18]) if level] == list(range(200, 250))
 
 
+@pytest.mark.parametrize(
+    ("slots", "rule"), [(32, ""), (33, "DMA channel 0 is started without a control block")]
+)
+def test_the_original_breaks_no_rule_where_its_control_blocks_are_aligned(original, slots, rule):
+    program = original_pulses.example(original_pulses.add(17, 3, 7), slots=slots)
+    assert original.play(program)[-1].broken == rule
+
+
 def test_a_fault_would_be_seen(ours):
     """The model is not one that agrees with everything."""
     program = (("setup", 100), ("init_channel", 0, 3200), ("add_channel_pulse", 0, 17, 3, 5))
