@@ -196,9 +196,8 @@ def _off_the_header(found: Difference) -> bool:
 
 
 def _nothing_to_clean_up(found: Difference) -> bool:
-    return "cleanup(" in found.line and any(
-        "nothing to clean up" in said for _, said in found.theirs.warnings
-    )
+    warned = any("nothing to clean up" in said for _, said in found.theirs.warnings)
+    return "cleanup(" in found.line and warned and not found.ours.raised
 
 
 ON_PURPOSE = (
