@@ -15,7 +15,7 @@ from _thread import RLock
 from time import monotonic_ns
 
 from . import errors, log
-from .threads import allocate_lock, get_ident, in_main_thread
+from .threads import allocate_lock, get_ident, in_main_thread, original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,11 +129,9 @@ class Dispatcher:
 
     def wait_readable(self, fds: Sequence[int], timeout_s: float | None) -> bool:
         """Block within a callback, where the loop does not run, until one is readable; False after the timeout."""
-        import select
-
-        poll = select.poll()
+        poll = original("select", "poll")()
         for fd in fds:
-            poll.register(fd, select.POLLIN)
+            poll.register(fd, READ)  # POLLIN is the same
         return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
     # -- the loop --------------------------------------------------------------------------------

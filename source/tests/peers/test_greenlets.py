@@ -290,6 +290,47 @@ def test_without_a_patch_of_threads_nothing_of_it_is_loaded(fetch, library):
     assert (done.stdout, done.stderr) == ("None False\n", "")
 
 
+WITHOUT_THREADS = {
+    "gevent": "from gevent import monkey; monkey.patch_all(thread=False)",
+    "eventlet": "import warnings; warnings.simplefilter('ignore')\n"
+    "import eventlet; eventlet.monkey_patch(thread=False)",
+}
+
+
+def test_a_patch_of_all_but_threads_changes_nothing(fetch, library):
+    code = f"""
+{WITHOUT_THREADS[library]}
+import os, socket, sys, threading
+import RPIO
+
+calls, done = [], threading.Event()
+
+def pressed(channel):
+    RPIO.sim.drive(23, 0)
+    calls.append(RPIO.wait_for_edge(23, RPIO.RISING, timeout=1))  # nothing comes
+    calls.append(threading.current_thread() is threading.main_thread())
+    done.set()
+
+RPIO.setup([23, 24], RPIO.IN, RPIO.PUD_UP)
+RPIO.add_event_detect(24, RPIO.FALLING, pressed)
+port = RPIO.add_tcp_callback(0, lambda client, message: client.send(message), host="127.0.0.1")
+RPIO.sim.drive(24, 0)
+print(done.wait(20), calls, "RPIO.green" in sys.modules)
+with socket.create_connection(("127.0.0.1", port)) as client:
+    client.sendall(b"hello")
+    print(client.recv(9))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT_S,
+        env=environment(fetch(peers.with_needs, LIBRARIES[library])),
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("True [None, False] False\nb'hello'\n", "")
+
+
 # -- a web server --------------------------------------------------------------------------------------
 
 SITE = """
