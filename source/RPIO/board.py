@@ -563,6 +563,8 @@ class Board:
 
     def _arm(self, line: int, edge: int, filter_us: int) -> int:
         """Ask the backend for edges, and to notice that the chip has gone."""
+        if self.hardware.soc == "BCM2712":
+            self._leave_alternate(line)
         try:
             fd = self.backend.watch(line, edge, filter_us)
         except PermissionError as e:
@@ -572,6 +574,17 @@ class Board:
             self.dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
         self._grant(line)  # the descriptor may be another now
         return fd
+
+    def _leave_alternate(self, line: int) -> None:
+        """RP1 reports edges of plain inputs alone; an overlay may have taken what setup() had made one."""
+        function = self.backend.function(line)
+        if function not in (model.IN, model.OUT, model.UNKNOWN):
+            log.warning(
+                "GPIO %s worked as %s, where RP1 reports no edges: it is an input again.",
+                line,
+                model.FUNCTION_NAMES.get(function, f"function {function}"),
+            )
+            self.backend.set_input(line, None)
 
     def _disarm(self, line: int) -> None:
         self.backend.unwatch(line)

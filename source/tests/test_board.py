@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import arguments, errors, model
+from RPIO import arguments, errors, facade, model
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING, Board
 from RPIO.boards import by_name, generic
 from RPIO.model import BCM, BOARD, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
-from support import raises
+from support import drain, raises, simulated, wait_until
 
 
 def board_of(hardware):
@@ -528,3 +528,33 @@ def test_lines_used_without_setup_are_let_go_by_cleanup(board, sim, monkeypatch)
     board.cleanup(arguments.ALL)
     assert sorted(released) == [17, 18]
     assert sim.read(17) == 1
+
+
+# --- RP1, which reports edges of plain inputs alone
+
+
+@pytest.mark.parametrize("alternate", [model.ALT0, model.ALT4, model.ALT8])
+def test_a_callback_makes_an_input_of_a_line_that_has_another_function(alternate):
+    with simulated("5B") as world:
+        world.sim.set_function(17, alternate)
+        seen = []
+        with pytest.warns(RuntimeWarning, match="already in use"):
+            facade.add_interrupt_callback(17, lambda *edge: seen.append(edge), pull_up_down=PUD_UP)
+        assert facade.gpio_function(17) == IN
+        world.drive(17, 0)
+        drain(facade.board)
+        assert seen == [(17, 0)]
+
+
+def test_a_line_that_lost_its_function_is_an_input_again_where_edges_are_wanted(caplog):
+    """As when an overlay is loaded while the program runs."""
+    with simulated("5B") as world:
+        facade.setup(17, IN, PUD_UP)
+        world.sim.set_function(17, model.ALT4)
+        facade.add_event_detect(17, model.FALLING)
+        assert caplog.messages == [
+            "GPIO 17 worked as ALT4, where RP1 reports no edges: it is an input again."
+        ]
+        assert facade.gpio_function(17) == IN
+        world.drive(17, 0)
+        assert wait_until(lambda: facade.event_detected(17))

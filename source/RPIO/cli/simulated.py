@@ -70,6 +70,7 @@ def finger(lines: Sequence[int]) -> Outside:
     """A finger on the buttons at those lines: it presses one after the other, for 200 ms, one each second."""
 
     def press(over: Event) -> None:
+        """Press until the end."""
         while True:
             for line in lines:
                 sim.press(line, PRESS_MS, value=1 - sim.level(line))
