@@ -18,13 +18,12 @@ from .board import Board
 from .boards import Hardware
 from .dispatcher import Dispatcher
 from .model import PUD_OFF, VERSION, VERSION_GPIO
-from .tcp_client import Message, TcpClient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
-    from . import waves
+    from . import tcp_client, waves
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +41,7 @@ class Later:
 
 
 if not TYPE_CHECKING:
-    waves = Later("RPIO.waves")
+    tcp_client, waves = Later("RPIO.tcp_client"), Later("RPIO.waves")
 
 LAZY: dict[str, Callable[[Hardware], object]] = {
     "RPI_REVISION": lambda hardware: hardware.p1_revision,
@@ -79,7 +78,9 @@ def complete(names: dict[str, object]) -> None:
             if name in source and name not in names:
                 names[name] = source[name]
     from . import originals
+    from .tcp_client import TcpClient
 
+    names["TcpClient"] = TcpClient
     names.update(originals.names(sys.modules["RPIO"]))
     have_lazy_names(names)
 
@@ -380,7 +381,7 @@ def events_lost(gpio_id: int | None = None) -> int:
 
 def add_tcp_callback(
     port: int,
-    callback: Callable[[TcpClient, Message], object],
+    callback: Callable[[tcp_client.TcpClient, tcp_client.Message], object],
     threaded_callback: bool = False,
     host: str = "0.0.0.0",
 ) -> int:
@@ -398,7 +399,7 @@ def add_tcp_callback(
     return board.add_tcp(port, callback, threaded_callback, host).port
 
 
-def tcp_clients(port: int | None = None) -> list[TcpClient]:
+def tcp_clients(port: int | None = None) -> list[tcp_client.TcpClient]:
     """Return the clients that are connected now, of one port or of all: ``for c in RPIO.tcp_clients(): c.send("hi")``.
 
     Raises:
