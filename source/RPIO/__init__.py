@@ -261,6 +261,9 @@ def _load(name: str) -> object:
 
     if name != "facade":  # which is there now: rpio's short runs need no more than that
         complete(globals())
+        from . import originals
+
+        globals().update(originals.names())
     return globals()[name] if name in globals() else lazy(name)
 
 

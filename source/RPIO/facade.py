@@ -6,8 +6,6 @@ output() and input() are C functions, which ask Board only for what it has not g
 
 from __future__ import annotations
 
-import sys
-
 # Names of annotations too are there when the program runs, for who asks typing.get_type_hints().
 from _collections_abc import Callable, Sequence
 
@@ -77,11 +75,9 @@ def complete(names: dict[str, object]) -> None:
         for source in (globals(), vars(boards), vars(errors)):
             if name in source and name not in names:
                 names[name] = source[name]
-    from . import originals
     from .tcp_client import TcpClient
 
     names["TcpClient"] = TcpClient
-    names.update(originals.names(sys.modules["RPIO"]))
     have_lazy_names(names)
 
 

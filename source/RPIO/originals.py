@@ -8,6 +8,8 @@ Source: RPIO 0.10.0, RPIO/__init__.py and RPIO/_RPIO.py.
 
 from __future__ import annotations
 
+import sys
+
 from . import facade, model
 
 TYPE_CHECKING = False
@@ -53,6 +55,6 @@ class Internals:
     Interruptor = Interruptor
 
 
-def names(module: object) -> dict[str, Any]:
+def names() -> dict[str, Any]:
     """Return the names for the module RPIO; the C module of the original's had functions that are all there."""
-    return {"_rpio": Interruptor(), "_RPIO": Internals, "_GPIO": module}
+    return {"_rpio": Interruptor(), "_RPIO": Internals, "_GPIO": sys.modules["RPIO"]}

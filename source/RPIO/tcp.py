@@ -26,9 +26,8 @@ from .tcp_client import Message, TcpClient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from .tcp_client import Callback
 
-    Callback = Callable[[TcpClient, Message], object]
     Socket = socket.socket
 else:
     # The loop watches it; where a program has put others in its place, greenlets wait for those.

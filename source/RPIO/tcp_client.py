@@ -10,9 +10,29 @@ from .dispatcher import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from socket import socket as Socket
+    from typing import Protocol
 
-    from .tcp import Callback, TcpServer
+    Callback = Callable[["TcpClient", "Message"], object]
+
+    class Port(Protocol):
+        """What a client needs of its server."""
+
+        callback: Callback
+
+        def update(self, client: TcpClient) -> None:
+            """Wait for what the client wants now."""
+
+        def has(self, client: TcpClient) -> bool:
+            """Whether the client is in the loop."""
+
+        def forget(self, client: TcpClient) -> None:
+            """Take the client out of the loop."""
+
+        def drop(self, client: TcpClient, reason: str, discard: bool = False) -> None:
+            """Close the connection."""
+
 else:
     Socket = object  # tcp.Connection is a socket, too
 
@@ -42,7 +62,7 @@ class TcpClient(Socket):
     ``RPIO.close_tcp_client(client.fileno())``. ``RPIO.tcp_clients()`` returns all that are connected.
     """
 
-    def __init__(self, fd: int, server: TcpServer) -> None:
+    def __init__(self, fd: int, server: Port) -> None:
         self._server = server
         self._unsent = bytearray()
         self._sending = RLock()

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "green": {"dispatcher", "threads", "_gpio"},
     "interrupts": {"log", "model", "callbacks", "dispatcher", "threads", "_gpio"},
     "tcp": {"log", "callbacks", "dispatcher", "tcp_client", "threads"},
-    "tcp_client": {"dispatcher", "tcp"},
+    "tcp_client": {"dispatcher"},
     "numbering": LOW | {"arguments", "boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
     "pulses": LOW | {"log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
