@@ -321,7 +321,7 @@ unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus, int has_wa
     if (pending & ~on)
         sweep(ring, pending & ~on);
     unsigned left = 0;
-    while (left < ring->slots && (left == 0 || ring->ending[((unsigned)at + left) % ring->slots] & on) && on)
+    for (uint32_t still = on; still && left < ring->slots; still &= ring->ending[((unsigned)at + left) % ring->slots])
         left++;
     ring->waited_for = on;
     ring->waited_at = block_bus;

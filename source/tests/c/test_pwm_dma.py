@@ -800,6 +800,20 @@ def test_one_wait_is_enough_for_a_line_that_was_cleared(machine, width, late_slo
         machine.ok("stop", 0)
 
 
+@pytest.mark.parametrize("at_slot", range(0, 40, 3))
+def test_lines_that_were_cleared_do_not_wait_for_each_other(machine, at_slot):
+    """Their pulses, taken together, go around the whole ring; each is over at its own end, before a turn is."""
+    ring = Ring(machine, 40)
+    ring.add_all([(9, 0, 30), (11, 20, 20), (11, 0, 10)])
+    machine.wait(2 * ring.turn_ns + at_slot * ring.slot_ns)
+    machine.ok("clear", 0)
+    left = machine.call("settle", 0, 0)
+    assert 0 < left <= 31
+    machine.wait(left * ring.slot_ns)
+    assert (machine.level(9), machine.level(11)) == (0, 0)
+    assert machine.call("settle", 0, 1) == 0
+
+
 def test_there_are_two_paces_so_a_third_channel_has_none(machine):
     assert machine.call("start", 0, 20) == 0
     assert machine.call("start", 1, 20) == 0
