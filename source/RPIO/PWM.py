@@ -338,12 +338,15 @@ class PWM(_AnyNew):
 
     @staticmethod
     def clear_channel(channel: int) -> None:
-        """Remove all pulses from a channel. RuntimeError: it has not been initialised."""
+        """Remove all pulses from a channel. RuntimeError: it has not been initialised.
+
+        With DMA it returns when those that are on are over, in a subcycle at most: the lines may be driven then.
+        """
         _channels().clear(arguments.integer("channel", channel))
 
     @staticmethod
     def clear_channel_gpio(channel: int, gpio: int) -> None:
-        """Remove all pulses of a GPIO from a channel. RuntimeError: it has never had any there."""
+        """Remove all pulses of a GPIO from a channel, as clear_channel(). RuntimeError: it has never had any there."""
         _channels().clear_line(arguments.integer("channel", channel), arguments.integer("gpio", gpio))
 
     @staticmethod

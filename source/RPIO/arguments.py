@@ -14,6 +14,7 @@ from . import errors, model
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import CodeType
     from typing import Any
 
 Channels = int | list[int] | tuple[int, ...]
@@ -204,11 +205,12 @@ def check_parameters(callback: Callable[..., object], parameters: str) -> None:
 def why_not_with(callback: Callable[..., object], parameters: str) -> str | None:
     """Return in a sentence why a callback cannot be called with those; None: it can, or that cannot be known."""
     given = parameters.count(",") + 1
-    function: Any = getattr(callback, "__func__", callback)
-    code: Any = getattr(function, "__code__", None)
-    if type(code).__name__ != "code":
+    is_method = type(callback).__name__ == "method"
+    function: Any = getattr(callback, "__func__") if is_method else callback  # noqa: B009 - mypy knows functions alone
+    code = _code_of(function)
+    if code is None:
         return _why_not_by_signature(callback, parameters, given)
-    most = code.co_argcount - (function is not callback)
+    most = code.co_argcount - is_method
     least = most - len(function.__defaults__ or ())
     if code.co_kwonlyargcount > len(function.__kwdefaults__ or ()):
         return f"{name_of(callback)} has arguments that are given by name alone, and is called with ({parameters})"
@@ -224,32 +226,40 @@ def _why_not_by_signature(callback: Callable[..., object], parameters: str, give
     from inspect import signature
 
     try:
-        signature(callback).bind(*range(given))
+        known = signature(callback)
+    except (TypeError, ValueError):
+        return None  # a builtin that does not tell, or a proxy
+    try:
+        known.bind(*range(given))
     except TypeError as e:
         return f"{name_of(callback)} cannot be called with ({parameters}): {e}"
-    except ValueError:
-        pass  # a builtin that does not tell
     return None
 
 
 CO_VARARGS = 0x04
+WRAPPERS = {"method": "__func__", "partial": "func"}
+"""Class of what is called -> the attribute that has what that calls."""
 KINDS_THAT_WAIT = {0x80: "coroutine", 0x200: "coroutine", 0x20: "generator"}
 """Bits of ``co_flags`` (the inspect module would be one more import)."""
 
 
 def _kind_that_waits(callback: object) -> str | None:
-    while True:
-        inner = getattr(callback, "__func__", None)
-        if inner is None and type(callback).__name__ == "partial":
-            inner = getattr(callback, "func", None)
-        if inner is None:
-            break
-        callback = inner
-    if not hasattr(callback, "__code__"):  # an object that can be called
-        callback = type(callback).__call__
-    code = getattr(callback, "__code__", None)
-    flags = getattr(code, "co_flags", 0)
+    while (kind := type(callback).__name__) in WRAPPERS:
+        callback = getattr(callback, WRAPPERS[kind])
+    flags = _flags_of(callback) | _flags_of(type(callback).__call__)
     return next((kind for bit, kind in KINDS_THAT_WAIT.items() if flags & bit), None)
+
+
+def _flags_of(function: object) -> int:
+    """What the code of a function says of it; 0 for what has none, though it may answer to that name."""
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return flags if isinstance(flags, int) else 0
+
+
+def _code_of(function: object) -> CodeType | None:
+    """The code of a Python function; of nothing else, though it may answer to that name."""
+    code = getattr(function, "__code__", None)
+    return code if type(code).__name__ == "code" else None
 
 
 def name_of(callback: object) -> str:

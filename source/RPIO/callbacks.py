@@ -35,15 +35,18 @@ def run_callback(callback: Callable[..., object], *args: object) -> None:
 
 def _call(callback: Callable[..., object], args: tuple[object, ...], in_worker: bool) -> None:
     try:
-        callback(*args)
-    except SystemExit as e:
+        try:
+            callback(*args)
+        except SystemExit:
+            raise
+        except BaseException as e:
+            if not isinstance(e, Exception) and in_main_thread():
+                raise
+            log.callback_failed(callback, in_worker)
+    except SystemExit as e:  # also of the program's hook, which may log and then end the program
         if in_main_thread():
             raise
         _end_program(e)
-    except BaseException as e:
-        if not isinstance(e, Exception) and in_main_thread():
-            raise
-        log.callback_failed(callback, in_worker)
 
 
 def _end_program(exit_: SystemExit) -> None:

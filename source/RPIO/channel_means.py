@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from time import monotonic, sleep
+from time import monotonic
 
-from . import dma, errors, log, model
+from . import dma, errors, log, model, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 CHANNEL_MAX = dma.CHANNEL_MAX
 NS_PER_US = 1000
 SETTLE_S = 0.05
+CLOCKS_APART, MARGIN_S = 1.002, 0.001
+"""How much slower than the machine's clock the pace may be (NTP slews by 500 ppm), and what a wait is rounded up by."""
+
+sleep = threads.original("time", "sleep")  # holding the board's lock, so that no greenlet may come in between
 
 
 class Channel:
@@ -124,7 +128,8 @@ class DmaMeans:
             if monotonic() > end_s:
                 log.warning("DMA channel %d does not advance: a driver may have taken what paces it", number)
                 return
-            sleep(slots * channel.increment_us / 1e6)
+            # Longer is harmless, as nothing begins any more; the machine's clock may run faster than that of the pace.
+            sleep(slots * channel.increment_us / 1e6 * CLOCKS_APART + MARGIN_S)
             slots = self.engine.settle(number, has_waited=True)
 
     lose = clear

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .hardware_pwm import Channel
 
 
+OF_THIS_MACHINE = ("regs", "cdev", "sysfs")
+"""Backends that drive this machine's own lines. The pwmchips in /sys are no others'."""
+
+
 class HardwareLines:
     """*directions* has the lines that are set up, as plain inputs and outputs that is; *check_free* raises where a
     channel of RPIO.PWM has taken the hardware's PWM to pace DMA.
@@ -41,7 +45,7 @@ class HardwareLines:
 
         if line in self._directions:
             return False
-        if line in hardware_pwm.own_chips():
+        if self._has_own_chip(line):
             return True
         if not hardware_pwm.lines(self._hardware()).get(line):
             return False
@@ -66,9 +70,15 @@ class HardwareLines:
     def _missing(self, line: int) -> str:
         from . import hardware_pwm
 
-        if line in hardware_pwm.own_chips():
+        if self._has_own_chip(line):
             return ""
         return hardware_pwm.missing(line, self._hardware(), self._backend().function)
+
+    def _has_own_chip(self, line: int) -> bool:
+        """Whether an overlay has given the line a pwmchip of its own; never so for a board that is simulated."""
+        from . import hardware_pwm
+
+        return self._backend().name in OF_THIS_MACHINE and line in hardware_pwm.own_chips()
 
     def take(self, line: int) -> Channel:
         """Return the line's channel of the hardware's PWM, taken for this program.

@@ -63,7 +63,11 @@ def callback_failed(callback: object, in_worker: bool = False) -> None:
             threading.excepthook(threading.ExceptHookArgs((kind, error, trace, threading.current_thread())))
         else:
             sys.excepthook(kind, error, trace)  # type: ignore[arg-type]
-    except Exception:
+    except SystemExit:
+        raise
+    except BaseException as e:
+        if not isinstance(e, Exception) and threads.in_main_thread():
+            raise
         _hook_failed()
 
 

@@ -5,6 +5,7 @@ import asyncio
 import functools
 import operator
 import re
+import xmlrpc.client
 from unittest import mock
 
 import pytest
@@ -142,8 +143,20 @@ def yields(a, b):
     yield a
 
 
+class AnswersToAnything:
+    """As a proxy of a remote object does: every attribute is there, and can be called."""
+
+    def __getattr__(self, name):
+        return AnswersToAnything()
+
+    def __call__(self, *args):
+        """Take anything."""
+
+
 GOOD = [
     two,
+    AnswersToAnything(),
+    xmlrpc.client.ServerProxy("http://127.0.0.1:1").pressed,
     print,
     lambda *rest: None,
     lambda a, *rest, **more: None,

@@ -8,6 +8,8 @@ import textwrap
 
 import pytest
 
+from support import LIMIT_S
+
 PROGRAM = """
 import asyncio, socket, sys, threading
 import RPIO
@@ -103,7 +105,7 @@ def run(body):
         [sys.executable, "-c", PROGRAM.format(body=textwrap.dedent(body))],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         env={**os.environ, "RPIO_BACKEND": "sim"},
         check=True,
     )
@@ -146,6 +148,51 @@ def test_a_hook_that_fails_does_not_end_the_loop():
     assert "ValueError: from a callback" in done.stderr
 
 
+WHERE = {
+    "a thread": "RPIO.wait_for_interrupts(threaded=True); RPIO.sim.drive(17, 0); done.wait(20)",
+    "the main thread": "RPIO.sim.drive(17, 0); RPIO.wait_for_interrupts()",
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_hook_may_end_the_program(where, threaded):
+    """One that logs, and then calls sys.exit(), is common; with RPi.GPIO it ends the program."""
+    body = f"""
+        def hook(*args):
+            print("logged", flush=True)
+            sys.exit(3)
+        sys.excepthook = threading.excepthook = hook
+        RPIO.add_interrupt_callback(17, fail, "falling", RPIO.PUD_UP, threaded_callback={threaded})
+        {WHERE[where]}
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(body=textwrap.dedent(body))],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        env={**os.environ, "RPIO_BACKEND": "sim"},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, "logged\n")
+
+
+def test_a_hook_that_is_interrupted_does_not_end_the_loops_thread():
+    done = run(
+        """
+        def hook(*args):
+            raise KeyboardInterrupt
+        sys.excepthook = hook
+        RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+        RPIO.add_event_detect(17, RPIO.FALLING, callback=fail)
+        RPIO.sim.press(17, 5)
+        RPIO.add_event_callback(17, lambda channel: done.set())
+        RPIO.sim.press(17, 5)
+        """
+    )
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("broken", ["None", "open(os.devnull)", "Broken()"])
 def test_a_program_whose_stderr_is_broken_goes_on(broken):
     """Daemons have none; RPIO has a line to say there where it simulates a board, and for each exception."""
@@ -175,7 +222,7 @@ def test_a_program_whose_stderr_is_broken_goes_on(broken):
         [sys.executable, "-c", textwrap.dedent(code.format(broken=broken))],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_S,
         env={**os.environ, "RPIO_BACKEND": "auto", "PYTHONUNBUFFERED": "1"},
         check=False,
     )

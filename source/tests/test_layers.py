@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "pulses": LOW | {"log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
     "hardware_lines": LOW | {"backends", "boards", "hardware_pwm"},
     "dma": LOW | {"backends", "boards", "detect", "dma_channels", "hardware_pwm", "log", "opening", "_gpio"},
-    "channel_means": LOW | {"backends", "dma", "log"},
+    "channel_means": LOW | {"backends", "dma", "log", "threads"},
     "channels": LOW | {"backends", "boards", "channel_means", "dma", "hardware_pwm", "log", "pulses"},
     "dma_lines": LOW | {"channel_means", "channels", "dma", "log"},
     "waves": LOW

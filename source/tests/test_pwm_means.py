@@ -496,3 +496,22 @@ def test_cleanup_of_pwm_gives_channels_of_servos_back(kernel):
     PWM.cleanup()
     assert_ended_low(kernel)
     del servo
+
+
+# --- a pwmchip of one line's own (pwm-pio, pwm-gpio)
+
+
+def test_a_simulated_board_never_drives_the_machines_own_pwmchips(rpio_board, monkeypatch):
+    """Tests on a Raspberry Pi with such an overlay must not move what hangs on it."""
+    monkeypatch.setattr(hardware_pwm, "own_chips", lambda root="/": {18: ("/nowhere/pwmchip0", "pwm-gpio")})
+    monkeypatch.setattr(hardware_pwm, "find", lambda *args, **more: pytest.fail("it is the machine's"))
+    servo = PWM.Servo()
+    servo.set_servo(18, 1500)
+    assert servo.means_of(18) == "soft"
+    PWM.cleanup()
+    with pytest.raises(errors.NotSupportedError):
+        RPIO.PWM(18, 50, means="hardware")
+    monkeypatch.setattr(rpio_board.sim, "name", "regs")  # as if it were
+    assert facade.board.hardware_lines.has(19) is False
+    RPIO.cleanup()
+    assert facade.board.hardware_lines.has(18)
