@@ -113,8 +113,7 @@ def on_edge(
     An exception in the callback goes to sys.excepthook, which prints it, and the next edge is served. Arguments and
     errors as edges(); errors of the channel are the task's.
     """
-    if not callable(callback):
-        arguments.check_callback(callback, "event")
+    arguments.check_callback(callback, "event", is_awaited=True)
     arguments.check_parameters(callback, "event")
     _bits(edge)
 

@@ -14,8 +14,7 @@ from . import errors, model
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import CodeType
-    from typing import Any
+    from types import CodeType, FunctionType
 
 Channels = int | list[int] | tuple[int, ...]
 
@@ -180,19 +179,26 @@ def holdoff_ns_of(holdoff_ms: float | None) -> int:
     return int(holdoff_ms * 1_000_000)
 
 
-def check_callback(callback: object, parameters: str, text: str = "Parameter must be callable") -> None:
+def check_callback(
+    callback: object, parameters: str, text: str = "Parameter must be callable", is_awaited: bool = False
+) -> None:
     """Raise InvalidCallbackException (a TypeError) for what cannot be called, or does nothing when it is.
 
-    *parameters* are what it is called with, such as "gpio_id, value".
+    *parameters* are what it is called with, such as "gpio_id, value"; *is_awaited*: a coroutine function will do.
     """
     if not callable(callback):
         raise errors.InvalidCallbackException(text, hint=f"a function of ({parameters}), not {callback!r}")
     kind = _kind_that_waits(callback)
-    if kind is not None:
-        raise errors.InvalidCallbackException(
-            f"{name_of(callback)} is a {kind} function: a call of it runs nothing",
-            hint="RPIO.aio.on_edge(channel, callback) awaits a coroutine function",
-        )
+    if kind is None or (is_awaited and kind == COROUTINE):
+        return
+    raise errors.InvalidCallbackException(
+        f"{name_of(callback)} is a {kind} function: a call of it runs nothing",
+        hint="let a plain function do its work"
+        if kind != COROUTINE
+        else "asyncio.run_coroutine_threadsafe(), called in a plain function, runs one"
+        if parameters.startswith("socket")
+        else "RPIO.aio.on_edge(channel, callback) awaits a coroutine function",
+    )
 
 
 def check_parameters(callback: Callable[..., object], parameters: str) -> None:
@@ -205,10 +211,9 @@ def check_parameters(callback: Callable[..., object], parameters: str) -> None:
 def why_not_with(callback: Callable[..., object], parameters: str) -> str | None:
     """Return in a sentence why a callback cannot be called with those; None: it can, or that cannot be known."""
     given = parameters.count(",") + 1
-    is_method = type(callback).__name__ == "method"
-    function: Any = getattr(callback, "__func__") if is_method else callback  # noqa: B009 - mypy knows functions alone
+    function, is_method = _function_of(callback)
     code = _code_of(function)
-    if code is None:
+    if function is None or code is None:
         return _why_not_by_signature(callback, parameters, given)
     most = code.co_argcount - is_method
     least = most - len(function.__defaults__ or ())
@@ -222,11 +227,27 @@ def why_not_with(callback: Callable[..., object], parameters: str) -> str | None
     )
 
 
+def _function_of(callback: Callable[..., object]) -> tuple[FunctionType | None, bool]:
+    """Return the Python function that a call runs, and whether it gets an object first; None: it is none."""
+    function: object = callback
+    if type(callback).__name__ == "method":
+        function = getattr(callback, "__func__", None)
+    elif _code_of(callback) is None:  # an object: of its class's own method, whatever it wraps
+        function = next(
+            (vars(each)["__call__"] for each in type(callback).__mro__ if "__call__" in vars(each)), None
+        )
+    if isinstance(function, staticmethod):
+        return function.__func__, False  # type: ignore[return-value]
+    if type(function).__name__ != "function":
+        return None, False
+    return function, function is not callback  # type: ignore[return-value]
+
+
 def _why_not_by_signature(callback: Callable[..., object], parameters: str, given: int) -> str | None:
     from inspect import signature
 
     try:
-        known = signature(callback)
+        known = signature(callback, follow_wrapped=False)
     except (TypeError, ValueError):
         return None  # a builtin that does not tell, or a proxy
     try:
@@ -239,7 +260,8 @@ def _why_not_by_signature(callback: Callable[..., object], parameters: str, give
 CO_VARARGS = 0x04
 WRAPPERS = {"method": "__func__", "partial": "func"}
 """Class of what is called -> the attribute that has what that calls."""
-KINDS_THAT_WAIT = {0x80: "coroutine", 0x200: "coroutine", 0x20: "generator"}
+COROUTINE = "coroutine"
+KINDS_THAT_WAIT = {0x80: COROUTINE, 0x200: COROUTINE, 0x20: "generator"}
 """Bits of ``co_flags`` (the inspect module would be one more import)."""
 
 

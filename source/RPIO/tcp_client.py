@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import codecs
+from _collections_abc import Callable
 from _thread import RLock
 
 from .dispatcher import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from socket import socket as Socket
     from typing import Protocol
-
-    Callback = Callable[["TcpClient", "Message"], object]
 
     class Port(Protocol):
         """What a client needs of its server."""
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 else:
     Socket = object  # tcp.Connection is a socket, too
 
+Callback = Callable[["TcpClient", "Message"], object]
 SEND_BUFFER_BYTES = 1 << 20
 """What may wait for one client."""
 MSG_NOSIGNAL = 0x4000

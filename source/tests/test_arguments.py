@@ -153,7 +153,30 @@ class AnswersToAnything:
         """Take anything."""
 
 
+class IgnoresValue:
+    """A decorator that is an object, and changes the arguments."""
+
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+
+    def __call__(self, a, b):
+        """Take two, for a function of one."""
+
+
+class Static:
+    @staticmethod
+    def __call__(a, b):
+        """Take two."""
+
+
+class Inherits(Callable):
+    __signature__ = 5  # of which inspect complains
+
+
 GOOD = [
+    IgnoresValue(lambda gpio_id: None),
+    Static(),
+    Inherits(),
     two,
     AnswersToAnything(),
     xmlrpc.client.ServerProxy("http://127.0.0.1:1").pressed,
@@ -181,6 +204,7 @@ BAD = [
     (lambda a, b, c, d, e=1: None, "takes 4 to 5 arguments"),
     (lambda a, b, *, named: None, "has arguments that are given by name alone"),
     (Callable.method, "takes 3 arguments"),
+    (type("One", (), {"__call__": lambda self, a: None})(), "takes 1 argument,"),
     (functools.partial(two, 1, 2), "cannot be called with"),
     ([].append, "cannot be called with"),
 ]
@@ -242,12 +266,14 @@ def test_a_coroutine_function_is_no_callback(rpio_board, callback):
     ):
         with pytest.raises(errors.InvalidCallbackException, match="is a coroutine function") as caught:
             add()
-        assert caught.value.hint.startswith("RPIO.aio.on_edge(")
+        assert caught.value.hint.startswith(("RPIO.aio.on_edge(", "asyncio.run_coroutine_threadsafe()"))
 
 
 def test_a_generator_function_is_no_callback(rpio_board):
     with raises(TypeError, "yields() is a generator function: a call of it runs nothing"):
         RPIO.add_interrupt_callback(17, yields)
+    with raises(TypeError, "yields() is a generator function: a call of it runs nothing"):
+        aio.on_edge(17, yields)
 
 
 # --- numbers

@@ -76,6 +76,7 @@ def _module(verb: str) -> ModuleType:
     return import_module(f"{__name__}.{VERBS[verb][0]}")
 
 
+WORDS = ("help", "version")
 COMMON_OPTIONS = {"--backend": 1, "-v": 0, "--verbose": 0}
 """What all verbs have, and the original's options as well -> how many words it takes."""
 
@@ -88,25 +89,23 @@ def _verb_first(words: list[str]) -> list[str]:
         if name not in COMMON_OPTIONS:
             break
         at += 1 + (0 if equals else COMMON_OPTIONS[name])
-    if at and words[at : at + 1] and words[at] in VERBS:
+    if at and words[at : at + 1] and (words[at] in VERBS or words[at] in WORDS):
         return [words[at], *words[:at], *words[at + 1 :]]
     return words
 
 
 def _spelt_out(words: list[str]) -> list[str]:
     """What people try first: "help", "help VERB" and "version"."""
-    match words:
-        case ["help"]:
-            return ["--help"]
-        case ["help", verb]:
-            return [verb, "--help"]
-        case ["version"]:
-            return ["--version"]
+    if words[:1] == ["version"]:
+        return ["--version"]
+    if words[:1] == ["help"]:
+        named = [word for word in words[1:] if word in VERBS] or words[1:]
+        return [*named[:1], "--help"]
     return words
 
 
 def _verb_or_options(words: list[str]) -> int:
-    words = _verb_first(_spelt_out(words))
+    words = _spelt_out(_verb_first(words))
     if words and words[0] in VERBS:
         return _verb(words)
     from . import classic
