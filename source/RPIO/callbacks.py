@@ -143,6 +143,8 @@ class Worker:
             try:
                 _call(self._callback, args, in_worker=True)
             except BaseException as e:  # a greenlet of the main thread, and who started it would drop it
+                if not threads.patched_by():
+                    raise
                 from .green import raise_in_main
 
                 raise_in_main(e)
