@@ -323,6 +323,7 @@ unsigned rpio_ring_settle(struct rpio_ring *ring, uint32_t block_bus, int has_wa
     unsigned left = 0;
     for (uint32_t still = on; still && left < ring->slots; still &= ring->ending[((unsigned)at + left) % ring->slots])
         left++;
+    left += left == ring->slots; /* after just a turn the engine would be where it is, and seem to stand still */
     ring->waited_for = on;
     ring->waited_at = block_bus;
     return left;

@@ -814,6 +814,22 @@ def test_lines_that_were_cleared_do_not_wait_for_each_other(machine, at_slot):
     assert machine.call("settle", 0, 1) == 0
 
 
+@pytest.mark.parametrize("slots", [2, 3, 8, 40])
+@pytest.mark.parametrize("at_slot", range(9))
+def test_one_wait_is_enough_beside_a_line_that_was_high_all_the_time(machine, slots, at_slot):
+    """Up to a pulse of width 0: it has one end, and where that is nobody has to know."""
+    ring = Ring(machine, slots)
+    ring.add_all([(9, 0, slots), (11, 1, 1)])
+    machine.wait((FILL + at_slot) * ring.slot_ns)
+    machine.ok("add", 0, 9, 0, 0)
+    machine.ok("clear_line", 0, 11)
+    left = machine.call("settle", 0, 0)
+    assert left <= slots + 1
+    machine.wait(left * ring.slot_ns)
+    assert (machine.level(9), machine.level(11)) == (0, 0)
+    assert machine.call("settle", 0, 1) == 0
+
+
 def test_there_are_two_paces_so_a_third_channel_has_none(machine):
     assert machine.call("start", 0, 20) == 0
     assert machine.call("start", 1, 20) == 0
