@@ -8,6 +8,7 @@ find the program's classes there (pickle looks them up); their frames and ours w
 from __future__ import annotations
 
 import builtins
+import linecache
 import os
 import pkgutil
 import runpy
@@ -52,6 +53,8 @@ def run_code(code: str | bytes, name: str, arguments: list[str]) -> int:
     try:
         source = "<string>" if name == "-c" else "<stdin>"
         namespace = _new_main(None if name == "-c" else source, BuiltinImporter)
+        if name == "-c" and sys.version_info >= (3, 13):  # which shows its lines in a traceback
+            linecache.cache[source] = len(code), None, str(code).splitlines(keepends=True), source
         exec(compile(code, source, "exec", dont_inherit=True), namespace)
     except (SystemExit, KeyboardInterrupt):
         raise
