@@ -161,7 +161,7 @@ def test_a_program_has_its_channel(pi):
         "pid": pid,
         "channels": {"14": {"lines": 1 << 17, "handles": [1, 0]}},
     }
-    assert Path(f"/proc/{guardian}/comm").read_text() == "rpio-guard\n"
+    assert wait_until(lambda: Path(f"/proc/{guardian}/comm").read_text() == "rpio-guard\n")
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{guardian}/status").read_text().splitlines())
     assert int(status["PPid"]) != pid  # no wait() of the program finds it
 
