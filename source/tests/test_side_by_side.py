@@ -159,3 +159,20 @@ def test_the_rig_has_no_limit_for_the_whole(rig):
 
 def test_the_guest_gets_one_of_the_processors_that_are_allowed(rig):
     assert rig.one_processor() in os.sched_getaffinity(0)
+
+
+def test_the_guest_gets_the_processor_that_is_idle(rig, monkeypatch):
+    allowed = sorted(os.sched_getaffinity(0))
+    looks = [dict.fromkeys(allowed, 100), {cpu: 100 + 10 * (cpu == allowed[-1]) for cpu in allowed}]
+    monkeypatch.setattr(rig, "idle_ticks", lambda: looks.pop(0))
+    assert rig.one_processor() == allowed[-1]
+    assert looks == []
+
+
+def test_without_figures_it_gets_one_all_the_same(rig, monkeypatch):
+    monkeypatch.setattr(rig, "idle_ticks", dict)
+    assert rig.one_processor() in os.sched_getaffinity(0)
+
+
+def test_the_figures_of_this_machine_are_read(rig):
+    assert rig.idle_ticks().keys() >= os.sched_getaffinity(0)
