@@ -123,13 +123,15 @@ class DmaMeans:
         self._change("clear_line", channel, line)
         number = self._dma_channels[channel.number]
         end_s = monotonic() + 2 * channel.subcycle_time_us / 1e6 + SETTLE_S
-        slots = self.engine.settle(number, has_waited=False)
+        slots, tries = self.engine.settle(number, has_waited=False), 0
         while slots:
             if monotonic() > end_s:
                 log.warning("DMA channel %d does not advance: a driver may have taken what paces it", number)
                 return
             # Longer is harmless, as nothing begins any more; the machine's clock may run faster than that of the pace.
-            sleep(slots * channel.increment_us / 1e6 * CLOCKS_APART + MARGIN_S)
+            # Each time by another fraction of a turn: after whole turns the engine would seem to stand still.
+            sleep((slots + 1.5 * tries) * channel.increment_us / 1e6 * CLOCKS_APART + MARGIN_S)
+            tries += 1
             slots = self.engine.settle(number, has_waited=True)
 
     lose = clear
