@@ -81,5 +81,7 @@ def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
 def no_access(error: PermissionError) -> errors.NoAccessError:
     """The same error, with whose the file is; what helps is the hint."""
     path = str(error.filename)
-    text = f"No access to {path}{detect.ownership(path)}"
-    return errors.NoAccessError(error.errno, text, path, hint=detect.access_hint(path))
+    text, hint = f"No access to {path}{detect.ownership(path)}", detect.access_hint(path)
+    if not hasattr(errors.NoAccessError, "add_note"):  # before Python 3.11 no traceback shows the hint
+        text = f"{text}. {hint}"
+    return errors.NoAccessError(error.errno, text, path, hint=hint)

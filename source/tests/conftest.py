@@ -18,6 +18,9 @@ from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
 
+for name in ("COLUMNS", "LINES", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):  # what programs print is compared
+    os.environ.pop(name, None)
+
 
 @pytest.fixture(autouse=True)
 def _level_of_the_log():

@@ -242,7 +242,11 @@ def interrupt():
         while frame is not None and frame.f_code.co_name not in WAITS:
             frame = frame.f_back
     os.kill(os.getpid(), signal.SIGINT)
-threading.Thread(target=interrupt, daemon=True).start()
+def interrupt_again():
+    while True:  # a signal that comes in the instant before a system call does not end that: one presses it again
+        interrupt()
+        time.sleep(5)
+threading.Thread(target=interrupt_again, daemon=True).start()
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -358,6 +358,11 @@ def _output_of_pulses(found: Difference) -> bool:
     )
 
 
+def _text_of_a_pull(found: Difference) -> bool:
+    is_of_pull = "is not a valid pull_up_down" in found.theirs.text
+    return is_of_pull and (bool(found.ours.raised) or "None" in found.line)
+
+
 def _servo_messages(found: Difference) -> bool:
     has_own_error = (
         "pulse_incr_us" in found.theirs.text or "not enough arguments for format" in found.theirs.text
@@ -509,14 +514,9 @@ ON_PURPOSE = (
     Listed(
         "servo's messages", _servo_messages, "``Servo`` fails with another error while it words its error"
     ),
+    Listed(
+        "text of a pull",
+        _text_of_a_pull,
+        "the error of a bad pull in ``add_interrupt_callback()`` shows the edge",
+    ),
 )
-
-# -- faults --------------------------------------------------------------------------------------------
-
-
-def _pull_is_an_attribute_error(found: Difference) -> bool:
-    return "is not a valid pull_up_down" in found.theirs.text
-
-
-FAULTS: tuple[Listed, ...] = (Listed("pull", _pull_is_an_attribute_error, ""),)
-"""What is to be mended. A row that explains nothing any more makes a test fail: take it out then."""
