@@ -11,6 +11,7 @@ by the next within the same batch; the token of the closed one is then unknown a
 
 from __future__ import annotations
 
+from _signal import set_wakeup_fd  # type: ignore[import-not-found]
 from _thread import RLock
 from time import monotonic_ns
 
@@ -44,6 +45,53 @@ EXIT_TIMEOUT_S = 0.1
 """The same at the end of the program, whose daemon threads end anyway."""
 
 
+class Bell:
+    """A descriptor that is readable when a signal has come, for a loop in the main thread.
+
+    Python runs a handler there, between two instructions. A signal that comes after the last look for one, and before
+    the system call that waits, does not end that call: its handler, Ctrl+C's too, would wait for the next edge.
+    """
+
+    def __init__(self) -> None:
+        from os import O_CLOEXEC, O_NONBLOCK, pipe2
+
+        self.reader = self._writer = -1
+        try:
+            self.reader, self._writer = pipe2(O_CLOEXEC | O_NONBLOCK)
+            before = set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        except (
+            OSError,
+            ValueError,
+        ):  # no descriptor left, or a thread that gets no signals: the wait does without
+            self.close()
+            return
+        if before >= 0:  # another loop of the program hears of them
+            set_wakeup_fd(before)
+            self.close()
+
+    def heard(self, events: int) -> None:
+        """Make room for the next signal. The handler has run, or will when this returns."""
+        from os import read
+
+        read(self.reader, 4096)
+
+    def close(self) -> None:
+        """Give the descriptors back. Twice is fine."""
+        from os import close
+
+        reader, writer, self.reader, self._writer = self.reader, self._writer, -1, -1
+        if writer >= 0:
+            try:
+                now = set_wakeup_fd(-1)
+                if now not in (-1, writer):
+                    set_wakeup_fd(now)
+            except ValueError:
+                pass  # a thread that gets no signals has set none
+            close(writer)
+        if reader >= 0:
+            close(reader)
+
+
 class Dispatcher:
     """The wait, and who gets what came out of it.
 
@@ -69,6 +117,7 @@ class Dispatcher:
         self.nested_in: Nest | None = None  # that one, where it has said so
         self._background_wanted = False
         self._background_running = False
+        self._bell: Bell | None = None
 
     def fileno(self) -> int:
         """The epoll descriptor; readable when step(0) has something to do. For nesting in another loop."""
@@ -251,6 +300,28 @@ class Dispatcher:
         self._turn.release()
         self._start_background()
 
+    def _loop_with_bell(self) -> None:
+        """The loop in the main thread, which a signal ends at any moment."""
+        try:
+            self._bell = Bell()
+            if self._bell.reader >= 0:
+                self.add(self._bell.reader, self._bell.heard)
+        except BaseException:
+            self._put_bell_away()
+            self.release()
+            raise
+        try:
+            self._loop()
+        finally:
+            self._put_bell_away()
+
+    def _put_bell_away(self) -> None:
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            if self.has(bell.reader):
+                self.remove(bell.reader)
+            bell.close()
+
     def _loop(self) -> None:
         self._owner = get_ident()
         try:
@@ -266,7 +337,10 @@ class Dispatcher:
             AlreadyRunningError: it runs already, in this thread or another.
         """
         self.claim()
-        self._loop()
+        if in_main_thread():
+            self._loop_with_bell()
+        else:
+            self._loop()
 
     def start_thread(self) -> None:
         """Run the loop in a daemon thread of its own; stop() works as soon as this has returned."""
@@ -364,5 +438,8 @@ class Dispatcher:
         """Close the descriptors without a word to epoll: for the child of a fork, which shares it."""
         self._handlers.clear()
         self._tokens.clear()
+        if self._bell is not None:
+            self._bell.close()  # the parent's loop would hear of this process's signals
+            self._bell = None
         self._running = self._background_running = self._background_wanted = False
         self._poller.close()

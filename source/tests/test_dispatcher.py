@@ -5,6 +5,8 @@ import gc
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -13,7 +15,7 @@ import pytest
 from RPIO import _gpio, errors
 from RPIO.callbacks import Worker
 from RPIO.dispatcher import Dispatcher
-from support import new_threads, wait_until
+from support import LIMIT_S, new_threads, wait_until
 
 
 @pytest.fixture
@@ -605,3 +607,76 @@ def test_a_signal_handler_may_add_and_end_watches_at_any_moment(board, sim):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+# -- signals in the instant before the wait ------------------------------------------------------------------
+
+
+SIGNALLED = """
+import os, signal, sys, threading
+import RPIO
+from RPIO import facade
+went = []
+signal.signal(signal.SIGUSR1, lambda *_: (went.append(1), RPIO.stop_waiting_for_interrupts()))
+RPIO.add_interrupt_callback(17, print)
+if sys.argv[1] == "two lines":
+    RPIO.add_interrupt_callback(18, print)
+
+def kill():
+    while not facade.board.is_waiting:
+        pass
+    os.kill(os.getpid(), signal.SIGUSR1)  # the main thread is not interrupted by it, as if it came just before
+
+before = set(os.listdir("/proc/self/fd"))
+thread = threading.Thread(target=kill)
+thread.start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+for n in range(3):  # from the second wait on a single line is read by one system call
+    RPIO.wait_for_interrupts()
+    thread.join()
+    thread = threading.Thread(target=kill)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    thread.start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+RPIO.wait_for_interrupts()
+print(len(went), set(os.listdir("/proc/self/fd")) - before or "none left")
+"""
+
+
+@pytest.mark.parametrize("lines", ["one line", "two lines"])
+def test_a_signal_that_does_not_interrupt_the_wait_is_handled_all_the_same(lines):
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, lines],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        env={**os.environ, "RPIO_BACKEND": "sim"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("4 ")
+
+
+def test_another_loops_wakeup_descriptor_is_left_alone(rpio):
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        rpio.add_interrupt_callback(17, rpio.stop_waiting_for_interrupts, pull_up_down="up")
+        rpio.sim.drive(17, 0)
+        rpio.wait_for_interrupts()
+        assert signal.set_wakeup_fd(writer, warn_on_full_buffer=False) == writer
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+
+
+def test_descriptors_of_a_wait_are_given_back(rpio):
+    rpio.add_interrupt_callback(17, rpio.stop_waiting_for_interrupts, pull_up_down="up")
+    counts = []
+    for level in (0, 1, 0, 1, 0):
+        rpio.sim.drive(17, level)
+        rpio.wait_for_interrupts()
+        counts.append(len(os.listdir("/proc/self/fd")))
+        assert signal.set_wakeup_fd(-1) == -1
+    assert len(set(counts[2:])) == 1  # the first two make what stays
