@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,14 +162,15 @@ FILL = 130
 """Slots after which the FIFO of either pace has been filled."""
 
 
-class Ours:
+class Ours(ABC):
     """Ours, in this process, on a board of its own for each program."""
 
     def _new_board(self) -> SimBackend:
         return SimBackend(boards.by_name(NAME))
 
+    @abstractmethod
     def _waveforms(self) -> dict[int, Waveform]:
-        raise NotImplementedError
+        """Return what each line plays now."""
 
     def play(self, program: Program) -> list[Step]:
         """Return what became of each call."""

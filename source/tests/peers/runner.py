@@ -57,6 +57,9 @@ class Array:
 class World:
     """What is around the program: the registers from outside, and who makes edges."""
 
+    memory, registers_at = MEMORY, 0
+    """The file that the registers are in, and the first one's byte in it."""
+
     def preset(self, line: int, code: int) -> None:
         """Have the function of a line be what another program chose: 0 in, 1 out, 4 to 7, 3, 2 are ALT0 to ALT5."""
         self._change(line // 10 * 4, 7 << line % 10 * 3, code << line % 10 * 3)
@@ -66,16 +69,16 @@ class World:
         self._change(LEVEL_AT + line // 32 * 4, 1 << line % 32, value << line % 32)
 
     def _change(self, at: int, mask: int, bits: int) -> None:
-        with open(MEMORY, "r+b") as file:
-            file.seek(at)
+        with open(self.memory, "r+b") as file:
+            file.seek(self.registers_at + at)
             word = int.from_bytes(file.read(4), "little") & ~mask | bits
-            file.seek(at)
+            file.seek(self.registers_at + at)
             file.write(word.to_bytes(4, "little"))
 
     def function_code(self, line: int) -> int:
         """Return the code of a line's function from the register."""
-        with open(MEMORY, "rb") as file:
-            file.seek(line // 10 * 4)
+        with open(self.memory, "rb") as file:
+            file.seek(self.registers_at + line // 10 * 4)
             return int.from_bytes(file.read(4), "little") >> line % 10 * 3 & 7
 
     def prime(self, line: int) -> None:
