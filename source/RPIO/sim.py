@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     simulated = facade.Later("RPIO.backends.sim")
 
-__all__ = ["backend", "drive", "level", "press", "short_circuits", "unwire", "wire"]
+__all__ = ["backend", "drive", "is_watched", "level", "press", "short_circuits", "unwire", "wire"]
 
 
 def __dir__() -> list[str]:
@@ -102,6 +102,11 @@ def wire(a: int, b: int) -> None:
 def unwire(line: int) -> None:
     """Take every wire off a line."""
     backend().unwire(arguments.integer("line", line))
+
+
+def is_watched(line: int) -> bool:
+    """Return whether a program listens to the line's edges: what is driven from then on, it hears."""
+    return backend().is_watched(arguments.integer("line", line))
 
 
 def level(line: int) -> int:

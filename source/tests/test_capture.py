@@ -38,7 +38,7 @@ def driving(*levels, line=17, pause_s=0.0):
 
     def drive():
         backend = facade.board.backend
-        wait_until(lambda: line in facade.board._watched)
+        wait_until(lambda: backend.is_watched(line))
         for level in levels:
             backend.drive(line, level)
             threading.Event().wait(pause_s)
@@ -245,10 +245,9 @@ def test_what_cannot_be_replayed(rpio, tmp_path, capsys, text, arguments, status
 
 DRIVER = """
 import sys, threading
-from RPIO import facade
-from RPIO import cli
+from RPIO import cli, facade, sim
 def drive():
-    while 17 not in facade.board._watched:
+    while not sim.is_watched(17):
         threading.Event().wait(0.001)
     for turn in range(100):
         facade.board.backend.drive(17, 1 - turn % 2)
@@ -286,9 +285,9 @@ def test_a_signal_ends_the_capture_and_the_file_is_written(tmp_path, number):
 # What drives a line for as long as it is watched, 2,000 edges a second, and says when a second has passed.
 STEADY = """
 import resource, sys, threading, time
-from RPIO import cli, facade
+from RPIO import cli, facade, sim
 def drive():
-    while 17 not in facade.board._watched:
+    while not sim.is_watched(17):
         time.sleep(0.001)
     level, begin = 0, time.monotonic()
     while True:
@@ -388,7 +387,7 @@ def test_sigroks_timing_decoder_agrees_with_what_was_played(rpio, tmp_path, time
     facade.board.use(SimBackend(by_name("4B"), clock), by_name("4B"))
 
     def play():
-        wait_until(lambda: 17 in facade.board._watched)
+        wait_until(lambda: facade.board.backend.is_watched(17))
         clock.sleep_until(time.monotonic_ns())
         for number, gap_ns in enumerate(gaps_ns):
             clock.advance(gap_ns)

@@ -460,7 +460,7 @@ def test_cleanup_ends_a_wait_inside_a_callback_too(gpio, capsys):
     gpio.add_event_detect(17, FALLING, on_17)
     gpio.sim.drive(17, 0)
     assert waiting.wait(5)
-    wait_until(lambda: 4 in gpio.facade.board._watched)
+    wait_until(lambda: gpio.sim.is_watched(4))
     gpio.cleanup()
     assert done.wait(5)
     assert capsys.readouterr().out == "Error waiting for edge\n"

@@ -237,6 +237,15 @@ def test_wires_and_shorts_through_the_module(slow, board):
     slow.unwire(17)
 
 
+def test_a_watched_line_is_one_whose_next_edge_is_heard(slow, board):
+    board.setup(17, IN, PUD_DOWN, None)
+    assert not slow.is_watched(17)
+    board.add_interrupt(17, lambda line, value: None, "rising", None, False, 0, 0)
+    assert slow.is_watched(17)
+    board.del_interrupt(17)
+    assert not slow.is_watched(17)
+
+
 def test_a_real_board_is_refused(slow, monkeypatch):
     class Real:
         def describe(self):

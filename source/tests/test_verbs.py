@@ -220,7 +220,7 @@ DRIVEN = """
 import sys, threading, time
 from RPIO import cli, facade, sim
 def drive():
-    while 17 not in facade.board._watched:
+    while not sim.is_watched(17):
         time.sleep(0.001)
     for level in {levels}:
         sim.drive(17, level)

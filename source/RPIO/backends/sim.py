@@ -195,6 +195,12 @@ class SimBackend(Backend):
         """What the outside world drives the line to; None for nothing."""
         return self._line(line).drive
 
+    def is_watched(self, line: int) -> bool:
+        """Whether edges of the line are heard: what is driven from now on is reported."""
+        with self._lock:
+            watch = self._line(line).watch
+            return watch is not None and watch.bits != 0
+
     def wire(self, a: int, b: int) -> None:
         """Join two lines with a wire."""
         with self._lock:
