@@ -85,12 +85,19 @@ class Board:
         self._dispatcher: Dispatcher | None = None
         self._directions: dict[int, int] = {}
         self._owned: set[int] = set()
+        self._releases = 0  # how often a line was given back: who sets one up looks whether it was meanwhile
         self._taken: set[int] = set()  # used without setup(): cleanup() changes nothing there but lets go
         self._numbering = numbering = Numbering(lambda: self.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
         self._watched = WatchedLines(self._arm, self._disarm, lambda: self.dispatcher)
         self.detections = Detections(
-            self._watched, numbering, self._input_line, lambda: self.dispatcher, self._lock, self._warn
+            self._watched,
+            numbering,
+            self._input_line,
+            self._check_still_input,
+            lambda: self.dispatcher,
+            self._lock,
+            self._warn,
         )
         self.hardware_lines = HardwareLines(
             lambda: self.hardware,
@@ -303,28 +310,47 @@ class Board:
                 self._setup_line(self.line_of(arguments.channel_in_list(channel)), direction, pull, value)
 
     def _setup_line(self, line: int, direction: int, pull: int, value: int | None) -> None:
+        """Set a line up; once more where a signal handler has cleaned up in the middle: as if it had come before."""
         if self._warnings:
             self._warn_of_use(line, pull if direction == model.IN else model.PUD_OFF)
+        before = -1
+        while before != self._releases:
+            before = self._releases
+            self._set_up(line, direction, pull, value)
+
+    def _set_up(self, line: int, direction: int, pull: int, value: int | None) -> None:
         self.pulses.leave_hardware(line)
         if self._pulse_makers is not None:
             self.channels.stop_hardware_servo(line)
         if direction == model.IN:
-            self.backend.set_input(line, pull)
+            self._own(line, lambda: self.backend.set_input(line, pull))
         elif self._is_output(line) and self.pulses.drives(line):
-            if value is not None:
-                self.backend.write(
-                    line, int(value)
-                )  # as RPi.GPIO: shows until the next edge, and PWM goes on
+            if value is not None:  # as RPi.GPIO: shows until the next edge, and PWM goes on
+                self.backend.write(line, int(value))
         else:
             self._watched.suspend(line)
-            self.backend.set_output(line, None if value is None else int(value))
+            self._own(line, lambda: self.backend.set_output(line, None if value is None else int(value)))
         self._set_direction(line, direction)
-        self._owned.add(line)
         if direction == model.IN:
             self._watched.resume(line)
             self.pulses.interrupt(line)
         else:
             self.pulses.resume(line)
+
+    def _own(self, line: int, take: Callable[[], object]) -> None:
+        """Take a line, which cleanup() gives back from now on, also where a signal's exception comes out of this.
+
+        What the system refuses is not ours.
+        """
+        was_owned = line in self._owned
+        self._owned.add(line)
+        try:
+            take()
+        except Exception as e:
+            if not was_owned and errors.is_refusal(e):
+                self._owned.discard(line)
+            raise
+        self._owned.add(line)  # a signal handler may have cleaned up in the middle
 
     @property
     def channels(self) -> PulseChannels:
@@ -395,11 +421,15 @@ class Board:
         else:
             self._fast.revoke(channel)
 
+    def _revoke(self, line: int) -> None:
+        if self._fast is not None:
+            self._fast.revoke(self.channel_of(line))
+
     def _grant_all(self) -> None:
         """After a change of what channels mean, or of what is set up."""
         if self._fast is not None:
             self._fast.revoke_all()
-            for line in self._directions:
+            for line in list(self._directions):
                 self._grant(line)
 
     def _warn_of_use(self, line: int, pull: int | None) -> None:
@@ -423,8 +453,8 @@ class Board:
         for position, one in enumerate(channels):
             number = arguments.channel_in_list(one)
             level = arguments.level_in_list(values[position if several else 0])
-            line = self.line_of(number)
             with self._lock:
+                line = self.line_of(number)
                 if self._directions.get(line) != model.OUT:
                     raise errors.WrongDirectionException(
                         "The GPIO channel has not been set up as an OUTPUT", hint=f"setup({one}, OUT) first"
@@ -447,10 +477,11 @@ class Board:
     def force_output(self, channel: int, value: int) -> None:
         """Write without setup()."""
         level = arguments.level_in_list(value)
-        line = self.line_of(channel)
         with self._lock:
+            line = self.line_of(channel)
             self._taken.add(line)
             self.backend.write(line, level)
+            self._taken.add(line)  # a signal handler may have cleaned up in the middle
 
     def force_input(self, channel: int) -> int:
         """Read without setup()."""
@@ -459,11 +490,12 @@ class Board:
     def set_pull(self, channel: int, pull_up_down: int | str) -> None:
         """Set the pull of an input; ignored on an output."""
         pull = arguments.pull_of(pull_up_down)
-        line = self.line_of(channel)
         with self._lock:
+            line = self.line_of(channel)
             if self.backend.function(line) != model.OUT:
                 self._taken.add(line)
                 self.backend.set_pull(line, pull)
+                self._taken.add(line)
 
     def function(self, channel: int) -> int:
         """The function of a channel, set up or not."""
@@ -512,28 +544,40 @@ class Board:
         filter_us: int,
     ) -> None:
         """Add a callback to a channel. See RPIO.add_interrupt_callback()."""
-        line = self.line_of(channel)
-        log.debug("Adding callback for GPIO %s", line)
+        self.line_of(channel)  # its errors come first, as ever
         bits = arguments.edge_bits(edge)
         pull = arguments.pull_or_none(pull_up_down)
         arguments.check_callback(callback, "gpio_id, value")
         arguments.check_parameters(callback, "gpio_id, value")
         holdoff_ns = arguments.holdoff_ns_of(holdoff_ms)
         filter_us = arguments.filter_us_of(filter_us)
-        worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
         with self._lock:
+            line = self.line_of(channel)
+            log.debug("Adding callback for GPIO %s", line)
             self._watched.check_filter(line, filter_us)
             if bits and "edges" not in self.backend.features:
                 self._arm(line, model.BOTH, filter_us)  # says why not, before the line is touched
-            self._make_input(line, pull)
-            self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
+            before = -1
+            while before != self._releases:  # as in _setup_line()
+                before = self._releases
+                self._make_input(line, pull)
+                worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
+                self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
 
     def subscribe(self, channel: int, subscription: Subscription, filter_us: int) -> int:
         """Add a subscription of the caller's own making to an input; return its line."""
-        line = self._input_line(channel)
+        filter_us = arguments.filter_us_of(filter_us)
         with self._lock:
-            self._watched.add(line, subscription, arguments.filter_us_of(filter_us))
+            line = self._input_line(channel)
+            self._watched.add(line, subscription, filter_us)
+            self._check_still_input(channel, line)
         return line
+
+    def _check_still_input(self, channel: int, line: int) -> None:
+        """Raise what _input_line() raises where a signal handler has cleaned the line up since, and end its watch."""
+        if self._directions.get(line) != model.IN:
+            self._watched.drop(line)
+            self._input_line(channel)
 
     def unsubscribe(self, line: int, subscription: Subscription) -> None:
         """End it; nothing where it has ended already."""
@@ -542,9 +586,9 @@ class Board:
 
     def make_input(self, channel: int, pull_up_down: int | str) -> None:
         """Have a channel be an input with that pull, as add_interrupt() does."""
-        line, pull = self.line_of(channel), arguments.pull_of(pull_up_down)
+        pull = arguments.pull_of(pull_up_down)
         with self._lock:
-            self._make_input(line, pull)
+            self._make_input(self.line_of(channel), pull)
 
     def _make_input(self, line: int, pull: int | None) -> None:
         """As the original: an input gets its pull changed, anything else becomes an input."""
@@ -557,9 +601,8 @@ class Board:
         elif self._warnings:
             self._warn_of_use(line, pull)
         log.debug("- changing gpio function of GPIO %s to INPUT", line)
-        self.backend.set_input(line, pull)
+        self._own(line, lambda: self.backend.set_input(line, pull))
         self._set_direction(line, model.IN)
-        self._owned.add(line)
 
     def _arm(self, line: int, edge: int, filter_us: int) -> int:
         """Ask the backend for edges, and to notice that the chip has gone."""
@@ -604,8 +647,8 @@ class Board:
 
     def del_interrupt(self, channel: int) -> None:
         """Remove all callbacks of add_interrupt() from a channel."""
-        line = self.line_of(channel)
         with self._lock:
+            line = self.line_of(channel)
             if not self._watched.remove(line, Subscription):
                 raise errors.NotWatchedError(
                     f"there is no callback on GPIO {line}", hint="add one with add_interrupt_callback()"
@@ -680,33 +723,47 @@ class Board:
         """Close all TCP ports and connections and remove the callbacks of add_interrupt()."""
         log.debug("Cleaning up interfaces...")
         with self._lock:
-            for server in self._servers:
-                server.close()
-            self._servers.clear()
-            for line in self._watched:
-                self._watched.remove(line, Subscription)
+            servers = list(self._servers)
+            _do_all(
+                *[lambda server=server: self._close_server(server) for server in servers],
+                *[lambda line=line: self._watched.remove(line, Subscription) for line in self._watched],
+            )
+
+    def _close_server(self, server: TcpServer) -> None:
+        server.close()
+        self._servers = [other for other in self._servers if other is not server]
 
     def _close_interrupts(self) -> None:
-        self.cleanup_interrupts()
-        for line in self._watched:
-            self._watched.drop(line)
-        self.detections.forget_waits()
+        _do_all(
+            self.cleanup_interrupts,
+            *[lambda line=line: self._watched.drop(line) for line in self._watched],
+            self._watched.finish,
+            self.detections.forget_waits,
+        )
         if self._dispatcher is not None:
             self._dispatcher.end_background()
 
     def cleanup(self, channels: Channels) -> None:
-        """Make channels of this process inputs without pull; all of them, and forget the mode, for ALL."""
+        """Make channels of this process inputs without pull; all of them, and forget the mode, for ALL.
+
+        What fails, or is interrupted, keeps nothing else from being given back, and is tried again by the next call.
+        """
+        found = False
         if channels is arguments.ALL:
             with self._lock:
-                self._close_interrupts()
-                if self._backend is not None:
-                    self._numbering.forget()  # as RPi.GPIO, which keeps it as long as no line has been touched
-                self._grant_all()
-                driven = self.pulses.end_all()
-                found = self._release_all(sorted(self._directions)) or driven
-                taken, self._taken = self._taken, set()
-                for line in taken:
-                    self.backend.release(line)
+                found = bool(self._directions or self._owned)
+                driven: list[bool] = []
+                _do_all(
+                    self._close_interrupts,
+                    self._forget_numbering,
+                    lambda: driven.append(self.pulses.end_all()),
+                    *[
+                        lambda line=line: self._release(line)
+                        for line in sorted({*self._directions, *self._owned})
+                    ],
+                    *[lambda line=line: self._let_go(line) for line in sorted(self._taken)],
+                )
+                found = found or any(driven)
         else:
             lines: list[int] = []
             try:
@@ -714,38 +771,49 @@ class Board:
                     lines.append(self.line_of(arguments.channel_in_list(channel)))
             finally:  # those before a bad one are cleaned up
                 with self._lock:
-                    found = self._release_all(lines)
+                    done: list[bool] = []
+                    _do_all(*[lambda line=line: done.append(self._release(line)) for line in lines])
+            found = any(done)
         if not found and self._strict:
             self._warn(NOTHING_TO_CLEAN_WARNING)
 
-    def _release_all(self, lines: list[int]) -> bool:
-        """Undo setup() of each; one that fails does not keep the others as they are. Raises the first error."""
-        found, first = False, None
-        for line in lines:
-            try:
-                found = self._release(line) or found
-            except OSError as e:
-                first = first or e
-        if first is not None:
-            raise first
-        return found
+    def _forget_numbering(self) -> None:
+        if self._backend is not None:
+            self._numbering.forget()  # as RPi.GPIO, which keeps it as long as no line has been touched
+        self._grant_all()
+
+    def _let_go(self, line: int) -> None:
+        """Of a line that was used without setup()."""
+        self.backend.release(line)
+        self._taken.discard(line)
 
     def _release(self, line: int) -> bool:
-        """Undo setup() of a line; False where this process did not set it up."""
-        if line in self._watched:
-            self._watched.drop(line)
+        """Undo setup() of a line; False where this process did not set it up. Forgotten when it is done."""
+        self._releases += 1
         driven = self.pulses.drives(line)
-        self.pulses.end_of(line)
-        if line not in self._owned:
-            self._set_direction(line, None)
-            return driven
+        self._revoke(line)
+        _do_all(lambda: self._watched.drop(line), lambda: self.pulses.end_of(line))
+        is_owned = line in self._owned
+        if is_owned:
+            try:
+                self.backend.set_input(line, model.PUD_OFF)
+            finally:
+                self.backend.release(line)
         self._owned.discard(line)
         self._set_direction(line, None)
+        return driven or is_owned
+
+
+def _do_all(*steps: Callable[[], object]) -> None:
+    """Do all, one that fails too; raise the first error then. What is no error comes through at once."""
+    first: Exception | None = None
+    for step in steps:
         try:
-            self.backend.set_input(line, model.PUD_OFF)
-        finally:
-            self.backend.release(line)
-        return True
+            step()
+        except Exception as e:
+            first = first or e
+    if first is not None:
+        raise first
 
 
 def _shut_down_board(me: ref[Board]) -> None:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from threading import Condition, Thread
+    from threading import Condition
 
 WORKER_QUEUE_SIZE = 1024
 """Calls that wait for one threaded callback; more are dropped and counted."""
@@ -83,7 +83,11 @@ class Worker:
         self._on_room = on_room
         self._busy = False
         self.full = False
-        self._thread: Thread | None = None
+        self.why_not = ""
+        self._thread: threads.Started | None = None
+        self._servant: object = (
+            None  # of _thread: one that a signal's exception has kept from being it ends itself
+        )
         self._queue: deque[tuple[object, ...]] | None = None
         self._ready: Condition | None = None
         self.is_closed = False
@@ -92,15 +96,13 @@ class Worker:
         from collections import deque
         from threading import Condition
 
-        self._queue = deque()
-        self._ready = Condition(RLock())
+        if self._ready is None:
+            self._queue, self._ready = deque(), Condition(RLock())
         threads.at_home(self._start_thread)
 
     def _start_thread(self) -> None:
-        from threading import Thread
-
-        self._thread = Thread(target=self._run, name=self._name, daemon=True)
-        self._thread.start()
+        servant = self._servant = object()
+        self._thread = threads.start_of_program(lambda: self._run(servant), self._name)
 
     def _tell(self) -> None:
         if self._ready is not None:
@@ -108,15 +110,22 @@ class Worker:
                 self._ready.notify()
 
     def put(self, *args: object) -> bool:
-        """Queue a call; False where the queue is full or the worker closed. Never blocks. One thread puts."""
-        if self._queue is None and not self.is_closed:
-            self._start()
-        if (
-            self.is_closed
-            or self._queue is None
-            or self._ready is None
-            or len(self._queue) >= WORKER_QUEUE_SIZE
-        ):
+        """Queue a call; False where it was not taken, ``why_not`` says why. Never blocks. One thread puts.
+
+        A thread that could not be started is tried again with the next call.
+        """
+        if self.is_closed:
+            return False
+        if self._thread is None:
+            try:
+                self._start()
+            except RuntimeError as e:
+                self.why_not = f"its thread did not start: {e}"
+                return False
+        if self._queue is None or self._ready is None:
+            return False
+        if len(self._queue) >= WORKER_QUEUE_SIZE:
+            self.why_not = "the threaded callback is too slow"
             return False
         with self._ready:
             self._queue.append(args)
@@ -124,15 +133,15 @@ class Worker:
         threads.at_home(self._tell)
         return True
 
-    def _run(self) -> None:
+    def _run(self, servant: object) -> None:
         queue, ready = self._queue, self._ready
         if queue is None or ready is None:
             return
         while True:
             with ready:
-                while not queue and not self.is_closed:
+                while not queue and not self.is_closed and self._servant is servant:
                     ready.wait()
-                if self.is_closed:
+                if self.is_closed or self._servant is not servant:
                     return
                 self._busy = True
                 args = queue.popleft()
@@ -161,11 +170,18 @@ class Worker:
 
     def is_alive(self) -> bool:
         """Whether its thread runs."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None and not self._thread.is_over
+
+    def runs_in(self, ident: int | None) -> bool:
+        """Whether its thread is the one with that number."""
+        return self._thread is not None and self._thread.ident is not None and self._thread.ident == ident
+
+    @property
+    def ident(self) -> int | None:
+        """The number of its thread; None as long as there is none."""
+        return None if self._thread is None else self._thread.ident
 
     def join(self, timeout_s: float) -> None:
         """Wait until the thread has ended, at most so long; returns at once when called from that thread."""
-        from threading import current_thread
-
-        if self._thread is not None and self._thread is not current_thread():
+        if self._thread is not None:
             self._thread.join(timeout_s)

@@ -10,6 +10,7 @@ import signal
 from contextlib import contextmanager
 
 from . import errors, model
+from .dispatcher import Run
 from .interrupts import Subscription
 from .recording import Recording
 
@@ -78,8 +79,9 @@ class Capture:
             for line in recording.lines:
                 self._take(line, force)
             recording.initial = [board.backend.read(line) for line in recording.lines]
-            dispatcher.claim()
+            run = Run()
             try:
+                dispatcher.claim(run)
                 with _interrupting(dispatcher.stop) as interrupted:
                     recording.start_ns = self._start_ns = dispatcher.now_ns()
                     for line, tap in zip(recording.lines, self._taps, strict=True):
@@ -93,7 +95,8 @@ class Capture:
                     end_ns = dispatcher.now_ns()
                     self._drain()
             finally:
-                dispatcher.release()
+                run.is_over = True
+                dispatcher.release(run)
         finally:
             board.close()  # lets go of the lines, and sets none
         return self._finished(end_ns)

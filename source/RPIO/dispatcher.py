@@ -11,17 +11,16 @@ by the next within the same batch; the token of the closed one is then unknown a
 
 from __future__ import annotations
 
-from _signal import set_wakeup_fd  # type: ignore[import-not-found]
 from _thread import RLock
 from time import monotonic_ns
 
 from . import errors, log
-from .threads import allocate_lock, get_ident, in_main_thread, original
+from .bell import Bell
+from .threads import Started, allocate_lock, get_ident, in_main_thread, original, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from threading import Thread
     from typing import Protocol
 
     from ._gpio import EdgeEvent, Poller
@@ -45,51 +44,30 @@ EXIT_TIMEOUT_S = 0.1
 """The same at the end of the program, whose daemon threads end anyway."""
 
 
-class Bell:
-    """A descriptor that is readable when a signal has come, for a loop in the main thread.
+CLAIM_STEP_S = 0.05
+"""How often who wants the loop looks whether it is free, should nobody tell him."""
 
-    Python runs a handler there, between two instructions. A signal that comes after the last look for one, and before
-    the system call that waits, does not end that call: its handler, Ctrl+C's too, would wait for the next edge.
+
+class Run:
+    """One who runs the loop, from claim() on.
+
+    A signal handler may raise at any call, so what must not be missed is no call: who has had the loop says so with
+    ``run.is_over = True`` in a ``finally`` clause, and tells others with Dispatcher.release() after that.
     """
 
-    def __init__(self) -> None:
-        from os import O_CLOEXEC, O_NONBLOCK, pipe2
+    __slots__ = ("for_claim", "is_background", "is_nested", "is_over", "is_stopped", "thread")
 
-        self.reader = self._writer = -1
-        try:
-            self.reader, self._writer = pipe2(O_CLOEXEC | O_NONBLOCK)
-            before = set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        except (
-            OSError,
-            ValueError,
-        ):  # no descriptor left, or a thread that gets no signals: the wait does without
-            self.close()
-            return
-        if before >= 0:  # another loop of the program hears of them
-            set_wakeup_fd(before)
-            self.close()
+    def __init__(self, is_background: bool = False, is_nested: bool = False) -> None:
+        self.is_background, self.is_nested = is_background, is_nested
+        self.thread: int | None = None  # until it has begun
+        self.is_stopped = False  # it has been told to end
+        self.for_claim = False  # the background one, by who begins it again
+        self.is_over = False
 
-    def heard(self, events: int) -> None:
-        """Make room for the next signal. The handler has run, or will when this returns."""
-        from os import read
-
-        read(self.reader, 4096)
-
-    def close(self) -> None:
-        """Give the descriptors back. Twice is fine."""
-        from os import close
-
-        reader, writer, self.reader, self._writer = self.reader, self._writer, -1, -1
-        if writer >= 0:
-            try:
-                now = set_wakeup_fd(-1)
-                if now not in (-1, writer):
-                    set_wakeup_fd(now)
-            except ValueError:
-                pass  # a thread that gets no signals has set none
-            close(writer)
-        if reader >= 0:
-            close(reader)
+    @property
+    def is_present(self) -> bool:
+        """Whether it may be in the loop now, or get there."""
+        return not self.is_over and not (self.is_stopped and self.thread is None)
 
 
 class Dispatcher:
@@ -108,15 +86,12 @@ class Dispatcher:
         self._tokens: dict[int, int] = {}
         self._last_token = 0
         self._lock = RLock()  # a signal handler may come in between, and remove what is being added
-        self._turn = allocate_lock()  # held by the thread that runs the loop
-        self._owner: int | None = None
-        self._running = False
-        self._thread: Thread | None = None
-        self._claimers = 0  # threads that wait for their turn
-        self._nested = False  # another event loop calls step() when fileno() is readable
-        self.nested_in: Nest | None = None  # that one, where it has said so
+        self._run: Run | None = None  # who runs the loop
+        self._left = allocate_lock()  # released when somebody has left it
+        self._left.acquire()
+        self._thread: Started | None = None
+        self.nested_in: Nest | None = None  # where another event loop calls step() when fileno() is readable
         self._background_wanted = False
-        self._background_running = False
         self._bell: Bell | None = None
 
     def fileno(self) -> int:
@@ -125,40 +100,46 @@ class Dispatcher:
 
     # -- registrations ---------------------------------------------------------------------------
 
-    def _new_token(self, fd: int, handler: Handler) -> int:
+    def new_token(self) -> int:
+        """Return a token for add_edges()."""
         with self._lock:
             self._last_token += 1
-            self._handlers[self._last_token] = handler
-            self._tokens[fd] = self._last_token
             return self._last_token
+
+    def _remember(self, fd: int, token: int, handler: Handler) -> None:
+        with self._lock:
+            self._forget(fd)  # that of a descriptor which was closed without a word
+            self._handlers[token], self._tokens[fd] = handler, token
 
     def _forget(self, fd: int) -> None:
         with self._lock:
-            token = self._tokens.pop(fd, None)
-            if token is not None:
-                del self._handlers[token]
+            if fd in self._tokens:  # without a call: both, or neither
+                token = self._tokens[fd]
+                del self._tokens[fd], self._handlers[token]
 
     def add(self, fd: int, handler: Handler, mask: int = READ) -> None:
-        """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*."""
-        token = self._new_token(fd, handler)
+        """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*.
+
+        An exception of a signal handler may come out of this when it is done: remove() undoes it.
+        """
+        token = self.new_token()
         try:
+            self._remember(fd, token, handler)
             self._poller.add(fd, token, mask)
         except BaseException:
             self._forget(fd)
             raise
 
-    def add_edges(self, fd: int, on_error: Handler) -> int:
-        """Read edge events from *fd*; on_error(events) where that fails, as after the removal of the chip.
-
-        Returns the token that these events will carry.
+    def add_edges(self, fd: int, token: int, on_error: Handler) -> None:
+        """Read edge events from *fd*, which carry that token; on_error(events) where that fails, as after the removal
+        of the chip. Otherwise as add().
         """
-        token = self._new_token(fd, on_error)
         try:
+            self._remember(fd, token, on_error)
             self._poller.add_edges(fd, token)
         except BaseException:
             self._forget(fd)
             raise
-        return token
 
     def has(self, fd: int) -> bool:
         """Whether *fd* is registered."""
@@ -169,9 +150,12 @@ class Dispatcher:
         self._poller.modify(fd, self._tokens[fd], mask)
 
     def remove(self, fd: int) -> None:
-        """Forget *fd*. After this its handler is not called and nothing reads it, so it may be closed."""
+        """Forget *fd*. After this its handler is not called and nothing reads it, so it may be closed. Twice is fine."""
         self._forget(fd)
-        self._poller.remove(fd)
+        try:
+            self._poller.remove(fd)
+        except FileNotFoundError:
+            pass  # somebody has been interrupted after this, or a signal handler has done it meanwhile
 
     now_ns = staticmethod(monotonic_ns)
     """The clock of timeouts."""
@@ -193,19 +177,26 @@ class Dispatcher:
         """
         stops, edges, done = self._stops, self._edges, 0
         ready = self._poller.wait(0 if edges else timeout_s, edges)
-        try:
-            for event in edges:
-                done += 1
-                self._on_edge(event)
-                if self._stops != stops:
-                    return done
-        finally:  # Ctrl+C, too: the rest is for who runs the loop next
-            del edges[:done]
+        while edges:  # after Ctrl+C the rest is for who runs the loop next
+            event = edges[0]
+            del edges[0]
+            done += 1
+            self._on_edge(event)
+            if self._stops != stops:
+                return done
         for number, (token, events) in enumerate(ready, 1):
             self._handle(token, events)
             if self._stops != stops:
                 return done + number
         return done + len(ready)
+
+    def next_edge(self, token: int) -> EdgeEvent | None:
+        """Take an edge with that token that has been read and not been dispatched: within a callback, which waits."""
+        for number, event in enumerate(self._edges):
+            if event.token == token:
+                del self._edges[number]
+                return event
+        return None
 
     def _handle(self, token: int, events: int) -> None:
         handler = self._handlers.get(token)
@@ -222,21 +213,32 @@ class Dispatcher:
 
     @property
     def has_handlers(self) -> bool:
-        """Whether anything is registered."""
-        return bool(self._handlers)
+        """Whether anything is registered that others have added."""
+        return len(self._handlers) > (self._bell is not None and self.has(self._bell.reader))
 
     @property
     def running(self) -> bool:
         """Whether a loop other than the background one runs and has not been asked to stop."""
-        return self._running
+        run = self._run
+        return (
+            run is not None and run.is_present and not (run.is_stopped or run.is_background or run.is_nested)
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anybody has the loop, one who has been told to leave it too."""
+        self._leave_dead_nest()
+        run = self._run
+        return run is not None and run.is_present
 
     @property
     def in_loop(self) -> bool:
         """Whether the caller runs in the thread that runs the loop: in a callback."""
-        return self._owner == get_ident()
+        run = self._run
+        return run is not None and not run.is_over and run.thread == get_ident()
 
-    def claim(self) -> None:
-        """Become the thread that runs the loop, with step(), until release().
+    def claim(self, run: Run | None = None) -> Run:
+        """Become the one who runs the loop, with step(), until ``run.is_over = True`` and release(run).
 
         A background loop makes way after its callback; one that has been told to stop is waited for. A stop() in
         the meantime is for this loop.
@@ -244,27 +246,38 @@ class Dispatcher:
         Raises:
             AlreadyRunningError: it runs already, in this thread or another.
         """
+        run = run or Run()
+        self._become(run, get_ident())
+        return run
+
+    def _become(self, run: Run, thread: int | None) -> None:
         stops = self._stops
+        while not self._take(run, thread):
+            self._wait_for_leaver(CLAIM_STEP_S)
+        if self._stops != stops:
+            run.is_stopped = True
+
+    def _take(self, run: Run, thread: int | None) -> bool:
+        """Whether the loop is this one's now; who is in the way has been told."""
         self._leave_dead_nest()
         with self._lock:
-            self._claimers += 1
-        try:
-            self._end_background_loop()
-            while not self._take_turn(0.05):
-                if self._running or self._nested or self.in_loop:
-                    raise errors.AlreadyRunningError(
-                        "wait_for_interrupts() is running already",
-                        hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
-                    )
-                self._end_background_loop()
-        finally:
-            with self._lock:
-                self._claimers -= 1
-        self._owner = get_ident()
-        self._running = self._stops == stops
+            present = self._run
+            if present is None or not present.is_present:
+                run.thread = thread
+                self._run = run
+                return True
+            if present.is_nested or self.in_loop or not (present.is_background or present.is_stopped):
+                raise errors.AlreadyRunningError(
+                    "wait_for_interrupts() is running already",
+                    hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
+                )
+            if present.is_background:
+                present.for_claim = True
+                self._stop(present)
+            return False
 
-    def _take_turn(self, timeout_s: float) -> bool:
-        return self._turn.acquire(timeout=timeout_s)
+    def _wait_for_leaver(self, timeout_s: float) -> None:
+        self._left.acquire(timeout=timeout_s)
 
     def nest(self, nest: Nest | None = None) -> bool:
         """Claim the loop for the event loop of this thread, which calls step(0) whenever fileno() is readable.
@@ -273,11 +286,12 @@ class Dispatcher:
         when *nest* is dead, the next who wants the loop takes it.
         """
         self._leave_dead_nest()
-        if not self._turn.acquire(blocking=False):
-            return False
-        self._nested = True
-        self.nested_in = nest
-        self._owner = get_ident()
+        run = Run(is_nested=True)
+        with self._lock:
+            if self._run is not None and self._run.is_present:
+                return False
+            run.thread = get_ident()
+            self._run, self.nested_in = run, nest
         return True
 
     def unnest(self, nest: Nest) -> None:
@@ -285,7 +299,9 @@ class Dispatcher:
         with self._lock:
             if self.nested_in is not nest:
                 return
-            self.nested_in = None
+            run, self.nested_in = self._run, None
+            if run is not None and run.is_nested:
+                run.is_over = True
         self.release()
 
     def _leave_dead_nest(self) -> None:
@@ -293,42 +309,44 @@ class Dispatcher:
         if nest is not None and nest.is_dead():
             self.unnest(nest)
 
-    def release(self) -> None:
-        """Let others run the loop; the background one goes on where it is wanted."""
-        self._running = self._nested = False
-        self._owner = None
-        self._turn.release()
+    def release(self, run: Run | None = None) -> None:
+        """Let others run the loop, which this one did; the background one goes on where it is wanted."""
+        with self._lock:
+            run = run or self._run
+            if run is not None:
+                run.is_over = True
+            present = self._run
+            if present is not None and present is not run:
+                present.for_claim = False  # it made way for one who does not come
+        self._tell_waiting()
         self._start_background()
 
-    def _loop_with_bell(self) -> None:
-        """The loop in the main thread, which a signal ends at any moment."""
+    def _tell_waiting(self) -> None:
         try:
-            self._bell = Bell()
-            if self._bell.reader >= 0:
-                self.add(self._bell.reader, self._bell.heard)
-        except BaseException:
-            self._put_bell_away()
-            self.release()
-            raise
-        try:
-            self._loop()
-        finally:
-            self._put_bell_away()
+            self._left.release()
+        except RuntimeError:
+            pass  # they have been told, and have not looked yet
 
-    def _put_bell_away(self) -> None:
-        bell, self._bell = self._bell, None
-        if bell is not None:
-            if self.has(bell.reader):
-                self.remove(bell.reader)
-            bell.close()
+    def _step_until_stopped(self, run: Run) -> None:
+        while not run.is_stopped:
+            self.step(None)
 
-    def _loop(self) -> None:
-        self._owner = get_ident()
+    def _step_with_bell(self, run: Run) -> None:
+        """The same in the main thread, where a signal ends it at any moment."""
+        if self._bell is None:
+            try:
+                self._bell = Bell()
+            except OSError:  # no descriptor left: a wait that is just beginning does without
+                self._step_until_stopped(run)
+                return
+        bell = self._bell
         try:
-            while self._running:
-                self.step(None)
+            if not self.has(bell.reader):
+                self.add(bell.reader, bell.heard)
+            bell.hang()
+            self._step_until_stopped(run)
         finally:
-            self.release()
+            bell.take_down()  # it stays registered, and silent
 
     def run(self) -> None:
         """Dispatch until stop(). Blocks; without anything to do it sleeps in the kernel.
@@ -336,30 +354,56 @@ class Dispatcher:
         Raises:
             AlreadyRunningError: it runs already, in this thread or another.
         """
-        self.claim()
-        if in_main_thread():
-            self._loop_with_bell()
-        else:
-            self._loop()
+        run = Run()
+        try:
+            self.claim(run)
+            if in_main_thread():
+                self._step_with_bell(run)
+            else:
+                self._step_until_stopped(run)
+        finally:
+            run.is_over = True
+            self.release(run)
 
     def start_thread(self) -> None:
         """Run the loop in a daemon thread of its own; stop() works as soon as this has returned."""
-        self._run_in_thread(self._loop)
+        self._run_in_thread(self._step_until_stopped)
 
-    def _run_in_thread(self, loop: Callable[[], object]) -> None:
-        self.claim()
-        self._owner = None  # the new thread's
+    def _run_in_thread(self, loop: Callable[[Run], object]) -> None:
+        run = Run()
         try:
-            self._start(loop)
+            self._become(run, None)
+            self._thread = self._start(lambda: self._serve(run, loop))
         except BaseException:
-            self.release()
+            run.is_stopped = True  # whether the thread has begun or not
+            self._wake()
+            self.release_unless_begun(run)
             raise
 
-    def _start(self, target: Callable[[], object]) -> None:
-        from threading import Thread
+    def release_unless_begun(self, run: Run) -> None:
+        """Let others run the loop where no thread has begun to; one that begins later ends at once."""
+        with self._lock:
+            begun = run.thread is not None
+        if not begun:
+            self.release(run)
 
-        self._thread = Thread(target=target, name="RPIO loop", daemon=True)
-        self._thread.start()
+    def _serve(self, run: Run, loop: Callable[[Run], object]) -> None:
+        """What the thread of a loop does."""
+        with self._lock:
+            if self._run is not run or not run.is_present:
+                return
+            run.thread = get_ident()
+        try:
+            loop(run)
+        finally:
+            run.is_over = True
+            if run.for_claim:
+                self._tell_waiting()
+            else:
+                self.release(run)
+
+    def _start(self, target: Callable[[], object]) -> Started:
+        return start(target, "RPIO loop")
 
     def stop(self) -> None:
         """End the loop after the callbacks of the edge that is handled now. From any thread or signal handler.
@@ -367,7 +411,13 @@ class Dispatcher:
         Takes no lock, and does nothing where no loop runs. The background loop goes on.
         """
         self._stops += 1
-        self._running = False
+        run = self._run
+        if run is not None and not run.is_background and not run.is_nested:
+            run.is_stopped = True
+        self._wake()
+
+    def _stop(self, run: Run) -> None:
+        run.is_stopped = True
         self._wake()
 
     def _wake(self) -> None:
@@ -383,37 +433,41 @@ class Dispatcher:
         self._start_background()
 
     def _start_background(self) -> None:
-        if not self._background_wanted or not self._turn.acquire(blocking=False):
-            return  # whoever runs the loop now starts the thread when he leaves
-        self._background_running = True
+        if not self._background_wanted:
+            return
+        run = Run(is_background=True)
         try:
-            self._start(self._background_loop)
+            with self._lock:
+                if self._run is not None and self._run.is_present:
+                    return  # who runs the loop now does this when he leaves
+                self._run = run
+            self._thread = self._start(lambda: self._serve(run, self._step_until_stopped))
         except BaseException:
-            self._background_running = False
-            self._turn.release()
+            run.is_stopped = True
+            self._wake()
             raise
 
-    def _background_loop(self) -> None:
-        self._owner = get_ident()
-        try:
-            while self._background_running:
-                self.step(None)
-        finally:
-            self._background_running = False
-            self._owner = None
-            self._turn.release()
-        if not self._claimers:
-            self._start_background()  # wanted again while this one was on its way out
-
     def _end_background_loop(self) -> None:
-        if self._background_running:
-            self._background_running = False
-            self._wake()
+        run = self._run
+        if run is not None and run.is_background and run.is_present:
+            self._stop(run)
 
     def end_background(self) -> None:
         """End the background loop after its callback, and do not begin it again. Does not wait."""
         self._background_wanted = False
         self._end_background_loop()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _has_left(self, timeout_s: float) -> bool:
+        """Whether nobody runs the loop any more, within that time."""
+        end_ns = monotonic_ns() + int(timeout_s * 1e9)
+        while self.is_busy:
+            left_s = (end_ns - monotonic_ns()) / 1e9
+            if left_s <= 0:
+                return False
+            self._wait_for_leaver(min(left_s, CLAIM_STEP_S))
+        return True
 
     def shut_down(self) -> None:
         """End the loop because the program ends: wait EXIT_TIMEOUT_S for its callback, and close nothing."""
@@ -421,18 +475,19 @@ class Dispatcher:
         if not in_main_thread():
             return  # sys.exit() in a callback: a loop in the main thread must not return, and end the program otherwise
         self.stop()
-        if not self.in_loop and self._take_turn(EXIT_TIMEOUT_S):
-            self._turn.release()
+        if not self.in_loop:
+            self._has_left(EXIT_TIMEOUT_S)
 
     def close(self) -> None:
         """Stop, wait for the loop's thread (JOIN_TIMEOUT_S at most), close the epoll descriptor. Twice is fine."""
         self.end_background()
         self.stop()
-        if not self.in_loop and self._take_turn(JOIN_TIMEOUT_S):
-            self._turn.release()
+        if not self.in_loop and self._has_left(JOIN_TIMEOUT_S):
             if self._thread is not None:
                 self._thread.join(JOIN_TIMEOUT_S)
             self._poller.close()
+            if self._bell is not None:
+                self._bell.close()
 
     def abandon(self) -> None:
         """Close the descriptors without a word to epoll: for the child of a fork, which shares it."""
@@ -441,5 +496,5 @@ class Dispatcher:
         if self._bell is not None:
             self._bell.close()  # the parent's loop would hear of this process's signals
             self._bell = None
-        self._running = self._background_running = self._background_wanted = False
+        self._run, self._background_wanted = None, False
         self._poller.close()

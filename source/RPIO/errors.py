@@ -30,6 +30,13 @@
 """
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether it says that something cannot be done: one of ours, or the system's. Not what a signal handler raises."""
+    return isinstance(error, (GPIOError, ValueError)) or (
+        isinstance(error, OSError) and error.errno is not None
+    )
+
+
 class GPIOError(Exception):
     """The root of all errors that are RPIO's own.
 

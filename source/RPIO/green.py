@@ -17,7 +17,7 @@ from collections import deque
 from importlib import import_module
 
 from . import threads
-from .dispatcher import READ, Dispatcher
+from .dispatcher import READ, Dispatcher, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,8 +187,10 @@ class GreenDispatcher(Dispatcher):
         super().__init__(poller, on_edge)
         self._hub = Hub()
 
-    def _start(self, target: Callable[[], object]) -> None:
-        self._hub.serve(target)
+    def _start(self, target: Callable[[], object]) -> threads.Started:
+        started = threads.Started(target, threads.allocate_lock())
+        self._hub.serve(started.run)
+        return started
 
     def run(self) -> None:
         """Dispatch until stop(); the other greenlets go on meanwhile.
@@ -199,9 +201,9 @@ class GreenDispatcher(Dispatcher):
         ended, failures = threads.lock_of_program(), list[BaseException]()
         ended.acquire()
 
-        def serve() -> None:
+        def serve(run: Run) -> None:
             try:
-                self._loop()
+                self._step_until_stopped(run)
             except BaseException as e:
                 failures.append(e)
             finally:
@@ -222,13 +224,10 @@ class GreenDispatcher(Dispatcher):
         callback = self._hub.in_callback
         return super().in_loop or (callback is not None and callback is self._hub.library.current())
 
-    def _take_turn(self, timeout_s: float) -> bool:
+    def _wait_for_leaver(self, timeout_s: float) -> None:
         end_ns = self.now_ns() + int(timeout_s * 1e9)
-        while not self._turn.acquire(blocking=False):
-            if self.now_ns() > end_ns:
-                return False
+        while not self._left.acquire(blocking=False) and self.now_ns() < end_ns:
             self._hub.library.sleep(TURN_STEP_S)
-        return True
 
     def wait_readable(self, fds: Sequence[int], timeout_s: float | None) -> bool:
         """As Dispatcher's, while other greenlets go on."""

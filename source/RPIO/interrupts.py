@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import os
 
-from . import log, model, threads
+from . import errors, log, model, threads
 from .callbacks import Worker, run_callback
+from .undoing import Undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
     from collections.abc import Callable, Iterator
 
-    from ._gpio import EdgeEvent
+    from ._gpio import EdgeEvent, Pipe
     from .dispatcher import Dispatcher
 
     EdgeCallback = Callable[[int, int], object]
     ChannelCallback = Callable[[int], object]
+
+
+SEQ_MASK = 0xFFFFFFFF
+"""``line_seqno`` of struct gpio_v2_line_event is a __u32."""
 
 
 class Subscription:
@@ -43,7 +48,7 @@ class Subscription:
         """Whether the event is of its edge and outside its hold-off, which counts from accepted edges."""
         if not self.bits & (1 if event.value else 2):
             return False
-        if self.last_ns is not None and event.timestamp_ns - self.last_ns < self.holdoff_ns:
+        if self.last_ns is not None and 0 <= event.timestamp_ns - self.last_ns < self.holdoff_ns:
             log.debug("- don't start interrupt callback due to debouncing")
             return False
         self.last_ns = event.timestamp_ns
@@ -53,7 +58,7 @@ class Subscription:
         """Run the callback, here or in its own thread."""
         if self.worker is not None:
             if not self.worker.put(event.line, event.value) and not self.worker.is_closed:
-                watched.count_lost(event.line, 1, "the threaded callback is too slow")
+                watched.count_lost(event.line, 1, self.worker.why_not)
         elif self.callback is not None:
             run_callback(self.callback, event.line, event.value)
 
@@ -85,7 +90,7 @@ class Detection(Subscription):
 class Wait(Subscription):
     """A wait_for_edge(): the first accepted edge ends it."""
 
-    __slots__ = ("_done", "event", "over", "wake_fd")
+    __slots__ = ("_done", "event", "over", "pipe")
 
     def __init__(self, bits: int, holdoff_ns: int, last_ns: int | None) -> None:
         super().__init__(bits, None, holdoff_ns)
@@ -95,7 +100,7 @@ class Wait(Subscription):
         # no Event: a signal handler that ends the wait must not need what block() holds
         self._done = threads.lock_of_program()
         self._done.acquire()
-        self.wake_fd = -1  # of a wait inside a callback: becomes readable at the end
+        self.pipe: Pipe | None = None  # of a wait inside a callback: becomes readable at the end
 
     def accepts(self, event: EdgeEvent) -> bool:
         return self.event is None and super().accepts(event)
@@ -113,8 +118,9 @@ class Wait(Subscription):
             self._done.release()
         except RuntimeError:
             pass  # it has ended already
-        if self.wake_fd >= 0:
-            os.eventfd_write(self.wake_fd, 1)
+        pipe = self.pipe
+        if pipe is not None and pipe.writer >= 0:
+            os.write(pipe.writer, b"x")
 
     def block(self, timeout_s: float | None) -> None:
         """Sleep until it is over, or the timeout."""
@@ -151,10 +157,12 @@ class WatchedLine:
                 subscription.deliver(event, self)
 
     def count_missing(self, event: EdgeEvent) -> None:
-        """Count what the numbers of the events say is missing before this one."""
-        missing = event.seq - self.seq - 1
-        self.seq = max(self.seq, event.seq)  # a wait in a callback reads ahead
-        if missing > 0:
+        """Count what the numbers of the events say is missing before this one. They are of 32 bits, and begin anew."""
+        missing = (event.seq - self.seq - 1) & SEQ_MASK
+        if missing > SEQ_MASK // 2:
+            return  # an older one
+        self.seq = event.seq
+        if missing:
             self.count_lost(event.line, missing, "the kernel's buffer was full")
 
     def count_lost(self, line: int, count: int, why: str) -> None:
@@ -182,6 +190,7 @@ class WatchedLines:
         self._watched: dict[int, WatchedLine] = {}
         self._lost_before: dict[int, int] = {}
         self._retired: list[Worker] = []  # closed, and perhaps still in their last callback
+        self._undoing = Undoing()
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -207,19 +216,26 @@ class WatchedLines:
         Raises:
             ValueError: the line has another filter. What the backend raises.
         """
+        self.finish()
         self.check_filter(line, filter_us)
         watched = self._watched.get(line)
         if watched is None:
-            watched = self._watched[line] = WatchedLine(filter_us or 0)
+            watched = WatchedLine(filter_us or 0)
         before = watched.subscriptions
         watched.subscriptions = (*before, subscription)
+        self._watched[line] = watched
         try:
             self.resume(line)
-        except BaseException:
-            watched.subscriptions = before
-            if not before:
-                del self._watched[line]
-            raise
+        except BaseException as e:
+            if self._watched.get(line) is watched and subscription in watched.subscriptions:
+                self.discard(line, subscription)
+                raise
+            if not errors.is_refusal(e):
+                raise  # else it is nobody's: a signal handler has ended the watch meanwhile
+
+    def finish(self) -> None:
+        """Undo what is left of watches that were ended, and whose end was interrupted."""
+        self._undoing.finish()
 
     def check_filter(self, line: int, filter_us: int | None) -> None:
         """Raise ValueError where the line is watched with another filter."""
@@ -238,51 +254,76 @@ class WatchedLines:
 
     def discard(self, line: int, subscription: Subscription) -> None:
         """End one subscription, and the watch with the last; nothing where it has ended already."""
+        self.finish()
         watched = self._watched.get(line)
         if watched is None or subscription not in watched.subscriptions:
             return
         if len(watched.subscriptions) == 1:
             self.drop(line)
-        else:
-            watched.subscriptions = tuple(s for s in watched.subscriptions if s is not subscription)
-            self._close(subscription)
-            self.resume(line)
+            return
+        left = tuple([s for s in watched.subscriptions if s is not subscription])
+        watched.subscriptions = left
+        self._undoing.steps += [lambda: self._close(subscription)]
+        self.finish()
+        self.resume(line)
 
     def resume(self, line: int) -> None:
         """Arm the backend with what the subscriptions of the line need."""
         watched = self._watched.get(line)
         if watched is None or watched.edge is None:
             return
+        loop = self._loop()
         fd = self._arm(line, watched.edge, watched.filter_us)
-        if watched.fd is None:
-            watched.fd, watched.seq = fd, 0
-            watched.token = self._loop().add_edges(fd, lambda events: self.lose(line))
+        if watched.fd is not None:
+            return
+        token = loop.new_token()
+        if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
+            self._disarm(line)
+            return
+        watched.fd, watched.seq, watched.token = fd, 0, token
+        loop.add_edges(fd, token, lambda events: self.lose(line))
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
         watched = self._watched.get(line)
         if watched is not None and watched.fd is not None:
-            self._loop().remove(watched.fd)
+            steps = self._disarming(line, watched.fd)
             watched.fd = None
-            self._disarm(line)
+            self._undoing.steps += steps
+        self.finish()
+
+    def _disarming(self, line: int, fd: int) -> list[Callable[[], object]]:
+        loop = self._loop()
+        return [lambda: loop.remove(fd), lambda: self._disarm(line)]
 
     def drop(self, line: int) -> None:
-        """End all subscriptions of a line."""
+        """End all subscriptions of a line, if there are any."""
+        self.finish()
+        watched = self._watched.get(line)
+        if watched is None:
+            return
         log.debug("- removing interrupts on gpio %s", line)
-        watched = self._watched[line]
-        subscriptions, watched.subscriptions = watched.subscriptions, ()
-        for subscription in subscriptions:  # first, for a wait inside a callback polls the descriptor
-            self._close(subscription)
-        self.suspend(line)
-        if self._watched.get(line) is watched:  # else a signal handler has ended it too, and maybe begun anew
-            self._watched.pop(line, None)
-        self._lost_before[line] = self._lost_before.get(line, 0) + watched.lost
+        # First the subscriptions, for a wait inside a callback polls the descriptor.
+        steps: list[Callable[[], object]] = [
+            lambda s=subscription: self._close(s)  # type: ignore[misc]
+            for subscription in watched.subscriptions
+        ]
+        if watched.fd is not None:
+            steps += self._disarming(line, watched.fd)
+        lost = self._lost_before
+        # From here on no call: nothing comes in between.
+        if line in self._watched and self._watched[line] is watched:
+            del self._watched[line]
+            lost[line] = (lost[line] if line in lost else 0) + watched.lost
+            watched.subscriptions, watched.fd, watched.lost = (), None, 0
+            self._undoing.steps += steps
+        self.finish()
 
     def _close(self, subscription: Subscription) -> None:
+        worker = subscription.worker
+        if worker is not None and worker not in self._retired:
+            self._retired = [*[other for other in self._retired if other.is_alive()], worker]
         subscription.close()
-        self._retired = [worker for worker in self._retired if worker.is_alive()]
-        if subscription.worker is not None:
-            self._retired.append(subscription.worker)
 
     def lose(self, line: int) -> None:
         """The chip of a line has gone: stop listening, before epoll reports it for ever."""
@@ -297,7 +338,8 @@ class WatchedLines:
         for watched in self._watched.values():
             watched.subscriptions = ()
         self._watched.clear()
-        self._retired.clear()
+        self._retired = []
+        self._undoing.steps = []
 
     def dispatch(self, event: EdgeEvent) -> None:
         """Hand an edge to its subscriptions. The loop's thread."""
@@ -310,14 +352,14 @@ class WatchedLines:
     def lost(self) -> dict[int, int]:
         """How many edges each line has lost since its callbacks were first added."""
         counts = dict(self._lost_before)
-        for line, watched in self._watched.items():
+        for line, watched in list(self._watched.items()):
             counts[line] = counts.get(line, 0) + watched.lost
         return counts
 
     def workers(self) -> list[Worker]:
         """The threads of threaded callbacks, those that are on their way out too."""
         return self._retired + [
-            s.worker for watched in self._watched.values() for s in watched.subscriptions if s.worker
+            s.worker for watched in list(self._watched.values()) for s in watched.subscriptions if s.worker
         ]
 
     def wait_in_loop(self, line: int, wait: Wait, timeout_s: float | None, lock: RLock) -> None:
@@ -329,11 +371,15 @@ class WatchedLines:
         with lock:
             watched = self._watched.get(line)
             fd = watched.fd if watched is not None else None
-            wait.wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            pipe = wait.pipe = _gpio.Pipe()
         try:
+            while (
+                watched is not None and not wait.over and (event := loop.next_edge(watched.token)) is not None
+            ):
+                watched.dispatch(event)  # the loop has read it, and was about to
             while watched is not None and fd is not None and not wait.over:
                 left_s = None if timeout_s is None else max(0.0, (end_ns - loop.now_ns()) / 1e9)
-                if not loop.wait_readable((fd, wait.wake_fd), left_s):
+                if not loop.wait_readable((fd, pipe.reader), left_s):
                     return
                 with lock:  # nobody closes the descriptor meanwhile
                     events = _gpio.events_read(fd) if watched.fd == fd and not wait.over else []
@@ -341,6 +387,4 @@ class WatchedLines:
                 for event in events:
                     watched.dispatch(event)
         finally:
-            with lock:
-                wake_fd, wait.wake_fd = wait.wake_fd, -1
-                os.close(wake_fd)
+            wait.pipe = None  # closed with its last user

@@ -8,7 +8,7 @@ and who has been interrupted looks at it again afterwards, and does what it says
 
 from __future__ import annotations
 
-from . import errors, log, model
+from . import _gpio, errors, log, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -319,23 +319,15 @@ class Pulses:
 
     def end(self, line: int, owner: object) -> None:
         """End the pulses of this owner, low, and any that are nobody's. Nothing where the line is another one's."""
-        is_locked = self._lock.acquire(timeout=STOP_S)
-        try:
+        with _gpio.Held(self._lock, STOP_S):
             if line not in self._book:
                 self._silence(line)
             self._let_go(line, owner)
-        finally:
-            if is_locked:
-                self._lock.release()
 
     def drop(self, line: int, owner: object) -> None:
         """The same for an owner that is no more, at any moment of any thread: waits for nobody. See PWM.__del__()."""
-        is_locked = self._lock.acquire(blocking=False)
-        try:
+        with _gpio.Held(self._lock, 0):
             self._let_go(line, owner)
-        finally:
-            if is_locked:
-                self._lock.release()
 
     def _let_go(self, line: int, owner: object) -> None:
         if self.has(line, owner):

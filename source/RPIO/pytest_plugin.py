@@ -221,7 +221,7 @@ class SimulatedBoard:
         return waited
 
     def _is_awake(self, worker: Worker) -> bool:
-        return worker._thread is None or worker._thread.ident not in self.asleep
+        return worker.ident not in self.asleep
 
     # -- waves -----------------------------------------------------------------------------------
 
@@ -323,28 +323,34 @@ class _SteppedDispatcher(Dispatcher):
         self._world = world
         self.now_ns = world.clock.now_ns
         self._stopped = threading.Event()
+        self._is_running = False
         self.nest()
         world.loop = self
 
     def run_in_background(self) -> None:
         return
 
+    @property
+    def running(self) -> bool:
+        return self._is_running
+
     def start_thread(self) -> None:
-        self._running = True
+        self._is_running = True
 
     def run(self) -> None:
         """Until stop(): in the test's thread time goes on as far as anything is due; in another, the test moves it."""
-        self._running = True
+        self._is_running = True
         self._stopped.clear()
         try:
             if not self.in_loop:
                 self._stopped.wait()
-            while self._running and self.in_loop:
+            while self._is_running and self.in_loop:
                 self._go_on("wait_for_interrupts()")
         finally:
-            self._running = False
+            self._is_running = False
 
     def stop(self) -> None:
+        self._is_running = False
         super().stop()
         self._stopped.set()
 

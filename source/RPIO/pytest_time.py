@@ -160,7 +160,7 @@ class ProgramTime:
     def _is_idle(self, thread: Thread) -> bool:
         if thread.ident in self._world.asleep or thread in self._elsewhere:
             return True
-        return any(worker._thread is thread and not worker.is_busy() for worker in self._world.workers())
+        return any(worker.runs_in(thread.ident) and not worker.is_busy() for worker in self._world.workers())
 
 
 def _modules() -> Iterator[ModuleType]:

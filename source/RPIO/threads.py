@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable
+    from threading import Thread
     from typing import Any, Protocol
 
     class Home(Protocol):
@@ -57,14 +58,74 @@ def lock_of_program() -> LockType:
     return _thread.allocate_lock()
 
 
-def start(function: Callable[[], object], name: str) -> None:
-    """Call it in a daemon thread that is none of the program's greenlets."""
-    if patched_by():
-        start_new_thread(function, ())
-    else:
-        from threading import Thread
+class Started:
+    """A thread that start() has begun."""
 
-        Thread(target=function, name=name, daemon=True).start()
+    __slots__ = ("_ended", "_function", "ident", "is_over")
+
+    def __init__(self, function: Callable[[], object], ended: LockType) -> None:
+        self._function = function
+        self.ident: int | None = None  # until it runs
+        self.is_over = False
+        self._ended = ended
+        ended.acquire()
+
+    def run(self) -> None:
+        """What the thread does."""
+        self.ident = get_ident()
+        try:
+            self._function()
+        finally:
+            self.is_over = True
+            self._ended.release()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until it has ended, at most so long; returns at once when called from that thread. Whether it has."""
+        if not self.is_over and self.ident != get_ident() and self._ended.acquire(timeout=timeout_s):
+            self._ended.release()
+        return self.is_over
+
+
+def start(function: Callable[[], object], name: str) -> Started:
+    """Call it in a daemon thread that is none of the program's greenlets.
+
+    An exception of a signal handler, Ctrl+C's too, can come out of this: the thread runs then, or it does not.
+
+    Raises:
+        RuntimeError: there is no room for another thread.
+    """
+    started = Started(function, allocate_lock())
+    if patched_by():
+        start_new_thread(started.run, ())
+        return started
+    from threading import Thread
+
+    thread = Thread(target=started.run, name=name, daemon=True)
+    if in_main_thread():
+        # Thread.start() waits for the thread with a Condition, which a signal's exception leaves in disorder: another
+        # thread, where no handler runs, does it.
+        start_new_thread(_start_named, (thread, started))
+    else:
+        thread.start()
+    return started
+
+
+def start_of_program(function: Callable[[], object], name: str) -> Started:
+    """The same in a thread of the program's: a greenlet where it has those. To be called at home."""
+    if not patched_by():
+        return start(function, name)
+    from threading import Thread
+
+    started = Started(function, lock_of_program())
+    Thread(target=started.run, name=name, daemon=True).start()
+    return started
+
+
+def _start_named(thread: Thread, started: Started) -> None:
+    try:
+        thread.start()
+    except RuntimeError:  # there is no room for one more: this one will do, without its name
+        started.run()
 
 
 def in_main_thread() -> bool:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * module.c - RPIO._gpio: the core as Python sees it. It and its parts are the only files that know Python: module_hot.c
- * has output() and input(), module_regs.c, module_cdev.c and module_events.c what backends and the loop are made of,
+ * has output() and input(), module_regs.c, module_cdev.c and module_events.c what backends and the loop are made of, module_whole.c too,
  * module_pwm.c and module_dma.c pulses.
  */
 #include "module.h"
@@ -9,7 +9,7 @@
 static int module_exec(PyObject *module)
 {
     static int (*const parts[])(PyObject *) = {
-        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_pwm, rpio_add_dma,
+        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_pwm, rpio_add_dma, rpio_add_whole,
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i](module) < 0)
@@ -27,6 +27,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->pwm_plan);
     Py_VISIT(state->pump);
     Py_VISIT(state->dma);
+    Py_VISIT(state->pipe);
+    Py_VISIT(state->held);
     Py_VISIT(state->output_miss);
     Py_VISIT(state->input_miss);
     Py_VISIT(state->bit[0]);
@@ -46,6 +48,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->pwm_plan);
     Py_CLEAR(state->pump);
     Py_CLEAR(state->dma);
+    Py_CLEAR(state->pipe);
+    Py_CLEAR(state->held);
     Py_CLEAR(state->output_miss);
     Py_CLEAR(state->input_miss);
     Py_CLEAR(state->bit[0]);

@@ -32,6 +32,8 @@ struct state {
     PyTypeObject *pwm_plan;
     PyTypeObject *pump;
     PyTypeObject *dma;
+    PyTypeObject *pipe;
+    PyTypeObject *held;
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
     PyObject *bit[2];                   /* the ints 0 and 1 */
@@ -100,5 +102,6 @@ int rpio_add_cdev(PyObject *module);
 int rpio_add_events(PyObject *module);
 int rpio_add_pwm(PyObject *module);
 int rpio_add_dma(PyObject *module);
+int rpio_add_whole(PyObject *module);
 
 #endif

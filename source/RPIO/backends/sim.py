@@ -38,18 +38,15 @@ RP1_FUNCTIONS = BCM_FUNCTIONS - {model.ALT5} | {model.ALT6, model.ALT7, model.AL
 class _Watch:
     """The pipe of a watched line."""
 
-    __slots__ = ("bits", "filter_ns", "pending", "reader", "seq", "writer")
+    __slots__ = ("bits", "filter_ns", "pending", "pipe", "reader", "seq", "writer")
 
     def __init__(self) -> None:
-        self.reader, self.writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.pipe = _gpio.Pipe()
+        self.reader, self.writer = self.pipe.reader, self.pipe.writer
         self.bits = 0
         self.filter_ns = 0
         self.seq = 0
         self.pending: object = None
-
-    def close(self) -> None:
-        os.close(self.reader)
-        os.close(self.writer)
 
 
 class _Line:
@@ -300,9 +297,9 @@ class SimBackend(Backend):
     def unwatch(self, line: int) -> None:
         with self._lock:
             state = self._line(line)
-            if state.watch is not None:
-                state.watch.close()
-                state.watch = None
+            watch, state.watch = state.watch, None
+            if watch is not None:
+                watch.pipe.close()
 
     def release(self, line: int) -> None:
         self.unwatch(line)

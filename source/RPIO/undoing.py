@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What has been taken out of the books and is still to be undone, so that no interruption loses it.
+
+A signal handler may raise at any call of Python code, and may call any function of ours in between. So what ends
+something first writes down how it is undone, in the same breath as it takes it out of the books (a store is no call),
+and then does that. Whoever is next, cleanup() for one, does the rest. Every step may run twice.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Undoing:
+    """The steps that are left, in order. Not locked: who has it holds the lock of what it is about."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self) -> None:
+        self.steps: list[Callable[[], object]] = []
+        """To be added to with ``undoing.steps += [step]``, right after what forgets it: no call between them."""
+
+    def finish(self) -> None:
+        """Do what is left, all of it. Raises the first error, of those of the system and of ours."""
+        first: Exception | None = None
+        while self.steps:
+            step = self.steps[0]
+            try:
+                step()
+            except Exception as e:
+                first = first or e
+            self.steps = [other for other in self.steps if other is not step]
+        if first is not None:
+            raise first

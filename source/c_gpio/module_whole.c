@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * module_whole.c - what has to be whole where a signal handler raises in the instant after a call.
+ *
+ * Two descriptors as plain numbers, as of os.pipe2(), are lost between the call and the names that they get: a Pipe is
+ * closed with its object. A lock for which one waits a limited time stays locked between acquire() and try: Held is what
+ * "with lock" is without a limit, whose beginning and end Python does not interrupt.
+ */
+#include "module.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+typedef struct {
+    PyObject_HEAD
+    int reader, writer; /* -1: closed */
+} Pipe;
+
+static void close_ends(Pipe *self)
+{
+    int reader = self->reader, writer = self->writer;
+    self->reader = self->writer = -1;
+    if (reader >= 0)
+        (void)close(reader);
+    if (writer >= 0)
+        (void)close(writer);
+}
+
+static PyObject *pipe_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    int ends[2];
+    if (!PyArg_ParseTuple(args, ":Pipe") || (kwargs && PyDict_GET_SIZE(kwargs) > 0))
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "Pipe() takes no arguments");
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return raise_errno(-errno, NULL);
+    Pipe *self = (Pipe *)type->tp_alloc(type, 0);
+    if (!self) {
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        return NULL;
+    }
+    self->reader = ends[0];
+    self->writer = ends[1];
+    return (PyObject *)self;
+}
+
+static void pipe_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    close_ends((Pipe *)object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *pipe_close(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    close_ends((Pipe *)object);
+    Py_RETURN_NONE;
+}
+
+static PyMemberDef pipe_members[] = {
+    {"reader", T_INT, offsetof(Pipe, reader), READONLY, PyDoc_STR("The end to read; -1 when closed.")},
+    {"writer", T_INT, offsetof(Pipe, writer), READONLY, PyDoc_STR("The end to write; -1 when closed.")},
+    {0},
+};
+
+static PyMethodDef pipe_methods[] = {
+    {"close", pipe_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose both ends. Twice is fine.")},
+    {0},
+};
+
+static PyType_Slot pipe_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Pipe()\n--\n\nA pipe, non-blocking and close-on-exec; closed with its object. OSError.")},
+    {Py_tp_new, pipe_new},
+    {Py_tp_dealloc, pipe_dealloc},
+    {Py_tp_members, pipe_members},
+    {Py_tp_methods, pipe_methods},
+    {0},
+};
+
+static PyType_Spec pipe_spec = {
+    .name = "RPIO._gpio.Pipe",
+    .basicsize = sizeof(Pipe),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = pipe_slots,
+};
+
+/* ---- Held ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *lock;
+    double timeout_s;
+    int is_held;
+} Held;
+
+static PyObject *held_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *lock;
+    double timeout_s;
+    if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
+        return PyErr_Format(PyExc_TypeError, "Held() takes no keywords");
+    if (!PyArg_ParseTuple(args, "Od:Held", &lock, &timeout_s))
+        return NULL;
+    Held *self = (Held *)type->tp_alloc(type, 0);
+    if (!self)
+        return NULL;
+    self->lock = Py_NewRef(lock);
+    self->timeout_s = timeout_s;
+    return (PyObject *)self;
+}
+
+static void held_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    Py_DECREF(((Held *)object)->lock);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *held_enter(PyObject *object, PyObject *unused)
+{
+    Held *self = (Held *)object;
+    (void)unused;
+    PyObject *result = self->timeout_s > 0.0 ? PyObject_CallMethod(self->lock, "acquire", "Od", Py_True, self->timeout_s)
+                                             : PyObject_CallMethod(self->lock, "acquire", "O", Py_False);
+    if (!result)
+        return NULL;
+    self->is_held = result == Py_True;
+    return result;
+}
+
+static PyObject *held_exit(PyObject *object, PyObject *error)
+{
+    Held *self = (Held *)object;
+    (void)error;
+    if (!self->is_held)
+        Py_RETURN_NONE;
+    self->is_held = 0;
+    return PyObject_CallMethod(self->lock, "release", NULL);
+}
+
+static PyMethodDef held_methods[] = {
+    {"__enter__", held_enter, METH_NOARGS, PyDoc_STR("__enter__($self, /)\n--\n\nWhether the lock is held now.")},
+    {"__exit__", held_exit, METH_VARARGS, PyDoc_STR("__exit__($self, /, *error)\n--\n\nRelease it, if it is.")},
+    {0},
+};
+
+static PyType_Slot held_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Held(lock, timeout_s, /)\n--\n\n\"with Held(lock, timeout_s) as is_held\"; 0 waits for nobody.")},
+    {Py_tp_new, held_new},
+    {Py_tp_dealloc, held_dealloc},
+    {Py_tp_methods, held_methods},
+    {0},
+};
+
+static PyType_Spec held_spec = {
+    .name = "RPIO._gpio.Held",
+    .basicsize = sizeof(Held),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = held_slots,
+};
+
+int rpio_add_whole(PyObject *module)
+{
+    struct state *state = PyModule_GetState(module);
+    state->pipe = add_type(module, &pipe_spec);
+    state->held = add_type(module, &held_spec);
+    return state->pipe && state->held ? 0 : -1;
+}

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Every public function, and what a program has done before it calls it: the table of all tests of this folder."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+
+import RPIO
+from RPIO import PWM, aio, facade
+from RPIO.model import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+
+from support import wait_until
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def nothing(*args: object) -> None:
+    """A callback."""
+
+
+def free_port() -> int:
+    """A port that nobody has."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+PORT = free_port()
+
+
+@dataclass
+class Call:
+    """One row: *before* makes what the function needs, of *things* that several functions share."""
+
+    call: Callable[[dict[str, object]], object]
+    before: tuple[Callable[[dict[str, object]], object], ...] = ()
+    after: tuple[Callable[[dict[str, object]], object], ...] = ()
+    names: tuple[str, ...] = field(default=())
+    """Public names that the row calls, besides its own."""
+
+
+# -- what is there before ------------------------------------------------------------------------------------
+
+
+def relay(things):
+    RPIO.setup(18, OUT, initial=1)
+
+
+def button(things):
+    RPIO.setup(17, IN, pull_up_down=PUD_UP)
+
+
+def detection(things):
+    RPIO.add_event_detect(17, FALLING, nothing)
+
+
+def interrupt(things):
+    RPIO.add_interrupt_callback(17, nothing, edge="both", pull_up_down=PUD_UP)
+
+
+def threaded_interrupt(things):
+    RPIO.add_interrupt_callback(17, nothing, edge="falling", pull_up_down=PUD_UP, threaded_callback=True)
+
+
+def pressed(things):
+    RPIO.sim.drive(17, 0)
+
+
+def stopping(things):
+    """The loop ends with its first edge, which waits already."""
+    RPIO.add_interrupt_callback(
+        17, lambda gpio, value: RPIO.stop_waiting_for_interrupts(), edge="falling", pull_up_down=PUD_UP
+    )
+    RPIO.sim.drive(17, 0)
+
+
+def pressing(things):
+    """The button is pressed as soon as somebody listens."""
+    board = facade.board
+    watch = board.backend.watch
+
+    def watch_and_press(line, edge, filter_us=0):
+        fd = watch(line, edge, filter_us)
+        board.backend.drive(17, 0)
+        return fd
+
+    board.backend.watch = watch_and_press
+
+
+def loop_in_thread(things):
+    RPIO.wait_for_interrupts(threaded=True)
+
+
+def pwm(things):
+    things["pwm"] = RPIO.PWM(18, 100)
+
+
+def started(things):
+    things["pwm"].start(50)
+
+
+def servo(things):
+    things["servo"] = PWM.Servo()
+
+
+def servo_set(things):
+    things["servo"].set_servo(18, 1500)
+
+
+def channel(things):
+    if not PWM.is_setup():
+        PWM.setup()
+    PWM.init_channel(0)
+
+
+def pulse(things):
+    PWM.add_channel_pulse(0, 18, 0, 100)
+
+
+def tcp(things):
+    RPIO.add_tcp_callback(PORT, nothing, host="127.0.0.1")
+
+
+def client(things):
+    """Somebody who has connected, and been welcomed."""
+    dispatcher = facade.board.dispatcher
+    assert wait_until(lambda: not dispatcher.is_busy)
+    things["client"] = socket.create_connection(("127.0.0.1", PORT))
+    while not RPIO.tcp_clients():
+        dispatcher.step(0.1)
+
+
+def goes(things):
+    things["client"].close()
+
+
+def wave(things):
+    things["wave"] = RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None)
+
+
+def _with_pwm(things):
+    # as a program does: an object that dies with its function
+    local = RPIO.PWM(18, 100)
+    local.start(50)
+
+
+def _with_wave(things):
+    with RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None):
+        nothing()
+
+
+async def _edges():
+    async for _ in aio.edges(17, FALLING):
+        return
+
+
+async def _on_edge():
+    task = aio.on_edge(17, nothing)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+
+
+CALLS = {
+    "setup": Call(lambda t: RPIO.setup(18, OUT, initial=1)),
+    "setup(IN)": Call(lambda t: RPIO.setup(18, IN, pull_up_down=PUD_UP), (relay,)),
+    "setup(list)": Call(lambda t: RPIO.setup([18, 22, 23], OUT, initial=1)),
+    "setup(watched)": Call(lambda t: RPIO.setup(17, OUT), (button, detection)),
+    "setup(pulsed)": Call(lambda t: RPIO.setup(18, OUT), (relay, pwm, started)),
+    "output": Call(lambda t: RPIO.output(18, 0), (relay,)),
+    "output(list)": Call(lambda t: RPIO.output([18, 18], [0, 1]), (relay,)),
+    "input": Call(lambda t: RPIO.input(18), (relay,)),
+    "forceoutput": Call(lambda t: RPIO.forceoutput(22, 1)),
+    "forceinput": Call(lambda t: RPIO.forceinput(22)),
+    "set_pullupdn": Call(lambda t: RPIO.set_pullupdn(17, PUD_OFF), (button,)),
+    "gpio_function": Call(lambda t: RPIO.gpio_function(18), (relay,)),
+    "channel_to_gpio": Call(lambda t: RPIO.channel_to_gpio(18)),
+    "setmode": Call(lambda t: RPIO.setmode(RPIO.BOARD), (relay,)),
+    "getmode": Call(lambda t: RPIO.getmode()),
+    "setwarnings": Call(lambda t: RPIO.setwarnings(True)),
+    "cleanup": Call(lambda t: RPIO.cleanup(), (relay, button, detection, pwm, started)),
+    "cleanup(line)": Call(lambda t: RPIO.cleanup(18), (relay, button, detection)),
+    "cleanup(watched)": Call(lambda t: RPIO.cleanup(17), (relay, button, threaded_interrupt)),
+    "cleanup(taken)": Call(
+        lambda t: RPIO.cleanup(), (lambda t: RPIO.forceoutput(22, 1), interrupt, tcp, client), (goes,)
+    ),
+    "cleanup(loop)": Call(lambda t: RPIO.cleanup(), (interrupt, loop_in_thread)),
+    "add_interrupt_callback": Call(
+        lambda t: RPIO.add_interrupt_callback(
+            17, nothing, edge="both", pull_up_down=PUD_UP, debounce_timeout_ms=5
+        )
+    ),
+    "add_interrupt_callback(second)": Call(
+        lambda t: RPIO.add_interrupt_callback(17, nothing), (button, detection)
+    ),
+    "add_interrupt_callback(threaded)": Call(threaded_interrupt),
+    "del_interrupt_callback": Call(lambda t: RPIO.del_interrupt_callback(17), (interrupt,)),
+    "del_interrupt_callback(threaded)": Call(
+        lambda t: RPIO.del_interrupt_callback(17), (threaded_interrupt,)
+    ),
+    "del_interrupt_callback(one of two)": Call(
+        lambda t: RPIO.del_interrupt_callback(17), (button, detection, interrupt)
+    ),
+    "add_event_detect": Call(detection, (button,)),
+    "add_event_detect(second line)": Call(
+        lambda t: RPIO.add_event_detect(4, RISING), (button, detection, lambda t: RPIO.setup(4, IN))
+    ),
+    "add_event_callback": Call(lambda t: RPIO.add_event_callback(17, nothing), (button, detection)),
+    "remove_event_detect": Call(lambda t: RPIO.remove_event_detect(17), (relay, button, detection)),
+    "event_detected": Call(lambda t: RPIO.event_detected(17), (button, detection)),
+    "events_lost": Call(lambda t: RPIO.events_lost(17), (button, detection)),
+    "wait_for_edge": Call(lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1), (relay, button)),
+    "wait_for_edge(again)": Call(
+        lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1),
+        (button, lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1)),
+    ),
+    "wait_for_interrupts": Call(lambda t: RPIO.wait_for_interrupts(), (stopping,)),
+    "wait_for_interrupts(after detection)": Call(
+        lambda t: RPIO.wait_for_interrupts(), (button, detection, stopping)
+    ),
+    "wait_for_interrupts(threaded)": Call(loop_in_thread, (interrupt,)),
+    "stop_waiting_for_interrupts": Call(
+        lambda t: RPIO.stop_waiting_for_interrupts(), (interrupt, loop_in_thread)
+    ),
+    "cleanup_interrupts": Call(lambda t: RPIO.cleanup_interrupts(), (relay, interrupt, tcp, client), (goes,)),
+    "add_tcp_callback": Call(tcp),
+    "add_tcp_callback(threaded)": Call(
+        lambda t: RPIO.add_tcp_callback(PORT, nothing, True, host="127.0.0.1")
+    ),
+    "tcp_clients": Call(lambda t: RPIO.tcp_clients(), (tcp, client), (goes,)),
+    "close_tcp_client": Call(
+        lambda t: RPIO.close_tcp_client(RPIO.tcp_clients()[0].fileno()), (tcp, client), (goes,)
+    ),
+    "TcpClient.send": Call(lambda t: RPIO.tcp_clients()[0].send("x"), (tcp, client), (goes,)),
+    "TcpClient.close": Call(lambda t: RPIO.tcp_clients()[0].close(), (tcp, client), (goes,)),
+    "PWM": Call(pwm, (relay,)),
+    "PWM.start": Call(started, (relay, pwm)),
+    "PWM.ChangeDutyCycle": Call(lambda t: t["pwm"].ChangeDutyCycle(20), (relay, pwm, started)),
+    "PWM.ChangeFrequency": Call(lambda t: t["pwm"].ChangeFrequency(200), (relay, pwm, started)),
+    "PWM.stop": Call(lambda t: t["pwm"].stop(), (relay, pwm, started)),
+    "PWM.means": Call(lambda t: t["pwm"].means, (relay, pwm, started)),
+    "PWM dies": Call(_with_pwm, (relay,)),
+    "Servo": Call(servo),
+    "Servo.set_servo": Call(servo_set, (servo,)),
+    "Servo.set_servo(again)": Call(lambda t: t["servo"].set_servo(18, 1200), (servo, servo_set)),
+    "Servo.stop_servo": Call(lambda t: t["servo"].stop_servo(18), (servo, servo_set)),
+    "PWM.setup": Call(lambda t: PWM.setup()),
+    "PWM.init_channel": Call(lambda t: PWM.init_channel(0), (lambda t: PWM.setup(),)),
+    "PWM.add_channel_pulse": Call(pulse, (channel,)),
+    "PWM.clear_channel": Call(lambda t: PWM.clear_channel(0), (channel, pulse)),
+    "PWM.clear_channel_gpio": Call(lambda t: PWM.clear_channel_gpio(0, 18), (channel, pulse)),
+    "PWM.cleanup": Call(lambda t: PWM.cleanup(), (channel, pulse)),
+    "wave": Call(wave, (relay,)),
+    "Wave.stop": Call(lambda t: t["wave"].stop(), (relay, wave)),
+    "Wave.wait": Call(lambda t: t["wave"].wait(0), (relay, wave)),
+    "with wave": Call(_with_wave, (relay,)),
+    "Wave.is_playing": Call(lambda t: t["wave"].is_playing, (relay, wave)),
+    "aio.edges": Call(lambda t: asyncio.run(_edges()), (button, pressing)),
+    "aio.wait_for_edge": Call(lambda t: asyncio.run(aio.wait_for_edge(17, BOTH, timeout=0)), (button,)),
+    "aio.on_edge": Call(lambda t: asyncio.run(_on_edge()), (button,)),
+}

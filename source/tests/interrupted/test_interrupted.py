@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Interrupted anywhere, nothing is lost: every public function, at every point where a signal handler can run."""
+
+import os
+
+import pytest
+
+import RPIO
+
+from interrupted.calls import CALLS
+from interrupted.moments import Interrupted, every_bytecode, every_point
+from interrupted.world import World
+
+STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "5"))
+"""Each so many points; `make test-full` takes them all."""
+
+
+@pytest.fixture(params=list(CALLS))
+def world(request):
+    world = World(CALLS[request.param])
+    yield world
+    world.close()
+
+
+def interrupt():
+    raise Interrupted
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_program_catches_it_and_cleans_up(world):
+    assert every_point(world.prepare, world.call, interrupt, world.check, STEP) > 0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_handler_cleans_up_and_returns(world):
+    assert every_bytecode(world.prepare, world.call, RPIO.cleanup, world.check_any, STEP) > 0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_handler_cleans_up_and_exits(world):
+    def end():
+        RPIO.cleanup()
+        raise Interrupted
+
+    assert every_point(world.prepare, world.call, end, world.check, STEP) > 0
