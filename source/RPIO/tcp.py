@@ -325,7 +325,10 @@ class TcpServer:
             here = self._is_here(client)
             if here:
                 self._unwatch(client)
-            Socket.close(client)
+            try:
+                Socket.close(client)
+            except OSError as e:
+                log.debug("- closed by its number before: %s", e)
             if here:
                 del self.clients[client.number]  # last: until then close() finds it
                 if self._listener is not None:
