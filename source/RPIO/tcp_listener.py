@@ -44,7 +44,7 @@ class Listener:
         self._epoll = epoll
         self.is_resting = False
         """Nobody is accepted."""
-        self._socket = Socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        self._socket: socket.socket | None = None
         self._address = host, port
 
     def open(self) -> int:
@@ -53,20 +53,22 @@ class Listener:
         Raises:
             OSError: it is in use or not allowed, or the address is not this machine's.
         """
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        self._socket = made = Socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._socket.bind(self._address)
-            self._socket.listen(BACKLOG)
+            made.bind(self._address)
+            made.listen(BACKLOG)
         except OSError as e:
             raise explain_bind(e, *self._address) from None
-        self._socket.setblocking(False)
-        self._epoll.register(self.fileno(), READ)
-        port: int = self._socket.getsockname()[1]
+        made.setblocking(False)
+        self._epoll.register(made.fileno(), READ)
+        port: int = made.getsockname()[1]
         return port
 
     def fileno(self) -> int:
         """The descriptor; -1 when closed."""
-        return self._socket.fileno()
+        return -1 if self._socket is None else self._socket.fileno()
 
     def accept(self) -> Iterator[tuple[int, object]]:
         """Descriptor and address of those who have connected, ACCEPTS_AT_ONCE at most.
@@ -77,7 +79,7 @@ class Listener:
         for _ in range(ACCEPTS_AT_ONCE):
             try:
                 # accept() would make a socket of it, of whoever has replaced them
-                yield self._socket._accept()  # type: ignore[attr-defined]
+                yield self._socket._accept()  # type: ignore[union-attr]
             except BlockingIOError:
                 return
             except OSError as e:
@@ -97,7 +99,8 @@ class Listener:
 
     def close(self) -> None:
         """Close it. Twice is fine."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
 
 def explain_bind(error: OSError, host: str, port: int) -> OSError:
