@@ -11,7 +11,8 @@ host has gone, is closed. How much clients may have, all together, is in tcp_lim
 
 The descriptors of a port are in an epoll of its own, which the loop watches as one. Each time the loop comes by, the
 port handles one message: that of the client who was served longest ago. So clients take turns, edges come in between,
-and a stop() leaves the messages that have not been read where they are, in the kernel.
+and a stop() leaves the messages that have not been read where they are, in the kernel. (Linux nests epolls five deep,
+and this is the third: the loop's own still fits into another loop's, and that into one more.)
 
 What may be interrupted by an exception of a signal handler stands in its book (Ports.servers, TcpServer.clients) first
 and leaves it last, and each step in between may be done twice.

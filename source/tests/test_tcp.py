@@ -337,6 +337,19 @@ def test_ipv6_works_where_the_machine_has_it(board):
         assert connection.recv(20) == b"echo: six\n"
 
 
+def test_the_loop_with_a_port_nests_in_two_others(serve, connect, board):
+    """Another event loop's epoll, and one around that: Linux nests five deep."""
+    server = serve(echo, loop=False)
+    with select.epoll() as inner, select.epoll() as outer:
+        inner.register(board.dispatcher.fileno(), select.EPOLLIN)
+        outer.register(inner.fileno(), select.EPOLLIN)
+        connection = connect(server)
+        connection.sendall(b"deep")
+        while outer.poll(5) and not select.select([connection], [], [], 0)[0]:
+            board.dispatcher.step(0)
+        assert connection.recv(20) == b"echo: deep\n"
+
+
 def test_tcp_needs_no_board(connect):
     from RPIO.board import Board
 
