@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from RPIO import tcp
-from support import new_threads, pump, raises, wait_until
+from support import LIMIT_S, new_threads, pump, raises, wait_until
 from tcp_peers import echo, receive, round_trip_s
 
 # -- messages -----------------------------------------------------------------------------------------------
@@ -345,7 +345,8 @@ def test_the_loop_with_a_port_nests_in_two_others(serve, connect, board):
         outer.register(inner.fileno(), select.EPOLLIN)
         connection = connect(server)
         connection.sendall(b"deep")
-        while outer.poll(5) and not select.select([connection], [], [], 0)[0]:
+        while not select.select([connection], [], [], 0)[0]:
+            assert outer.poll(LIMIT_S)
             board.dispatcher.step(0)
         assert connection.recv(20) == b"echo: deep\n"
 
