@@ -14,8 +14,8 @@ port handles one message: that of the client who was served longest ago. So clie
 and a stop() leaves the messages that have not been read where they are, in the kernel. (Linux nests epolls five deep,
 and this is the third: the loop's own still fits into another loop's, and that into one more.)
 
-What may be interrupted by an exception of a signal handler stands in its book (Ports.servers, TcpServer.clients) first
-and leaves it last, and each step in between may be done twice.
+What may be interrupted by an exception of a signal handler stands in its book (Ports.servers, Guests.clients) first and
+leaves it last, and each step in between may be done twice.
 
 Source: the documentation of RPIO 0.10, "TCP Socket Interrupts".
 """
@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import os
 import socket
-from _thread import RLock
 from collections import deque
 from time import monotonic_ns
 
@@ -32,6 +31,7 @@ from . import log, threads
 from .callbacks import run_callback
 from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher
 from .tcp_client import MSG_DONTWAIT, Message, TcpClient
+from .tcp_guests import Guests
 from .tcp_limits import (
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
@@ -47,7 +47,6 @@ from .tcp_turns import Turns
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from select import epoll as Epoll
 
     from ._gpio import Timer
     from .tcp_client import Callback
@@ -84,16 +83,15 @@ class TcpServer:
     ) -> None:
         self._dispatcher = dispatcher
         self.port = port
-        self.callback = callback
+        self._callback = callback
         self._make_room = make_room
-        self.worker = Turns(callback, f"RPIO port {port}", self) if threaded else None
-        self.clients: dict[int, TcpClient] = {}
-        self._changing = RLock()  # over clients, what epoll knows of them, and all flags
-        self._closed = False
+        self._guests = Guests(callback, self._accept_again)
+        self.clients = self._guests.clients
+        self._changing = self._guests.lock
+        self.worker = Turns(callback, f"RPIO port {port}", self._guests) if threaded else None
         self._listener: Listener | None = None
         self._timer: Timer | None = None
         self._timer_runs = False
-        self._epoll: Epoll | None = None
         self._ready: deque[tuple[TcpClient, int]] = deque()  # by turns; with the events of the last look
         self._turn = 0
         self._log = log.Sparing()
@@ -107,7 +105,7 @@ class TcpServer:
         from ._gpio import Timer
 
         with self._changing:
-            self._epoll = epoll = threads.original("select", "epoll")()
+            self._guests.epoll = epoll = threads.original("select", "epoll")()
             self._timer = timer = Timer()  # now, for it is wanted when there is no descriptor left
             self._listener = listener = Listener(epoll, host, self.port)
             self.port = listener.open()
@@ -122,7 +120,7 @@ class TcpServer:
             self._look()
         while self._ready:
             client, what = self._ready.popleft()
-            if self._is_here(client):
+            if self._guests.are(client):
                 self._turn += 1
                 client.turn = self._turn
                 self._on_client(client, what)
@@ -132,9 +130,9 @@ class TcpServer:
         """See who is ready, and welcome those who are new."""
         with self._changing:
             listener, timer = self._listener, self._timer
-            if self._closed or self._epoll is None or timer is None or listener is None:
+            if self._guests.is_closed or self._guests.epoll is None or timer is None or listener is None:
                 return
-            found = dict(self._epoll.poll(0, READY_AT_ONCE))
+            found = dict(self._guests.epoll.poll(0, READY_AT_ONCE))
             is_over = found.pop(timer.fileno(), 0)
             has_new = found.pop(listener.fileno(), 0)
             here = [(self.clients[fd], what) for fd, what in found.items() if fd in self.clients]
@@ -151,7 +149,7 @@ class TcpServer:
                     self._welcome(fd, address)
                 except Exception as e:  # whatever it is, the others are served
                     self._warn("welcome", "port %s: %s could not be served: %r", self.port, address, e)
-                if self._closed:
+                if self._guests.is_closed:
                     return
         except OSError as e:
             self._rest(listener, e)
@@ -159,7 +157,7 @@ class TcpServer:
     def _rest(self, listener: Listener, error: OSError) -> None:
         """Accept nobody until a client leaves, or for RETRY_S: no descriptor or no memory is left for the next one."""
         with self._changing:
-            if self._closed:
+            if self._guests.is_closed:
                 return
             listener.rest()
         self._wake_later()
@@ -167,9 +165,13 @@ class TcpServer:
             "accept", "port %s: those who connect have to wait, %s", self.port, error.strerror or error
         )
 
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            self._listener.go_on()
+
     def _wake_later(self) -> None:
         with self._changing:
-            if self._timer is not None and not self._closed and not self._timer_runs:
+            if self._timer is not None and not self._guests.is_closed and not self._timer_runs:
                 self._timer.start(RETRY_S)
                 self._timer_runs = True  # who begins it again before it is over puts it off, perhaps for ever
 
@@ -179,8 +181,7 @@ class TcpServer:
             self._timer_runs = False
             if self._timer is not None:
                 self._timer.over()
-            if self._listener is not None:
-                self._listener.go_on()
+            self._accept_again()
         threads_lack = self.worker is not None and not self._go_on(self.worker)
         if self._log.tell() or threads_lack:
             self._wake_later()
@@ -191,7 +192,7 @@ class TcpServer:
 
     def _welcome(self, fd: int, address: object) -> None:
         try:
-            client = Connection(fd, self)
+            client = Connection(fd, self._guests)
         except Exception:
             os.close(fd)
             raise
@@ -206,22 +207,11 @@ class TcpServer:
             for level, option, value in OPTIONS:
                 client.setsockopt(level, option, value)
             client.came_ns = monotonic_ns()
-            self._take_in(client)
+            self._guests.take_in(client)
         except BaseException:  # Ctrl+C too
             client.discard()
             raise
         log.debug("- connection from %s, fd %s", address, fd)
-
-    def _take_in(self, client: TcpClient) -> None:
-        with self._changing:
-            if self._closed or self._epoll is None:
-                client.discard()
-                return
-            stale = self.clients.pop(client.number, None)
-            if stale is not None:  # closed by its number, with os.close(); the number is another's now
-                Socket.detach(stale)
-            self.clients[client.number] = client
-            self._epoll.register(client.number, client.wanted)
 
     def turn_out(self, client: TcpClient) -> bool:
         """Close a client that has never spoken, to make room; False where it has just done so."""
@@ -231,27 +221,27 @@ class TcpServer:
         except OSError:
             pass  # BlockingIOError: it is silent; any other: it has gone
         self._warn("silent", "port %s: a client that never spoke is closed, others want its place", self.port)
-        self.drop(client, "others want its place", discard=True)
+        self._guests.drop(client, "others want its place", discard=True)
         return True
 
-    def guests(self) -> int:
+    def crowd(self) -> int:
         """How many clients are connected; those that have gone, and left messages for a threaded callback, too."""
-        gone = [c for c in self.worker.waiting() if not self._is_here(c)] if self.worker is not None else []
-        return len(self.clients) + len(gone)
+        waiting = self.worker.waiting() if self.worker is not None else []
+        return len(self.clients) + sum(not self._guests.are(client) for client in waiting)
 
     def _on_client(self, client: TcpClient, events: int) -> None:
         try:
             if events & WRITE:
                 client.flush()
             if events & (ERROR | HANGUP) and not events & READ:
-                self.drop(client, "the peer has gone", discard=True)
+                self._guests.drop(client, "the peer has gone", discard=True)
             elif events & READ and client.wanted & READ:  # not, where that has changed since the look
                 self._receive(client)
         except OSError as e:
-            self.drop(client, e.strerror or str(e), discard=True)
+            self._guests.drop(client, e.strerror or str(e), discard=True)
         except Exception as e:
             self._warn("serve", "port %s: a client could not be served, and is closed: %r", self.port, e)
-            self.drop(client, repr(e), discard=True)
+            self._guests.drop(client, repr(e), discard=True)
 
     def _receive(self, client: TcpClient) -> None:
         try:
@@ -268,12 +258,12 @@ class TcpServer:
             self._deliver(client, rest)
         reason = "a blank message" if data else "end of stream"
         if self.worker is None or not self.worker.leave(client, reason):
-            self.drop(client, reason)
+            self._guests.drop(client, reason)
 
     def _deliver(self, client: TcpClient, text: str) -> None:
         client.has_spoken = True
         if self.worker is None:
-            run_callback(self.callback, client, Message(text))
+            run_callback(self._callback, client, Message(text))
         elif not self.worker.put(client, Message(text)):
             self._no_thread()
 
@@ -287,66 +277,10 @@ class TcpServer:
         self._warn("thread", "port %s: no thread can be started for its callback, messages wait", self.port)
         self._wake_later()
 
-    # -- the clients' side -----------------------------------------------------------------------
-
-    def _is_here(self, client: TcpClient) -> bool:
-        return self.clients.get(client.number) is client
-
-    def has(self, client: TcpClient) -> bool:
-        """Whether the client is in the loop."""
-        with self._changing:
-            return self._is_here(client)
-
-    def update(self, client: TcpClient) -> None:
-        """Wait for what the client wants now."""
-        with self._changing:
-            if self._epoll is not None and self._is_here(client):
-                try:
-                    self._epoll.modify(client.number, client.wanted)
-                except (OSError, ValueError):
-                    return  # its end was interrupted, or that of the port, and will be done again
-
-    def _unwatch(self, client: TcpClient) -> None:
-        if self._epoll is not None and client.fileno() == client.number:
-            try:
-                self._epoll.unregister(client.number)
-            except (OSError, ValueError):
-                return  # that has been done before
-
-    def forget(self, client: TcpClient) -> None:
-        """Take the client out of the loop; its socket stays open. Twice is fine."""
-        with self._changing:
-            if self._is_here(client):
-                self._unwatch(client)
-                del self.clients[client.number]
-
-    def end(self, client: TcpClient) -> None:
-        """Take the client out of the loop and close its socket. Twice is fine."""
-        with self._changing:
-            here = self._is_here(client)
-            if here:
-                self._unwatch(client)
-            try:
-                Socket.close(client)
-            except OSError as e:
-                log.debug("- closed by its number before: %s", e)
-            if here:
-                del self.clients[client.number]  # last: until then close() finds it
-                if self._listener is not None:
-                    self._listener.go_on()  # there is a descriptor again
-
-    def drop(self, client: TcpClient, reason: str, discard: bool = False) -> None:
-        """Close the connection of one client; *discard* what waits to be sent to it."""
-        log.debug("closing client socket fd %s: %s", client.fileno(), reason)
-        if discard:
-            client.discard()
-        else:
-            client.close()
-
     def close(self) -> None:
         """Close the port and every connection. May be interrupted, and is done again then; twice is fine."""
         with self._changing:
-            self._closed = True
+            self._guests.is_closed = True
             self._leave_loop()
             for client in list(self.clients.values()):
                 client.discard()
@@ -355,7 +289,7 @@ class TcpServer:
             self.worker.close()
 
     def _leave_loop(self) -> None:
-        epoll = self._epoll
+        epoll = self._guests.epoll
         if epoll is None or epoll.closed or not self._dispatcher.has(epoll.fileno()):
             return
         try:
@@ -364,13 +298,11 @@ class TcpServer:
             return  # what was to add it, or has removed it, was interrupted
 
     def _close_own(self) -> None:
-        for own in (self._listener, self._timer, self._epoll):
+        for own in (self._listener, self._timer, self._guests.epoll):
             if own is not None:
                 own.close()
 
     def abandon(self) -> None:
         """Close the descriptors alone, in the child of a fork."""
-        for client in list(self.clients.values()):
-            Socket.close(client)
-        self.clients.clear()
+        self._guests.abandon()
         self._close_own()

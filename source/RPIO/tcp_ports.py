@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import arguments, errors
+from . import arguments, errors, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Ports:
         for server in list(self.servers):
             client = server.clients.get(fileno)
             if client is not None:
-                server.drop(client, "close_tcp_client()")
+                log.debug("closing client socket fd %s: close_tcp_client()", fileno)
+                client.close()
                 return
         raise errors.NoClientError(f"there is no TCP client with the number {fileno}")
 
@@ -78,7 +79,7 @@ class Ports:
         from .tcp_limits import most_clients
 
         servers = list(self.servers)
-        too_many = sum(server.guests() for server in servers) + 1 - most_clients()
+        too_many = sum(server.crowd() for server in servers) + 1 - most_clients()
         if too_many > 0:
             pairs = [(client, server) for server in servers for client in list(server.clients.values())]
             silent = [pair for pair in pairs if not pair[0].has_spoken]

@@ -29,9 +29,10 @@ MAY_IMPORT = {
     "tcp_client": {"dispatcher", "tcp_limits"},
     "tcp_turns": {"callbacks", "tcp_client", "tcp_limits"},
     "tcp_listener": {"dispatcher", "tcp_limits", "threads"},
-    "tcp": {"log", "callbacks", "dispatcher", "tcp_client", "tcp_limits", "tcp_listener", "tcp_turns"}
-    | {"threads", "_gpio"},
-    "tcp_ports": {"arguments", "dispatcher", "errors", "tcp", "tcp_client", "tcp_limits", "tcp_turns"},
+    "tcp_guests": {"log", "tcp_client", "tcp_listener"},
+    "tcp": {"log", "callbacks", "dispatcher", "threads", "_gpio"}
+    | {"tcp_client", "tcp_guests", "tcp_limits", "tcp_listener", "tcp_turns"},
+    "tcp_ports": {"arguments", "dispatcher", "errors", "log", "tcp", "tcp_client", "tcp_limits", "tcp_turns"},
     "numbering": LOW | {"arguments", "boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
     "pulses": LOW | {"log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},

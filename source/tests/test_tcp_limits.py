@@ -157,10 +157,10 @@ def test_messages_of_those_who_have_gone_count_until_they_are_handled(serve, con
             assert wait_until(lambda: all(c.has_spoken for c in server.clients.values()))
             for known in list(server.clients.values()):
                 known.discard()
-    assert server.guests() == 2 and not server.clients
+    assert server.crowd() == 2 and not server.clients
     assert connect(server).recv(1) == b""
     gate.release(2)
-    assert wait_until(lambda: server.guests() == 0)
+    assert wait_until(lambda: server.crowd() == 0)
 
 
 @contextlib.contextmanager
@@ -283,7 +283,7 @@ def test_an_exception_while_a_client_is_welcomed_is_that_clients_alone(
     if where == "made":
         monkeypatch.setattr(tcp, "Connection", failing(tcp.Connection))
     else:
-        monkeypatch.setattr(server, "_take_in", failing(server._take_in))
+        monkeypatch.setattr(server._guests, "take_in", failing(server._guests.take_in))
     with connect(server) as bad:
         assert bad.recv(1) == b""
     assert wait_until(lambda: len(os.listdir("/proc/self/fd")) == before)
@@ -379,8 +379,8 @@ def test_a_client_is_read_again_when_half_of_its_queue_is_left(gated, connect):
     assert wait_until(lambda: len(seen) == 1)
     begin = len(queue)  # the first message may have been taken before the last one came
     assert begin in (tcp_limits.QUEUE_MESSAGES - 1, tcp_limits.QUEUE_MESSAGES)
-    real, resumed = server.update, []
-    server.update = lambda c: (resumed.append(len(queue)), real(c)) if not c.paused else real(c)
+    real, resumed = server._guests.update, []
+    server._guests.update = lambda c: (resumed.append(len(queue)), real(c)) if not c.paused else real(c)
     for left in range(begin - 1, tcp_limits.QUEUE_MESSAGES // 2, -1):
         gate.release()
         assert wait_until(lambda left=left: len(queue) == left)
