@@ -8,7 +8,6 @@ from _collections_abc import Callable
 from _thread import RLock
 
 from .dispatcher import READ, WRITE
-from .tcp_limits import SEND_BUFFER_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,6 +93,8 @@ class TcpClient(Socket):
             TypeError: *data* is neither str nor bytes-like, as with any socket.
         """
         from errno import EBADF, ENOBUFS
+
+        from .tcp_limits import SEND_BUFFER_BYTES  # here: this module is loaded by who wants no port, too
 
         payload = bytes_of(data)
         with self._sending:
