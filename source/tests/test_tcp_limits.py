@@ -303,6 +303,20 @@ def test_a_port_needs_one_token_however_many_clients_come(serve, connect, board)
     assert board.dispatcher._last_token == before
 
 
+def test_a_port_lives_on_when_the_loop_can_register_nothing_more(serve, connect, board, monkeypatch):
+    server = serve(echo)
+    fds = len(os.listdir("/proc/self/fd"))
+
+    def full(*args):
+        raise OverflowError("number out of range")
+
+    monkeypatch.setattr(board.dispatcher, "add", full)
+    with pytest.raises(OverflowError):
+        board.add_tcp(0, echo, False, "127.0.0.1")
+    assert board.ports.servers == [server] and len(os.listdir("/proc/self/fd")) == fds
+    round_trip_s(connect(server))
+
+
 # -- back-pressure ------------------------------------------------------------------------------------------
 
 
