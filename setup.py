@@ -21,7 +21,7 @@ CORE = [
     "pwm_soft.c",
     "sysfs.c",
 ]
-MODULE = [f"module{part}.c" for part in ("", "_hot", "_regs", "_cdev", "_events", "_pwm", "_dma", "_whole")]
+MODULE = [f"module{part}.c" for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole")]
 """What knows Python; the core is plain C."""
 
 setup(

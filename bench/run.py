@@ -20,6 +20,7 @@ PARTS = {
     "pwm": "RPi.GPIO's software PWM",
     "startup": "the command rpio from start to end",
     "capture": "rpio capture at 50,000 edges a second",
+    "tcp": "a TCP client beside one that floods",
     "floors": "RPIO by itself",
 }
 

@@ -12,7 +12,7 @@ import threading
 import time
 
 import RPIO
-from RPIO import tcp
+from RPIO import tcp_listener
 
 __all__ = ["connect", "fresh_board", "meanwhile", "run_program", "settle"]
 
@@ -24,19 +24,20 @@ def fresh_board():
     RPIO.facade.new_board()
     RPIO.setwarnings(False)
     os.environ["RPIO_BACKEND"] = "sim:4B"
-    tcp.TcpServer._listen = staticmethod(_listen_anywhere)
+    tcp_listener.Listener.open = _open_anywhere
     _ports.clear()
 
 
 _ports = {}
-_listen = tcp.TcpServer._listen
+_open = tcp_listener.Listener.open
 
 
-def _listen_anywhere(host, port):
+def _open_anywhere(listener):
     """Open a free port in place of the one that the example says: 8080 may be taken where this runs."""
-    listener = _listen("127.0.0.1", 0)
-    _ports[port] = listener.getsockname()[1]
-    return listener
+    _, port = listener._address
+    listener._address = "127.0.0.1", 0
+    _ports[port] = _open(listener)
+    return _ports[port]
 
 
 class Client(socket.socket):

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .interrupts import EdgeCallback
     from .tcp import TcpServer
     from .tcp_client import TcpClient
+    from .tcp_ports import Ports
+    from .tcp_turns import Turns
     from .waves import Player
 
 IN_USE_WARNING = (
@@ -110,7 +112,7 @@ class Board:
             numbering, self._is_output, lambda: self._backend, self._lock, self.hardware_lines
         )
         self._pulse_makers: tuple[PulseChannels, Player] | None = None  # most programs need neither
-        self._servers: list[TcpServer] = []
+        self._ports: Ports | None = None  # made with the first
         self._hooked = getattr(self, "_hooked", False)  # new_board() begins again with the same object
 
     # -- opening and closing ---------------------------------------------------------------------
@@ -126,7 +128,7 @@ class Board:
         elif not isinstance(spec, backends.Backend):
             raise TypeError(f"the backend is a word such as 'sim', or a Backend, not {spec!r}")
         with self._lock:
-            if self.is_waiting or self._directions or self._taken or self._watched or self._servers:
+            if self.is_waiting or self._directions or self._taken or self._watched or self.has_ports:
                 raise RuntimeError("the board is in use: choose the backend before the first line is set up")
             self.close()
             if isinstance(spec, str):
@@ -196,9 +198,8 @@ class Board:
         if self._dispatcher is not None:
             self._dispatcher.abandon()
             self._dispatcher = None
-        for server in self._servers:
-            server.abandon()
-        self._servers.clear()
+        if self._ports is not None:
+            self._ports.abandon()
         self._watched.forget()
         self._owned.clear()
         self._taken.clear()
@@ -218,8 +219,9 @@ class Board:
         with self._lock:
             self.end_pulses()
             self.hardware_lines.close()
-            workers = self._watched.workers()
-            workers += [server.worker for server in self._servers if server.worker]
+            workers: list[Worker | Turns] = [*self._watched.workers()]
+            if self._ports is not None:
+                workers += self._ports.workers()
             self._close_interrupts()
             dispatcher, self._dispatcher = self._dispatcher, None
             backend, self._backend = self._backend, None
@@ -656,49 +658,39 @@ class Board:
 
     # -- TCP -------------------------------------------------------------------------------------
 
+    @property
+    def ports(self) -> Ports:
+        """The TCP ports; made on first use."""
+        with self._lock:
+            if self._ports is None:
+                from .tcp_ports import Ports
+
+                self._ports = Ports(lambda: self.dispatcher, self._lock)
+            return self._ports
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether a TCP port is open."""
+        return self._ports is not None and bool(self._ports.servers)
+
     def add_tcp(self, port: int, callback: Callable[..., object], threaded: bool, host: str) -> TcpServer:
         """Open a port. See RPIO.add_tcp_callback()."""
-        from .tcp import TcpServer, check_address
-
-        arguments.check_callback(
-            callback,
-            "socket, message",
-            "Parameter must be callable" if callback is not None else "No callback",
-        )
-        arguments.check_parameters(callback, "socket, message")
-        check_address(host, port)
-        server = TcpServer(self.dispatcher, port, callback, threaded, host)
-        self._servers.append(server)
-        return server
+        return self.ports.add(port, callback, threaded, host)
 
     def tcp_clients(self, port: int | None) -> list[TcpClient]:
         """The clients that are connected. See RPIO.tcp_clients()."""
-        servers = list(self._servers)
-        if port is not None:
-            number = arguments.integer("port", port)
-            servers = [server for server in servers if server.port == number]
-            if not servers:
-                raise errors.NotWatchedError(
-                    f"there is no TCP callback on port {number}", hint="add one with add_tcp_callback()"
-                )
-        return [client for server in servers for client in list(server.clients.values())]
+        return self.ports.clients(port)
 
     def close_tcp_client(self, fileno: int) -> None:
         """Close the connection of one TCP client."""
-        fileno = arguments.integer("fileno", fileno)
-        for server in self._servers:
-            client = server.clients.get(fileno)
-            if client is not None:
-                server.drop(client, "close_tcp_client()")
-                return
-        raise errors.NoClientError(f"there is no TCP client with the number {fileno}")
+        self.ports.close_client(fileno)
 
     # -- the loop --------------------------------------------------------------------------------
 
     def wait(self, threaded: bool) -> None:
         """Run the loop, here or in a thread; in a thread, nothing changes where it runs already."""
         if not threaded:
-            if not self.is_waiting and not self._servers and not self.dispatcher.has_handlers:
+            if not self.is_waiting and not self.has_ports and not self.dispatcher.has_handlers:
                 log.warning(
                     "wait_for_interrupts() has nothing to wait for: no callback has been added, and no TCP port"
                 )
@@ -723,15 +715,10 @@ class Board:
         """Close all TCP ports and connections and remove the callbacks of add_interrupt()."""
         log.debug("Cleaning up interfaces...")
         with self._lock:
-            servers = list(self._servers)
             _do_all(
-                *[lambda server=server: self._close_server(server) for server in servers],
+                self._ports.close if self._ports is not None else lambda: None,
                 *[lambda line=line: self._watched.remove(line, Subscription) for line in self._watched],
             )
-
-    def _close_server(self, server: TcpServer) -> None:
-        server.close()
-        self._servers = [other for other in self._servers if other is not server]
 
     def _close_interrupts(self) -> None:
         _do_all(

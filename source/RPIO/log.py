@@ -6,8 +6,13 @@ DEBUG message either, so those are dropped here; a warning is worth the import.
 """
 
 import sys
+from time import monotonic_ns
 
 from . import threads
+
+LINES_A_MINUTE = 3
+"""Of one kind, where others decide how often it happens: enough to see what goes on, and 1 MB a day at most."""
+MINUTE_NS = 60_000_000_000
 
 
 def debug(message: str, *args: object) -> None:
@@ -32,6 +37,46 @@ def warning(message: str, *args: object) -> None:
     import logging
 
     threads.at_home(logging.getLogger("RPIO").warning, message, *args)
+
+
+class Sparing:
+    """Warnings that a stranger can bring about as often as he likes: LINES_A_MINUTE of each kind, and how many more.
+
+    For one thread. A handler of the program's that fails is its own affair: nothing is raised here.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[int]] = {}  # kind -> [when its minute began, how many there were since]
+        self._last: dict[str, str] = {}  # kind -> the last one that was left out
+
+    def warning(self, kind: str, message: str, *args: object) -> bool:
+        """Log it, or count it; whether tell() has something to say later."""
+        self.tell()
+        minute = self._kinds.setdefault(kind, [monotonic_ns(), 0])
+        minute[1] += 1
+        if minute[1] <= LINES_A_MINUTE:
+            self._log(message, *args)
+        else:
+            self._last[kind] = message % args
+        return bool(self._last)
+
+    def tell(self) -> bool:
+        """Log how many more there were of the kinds whose minute is over; whether others wait."""
+        now_ns = monotonic_ns()
+        for kind, (since_ns, count) in list(self._kinds.items()):
+            if now_ns - since_ns >= MINUTE_NS:
+                del self._kinds[kind]
+                last = self._last.pop(kind, "")
+                if last:
+                    self._log("%s ... and %s more in the last minute", last, f"{count - LINES_A_MINUTE:,}")
+        return bool(self._last)
+
+    @staticmethod
+    def _log(message: str, *args: object) -> None:
+        try:
+            warning(message, *args)
+        except Exception as e:
+            say(f"RPIO: {message % args} (and logging it failed: {e!r})")
 
 
 def say(text: str) -> None:

@@ -7,41 +7,59 @@ stream, close the connection. There is no framing, no greeting and no authentica
 A client can be slow, silent or dead without anybody else noticing. Sending never blocks: what the kernel
 does not take at once waits in a buffer of the client, and while anything waits there the client is not read
 any more, so that one who sends without reading only stops himself. A client whose buffer is full, or whose
-host has gone, is closed.
+host has gone, is closed. How much clients may have, all together, is in tcp_limits.
+
+The descriptors of a port are in an epoll of its own, which the loop watches as one. Each time the loop comes by, the
+port handles one message: that of the client who was served longest ago. So clients take turns, edges come in between,
+and a stop() leaves the messages that have not been read where they are, in the kernel. (Linux nests epolls five deep,
+and this is the third: the loop's own still fits into another loop's, and that into one more.)
+
+What may be interrupted by an exception of a signal handler stands in its book (Ports.servers, Guests.clients) first and
+leaves it last, and each step in between may be done twice.
 
 Source: the documentation of RPIO 0.10, "TCP Socket Interrupts".
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
-from _thread import RLock
+from collections import deque
+from time import monotonic_ns
 
 from . import log, threads
-from .callbacks import Worker, run_callback
+from .callbacks import run_callback
 from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher
-from .tcp_client import Message, TcpClient
+from .tcp_client import MSG_DONTWAIT, Message, TcpClient
+from .tcp_guests import Guests
+from .tcp_limits import (
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    KEEPALIVE_PROBES,
+    MESSAGE_BYTES,
+    READY_AT_ONCE,
+    RETRY_S,
+    SEND_TIMEOUT_MS,
+)
+from .tcp_listener import Listener, Socket
+from .tcp_turns import Turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._gpio import Timer
     from .tcp_client import Callback
 
-    Socket = socket.socket
-else:
-    # The loop watches it; where a program has put others in its place, greenlets wait for those.
-    Socket = threads.original("socket", "socket")
 
-MESSAGE_BYTES = 1024
-"""What one receive takes at most, as in the original."""
-MAX_CLIENTS = 1024
-"""Connections of one port; one more is closed at once."""
-ACCEPTS_PER_TURN = 64
-BACKLOG = 128
-KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 3
-SEND_TIMEOUT_MS = 60_000
-"""TCP_USER_TIMEOUT: how long data may stay unacknowledged before the client counts as dead."""
+OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS),
+)
 WHITE_SPACE = " \t\n\r\x0b\x0c"
 
 
@@ -50,121 +68,184 @@ class Connection(TcpClient, Socket):
 
 
 class TcpServer:
-    """A listening port on a Dispatcher."""
+    """A listening port on a Dispatcher; open() opens it.
+
+    *make_room* says whether there is room for one more client.
+    """
 
     def __init__(
-        self, dispatcher: Dispatcher, port: int, callback: Callback, threaded: bool, host: str = "0.0.0.0"
+        self,
+        dispatcher: Dispatcher,
+        port: int,
+        callback: Callback,
+        threaded: bool,
+        make_room: Callable[[], bool],
     ) -> None:
         self._dispatcher = dispatcher
-        self.callback = callback
-        self.worker = Worker(callback, f"RPIO port {port}", self._resume) if threaded else None
-        self.clients: dict[int, TcpClient] = {}
-        self._changing = RLock()  # over clients, their registrations, and _closed
-        self._closed = False
-        self._listener = self._listen(host, port)
-        self.port: int = self._listener.getsockname()[1]
-        self._spare_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        dispatcher.add(self._listener.fileno(), self._on_listener)
-        log.debug("Socket server started at port %s and callback added.", self.port)
+        self.port = port
+        self._callback = callback
+        self._make_room = make_room
+        self._guests = Guests(callback, self._accept_again)
+        self.clients = self._guests.clients
+        self._changing = self._guests.lock
+        self.worker = Turns(callback, f"RPIO port {port}", self._guests) if threaded else None
+        self._listener: Listener | None = None
+        self._timer: Timer | None = None
+        self._timer_runs = False
+        self._ready: deque[tuple[TcpClient, int]] = deque()  # by turns; with the events of the last look
+        self._turn = 0
+        self._log = log.Sparing()
 
-    @staticmethod
-    def _listen(host: str, port: int) -> socket.socket:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = Socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen(BACKLOG)
-            listener.setblocking(False)
-        except OSError as e:
-            listener.close()
-            raise explain_bind(e, host, port) from None
-        except BaseException:
-            listener.close()
-            raise
-        return listener
+    def open(self, host: str) -> None:
+        """Listen. Where that fails, close() closes what is open already.
+
+        Raises:
+            OSError: the port is in use or not allowed, the address is not this machine's; no descriptor is left.
+        """
+        from ._gpio import Timer
+
+        with self._changing:
+            self._guests.epoll = epoll = threads.original("select", "epoll")()
+            self._timer = timer = Timer()  # now, for it is wanted when there is no descriptor left
+            self._listener = listener = Listener(epoll, host, self.port)
+            self.port = listener.open()
+            epoll.register(timer.fileno(), READ)
+            self._dispatcher.add(epoll.fileno(), self._on_ready)
+        log.debug("Socket server started at port %s and callback added.", self.port)
 
     # -- the loop's side -------------------------------------------------------------------------
 
-    def _on_listener(self, events: int) -> None:
-        for _ in range(ACCEPTS_PER_TURN):
-            try:
-                fd, address = _accept(self._listener)
-            except BlockingIOError:
+    def _on_ready(self, events: int) -> None:
+        if not self._ready:
+            self._look()
+        while self._ready:
+            client, what = self._ready.popleft()
+            if self._guests.are(client):
+                self._turn += 1
+                client.turn = self._turn
+                self._on_client(client, what)
                 return
-            except OSError as e:
-                if e.errno not in (errno.EMFILE, errno.ENFILE):
-                    log.warning("port %s: a connection could not be accepted: %s", self.port, e)
+
+    def _look(self) -> None:
+        """See who is ready, and welcome those who are new."""
+        with self._changing:
+            listener, timer = self._listener, self._timer
+            if self._guests.is_closed or self._guests.epoll is None or timer is None or listener is None:
+                return
+            found = dict(self._guests.epoll.poll(0, READY_AT_ONCE))
+            is_over = found.pop(timer.fileno(), 0)
+            has_new = found.pop(listener.fileno(), 0)
+            here = [(self.clients[fd], what) for fd, what in found.items() if fd in self.clients]
+        self._ready.extend(sorted(here, key=lambda pair: pair[0].turn))
+        if is_over:
+            self._on_timer()
+        if has_new:
+            self._accept(listener)
+
+    def _accept(self, listener: Listener) -> None:
+        try:
+            for fd, address in listener.accept():
+                try:
+                    self._welcome(fd, address)
+                except Exception as e:  # whatever it is, the others are served
+                    self._warn("welcome", "port %s: %s could not be served: %r", self.port, address, e)
+                if self._guests.is_closed:
                     return
-                self._refuse_one(e)
-                continue
-            self._welcome(Socket(fileno=fd), address)
-
-    def _refuse_one(self, error: OSError) -> None:
-        """Out of descriptors: use the spare one to accept and close, or epoll would report it for ever."""
-        log.warning("port %s: connection refused, %s", self.port, error.strerror)
-        self._close_spare()
-        try:
-            os.close(_accept(self._listener)[0])
         except OSError as e:
-            log.debug("- the refused connection has gone: %s", e)
-        try:
-            self._spare_fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as e:
-            log.debug("- no spare descriptor: %s", e)  # another thread was faster
+            self._rest(listener, e)
 
-    def _close_spare(self) -> None:
-        spare, self._spare_fd = self._spare_fd, -1
-        if spare >= 0:
-            os.close(spare)
+    def _rest(self, listener: Listener, error: OSError) -> None:
+        """Accept nobody until a client leaves, or for RETRY_S: no descriptor or no memory is left for the next one."""
+        with self._changing:
+            if self._guests.is_closed:
+                return
+            listener.rest()
+        self._wake_later()
+        self._warn(
+            "accept", "port %s: those who connect have to wait, %s", self.port, error.strerror or error
+        )
 
-    def _welcome(self, connection: socket.socket, address: object) -> None:
-        if len(self.clients) >= MAX_CLIENTS:
-            log.warning("port %s: %s refused, %s clients are connected", self.port, address, MAX_CLIENTS)
-            connection.close()
-            return
-        connection.setblocking(False)
-        for level, option, value in (
-            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES),
-            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS),
-        ):
-            connection.setsockopt(level, option, value)
-        client = Connection(connection.detach(), self)
+    def _accept_again(self) -> None:
+        if self._listener is not None:
+            self._listener.go_on()
+
+    def _wake_later(self) -> None:
+        with self._changing:
+            if self._timer is not None and not self._guests.is_closed and not self._timer_runs:
+                self._timer.start(RETRY_S)
+                self._timer_runs = True  # who begins it again before it is over puts it off, perhaps for ever
+
+    def _on_timer(self) -> None:
+        """Try again what did not go, and say what has not been said."""
+        with self._changing:
+            self._timer_runs = False
+            if self._timer is not None:
+                self._timer.over()
+            self._accept_again()
+        threads_lack = self.worker is not None and not self._go_on(self.worker)
+        if self._log.tell() or threads_lack:
+            self._wake_later()
+
+    def _warn(self, kind: str, message: str, *args: object) -> None:
+        if self._log.warning(kind, message, *args):
+            self._wake_later()
+
+    def _welcome(self, fd: int, address: object) -> None:
         try:
+            client = Connection(fd, self._guests)
+        except Exception:
+            os.close(fd)
+            raise
+        try:
+            if not self._make_room():
+                self._warn(
+                    "full", "port %s: %s refused, all who are connected have spoken", self.port, address
+                )
+                client.discard()
+                return
             client.setblocking(False)
-            fd = client.fileno()
-            with self._changing:
-                if self._closed:
-                    client.discard()
-                    return
-                self._dispatcher.add(fd, lambda events: self._on_client(client, events))
-                self.clients[fd] = client
+            for level, option, value in OPTIONS:
+                client.setsockopt(level, option, value)
+            client.came_ns = monotonic_ns()
+            self._guests.take_in(client)
         except BaseException:  # Ctrl+C too
             client.discard()
             raise
         log.debug("- connection from %s, fd %s", address, fd)
+
+    def turn_out(self, client: TcpClient) -> bool:
+        """Close a client that has never spoken, to make room; False where it has just done so."""
+        try:
+            if client.recv(1, socket.MSG_PEEK | MSG_DONTWAIT):
+                return False
+        except OSError:
+            pass  # BlockingIOError: it is silent; any other: it has gone
+        self._warn("silent", "port %s: a client that never spoke is closed, others want its place", self.port)
+        self._guests.drop(client, "others want its place", discard=True)
+        return True
+
+    def crowd(self) -> int:
+        """How many clients are connected; those that have gone, and left messages for a threaded callback, too."""
+        waiting = self.worker.waiting() if self.worker is not None else []
+        return len(self.clients) + sum(not self._guests.are(client) for client in waiting)
 
     def _on_client(self, client: TcpClient, events: int) -> None:
         try:
             if events & WRITE:
                 client.flush()
             if events & (ERROR | HANGUP) and not events & READ:
-                self.drop(client, "the peer has gone", discard=True)
-            elif events & (READ | ERROR | HANGUP):
+                self._guests.drop(client, "the peer has gone", discard=True)
+            elif events & READ and client.wanted & READ:  # not, where that has changed since the look
                 self._receive(client)
         except OSError as e:
-            self.drop(client, e.strerror or str(e), discard=True)
+            self._guests.drop(client, e.strerror or str(e), discard=True)
+        except Exception as e:
+            self._warn("serve", "port %s: a client could not be served, and is closed: %r", self.port, e)
+            self._guests.drop(client, repr(e), discard=True)
 
     def _receive(self, client: TcpClient) -> None:
-        if self.worker is not None and self.worker.full:
-            self._pause()
-            return
         try:
-            data = client.recv(MESSAGE_BYTES)
+            data = client.recv(MESSAGE_BYTES, MSG_DONTWAIT)
         except BlockingIOError:
             return
         if data.strip():
@@ -175,105 +256,53 @@ class TcpServer:
         rest = client._decoder.decode(b"", final=True)
         if rest:
             self._deliver(client, rest)
-        self.drop(client, "a blank message" if data else "end of stream")
+        reason = "a blank message" if data else "end of stream"
+        if self.worker is None or not self.worker.leave(client, reason):
+            self._guests.drop(client, reason)
 
     def _deliver(self, client: TcpClient, text: str) -> None:
+        client.has_spoken = True
         if self.worker is None:
-            run_callback(self.callback, client, Message(text))
+            run_callback(self._callback, client, Message(text))
         elif not self.worker.put(client, Message(text)):
-            self.drop(client, "the port is closed")
+            self._no_thread()
 
-    def _pause(self) -> None:
-        """The threaded callback is behind: read nobody until it has caught up, so that nothing is lost."""
-        log.debug("- port %s: the callback is behind, not reading", self.port)
-        self._set_paused(True)
-        if self.worker is None or not self.worker.full:
-            self._resume()  # it caught up while the pause was being set
+    def _go_on(self, worker: Turns) -> bool:
+        gone_on = worker.go_on()
+        if not gone_on:
+            self._no_thread()
+        return gone_on
 
-    def _set_paused(self, paused: bool) -> None:
-        for client in list(self.clients.values()):
-            client.paused = paused
-            self.update(client)
-
-    def _resume(self) -> None:
-        """The worker's thread has emptied its queue by half."""
-        self._set_paused(False)
-
-    # -- the clients' side -----------------------------------------------------------------------
-
-    def update(self, client: TcpClient) -> None:
-        """Wait for what the client wants now."""
-        fd = client.fileno()
-        with self._changing:
-            if self.clients.get(fd) is client:
-                self._dispatcher.modify(fd, client.wanted)
-
-    def forget(self, client: TcpClient) -> None:
-        """Take the client out of the loop; its socket stays open."""
-        fd = client.fileno()
-        with self._changing:
-            if fd >= 0 and self.clients.get(fd) is client:
-                del self.clients[fd]
-                self._dispatcher.remove(fd)
-
-    def has(self, client: TcpClient) -> bool:
-        """Whether the client is in the loop."""
-        with self._changing:
-            return self.clients.get(client.fileno()) is client
-
-    def drop(self, client: TcpClient, reason: str, discard: bool = False) -> None:
-        """Close the connection of one client; *discard* what waits to be sent to it."""
-        log.debug("closing client socket fd %s: %s", client.fileno(), reason)
-        if discard:
-            client.discard()
-        else:
-            client.close()
+    def _no_thread(self) -> None:
+        self._warn("thread", "port %s: no thread can be started for its callback, messages wait", self.port)
+        self._wake_later()
 
     def close(self) -> None:
-        """Close the port and every connection. Twice is fine."""
+        """Close the port and every connection. May be interrupted, and is done again then; twice is fine."""
         with self._changing:
-            self._closed = True
-            if self._listener.fileno() >= 0:
-                self._dispatcher.remove(self._listener.fileno())
-                self._listener.close()
-                self._close_spare()
-            clients = list(self.clients.values())
-        for client in clients:
-            client.discard()
+            self._guests.is_closed = True
+            self._leave_loop()
+            for client in list(self.clients.values()):
+                client.discard()
+            self._close_own()
         if self.worker is not None:
             self.worker.close()
 
+    def _leave_loop(self) -> None:
+        epoll = self._guests.epoll
+        if epoll is None or epoll.closed or not self._dispatcher.has(epoll.fileno()):
+            return
+        try:
+            self._dispatcher.remove(epoll.fileno())
+        except FileNotFoundError:
+            return  # what was to add it, or has removed it, was interrupted
+
+    def _close_own(self) -> None:
+        for own in (self._listener, self._timer, self._guests.epoll):
+            if own is not None:
+                own.close()
+
     def abandon(self) -> None:
         """Close the descriptors alone, in the child of a fork."""
-        for client in list(self.clients.values()):
-            Socket.close(client)
-        self.clients.clear()
-        self._listener.close()
-        self._close_spare()
-
-
-def _accept(listener: socket.socket) -> tuple[int, object]:
-    """The descriptor of a new connection; accept() would make a socket of it, of whoever has replaced them."""
-    return listener._accept()  # type: ignore[attr-defined, no-any-return]
-
-
-def explain_bind(error: OSError, host: str, port: int) -> OSError:
-    """The same error of bind(2), saying which port and what to do."""
-    where = f"port {port} on {host}"
-    advice = {
-        errno.EADDRINUSE: f"{where} is in use already (see: ss -ltnp 'sport = :{port}')",
-        errno.EACCES: f"{where} may not be opened: ports below 1024 are for root, choose a higher one",
-        errno.EADDRNOTAVAIL: f"{host} is no address of this machine (see: ip address)",
-    }
-    number = error.errno if error.errno is not None else errno.EINVAL
-    return type(error)(number, advice.get(number, f"{where}: {error.strerror or error}"))
-
-
-def check_address(host: str, port: int) -> None:
-    """Raise for what is no host or no TCP port; port 0 lets the kernel choose."""
-    if not isinstance(host, str):
-        raise TypeError(f"host must be an address such as '127.0.0.1', not {type(host).__name__}")
-    if not isinstance(port, int):
-        raise TypeError(f"port must be an int from 0 to 65535, not {type(port).__name__}")
-    if not 0 <= port <= 65535:
-        raise ValueError(f"port must be from 0 to 65535, not {port}")
+        self._guests.abandon()
+        self._close_own()

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
             """Whether the client is in the loop."""
 
         def forget(self, client: TcpClient) -> None:
-            """Take the client out of the loop."""
+            """Take the client out of the loop; its socket stays open."""
+
+        def end(self, client: TcpClient) -> None:
+            """Take the client out of the loop and close its socket."""
 
         def drop(self, client: TcpClient, reason: str, discard: bool = False) -> None:
             """Close the connection."""
@@ -35,9 +38,9 @@ else:
     Socket = object  # tcp.Connection is a socket, too
 
 Callback = Callable[["TcpClient", "Message"], object]
-SEND_BUFFER_BYTES = 1 << 20
-"""What may wait for one client."""
-MSG_NOSIGNAL = 0x4000
+Bytes = str | bytes | bytearray | memoryview
+"""What may be sent; others that are bytes-like (array.array, say) too."""
+MSG_DONTWAIT, MSG_NOSIGNAL = 0x40, 0x4000
 """Of send(2); Linux, include/linux/socket.h."""
 
 
@@ -57,7 +60,7 @@ class Message(str):
 class TcpClient(Socket):
     """The connection that a TCP callback gets: a socket whose send() takes str and never blocks.
 
-    ``send()`` and ``sendall()`` accept str (sent as UTF-8) and bytes from any thread. ``close()`` is
+    ``send()`` and ``sendall()`` accept str (sent as UTF-8) and whatever has bytes, from any thread. ``close()`` is
     ``RPIO.close_tcp_client(client.fileno())``. ``RPIO.tcp_clients()`` returns all that are connected.
     """
 
@@ -65,9 +68,15 @@ class TcpClient(Socket):
         self._server = server
         self._unsent = bytearray()
         self._sending = RLock()
-        self.paused = False
         self._closing = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.number = fd
+        """The descriptor under which the loop knows it, which fileno() does not tell any more when it is closed."""
+        self.came_ns = 0
+        self.has_spoken = False
+        self.turn = 0
+        """When it was served last: a number that grows with each turn of its port."""
+        self.paused = False
         super().__init__(fileno=fd)
 
     @property
@@ -75,16 +84,19 @@ class TcpClient(Socket):
         """The callback of its port."""
         return self._server.callback
 
-    def send(self, data: str | bytes, flags: int = 0, /) -> int:  # type: ignore[override]
+    def send(self, data: Bytes, flags: int = 0, /) -> int:  # type: ignore[override]
         """Send all of *data*, now or as the client reads it, and return its length in bytes. Never blocks.
 
         Raises:
             OSError: ENOBUFS, more than SEND_BUFFER_BYTES would wait for this client (it is closed);
                 EBADF: it is closed; EPIPE, ECONNRESET: the peer has gone.
+            TypeError: *data* is neither str nor bytes-like, as with any socket.
         """
         from errno import EBADF, ENOBUFS
 
-        payload = data.encode() if isinstance(data, str) else bytes(data)
+        from .tcp_limits import SEND_BUFFER_BYTES  # here: this module is loaded by who wants no port, too
+
+        payload = bytes_of(data)
         with self._sending:
             if self._closing or self.fileno() < 0:
                 raise OSError(EBADF, "the connection is closed")
@@ -99,21 +111,22 @@ class TcpClient(Socket):
                 self._server.update(self)
         return len(payload)
 
-    def sendall(self, data: str | bytes, flags: int = 0, /) -> None:  # type: ignore[override]
+    def sendall(self, data: Bytes, flags: int = 0, /) -> None:  # type: ignore[override]
         """As send()."""
         self.send(data, flags)
 
     def _send_now(self, payload: bytes | bytearray, flags: int = 0) -> int:
         try:
-            return super().send(payload, flags | MSG_NOSIGNAL)
+            return super().send(payload, flags | MSG_NOSIGNAL | MSG_DONTWAIT)
         except BlockingIOError:
             return 0
 
     def flush(self) -> None:
         """Send what waits, as much as the kernel takes. Called by the loop."""
         with self._sending:
-            del self._unsent[: self._send_now(self._unsent)]
-            if self._closing and not self._unsent:
+            unsent = self._unsent
+            del unsent[: self._send_now(unsent)]
+            if self._closing and not unsent:
                 self.discard()
             else:
                 self._server.update(self)
@@ -122,6 +135,15 @@ class TcpClient(Socket):
     def wanted(self) -> int:
         """The epoll events to wait for: writing while something waits to be sent, else reading."""
         return WRITE if self._unsent else 0 if self.paused else READ
+
+    def detach(self) -> int:
+        """Give the connection away: the port forgets it, and the caller closes the descriptor that is returned.
+
+        What still waits to be sent is dropped. The descriptor does not block, as it was.
+        """
+        self._unsent = bytearray()
+        self._server.forget(self)
+        return super().detach()
 
     def close(self) -> None:
         """Close the connection as soon as all that was sent has gone; a second close() does not wait for that."""
@@ -134,6 +156,16 @@ class TcpClient(Socket):
 
     def discard(self) -> None:
         """Close the connection now; what waits to be sent is dropped. Twice is fine."""
-        self._unsent.clear()
-        self._server.forget(self)
-        super().close()
+        self._unsent = bytearray()  # another one: this may be in the middle of being sent
+        self._server.end(self)
+
+
+def bytes_of(data: Bytes) -> bytes:
+    """What there is to send. A number is refused: bytes(5) would be five zeros."""
+    if isinstance(data, str):
+        return data.encode()
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"a str or a bytes-like object is required, not '{type(data).__name__}'") from None
+    return view.tobytes()

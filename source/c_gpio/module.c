@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * module.c - RPIO._gpio: the core as Python sees it. It and its parts are the only files that know Python: module_hot.c
- * has output() and input(), module_regs.c, module_cdev.c and module_events.c what backends and the loop are made of, module_whole.c too,
- * module_pwm.c and module_dma.c pulses.
+ * has output() and input(), module_regs.c, module_cdev.c, module_events.c and module_timer.c what backends and the loop
+ * are made of, module_pwm.c and module_dma.c pulses, module_whole.c what signal handlers may not come between.
  */
 #include "module.h"
 
 static int module_exec(PyObject *module)
 {
     static int (*const parts[])(PyObject *) = {
-        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_pwm, rpio_add_dma, rpio_add_whole,
+        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_pwm, rpio_add_dma, rpio_add_whole,
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i](module) < 0)

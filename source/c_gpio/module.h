@@ -100,6 +100,7 @@ int rpio_add_regs(PyObject *module);
 int rpio_add_hot(PyObject *module);
 int rpio_add_cdev(PyObject *module);
 int rpio_add_events(PyObject *module);
+int rpio_add_timer(PyObject *module);
 int rpio_add_pwm(PyObject *module);
 int rpio_add_dma(PyObject *module);
 int rpio_add_whole(PyObject *module);

@@ -17,6 +17,7 @@ from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
+from tcp_peers import connect, serve  # noqa: F401  # fixtures
 
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):  # what programs print is compared
     os.environ.pop(name, None)

@@ -487,7 +487,7 @@ def test_a_wrong_name_closes_nothing(board, sim):
         board.use("nonsense")
     with pytest.raises(RuntimeError, match="in use"):
         board.use("sim")  # a port is open
-    assert board._servers[0].port == port
+    assert [server.port for server in board.ports.servers] == [port]
 
 
 def test_a_backend_of_ones_own_needs_no_pi(sim):

@@ -27,8 +27,14 @@ MAY_IMPORT = {
     "green": {"dispatcher", "threads", "_gpio"},
     "undoing": NOTHING,
     "interrupts": {"errors", "log", "model", "callbacks", "dispatcher", "threads", "undoing", "_gpio"},
-    "tcp": {"log", "callbacks", "dispatcher", "tcp_client", "threads"},
-    "tcp_client": {"dispatcher"},
+    "tcp_limits": NOTHING,
+    "tcp_client": {"dispatcher", "tcp_limits"},
+    "tcp_turns": {"callbacks", "tcp_client", "tcp_limits"},
+    "tcp_listener": {"dispatcher", "tcp_limits", "threads"},
+    "tcp_guests": {"log", "tcp_client", "tcp_listener"},
+    "tcp": {"log", "callbacks", "dispatcher", "threads", "_gpio"}
+    | {"tcp_client", "tcp_guests", "tcp_limits", "tcp_listener", "tcp_turns"},
+    "tcp_ports": {"arguments", "dispatcher", "errors", "log", "tcp", "tcp_client", "tcp_limits", "tcp_turns"},
     "numbering": LOW | {"arguments", "boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
     "pulses": LOW
@@ -62,6 +68,8 @@ MAY_IMPORT = {
         "log",
         "tcp",
         "tcp_client",
+        "tcp_ports",
+        "tcp_turns",
         "threads",
         "_gpio",
     }

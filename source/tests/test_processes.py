@@ -144,7 +144,7 @@ def test_after_ctrl_c_nothing_of_the_program_is_left_in_it():
         except KeyboardInterrupt:
             RPIO.cleanup()
         from RPIO.facade import board
-        assert not board._watched and not board._servers and not board._directions
+        assert not board._watched and not board.has_ports and not board._directions
         board.close()
         assert set(os.listdir("/proc/self/fd")) == before, (os.listdir("/proc/self/fd"), before)
         print([t.name for t in threading.enumerate() if t.name != "MainThread"])
@@ -246,7 +246,7 @@ def test_the_child_of_a_fork_keeps_levels_and_drops_the_rest():
         from RPIO.facade import board
         pid = os.fork()
         if pid == 0:
-            assert not board._watched and not board._servers and board._dispatcher is None
+            assert not board._watched and not board.has_ports and board._dispatcher is None
             sockets = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
                        if os.path.exists(f"/proc/self/fd/{fd}")]
             assert not [s for s in sockets if s.startswith("socket") or "eventpoll" in s], sockets

@@ -4,57 +4,16 @@
 import contextlib
 import errno
 import os
-import resource
 import select
 import socket
 import struct
 import threading
-import time
 
 import pytest
 
 from RPIO import tcp
-from support import new_threads, pump, raises, wait_until
-
-
-@pytest.fixture
-def serve(board):
-    """Open a port for a callback; returns the server. The loop runs in a thread."""
-
-    def open_port(callback, threaded=False, loop=True):
-        server = board.add_tcp(0, callback, threaded, "127.0.0.1")
-        if loop and not board.dispatcher.running:
-            board.wait(True)
-        return server
-
-    return open_port
-
-
-@pytest.fixture
-def connect():
-    """Connect to a server; every connection is closed at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def open_connection(server, timeout_s=5):
-            return stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout_s))
-
-        yield open_connection
-
-
-def echo(client, message):
-    client.send(f"echo: {message}\n")
-
-
-def receive(connection, want):
-    """Read until *want* bytes have come, or the end."""
-    data = b""
-    while len(data) < want:
-        part = connection.recv(65536)
-        if not part:
-            break
-        data += part
-    return data
-
+from support import LIMIT_S, new_threads, pump, raises, wait_until
+from tcp_peers import echo, receive, round_trip_s
 
 # -- messages -----------------------------------------------------------------------------------------------
 
@@ -176,13 +135,6 @@ def test_a_hundred_clients_at_once(serve, connect):
     assert len(server.clients) == 100
 
 
-def round_trip_s(connection):
-    start = time.monotonic()
-    connection.sendall(b"ping")
-    assert receive(connection, 11) == b"echo: ping\n"
-    return time.monotonic() - start
-
-
 def test_a_client_that_never_reads_delays_nobody(serve, connect):
     server = serve(echo)
     deaf, good = connect(server), connect(server)
@@ -262,8 +214,10 @@ def test_a_dead_host_is_noticed_in_the_end(serve, connect):
     assert wait_until(lambda: clients)
     option = clients[0].getsockopt
     assert option(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-    assert option(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == tcp.KEEPALIVE_IDLE_S
-    assert option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == tcp.SEND_TIMEOUT_MS
+    assert option(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+    assert option(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 10
+    assert option(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
+    assert option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
 
 
 def test_a_callback_that_raises_prints_its_traceback_and_serves_on(serve, connect, capsys):
@@ -280,45 +234,6 @@ def test_a_callback_that_raises_prints_its_traceback_and_serves_on(serve, connec
     )
     connection.sendall(b"again")
     assert receive(connection, 4) == b"fine"
-
-
-def test_no_descriptor_left_refuses_and_goes_on(board, connect, caplog):
-    server = board.add_tcp(0, echo, False, "127.0.0.1")
-    good = connect(server)
-    assert pump(board, lambda: len(server.clients) == 1)
-    extra = socket.socket()
-    extra.setblocking(False)
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
-    fill = []
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, before[1]))
-    try:
-        with contextlib.suppress(OSError):
-            while True:
-                fill.append(os.dup(0))
-        with contextlib.suppress(BlockingIOError):
-            extra.connect(("127.0.0.1", server.port))
-        assert pump(board, lambda: "connection refused" in caplog.text)
-        board.dispatcher.step(0.05)
-        good.sendall(b"still")
-        good.setblocking(False)
-        assert pump(board, lambda: select.select([good], [], [], 0)[0])
-        assert good.recv(100) == b"echo: still\n"
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-        for fd in fill:
-            os.close(fd)
-        extra.close()
-
-
-def test_too_many_clients_are_refused(serve, connect, monkeypatch, caplog):
-    monkeypatch.setattr(tcp, "MAX_CLIENTS", 2)
-    server = serve(echo)
-    first, second, third = (connect(server) for _ in range(3))
-    assert third.recv(10) == b""
-    assert round_trip_s(first) < 1
-    assert round_trip_s(second) < 1
-    assert "2 clients are connected" in caplog.text
 
 
 # -- threads ------------------------------------------------------------------------------------------------
@@ -339,23 +254,6 @@ def test_a_threaded_callback_runs_elsewhere_and_in_order(serve, connect):
     assert seen == [str(n) for n in range(20)]
     assert len(threads) == 1
     assert threading.current_thread().name not in threads
-
-
-def test_a_threaded_callback_that_is_too_slow_loses_nothing(serve, connect, monkeypatch):
-    """Its queue is bounded: while it is full nobody is read, and TCP holds the senders back."""
-    from RPIO import callbacks
-
-    monkeypatch.setattr(callbacks, "WORKER_QUEUE_SIZE", 8)
-    gate, seen = threading.Event(), []
-    server = serve(lambda client, message: (gate.wait(10), seen.append(len(message))), threaded=True)
-    connection = connect(server)
-    total = 300_000
-    sender = threading.Thread(target=connection.sendall, args=(b"m" * total,))
-    sender.start()
-    assert wait_until(lambda: server.worker.full)
-    gate.set()
-    sender.join(10)
-    assert wait_until(lambda: sum(seen) == total)
 
 
 # -- opening and closing ------------------------------------------------------------------------------------
@@ -439,6 +337,20 @@ def test_ipv6_works_where_the_machine_has_it(board):
         assert connection.recv(20) == b"echo: six\n"
 
 
+def test_the_loop_with_a_port_nests_in_two_others(serve, connect, board):
+    """Another event loop's epoll, and one around that: Linux nests five deep."""
+    server = serve(echo, loop=False)
+    with select.epoll() as inner, select.epoll() as outer:
+        inner.register(board.dispatcher.fileno(), select.EPOLLIN)
+        outer.register(inner.fileno(), select.EPOLLIN)
+        connection = connect(server)
+        connection.sendall(b"deep")
+        while not select.select([connection], [], [], 0)[0]:
+            assert outer.poll(LIMIT_S)
+            board.dispatcher.step(0)
+        assert connection.recv(20) == b"echo: deep\n"
+
+
 def test_tcp_needs_no_board(connect):
     from RPIO.board import Board
 
@@ -504,25 +416,6 @@ def test_nobody_is_left_when_a_port_closes_while_clients_come(sim):
         visitor.join()
         assert server.clients == {}
         board.close()
-
-
-def test_a_client_that_resets_while_its_port_is_paused_is_dropped(serve, connect, monkeypatch):
-    from RPIO import callbacks
-
-    monkeypatch.setattr(callbacks, "WORKER_QUEUE_SIZE", 2)
-    gate = threading.Event()
-    server = serve(lambda client, message: gate.wait(10), threaded=True)
-    busy, rude = connect(server), connect(server)
-    assert wait_until(lambda: len(server.clients) == 2)
-    for _ in range(5):
-        busy.sendall(b"x" * 1024)
-    assert wait_until(lambda: server.worker.full)
-    busy.sendall(b"x" * 1024)
-    assert wait_until(lambda: all(client.paused for client in server.clients.values()))
-    rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    rude.close()
-    assert wait_until(lambda: len(server.clients) == 1)
-    gate.set()
 
 
 @pytest.mark.parametrize("host", [None, 127, b"127.0.0.1"])

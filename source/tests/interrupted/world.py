@@ -97,7 +97,7 @@ class World:
         outputs = [line.net for line in self.backend._lines if line.function != model.IN]
         assert not outputs, f"still driven: {outputs}"
         assert not len(board._watched), "still watched"
-        assert not board._servers, "still served"
+        assert not board.has_ports, "still served"
         assert not board._directions and not board._owned and not board._taken
         assert not board.pulses._book, f"still pulsed: {board.pulses._book}"
         assert not any(line.watch for line in self.backend._lines), "edges still asked for"

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Ctrl+C at any moment while a port opens or closes, or a connection: what is done again then leaves nothing open."""
+
+import gc
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from RPIO.board import Board
+from support import LIMIT_S, pump
+from tcp_peers import echo
+from test_pwm_interrupted import call_interrupted, every_moment
+
+pytestmark = pytest.mark.filterwarnings(
+    # A socket that Ctrl+C finds between its making and the first name for it is closed at once, with this warning.
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+
+
+def ctrl_c():
+    raise KeyboardInterrupt
+
+
+def interrupted(call, moment):
+    """Whether Ctrl+C has come before the end of the call."""
+    try:
+        return call_interrupted(call, ctrl_c, moment)
+    except KeyboardInterrupt:
+        return True
+
+
+def open_fds():
+    gc.collect()
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def loop_is_there(board):
+    """What is opened once, with the first port and in the first turns of the loop."""
+    server = board.add_tcp(0, echo, False, "127.0.0.1")
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port)):
+            assert pump(board, lambda: server.clients)
+        assert pump(board, lambda: not server.clients)
+    board.cleanup_interrupts()
+    return board
+
+
+def has_client_with_unsent(board, server, connection):
+    assert pump(board, lambda: server.clients)
+    (client,) = server.clients.values()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    while len(client._unsent) < 500_000:
+        client.send(b"z" * 65536)
+    return client
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_port_whose_opening_is_interrupted_is_closed_by_cleanup(loop_is_there, threaded):
+    board, before = loop_is_there, open_fds()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def attempt(moment):
+        in_time = interrupted(lambda: board.add_tcp(port, echo, threaded, "127.0.0.1"), moment)
+        board.cleanup_interrupts()
+        assert open_fds() == before and not board.has_ports
+        return in_time
+
+    every_moment(attempt, step=3)
+    assert board.add_tcp(port, echo, threaded, "127.0.0.1").port == port
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_cleanup_that_is_interrupted_is_done_again(loop_is_there, threaded):
+    board, before = loop_is_there, open_fds()
+
+    def attempt(moment):
+        servers = [board.add_tcp(0, echo, threaded, "127.0.0.1") for _ in range(2)]
+        held = []
+        with socket.socket() as silent, socket.socket() as deaf:
+            silent.connect(("127.0.0.1", servers[0].port))
+            deaf.connect(("127.0.0.1", servers[1].port))
+            held.append(has_client_with_unsent(board, servers[1], deaf))
+            assert pump(board, lambda: servers[0].clients)
+            held += servers[0].clients.values()
+            in_time = interrupted(board.cleanup_interrupts, moment)
+            board.cleanup_interrupts()
+            assert all(client.fileno() == -1 for client in held)
+        assert open_fds() == before and not board.has_ports
+        return in_time
+
+    every_moment(attempt, step=3)
+
+
+def ends(board, client):
+    return {
+        "close": client.close,
+        "discard": client.discard,
+        "close_tcp_client": lambda: board.ports.close_client(client.number) if client.fileno() >= 0 else None,
+    }
+
+
+@pytest.mark.parametrize("how", ["close", "discard", "close_tcp_client"])
+def test_the_end_of_a_client_that_is_interrupted_is_done_again(loop_is_there, how):
+    board = loop_is_there
+    server = board.add_tcp(0, echo, False, "127.0.0.1")
+    before = open_fds()
+
+    def attempt(moment):
+        with socket.create_connection(("127.0.0.1", server.port)):
+            assert pump(board, lambda: server.clients)
+            (client,) = server.clients.values()
+            in_time = interrupted(ends(board, client)[how], moment)
+            ends(board, client)[how]()
+            client.close()  # close_tcp_client() knows it no more
+            assert client.fileno() == -1 and not server.clients
+        assert open_fds() == before
+        return in_time
+
+    every_moment(attempt, step=3)
+
+
+def test_a_client_whose_giving_away_is_interrupted_can_be_given_away(loop_is_there):
+    board = loop_is_there
+    server = board.add_tcp(0, echo, False, "127.0.0.1")
+
+    def attempt(moment):
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            assert pump(board, lambda: server.clients)
+            (client,) = server.clients.values()
+            number, given = client.fileno(), []
+            in_time = interrupted(lambda: given.append(client.detach()), moment)
+            fd = number if client.fileno() < 0 else client.detach()  # a number that was lost on its way
+            os.write(fd, b"!")
+            assert connection.recv(1) == b"!" and not server.clients
+            os.close(fd)
+        return in_time
+
+    for moment in range(1, 200):
+        if not attempt(moment):
+            break
+    assert 20 < moment < 199
+
+
+def test_a_board_whose_end_is_interrupted_is_closed_again(sim):
+    before = open_fds()
+
+    def attempt(moment):
+        board = Board()
+        board.use(sim, sim.hardware)
+        server = board.add_tcp(0, echo, True, "127.0.0.1")
+        with socket.create_connection(("127.0.0.1", server.port)):
+            assert pump(board, lambda: server.clients)
+            in_time = interrupted(board.cleanup_interrupts, moment)
+            board.close()
+        assert open_fds() == before
+        return in_time
+
+    every_moment(attempt, step=7)
+
+
+SIGNALS = """
+import random, signal, RPIO
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+port = RPIO.add_tcp_callback(0, print, host="127.0.0.1")
+RPIO.cleanup()
+interrupted = 0
+while interrupted < 150:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0003, 0.003))
+        while True:
+            RPIO.add_tcp_callback(port, print, host="127.0.0.1")
+            RPIO.cleanup_interrupts()
+    except KeyboardInterrupt:
+        interrupted += 1
+    RPIO.cleanup()
+    RPIO.add_tcp_callback(port, print, host="127.0.0.1")
+    RPIO.cleanup()
+print(interrupted)
+"""
+
+
+def test_after_a_signal_at_any_moment_the_port_can_be_opened_again():
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALS],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        env={**os.environ, "RPIO_BACKEND": "sim"},
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("150\n", "")
