@@ -9,6 +9,7 @@ CORE = [
     "regs_rp1.c",
     "cdev.c",
     "event.c",
+    "numbers.c",
     "ring.c",
     "poll.c",
     "pwm_place.c",

@@ -32,6 +32,7 @@ struct state {
     PyTypeObject *pwm_plan;
     PyTypeObject *pump;
     PyTypeObject *dma;
+    struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
     PyObject *bit[2];                   /* the ints 0 and 1 */

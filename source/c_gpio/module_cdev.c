@@ -4,6 +4,8 @@
  */
 #include "module.h"
 
+#include <unistd.h>
+
 static PyObject *chip_open(PyObject *module, PyObject *path)
 {
     (void)module;
@@ -78,7 +80,7 @@ static struct rpio_line_config config_of(const int n[5])
 
 static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    (void)module;
+    struct state *state = PyModule_GetState(module);
     int n[8];
     if (count != 9) {
         PyErr_SetString(PyExc_TypeError, "9 arguments expected");
@@ -88,7 +90,27 @@ static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_
     if (!consumer || as_ints(args, 8, n, 8) < 0)
         return NULL;
     struct rpio_line_config config = config_of(n + 3);
-    return result_or_errno(rpio_cdev_request(n[0], (uint32_t)n[1], &config, consumer, (uint32_t)n[2]));
+    int fd = rpio_cdev_request(n[0], (uint32_t)n[1], &config, consumer, (uint32_t)n[2]);
+    int error = fd < 0 ? fd : rpio_numbers_add(state->numbers, fd);
+    if (fd >= 0 && error < 0)
+        (void)close(fd);
+    return result_or_errno(error < 0 ? error : fd);
+}
+
+static PyObject *line_begin(PyObject *module, PyObject *line_fd)
+{
+    int fd;
+    if (as_int(line_fd, &fd) < 0)
+        return NULL;
+    rpio_numbers_begin(((struct state *)PyModule_GetState(module))->numbers, fd);
+    Py_RETURN_NONE;
+}
+
+static PyObject *lines_after_fork(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    rpio_numbers_after_fork(((struct state *)PyModule_GetState(module))->numbers);
+    Py_RETURN_NONE;
 }
 
 static PyObject *line_configure(PyObject *module, PyObject *const *args, Py_ssize_t count)
@@ -130,6 +152,10 @@ static PyMethodDef methods[] = {
                "/)\n--\n\nDescriptor of the requested line.")},
     {"line_configure", (PyCFunction)(void (*)(void))line_configure, METH_FASTCALL,
      PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request.")},
+    {"line_begin", line_begin, METH_O,
+     PyDoc_STR("line_begin(line_fd, /)\n--\n\nA watch begins: its events are numbered from 1, older ones dropped.")},
+    {"lines_after_fork", lines_after_fork, METH_NOARGS,
+     PyDoc_STR("lines_after_fork()\n--\n\nIn the child of a fork, before any other call about lines.")},
     {"line_read", line_read, METH_O, PyDoc_STR("line_read(line_fd, /)\n--\n\n0 or 1.")},
     {"line_write", (PyCFunction)(void (*)(void))line_write, METH_FASTCALL,
      PyDoc_STR("line_write(line_fd, value, /)\n--\n\nOne ioctl.")},

@@ -80,14 +80,19 @@ static PyObject *event_encode(PyObject *module, PyObject *args)
 
 static PyObject *events_read(PyObject *module, PyObject *fd)
 {
+    struct state *state = PyModule_GetState(module);
     struct rpio_event events[RPIO_EVENT_BATCH];
     int n, count;
     if (as_int(fd, &n) < 0)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    count = rpio_event_read(n, events);
+    int read;
+    do { /* none left of those that were read is not none that waits */
+        read = rpio_event_read(n, events);
+        count = read > 0 ? rpio_numbers_apply(state->numbers, n, events, read) : read;
+    } while (read > 0 && count == 0);
     Py_END_ALLOW_THREADS
-    return count < 0 ? raise_errno(count, NULL) : edge_event_list(PyModule_GetState(module), events, (size_t)count);
+    return count < 0 ? raise_errno(count, NULL) : edge_event_list(state, events, (size_t)count);
 }
 
 /* ---- Poller -------------------------------------------------------------------------------------------- */
@@ -109,6 +114,7 @@ static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         Py_DECREF(self);
         return raise_errno(error, NULL);
     }
+    rpio_poll_number(self->poll, ((struct state *)PyType_GetModuleState(type))->numbers);
     return (PyObject *)self;
 }
 

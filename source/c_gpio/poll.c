@@ -50,6 +50,7 @@ struct rpio_poll {
     int no_ring;            /* this kernel has none that will do */
     pthread_t waiter;       /* that has waited last, `waits` times in a row */
     unsigned waits;
+    struct rpio_numbers *numbers; /* of the lines' events; NULL: as they come */
     struct rpio_event events[RPIO_READY_MAX * RPIO_EVENT_BATCH]; /* what one wait can bring */
 };
 
@@ -81,6 +82,11 @@ int rpio_poll_new(struct rpio_poll **out)
         *out = NULL;
     }
     return error;
+}
+
+void rpio_poll_number(struct rpio_poll *poll, struct rpio_numbers *numbers)
+{
+    poll->numbers = numbers;
 }
 
 void rpio_poll_close(struct rpio_poll *poll)
@@ -216,9 +222,12 @@ static void add_ready(struct rpio_batch *batch, uint32_t token, uint32_t mask)
     batch->ready[batch->ready_count++] = (struct rpio_ready){.token = token, .mask = mask};
 }
 
-/* Notes the `count` events that have just been read to the end of the batch, or that this has failed. */
-static void add_events(struct rpio_poll *poll, uint32_t token, int count, struct rpio_batch *batch)
+/* Notes the `count` events that have just been read to the end of the batch, or that this has failed. The mutex is
+ * held: whoever removes the line finds them counted. */
+static void add_events(struct rpio_poll *poll, int fd, uint32_t token, int count, struct rpio_batch *batch)
 {
+    if (count > 0 && poll->numbers)
+        count = rpio_numbers_apply(poll->numbers, fd, poll->events + batch->event_count, count);
     for (int i = 0; i < count; i++)
         poll->events[batch->event_count++].token = token;
     if (count < 0)
@@ -233,7 +242,7 @@ static int read_line(struct rpio_poll *poll, const struct epoll_event *ready, st
         return 0; /* removed since */
     uint32_t token = (uint32_t)ready->data.u64;
     int count = ready->events & EPOLLIN ? rpio_event_read(fd, poll->events + batch->event_count) : 0;
-    add_events(poll, token, count, batch);
+    add_events(poll, fd, token, count, batch);
     if (count >= 0 && ready->events & (EPOLLERR | EPOLLHUP))
         add_ready(batch, token, ready->events | EPOLLERR);
     return count > 0;
@@ -305,9 +314,15 @@ static struct watch begin_direct(struct rpio_poll *poll)
     return only;
 }
 
-static void end_direct(struct rpio_poll *poll)
+/* The read is over; what it has brought is noted before anybody may go on who waits for that. */
+static void end_direct(struct rpio_poll *poll, const struct watch *line, const void *bytes, int length,
+                       struct rpio_batch *batch)
 {
     (void)pthread_mutex_lock(&poll->mutex);
+    if (length > 0) {
+        int count = rpio_event_decode(bytes, (size_t)length, poll->events, RPIO_EVENT_BATCH);
+        add_events(poll, line->fd, (uint32_t)line->data, count, batch);
+    }
     poll->direct_fd = -1;
     (void)pthread_cond_broadcast(&poll->direct_ended);
     (void)pthread_mutex_unlock(&poll->mutex);
@@ -323,7 +338,7 @@ static int wait_direct(struct rpio_poll *poll, int timeout_ms, struct rpio_batch
         return -ENOSYS;
     const void *bytes;
     int length = rpio_ring_read(poll->ring, line.fd, poll->rest_fd, timeout_ms, &bytes);
-    end_direct(poll);
+    end_direct(poll, &line, bytes, length, batch);
     if (length == 0 || length == -EINTR)
         return length;
     if (length < 0) {
@@ -331,8 +346,6 @@ static int wait_direct(struct rpio_poll *poll, int timeout_ms, struct rpio_batch
             poll->no_ring = 1;
         return -ENOSYS;
     }
-    int count = rpio_event_decode(bytes, (size_t)length, poll->events, RPIO_EVENT_BATCH);
-    add_events(poll, (uint32_t)line.data, count, batch);
     return 1;
 }
 

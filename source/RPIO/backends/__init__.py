@@ -70,7 +70,8 @@ class Backend:
         """Make the line an output that drives this level, 0 or 1, from its first moment. [output_drives]
 
         The other level never shows on the way. [output_without_glitch]
-        None drives what was last written, or the level that an output has already. [output_keeps_latch]
+        None keeps the level of an output, its own or another's; an input drives what was last written to it, by this
+        backend at least, whatever has been done with it since. [output_keeps_latch]
         The pull is turned off. [output_turns_pull_off]
         A watched line is no longer watched. [output_ends_watch]
         """
@@ -81,7 +82,7 @@ class Backend:
 
         The level of an output is what it drives; one that must be taken over for it is NotSupportedError. [read_output]
         A line that nobody has set up can be read too; a pad whose input is off is NotSupportedError. [read_untouched]
-        Reading changes nothing. [read_changes_nothing]
+        Reading changes nothing, nor what was last written. [read_changes_nothing, output_keeps_latch]
         """
         raise errors.NotSupportedError("read")
 
@@ -130,6 +131,7 @@ class Backend:
         """Stop watching; the line stays an input with its pull. [unwatch_keeps_input, unwatch_keeps_pull]
 
         What waits in its descriptor is dropped, and the next watch numbers from 1. [unwatch_drops]
+        Where lines are held this one stays so: nobody can take it before the next watch. [unwatch_holds]
         A line that is not watched is left alone. [unwatch_unwatched]
         """
         check_line(self, line)
@@ -138,6 +140,8 @@ class Backend:
         """Give the line back: others may take it. [release_frees]
 
         An input stays an input. [release_keeps_input]
+        What was last written is not forgotten: set_output() with None drives it, unless another has made an output of
+        the line meanwhile, whose level stays. [output_keeps_latch, release_yields]
         It can be set up again. [release_and_again]
         A line that was never taken is left alone. [release_untaken]
         """

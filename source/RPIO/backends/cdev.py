@@ -109,7 +109,7 @@ def _open_chip(path: str) -> int:
 class _Held:
     """A line that this process has requested."""
 
-    __slots__ = ("bits", "debounce_us", "direction", "fd", "pull", "used_for_edges")
+    __slots__ = ("bits", "debounce_us", "direction", "fd", "pull")
 
     def __init__(self, fd: int, direction: int, pull: int) -> None:
         self.fd = fd
@@ -117,7 +117,6 @@ class _Held:
         self.pull = pull
         self.bits = 0
         self.debounce_us = 0
-        self.used_for_edges = False
 
 
 class CdevBackend(Backend):
@@ -175,7 +174,7 @@ class CdevBackend(Backend):
         except OSError as e:
             raise self._explain(e, line) from None
         held = self._held[line] = _Held(fd, direction, pull)
-        held.bits, held.debounce_us, held.used_for_edges = bits, debounce_us, bits != 0
+        held.bits, held.debounce_us = bits, debounce_us
         return held
 
     def _configure(
@@ -185,8 +184,10 @@ class CdevBackend(Backend):
             _gpio.line_configure(held.fd, direction, value, pull, bits, debounce_us)
         except OSError as e:
             raise self._explain(e, line) from None
+        was_watched = held.bits
         held.direction, held.pull, held.bits, held.debounce_us = direction, pull, bits, debounce_us
-        held.used_for_edges = held.used_for_edges or bits != 0
+        while was_watched and not bits and _gpio.events_read(held.fd):
+            pass  # what waits is dropped
 
     def _take(self, line: int, direction: int, value: int, pull: int) -> None:
         held = self._held.get(line)
@@ -248,15 +249,19 @@ class CdevBackend(Backend):
         held = self._held.get(line)
         if value is None:
             if held is not None and held.direction == model.OUT:
+                self._keep_latch(line)  # an error, where the chip has gone
                 return
-            value = self._latch[line] if line in self._latch else self._present_level(line, held)
+            value = self._level_to_drive(line, held)
         self._take(line, model.OUT, 1 if value else 0, 0)
         self._latch[line] = 1 if value else 0
 
-    def _present_level(self, line: int, held: _Held | None) -> int:
-        """What an output that nobody holds drives now; 0 for an input. Leaves the line requested as it is."""
+    def _level_to_drive(self, line: int, held: _Held | None) -> int:
+        """What an output that nobody holds drives now; of an input what was last written to it, 0 for nothing.
+
+        An output is requested as it is for that.
+        """
         if held is not None or self.function(line) != model.OUT:
-            return 0
+            return self._latch.get(line, 0)
         held = self._request(line, AS_IS, 0, AS_IS)
         held.direction = model.OUT
         return _gpio.line_read(held.fd)
@@ -279,7 +284,7 @@ class CdevBackend(Backend):
         try:
             return _gpio.line_read(self._request(line, AS_IS, 0, AS_IS).fd)
         finally:
-            self.release(line)
+            self._let_go(line)
 
     @locked
     def write(self, line: int, value: int) -> None:
@@ -318,12 +323,11 @@ class CdevBackend(Backend):
         if self.function(line) != model.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
         pull = held.pull if held is not None else AS_IS
-        if held is not None and held.used_for_edges and not held.bits:
-            # Its buffer may hold events of an earlier watch, and its numbers have gone on: begin afresh.
-            self.release(line)
-            held = None
         if held is None:
             return self._request(line, model.IN, 0, pull, bits, filter_us).fd
+        if not held.bits:
+            # The request has had watches before: they are over, and their numbers do not count.
+            _gpio.line_begin(held.fd)
         self._configure(line, held, model.IN, 0, pull, bits, filter_us)
         return held.fd
 
@@ -335,15 +339,16 @@ class CdevBackend(Backend):
             try:
                 self._configure(line, held, model.IN, 0, held.pull, 0, 0)
             except errors.LineGoneError:
-                return
-            while _gpio.events_read(held.fd):
-                pass  # what waits is dropped
+                pass
 
     @locked
     def release(self, line: int) -> None:
         check_line(self, line)
         self._end_pwm(line, 0)
-        self._latch.pop(line, None)  # others may set the line now
+        self._let_go(line)
+
+    def _let_go(self, line: int) -> None:
+        """Close the request. What was last written is remembered: the line drives it when it is an output again."""
         held = self._held.pop(line, None)
         if held is not None:
             _gpio.line_close(held.fd)
@@ -426,6 +431,7 @@ class CdevBackend(Backend):
 
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
+        _gpio.lines_after_fork()
         if self._soft_pwm is not None:
             self._soft_pwm.abandon()
         for line in list(self._held):

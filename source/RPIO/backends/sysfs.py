@@ -268,11 +268,12 @@ class SysfsBackend(Backend):
         check_line(self, line)
         self.unwatch(line)
         if value is None:
-            if line in self._latch:
-                value = self._latch[line]
-            elif self._take(line).direction == model.OUT:
+            held = self._take(line)
+            if held.direction == model.OUT:
+                self._latch[line] = self._level(line, held)  # an error, where the chip has gone
                 return
-        if value is None or line not in self._held or self._held[line].direction != model.OUT:
+            value = self._latch.get(line, 0)
+        if line not in self._held or self._held[line].direction != model.OUT:
             self._direct(line, "high" if value else "low")
         else:
             self._set_level(line, self._held[line], value)
@@ -385,8 +386,7 @@ class SysfsBackend(Backend):
     @locked
     def release(self, line: int) -> None:
         check_line(self, line)
-        self._latch.pop(line, None)  # others may set the line now
-        self._give_back(line)
+        self._give_back(line)  # what was last written is remembered: see Backend.release()
 
     @locked
     def consumer(self, line: int) -> str:

@@ -14,11 +14,11 @@ import pytest
 
 from kernel.gpiosim import Chip
 from kernel.programs import program, reader
-from RPIO import errors
+from RPIO import _gpio, errors
 from RPIO.arguments import ALL
 from RPIO.backends.cdev import CdevBackend
 from RPIO.board import Board
-from RPIO.model import EVENT_BUFFER_SIZE, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
+from RPIO.model import BOTH, EVENT_BUFFER_SIZE, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
 from support import LIMIT_S, drain, pump, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -232,6 +232,53 @@ def test_removed_and_added_again_starts_afresh(board, chip):
     drain(board)
     assert got == [(2, 1)]
     assert board.events_lost() == 0
+
+
+@pytest.mark.parametrize("watches", [1, 2, 5])
+def test_a_line_that_has_waited_drives_what_was_written_before(board, chip, watches):
+    board.setup(2, OUT, PUD_OFF, 1)
+    board.setup(2, IN, PUD_OFF, None)
+    for _ in range(watches):
+        board.detections.add(2, BOTH, None, None)
+        board.detections.remove(2)
+    board.setup(2, OUT, PUD_OFF, None)
+    assert chip.level(2) == 1
+
+
+def test_so_does_one_that_was_looked_at(board, chip):
+    board.force_output(2, 1)
+    assert board.force_input(2) == 0
+    board.setup(2, OUT, PUD_OFF, None)
+    assert chip.level(2) == 1
+
+
+def test_a_line_that_waits_again_and_again_is_never_free(board, chip):
+    """Somebody asks for it all the time; the kernel gives a line that is free to who comes first."""
+    board.setup(2, IN, PUD_OFF, None)
+    stop, answers = threading.Event(), set()
+
+    def ask():
+        with os.fdopen(os.open(chip.path, os.O_RDWR | os.O_CLOEXEC)) as device:
+            while not stop.is_set():
+                answers.add(was_free(device.fileno(), 2))
+
+    thief = threading.Thread(target=ask)
+    thief.start()
+    for _ in range(50):
+        assert board.detections.wait_for_edge(2, BOTH, None, 1) is None
+    stop.set()
+    thief.join()
+    assert answers == {False}
+
+
+def was_free(chip_fd, line):
+    """Request the line, and give it back where that works; whether it did."""
+    try:
+        os.close(_gpio.line_request(chip_fd, line, 0, -1, 0, -1, 0, 0, "thief"))
+    except OSError as e:
+        assert e.errno == errno.EBUSY
+        return False
+    return True
 
 
 def test_filter_is_the_kernels(board, chip):
