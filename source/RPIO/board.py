@@ -89,6 +89,11 @@ class Board:
         self._numbering = numbering = Numbering(lambda: self.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
         self._watched = WatchedLines(self._arm, self._disarm, lambda: self.dispatcher)
+        self._watched.gone_fd = self._gone_fd
+        self._watched.look_whether_gone = self._look_whether_gone
+        self._watched.on_lost = self._end_wait
+        self._waits_here = False  # wait_for_interrupts() blocks its caller
+        self._has_own_backend = False  # which use() was given
         self.detections = Detections(
             self._watched, numbering, self._input_line, lambda: self.dispatcher, self._lock, self._warn
         )
@@ -122,6 +127,7 @@ class Board:
             if self.is_waiting or self._directions or self._taken or self._watched or self._servers:
                 raise RuntimeError("the board is in use: choose the backend before the first line is set up")
             self.close()
+            self._has_own_backend = not isinstance(spec, str)
             if isinstance(spec, str):
                 self._spec = spec
             else:
@@ -565,11 +571,11 @@ class Board:
         """Ask the backend for edges, and to notice that the chip has gone."""
         if self.hardware.soc == "BCM2712":
             self._leave_alternate(line)
+        gone_fd = self.backend.gone_fd()  # first: a chip that goes in between is noticed
         try:
             fd = self.backend.watch(line, edge, filter_us)
         except PermissionError as e:
             raise opening.no_access(e) from None
-        gone_fd = self.backend.gone_fd()
         if gone_fd is not None and not self.dispatcher.has(gone_fd):
             self.dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
         self._grant(line)  # the descriptor may be another now
@@ -588,6 +594,9 @@ class Board:
 
     def _disarm(self, line: int) -> None:
         self.backend.unwatch(line)
+
+    def _gone_fd(self) -> int | None:
+        return self.backend.gone_fd()
 
     def _look_whether_gone(self) -> None:
         """The chip's device file has changed; the kernel does not wake those who wait for edges of a lost chip."""
@@ -659,9 +668,24 @@ class Board:
                 log.warning(
                     "wait_for_interrupts() has nothing to wait for: no callback has been added, and no TCP port"
                 )
-            self.dispatcher.run()
+            self._wait_here()
         elif not self.is_waiting:
             self.dispatcher.start_thread()
+
+    def _wait_here(self) -> None:
+        """Run the loop in this thread. LineGoneError, at once, where the chip of a watched line goes or has gone."""
+        before, self._waits_here = self._waits_here, True
+        try:
+            self._watched.check_there()
+            self.dispatcher.run()
+        finally:
+            self._waits_here = before
+        self._watched.check_there()
+
+    def _end_wait(self) -> None:
+        """A line is lost. A loop in a thread has nobody to tell that, and goes on for the others."""
+        if self._waits_here:
+            self.stop()
 
     @property
     def is_waiting(self) -> bool:
@@ -707,6 +731,7 @@ class Board:
                 taken, self._taken = self._taken, set()
                 for line in taken:
                     self.backend.release(line)
+                self._leave_gone_chip()
         else:
             lines: list[int] = []
             try:
@@ -715,8 +740,23 @@ class Board:
             finally:  # those before a bad one are cleaned up
                 with self._lock:
                     found = self._release_all(lines)
+                    self._leave_gone_chip()
         if not found and self._strict:
             self._warn(NOTHING_TO_CLEAN_WARNING)
+
+    def _leave_gone_chip(self) -> None:
+        """Have the next line look for a chip anew, once nothing is used of one that has gone."""
+        backend = self._backend
+        if backend is None or self._has_own_backend or self._directions or self._taken or self._watched:
+            return
+        if not backend.is_gone():
+            return
+        self._backend = self._hardware = self._expected = None
+        self._tell(None)
+        gone_fd = backend.gone_fd()
+        if gone_fd is not None and self._dispatcher is not None and self._dispatcher.has(gone_fd):
+            self._dispatcher.remove(gone_fd)
+        backend.close()
 
     def _release_all(self, lines: list[int]) -> bool:
         """Undo setup() of each; one that fails does not keep the others as they are. Raises the first error."""
@@ -743,6 +783,8 @@ class Board:
         self._set_direction(line, None)
         try:
             self.backend.set_input(line, model.PUD_OFF)
+        except errors.LineGoneError:
+            pass  # nothing is left to be an input
         finally:
             self.backend.release(line)
         return True

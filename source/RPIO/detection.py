@@ -78,7 +78,7 @@ class Detections:
             self._watched.add(line, subscription)
             self._loop().run_in_background()
         except errors.GPIOError as e:
-            if isinstance(e, RuntimeError):
+            if isinstance(e, (RuntimeError, errors.LineGoneError)):
                 raise
             raise errors.EdgeDetectionError(complaint, hint=f"{e}. {e.hint}") from e
         except OSError as e:
@@ -147,6 +147,8 @@ class Detections:
         if wait.event is not None:
             self._last_wait_ns[line] = wait.event.timestamp_ns
             return channel
+        if wait.lost:
+            raise errors.LineGoneError.of(line)
         if ended:
             raise errors.EdgeDetectionError("Error waiting for edge", hint="the channel has been cleaned up")
         return None

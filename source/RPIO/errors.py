@@ -29,6 +29,10 @@
 ``error.hint``, which tracebacks show from Python 3.11 on.
 """
 
+from __future__ import annotations
+
+import errno
+
 
 class GPIOError(Exception):
     """The root of all errors that are RPIO's own.
@@ -125,3 +129,13 @@ class NoBackendError(GPIOError, RuntimeError):
 
 class LineGoneError(GPIOError, OSError):
     """The chip that the line belongs to has been removed."""
+
+    @classmethod
+    def of(cls, line: int, path: str | None = None) -> LineGoneError:
+        """The error of a line, whose chip *path* was, where that is known."""
+        return cls(
+            errno.ENODEV,
+            f"GPIO {line}: its chip has been removed",
+            *([] if path is None else [path]),
+            hint="cleanup() lets go of its lines; setup() finds the chip again when it is back",
+        )

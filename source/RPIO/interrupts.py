@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from . import log, model, threads
+from . import errors, log, model, threads
 from .callbacks import Worker, run_callback
 
 TYPE_CHECKING = False
@@ -57,6 +57,9 @@ class Subscription:
         elif self.callback is not None:
             run_callback(self.callback, event.line, event.value)
 
+    def lose(self, line: int) -> None:
+        """The line's chip has gone: no more edges come. A callback just stays."""
+
     def close(self) -> None:
         """End the callback's thread; what is queued for it is dropped."""
         if self.worker is not None:
@@ -85,13 +88,14 @@ class Detection(Subscription):
 class Wait(Subscription):
     """A wait_for_edge(): the first accepted edge ends it."""
 
-    __slots__ = ("_done", "event", "over", "wake_fd")
+    __slots__ = ("_done", "event", "lost", "over", "wake_fd")
 
     def __init__(self, bits: int, holdoff_ns: int, last_ns: int | None) -> None:
         super().__init__(bits, None, holdoff_ns)
         self.last_ns = last_ns
         self.event: EdgeEvent | None = None
         self.over = False  # there was an edge, or somebody has ended the watch
+        self.lost = False  # the chip has gone
         # no Event: a signal handler that ends the wait must not need what block() holds
         self._done = threads.lock_of_program()
         self._done.acquire()
@@ -102,6 +106,10 @@ class Wait(Subscription):
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         self.event = event
+        threads.at_home(self._end)
+
+    def lose(self, line: int) -> None:
+        self.lost = True
         threads.at_home(self._end)
 
     def close(self) -> None:
@@ -124,7 +132,7 @@ class Wait(Subscription):
 class WatchedLine:
     """The subscriptions of a line, and what the kernel was asked for on their behalf."""
 
-    __slots__ = ("fd", "filter_us", "lost", "seq", "subscriptions", "token")
+    __slots__ = ("fd", "filter_us", "gone", "lost", "seq", "subscriptions", "token")
 
     def __init__(self, filter_us: int) -> None:
         self.fd: int | None = None
@@ -132,6 +140,7 @@ class WatchedLine:
         self.token = 0
         self.seq = 0
         self.lost = 0
+        self.gone = False  # its chip is
         self.subscriptions: tuple[Subscription, ...] = ()
 
     @property
@@ -182,6 +191,11 @@ class WatchedLines:
         self._watched: dict[int, WatchedLine] = {}
         self._lost_before: dict[int, int] = {}
         self._retired: list[Worker] = []  # closed, and perhaps still in their last callback
+        self.gone_fd: Callable[[], int | None] = lambda: (
+            None
+        )  # Backend.gone_fd(); when it is readable, call ...
+        self.look_whether_gone: Callable[[], object] = lambda: None
+        self.on_lost: Callable[[], object] = lambda: None  # called when a line is lost
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -255,7 +269,7 @@ class WatchedLines:
             return
         fd = self._arm(line, watched.edge, watched.filter_us)
         if watched.fd is None:
-            watched.fd, watched.seq = fd, 0
+            watched.fd, watched.seq, watched.gone = fd, 0, False
             watched.token = self._loop().add_edges(fd, lambda events: self.lose(line))
 
     def suspend(self, line: int) -> None:
@@ -285,12 +299,21 @@ class WatchedLines:
             self._retired.append(subscription.worker)
 
     def lose(self, line: int) -> None:
-        """The chip of a line has gone: stop listening, before epoll reports it for ever."""
+        """The chip of a line has gone: stop listening, before epoll reports it for ever, and end its waits."""
         watched = self._watched.get(line)
         if watched is not None and watched.fd is not None:
             log.warning("GPIO %s: its chip has gone, no more edges", line)
-            self._loop().remove(watched.fd)
-            watched.fd = None
+            fd, watched.fd, watched.gone = watched.fd, None, True
+            self._loop().remove(fd)
+            for subscription in watched.subscriptions:
+                subscription.lose(line)
+            self.on_lost()
+
+    def check_there(self) -> None:
+        """Raise LineGoneError where the chip of a watched line has gone."""
+        for line, watched in list(self._watched.items()):
+            if watched.gone:
+                raise errors.LineGoneError.of(line)
 
     def forget(self) -> None:
         """In the child of a fork, which has none of it; the callback that forked may not have been its edge's last."""
@@ -333,10 +356,14 @@ class WatchedLines:
         try:
             while watched is not None and fd is not None and not wait.over:
                 left_s = None if timeout_s is None else max(0.0, (end_ns - loop.now_ns()) / 1e9)
-                if not loop.wait_readable((fd, wait.wake_fd), left_s):
+                if not self._wait_readable(fd, wait.wake_fd, left_s):
                     return
                 with lock:  # nobody closes the descriptor meanwhile
-                    events = _gpio.events_read(fd) if watched.fd == fd and not wait.over else []
+                    try:
+                        events = _gpio.events_read(fd) if watched.fd == fd and not wait.over else []
+                    except OSError:
+                        events = []
+                        self.lose(line)
                     fd = watched.fd
                 for event in events:
                     watched.dispatch(event)
@@ -344,3 +371,14 @@ class WatchedLines:
             with lock:
                 wake_fd, wait.wake_fd = wait.wake_fd, -1
                 os.close(wake_fd)
+
+    def _wait_readable(self, fd: int, wake_fd: int, left_s: float | None) -> bool:
+        """Wait for one of both, and for the removal of the chip; False after the timeout."""
+        loop, gone_fd = self._loop(), self.gone_fd()
+        if gone_fd is None:
+            return loop.wait_readable((fd, wake_fd), left_s)
+        if not loop.wait_readable((fd, wake_fd, gone_fd), left_s):
+            return False
+        if loop.wait_readable((gone_fd,), 0):
+            self.look_whether_gone()
+        return True

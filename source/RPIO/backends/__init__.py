@@ -27,6 +27,8 @@ class Backend:
     ``holds_lines`` is true where a line that is set up is a descriptor, which a fork's child drops. [fork_drops_lines]
     ``close_at_exit`` is true where something of it outlives the process unless close() is called. [close_at_exit]
     Opening a backend changes no line. [open_changes_nothing]
+    When the chip has been removed, to read, write, set up or watch a line of it raises LineGoneError, which names the
+    line and says what to do. [gone_is_told]
     """
 
     name = ""
@@ -143,6 +145,7 @@ class Backend:
         What was last written is not forgotten: set_output() with None drives it, unless another has made an output of
         the line meanwhile, whose level stays. [output_keeps_latch, release_yields]
         It can be set up again. [release_and_again]
+        A line whose chip has been removed is given back without an error. [gone_is_noticed, gone_is_told]
         A line that was never taken is left alone. [release_untaken]
         """
         check_line(self, line)
@@ -197,6 +200,7 @@ class Backend:
         """Return whether a wave is being played and how many turns are done, or None for one that has gone.
 
         [wave_turns, wave_stops]
+        When the chip has been removed it may raise LineGoneError, which names a line. [gone_is_told]
         """
         raise errors.NotSupportedError(f"{self.name} cannot play waves")
 

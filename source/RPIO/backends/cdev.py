@@ -132,6 +132,7 @@ class CdevBackend(Backend):
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
         self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
+        self._waves: dict[int, int] = {}  # number -> its first line, which errors name
         self._chip_fd = _open_chip(path)
         if not _speaks_v2(self._chip_fd):
             os.close(self._chip_fd)
@@ -159,7 +160,7 @@ class CdevBackend(Backend):
                 hint="end that program, or switch the driver off (a dtparam or dtoverlay line in config.txt)",
             )
         if error.errno == errno.ENODEV:
-            return errors.LineGoneError(errno.ENODEV, f"GPIO {line}: its chip has been removed", self._path)
+            return errors.LineGoneError.of(line, self._path)
         number = error.errno if error.errno is not None else errno.EIO
         return OSError(number, f"GPIO {line}: {os.strerror(number)}", self._path)
 
@@ -384,18 +385,25 @@ class CdevBackend(Backend):
         held = {line: self._held.get(line) or self._request(line, model.OUT, 0, AS_IS) for line in lines}
         outputs: dict[int, _gpio.Registers | int] = {line: held[line].fd for line in lines}
         try:
-            return self._pulses.play(
+            wave = self._pulses.play(
                 outputs, edges, period_ns, turns, -1 if instead_of is None else instead_of
             )
         except OSError as e:
             raise self._explain(e, lines[0]) from None
+        self._waves.pop(instead_of or 0, None)
+        self._waves[wave] = lines[0]
+        return wave
 
     @locked
     def wave(self, wave: int) -> tuple[bool, int] | None:
-        return self._pulses.wave(wave)
+        try:
+            return self._pulses.wave(wave)
+        except OSError as e:
+            raise self._explain(e, self._waves[wave]) from None
 
     @locked
     def stop_wave(self, wave: int) -> None:
+        self._waves.pop(wave, None)
         self._pulses.stop_wave(wave)
 
     @locked

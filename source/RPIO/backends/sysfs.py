@@ -110,9 +110,7 @@ class SysfsBackend(Backend):
         path = error.filename or self._path(line)
         if error.errno in (errno.ENODEV, errno.ENOENT, errno.EINVAL):
             if self._chip_is_gone():
-                return errors.LineGoneError(
-                    errno.ENODEV, f"GPIO {line}: its chip has been removed", self._folder
-                )
+                return errors.LineGoneError.of(line, self._folder)
             if line in self._held and not self._is_exported(line):
                 self._forget(line)
                 return errors.LineGoneError(
@@ -131,7 +129,7 @@ class SysfsBackend(Backend):
     def _export(self, line: int) -> bool:
         """Have the kernel show the line; return whether it did not before."""
         if self._chip_is_gone():  # its numbers may be another chip's by now
-            raise errors.LineGoneError(errno.ENODEV, f"GPIO {line}: its chip has been removed", self._folder)
+            raise errors.LineGoneError.of(line, self._folder)
         try:
             write_file(os.path.join(self._root, "export"), str(self._base + line))
         except OSError as e:
@@ -153,6 +151,8 @@ class SysfsBackend(Backend):
         )
 
     def _unexport(self, line: int) -> None:
+        if self._chip_is_gone():  # and its number may be another chip's line by now
+            return
         try:
             write_file(os.path.join(self._root, "unexport"), str(self._base + line))
         except OSError as e:

@@ -1901,6 +1901,7 @@ def test_gone_is_noticed(rig: Rig, kind: str) -> None:
     if not rig.tells_removal:
         assert fd is None
         assert rig.backend.is_gone() is True
+        rig.backend.release(line)
         return
     assert fd is not None
     poll = select.poll()
@@ -1909,6 +1910,59 @@ def test_gone_is_noticed(rig: Rig, kind: str) -> None:
     assert rig.backend.is_gone() is True
     assert poll.poll(0) == []
     assert rig.backend.is_gone() is True
+    rig.backend.release(line)
+
+
+GONE_CALLS: dict[str, Callable[[Backend, int], object]] = {
+    "set_input": lambda backend, line: backend.set_input(line, PUD_OFF),
+    "set_input as it is": lambda backend, line: backend.set_input(line, None),
+    "set_output": lambda backend, line: backend.set_output(line, 1),
+    "set_output as it is": lambda backend, line: backend.set_output(line, None),
+    "read": lambda backend, line: backend.read(line),
+}
+
+
+def expect_gone(line: int, call: Callable[[], object]) -> None:
+    with pytest.raises(errors.LineGoneError, match=f"GPIO {line}: its chip has been removed") as caught:
+        call()
+    assert caught.value.errno == errno.ENODEV
+    assert "setup()" in caught.value.hint
+
+
+def test_gone_is_told(rig: Rig) -> None:
+    """One removal for all calls: Linux 6.1 loses the numbers of a chip that goes while lines of it are held, and has
+    512. Registers stay where they are when the chip goes that only reports edges.
+    """
+    untouched, up, high, waving = some(rig, 4)
+    backend, wave = rig.backend, None
+    backend.set_input(up, PUD_OFF)
+    backend.set_output(high, 1)
+    backend.set_output(waving, 0)
+    if "pwm" in backend.features:
+        wave = backend.play([(0, waving, 1), (MS // 2, waving, 0)], MS, 0)
+    if not rig.remove():
+        return
+    if "edges" in backend.features:
+        expect_gone(up, lambda: backend.watch(up, BOTH))
+    if not backend.holds_lines:
+        return
+    for call in GONE_CALLS.values():
+        for line in (untouched, up, high):
+            expect_gone(line, lambda call=call, line=line: call(backend, line))
+    expect_gone(high, lambda: backend.write(high, 0))
+    if wave is not None:
+        expect_gone(waving, lambda: wait_for_wave(rig, wave))
+        backend.stop_wave(wave)
+    for line in (untouched, up, high, waving) * 2:
+        backend.release(line)
+    assert backend.is_gone()
+
+
+def wait_for_wave(rig: Rig, wave: int) -> None:
+    """Look at the wave until that is an error."""
+    deadline_ns = rig.now_ns() + 10_000 * MS
+    while rig.now_ns() < deadline_ns:
+        rig.backend.wave(wave)
 
 
 @pytest.mark.parametrize("asked", ["fd", "no-fd"])
