@@ -89,6 +89,7 @@ class Board:
         self._numbering = numbering = Numbering(lambda: self.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
         self._watched = WatchedLines(self._arm, self._disarm, lambda: self.dispatcher)
+        self._watched.lasting_fd = self._lasting_fd
         self._watched.gone_fd = self._gone_fd
         self._watched.look_whether_gone = self._look_whether_gone
         self._watched.on_lost = self._end_wait
@@ -592,8 +593,12 @@ class Board:
             )
             self.backend.set_input(line, None)
 
-    def _disarm(self, line: int) -> None:
-        self.backend.unwatch(line)
+    def _disarm(self, line: int, is_read: bool) -> None:
+        self.backend.unwatch(line, is_read)
+
+    def _lasting_fd(self, line: int) -> int | None:
+        line_fd: Callable[[int], int | None] | None = getattr(self.backend, "line_fd", None)
+        return line_fd(line) if line_fd is not None else None
 
     def _gone_fd(self) -> int | None:
         return self.backend.gone_fd()
@@ -714,6 +719,8 @@ class Board:
         self.cleanup_interrupts()
         for line in self._watched:
             self._watched.drop(line)
+        for line in self._directions:
+            self._watched.let_go(line)
         self.detections.forget_waits()
         if self._dispatcher is not None:
             self._dispatcher.end_background()
@@ -774,6 +781,7 @@ class Board:
         """Undo setup() of a line; False where this process did not set it up."""
         if line in self._watched:
             self._watched.drop(line)
+        self._watched.let_go(line)
         driven = self.pulses.drives(line)
         self.pulses.end_of(line)
         if line not in self._owned:

@@ -173,6 +173,14 @@ class Dispatcher:
         self._forget(fd)
         self._poller.remove(fd)
 
+    def park(self, fd: int) -> bool:
+        """Forget the edges of *fd*, which stays open until remove(); add_edges() is then no system call.
+
+        Whether a thread waits: it reads what is left there, and drops it.
+        """
+        self._forget(fd)
+        return self._poller.park(fd)
+
     now_ns = staticmethod(monotonic_ns)
     """The clock of timeouts."""
 

@@ -174,28 +174,39 @@ class WatchedLine:
             log.warning("GPIO %s: %s edges lost, %s (RPIO.events_lost() counts on)", line, count, why)
 
 
+def _none() -> None:
+    """There is none."""
+
+
+def _none_of(line: int) -> None:
+    """There is none."""
+
+
 class WatchedLines:
     """All watched lines of a board.
 
-    *arm* asks the backend for the edges of a line and returns a descriptor; *disarm* ends that; *loop* returns the
-    Dispatcher. Not locked: the Board calls all but dispatch() with its lock held.
+    *arm* asks the backend for the edges of a line and returns a descriptor; *disarm* ends that, and is told whether
+    somebody goes on reading what is left there; *loop* returns the Dispatcher. Not locked: the Board calls all but
+    dispatch() with its lock held.
     """
 
     def __init__(
         self,
         arm: Callable[[int, int, int], int],
-        disarm: Callable[[int], None],
+        disarm: Callable[[int, bool], None],
         loop: Callable[[], Dispatcher],
     ) -> None:
         self._arm, self._disarm, self._loop = arm, disarm, loop
         self._watched: dict[int, WatchedLine] = {}
         self._lost_before: dict[int, int] = {}
         self._retired: list[Worker] = []  # closed, and perhaps still in their last callback
-        self.gone_fd: Callable[[], int | None] = lambda: (
-            None
-        )  # Backend.gone_fd(); when it is readable, call ...
-        self.look_whether_gone: Callable[[], object] = lambda: None
-        self.on_lost: Callable[[], object] = lambda: None  # called when a line is lost
+        self._parked: dict[int, int] = {}  # line -> descriptor, which the loop keeps for the next watch
+        # What Board knows: the descriptor of a line that lasts until it is let go of; Backend.gone_fd(), and what to
+        # call when it is readable; whom to tell that a line is lost.
+        self.lasting_fd: Callable[[int], int | None] = _none_of
+        self.gone_fd: Callable[[], int | None] = _none
+        self.look_whether_gone: Callable[[], object] = _none
+        self.on_lost: Callable[[], object] = _none
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -267,18 +278,49 @@ class WatchedLines:
         watched = self._watched.get(line)
         if watched is None or watched.edge is None:
             return
-        fd = self._arm(line, watched.edge, watched.filter_us)
+        parked = self._parked.get(line)
+        if watched.fd is None and parked is not None:
+            # Before there can be edges: the loop reads this descriptor all the time.
+            del self._parked[line]
+            self._listen(line, watched, parked)
+        try:
+            fd = self._arm(line, watched.edge, watched.filter_us)
+        except BaseException:
+            if parked is not None and watched.fd == parked:
+                watched.fd = None
+                self._stop_listening(line, parked)
+            raise
         if watched.fd is None:
-            watched.fd, watched.seq, watched.gone = fd, 0, False
-            watched.token = self._loop().add_edges(fd, lambda events: self.lose(line))
+            self._listen(line, watched, fd)
+
+    def _listen(self, line: int, watched: WatchedLine, fd: int) -> None:
+        watched.fd, watched.seq, watched.gone = fd, 0, False
+        watched.token = self._loop().add_edges(fd, lambda events: self.lose(line))
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
         watched = self._watched.get(line)
         if watched is not None and watched.fd is not None:
-            self._loop().remove(watched.fd)
+            is_read = self._stop_listening(line, watched.fd)
             watched.fd = None
-            self._disarm(line)
+            self._disarm(line, is_read)
+
+    def _stop_listening(self, line: int, fd: int) -> bool:
+        """Keep a descriptor that lasts for the next watch. Whether the loop reads what is left there, and drops it."""
+        if self.lasting_fd(line) != fd:
+            self._loop().remove(fd)
+            return False
+        self._parked[line] = fd
+        return self._loop().park(fd)
+
+    def let_go(self, line: int) -> None:
+        """The descriptor of a line that is not watched is about to be closed."""
+        fd = self._parked.pop(line, None)
+        if fd is not None:
+            try:
+                self._loop().remove(fd)
+            except OSError:
+                pass  # the loop has lost it already, with its chip
 
     def drop(self, line: int) -> None:
         """End all subscriptions of a line."""
@@ -320,6 +362,7 @@ class WatchedLines:
         for watched in self._watched.values():
             watched.subscriptions = ()
         self._watched.clear()
+        self._parked.clear()
         self._retired.clear()
 
     def dispatch(self, event: EdgeEvent) -> None:

@@ -174,8 +174,8 @@ void rpio_numbers_free(struct rpio_numbers *numbers);
 void rpio_numbers_after_fork(struct rpio_numbers *numbers); /* in the child, before anything else */
 int rpio_numbers_add(struct rpio_numbers *numbers, int fd); /* a new request; -ENOMEM */
 void rpio_numbers_remove(struct rpio_numbers *numbers, int fd);
-/* A watch begins, whose edges are switched on next: events from before are dropped, those after numbered from 1. */
-void rpio_numbers_begin(struct rpio_numbers *numbers, int fd);
+/* Edges have been switched off: events from before are dropped, those of the next watch numbered from 1. */
+void rpio_numbers_end(struct rpio_numbers *numbers, int fd);
 /* Drops and numbers the `count` events that have been read from `fd`, in place; returns how many are left. Events of a
  * descriptor that is no request stay as they are. */
 int rpio_numbers_apply(struct rpio_numbers *numbers, int fd, struct rpio_event *events, int count);
@@ -241,6 +241,10 @@ int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
 int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);
 int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token);
 int rpio_poll_remove(struct rpio_poll *poll, int fd); /* when it returns nothing reads fd any more */
+/* Ends the watch of a line whose descriptor stays open until rpio_poll_remove(): its edges have been, or are about to be,
+ * switched off, and what still comes is dropped. rpio_poll_add_edges() goes on with it. No system call. Returns 1 where a
+ * thread waits, and so reads what is left, 0 where none does, -ENOENT for what is not watched. */
+int rpio_poll_park(struct rpio_poll *poll, int fd);
 int rpio_poll_wake(struct rpio_poll *poll);           /* ends the wait; safe in a signal handler */
 
 /* Waits at most `timeout_ms` (-1: for ever). 0, or -EINTR with an empty batch, or what epoll_wait(2) says. */

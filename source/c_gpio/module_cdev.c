@@ -97,15 +97,6 @@ static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_
     return result_or_errno(error < 0 ? error : fd);
 }
 
-static PyObject *line_begin(PyObject *module, PyObject *line_fd)
-{
-    int fd;
-    if (as_int(line_fd, &fd) < 0)
-        return NULL;
-    rpio_numbers_begin(((struct state *)PyModule_GetState(module))->numbers, fd);
-    Py_RETURN_NONE;
-}
-
 static PyObject *lines_after_fork(PyObject *module, PyObject *unused)
 {
     (void)unused;
@@ -115,12 +106,15 @@ static PyObject *lines_after_fork(PyObject *module, PyObject *unused)
 
 static PyObject *line_configure(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    (void)module;
+    struct state *state = PyModule_GetState(module);
     int n[6];
     if (as_ints(args, count, n, 6) < 0)
         return NULL;
     struct rpio_line_config config = config_of(n + 1);
-    return none_or_errno(rpio_cdev_configure(n[0], &config));
+    int error = rpio_cdev_configure(n[0], &config);
+    if (error == 0 && config.edges == RPIO_EDGE_NONE) /* here, so that no signal's handler comes in between */
+        rpio_numbers_end(state->numbers, n[0]);
+    return none_or_errno(error);
 }
 
 static PyObject *line_read(PyObject *module, PyObject *line_fd)
@@ -151,9 +145,8 @@ static PyMethodDef methods[] = {
      PyDoc_STR("line_request(chip_fd, line, event_buffer_size, direction, value, pull, edges, debounce_us, consumer, "
                "/)\n--\n\nDescriptor of the requested line.")},
     {"line_configure", (PyCFunction)(void (*)(void))line_configure, METH_FASTCALL,
-     PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request.")},
-    {"line_begin", line_begin, METH_O,
-     PyDoc_STR("line_begin(line_fd, /)\n--\n\nA watch begins: its events are numbered from 1, older ones dropped.")},
+     PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request. "
+               "Without edges a watch of it is over: events_read() and Poller drop what is left.")},
     {"lines_after_fork", lines_after_fork, METH_NOARGS,
      PyDoc_STR("lines_after_fork()\n--\n\nIn the child of a fork, before any other call about lines.")},
     {"line_read", line_read, METH_O, PyDoc_STR("line_read(line_fd, /)\n--\n\n0 or 1.")},

@@ -170,6 +170,17 @@ static PyObject *poller_remove(PyObject *self, PyObject *fd)
     return none_or_errno(error);
 }
 
+static PyObject *poller_park(PyObject *self, PyObject *fd)
+{
+    int n, result;
+    if (as_int(fd, &n) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    result = rpio_poll_park(((Poller *)self)->poll, n);
+    Py_END_ALLOW_THREADS
+    return result < 0 ? raise_errno(result, NULL) : PyBool_FromLong(result);
+}
+
 static PyObject *poller_wake(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -268,6 +279,9 @@ static PyMethodDef poller_methods[] = {
      PyDoc_STR("add_edges($self, fd, token, /)\n--\n\nWatch a line; its events are read in wait().")},
     {"remove", poller_remove, METH_O,
      PyDoc_STR("remove($self, fd, /)\n--\n\nStop watching; after this returns, nothing reads fd.")},
+    {"park", poller_park, METH_O,
+     PyDoc_STR("park($self, fd, /)\n--\n\nEnd the watch of a line that stays open until remove(), for add_edges() to go "
+               "on with. Whether a thread waits, and reads what is left.")},
     {"wake", poller_wake, METH_NOARGS,
      PyDoc_STR("wake($self, /)\n--\n\nEnd the wait at once; from any thread or signal handler.")},
     {"wait", (PyCFunction)(void (*)(void))poller_wait, METH_FASTCALL,

@@ -5,10 +5,10 @@
  * A request is kept from setup() to cleanup(), and its edges are switched on and off by its configuration; so the
  * kernel's number of an event (line_seqno) goes on from one watch to the next, and an event of the last watch may be
  * read only now: by a thread that was in its read when that watch ended. Here is what each request's count has come to,
- * and since when its present watch lasts. Events from before are dropped; the others are numbered from 1.
+ * and when its last watch ended. Events from before are dropped; the others are numbered from 1.
  *
  * The kernel stamps events with CLOCK_MONOTONIC in its interrupt handler, which has run for the last time when the call
- * that switches edges off returns. So a stamp tells on which side of rpio_numbers_begin() an event was.
+ * that switches edges off returns. So a stamp tells on which side of rpio_numbers_end() an event was.
  */
 #include "gpio.h"
 
@@ -26,8 +26,8 @@
 struct numbered {
     int fd;
     uint32_t last;     /* the kernel's number of the last event that has been read */
-    uint32_t base;     /* of the last event before the present watch */
-    uint64_t since_ns; /* when that began; 0 where there was none before */
+    uint32_t base;     /* of the last event of the watches that have ended */
+    uint64_t since_ns; /* when the last of these ended; 0 where there was none */
 };
 
 struct rpio_numbers {
@@ -123,7 +123,7 @@ static uint64_t now_ns(struct rpio_numbers *numbers)
     return (uint64_t)(now.tv_sec * NS_PER_S + now.tv_nsec - numbers->shift_ns);
 }
 
-void rpio_numbers_begin(struct rpio_numbers *numbers, int fd)
+void rpio_numbers_end(struct rpio_numbers *numbers, int fd)
 {
     (void)pthread_mutex_lock(&numbers->mutex);
     struct numbered *line = find(numbers, fd);

@@ -129,10 +129,12 @@ class Backend:
             hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later, or /sys/class/gpio",
         )
 
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         """Stop watching; the line stays an input with its pull. [unwatch_keeps_input, unwatch_keeps_pull]
 
         What waits in its descriptor is dropped, and the next watch numbers from 1. [unwatch_drops]
+        With *is_read* somebody goes on reading a descriptor that stays, and it need not be done here: the next watch
+        reports nothing from before, and numbers from 1. [unwatch_is_read]
         Where lines are held this one stays so: nobody can take it before the next watch. [unwatch_holds]
         A line that is not watched is left alone. [unwatch_unwatched]
         """

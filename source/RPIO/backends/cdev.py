@@ -179,15 +179,23 @@ class CdevBackend(Backend):
         return held
 
     def _configure(
-        self, line: int, held: _Held, direction: int, value: int, pull: int, bits: int, debounce_us: int
+        self,
+        line: int,
+        held: _Held,
+        direction: int,
+        value: int,
+        pull: int,
+        bits: int,
+        debounce_us: int,
+        is_read: bool = False,
     ) -> None:
         try:
             _gpio.line_configure(held.fd, direction, value, pull, bits, debounce_us)
         except OSError as e:
             raise self._explain(e, line) from None
-        was_watched = held.bits
+        waits = held.bits and not bits and not is_read
         held.direction, held.pull, held.bits, held.debounce_us = direction, pull, bits, debounce_us
-        while was_watched and not bits and _gpio.events_read(held.fd):
+        while waits and _gpio.events_read(held.fd):
             pass  # what waits is dropped
 
     def _take(self, line: int, direction: int, value: int, pull: int) -> None:
@@ -326,19 +334,16 @@ class CdevBackend(Backend):
         pull = held.pull if held is not None else AS_IS
         if held is None:
             return self._request(line, model.IN, 0, pull, bits, filter_us).fd
-        if not held.bits:
-            # The request has had watches before: they are over, and their numbers do not count.
-            _gpio.line_begin(held.fd)
         self._configure(line, held, model.IN, 0, pull, bits, filter_us)
         return held.fd
 
     @locked
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
         held = self._held.get(line)
         if held is not None and held.bits:
             try:
-                self._configure(line, held, model.IN, 0, held.pull, 0, 0)
+                self._configure(line, held, model.IN, 0, held.pull, 0, 0, is_read)
             except errors.LineGoneError:
                 pass
 

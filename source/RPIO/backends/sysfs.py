@@ -377,7 +377,7 @@ class SysfsBackend(Backend):
         return reader
 
     @locked
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
         held = self._held.get(line)
         if held is not None:

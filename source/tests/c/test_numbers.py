@@ -37,14 +37,14 @@ def test_the_first_watch_has_the_kernels_numbers(numbers):
 
 def test_the_next_one_begins_with_1_and_a_loss_at_its_beginning_shows(numbers):
     apply(numbers, (1, 1), (2, 2))
-    core().lib.rpio_numbers_begin(numbers, FD)
+    core().lib.rpio_numbers_end(numbers, FD)
     ns = later_ns()
     assert apply(numbers, (ns, 4), (ns, 5)) == [(ns, 2), (ns, 3)]
 
 
 def test_what_happened_before_it_is_dropped_and_no_loss(numbers):
     apply(numbers, (1, 1))
-    core().lib.rpio_numbers_begin(numbers, FD)
+    core().lib.rpio_numbers_end(numbers, FD)
     ns = later_ns()
     assert apply(numbers, (2, 2), (3, 3), (ns, 4)) == [(ns, 1)]
     assert apply(numbers, (ns, 5)) == [(ns, 2)]
@@ -52,28 +52,28 @@ def test_what_happened_before_it_is_dropped_and_no_loss(numbers):
 
 def test_the_count_of_the_kernel_goes_round(numbers):
     apply(numbers, (1, 2**31 - 1), (2, 2**32 - 2))
-    core().lib.rpio_numbers_begin(numbers, FD)
+    core().lib.rpio_numbers_end(numbers, FD)
     ns = later_ns()
     assert apply(numbers, (ns, 2**32 - 1), (ns, 0), (ns, 1)) == [(ns, 1), (ns, 2), (ns, 3)]
-    core().lib.rpio_numbers_begin(numbers, FD)
+    core().lib.rpio_numbers_end(numbers, FD)
     ns = later_ns()
     assert apply(numbers, (ns, 2)) == [(ns, 1)]
 
 
 def test_what_is_no_request_stays_as_it_is(numbers):
     lib = core().lib
-    lib.rpio_numbers_begin(numbers, 8)
+    lib.rpio_numbers_end(numbers, 8)
     assert apply(numbers, (1, 9), fd=8) == [(1, 9)]
     apply(numbers, (1, 5))
     lib.rpio_numbers_remove(numbers, FD)
-    lib.rpio_numbers_begin(numbers, FD)
+    lib.rpio_numbers_end(numbers, FD)
     assert apply(numbers, (1, 9)) == [(1, 9)]
 
 
 def test_a_new_request_of_the_same_descriptor_begins_anew(numbers):
     lib = core().lib
     apply(numbers, (1, 5))
-    lib.rpio_numbers_begin(numbers, FD)
+    lib.rpio_numbers_end(numbers, FD)
     assert lib.rpio_numbers_add(numbers, FD) == 0
     assert apply(numbers, (1, 1)) == [(1, 1)]
 
@@ -87,5 +87,5 @@ def test_each_line_has_its_own(numbers):
         lib.rpio_numbers_remove(numbers, fd)
     ns = later_ns() + 10**12
     for fd in range(21, 30, 2):
-        lib.rpio_numbers_begin(numbers, fd)
+        lib.rpio_numbers_end(numbers, fd)
         assert apply(numbers, (ns, fd + 1), fd=fd) == [(ns, 1)]

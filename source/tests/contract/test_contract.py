@@ -1234,6 +1234,27 @@ def test_unwatch_drops(rig: Rig, a_line: int, edge: int) -> None:
     assert dropped
 
 
+@pytest.mark.parametrize("left", [0, 1, 200])
+def test_unwatch_is_read(rig: Rig, a_line: int, left: int) -> None:
+    """What is left is read when it is wanted least, in the middle of the next watch."""
+    fd = watched(rig, a_line, BOTH)
+    if fd is None:
+        rig.backend.unwatch(a_line, True)
+        return
+    for number in range(left):
+        rig.drive(a_line, 1 - number % 2)
+    select.poll().poll(rig.quiet_ms)  # they wait
+    rig.backend.unwatch(a_line, True)
+    rig.drive(a_line, 1)
+    rig.drive(a_line, 0)
+    fd = rig.backend.watch(a_line, BOTH)
+    toggle(rig, a_line, 1, 0)
+    found = events(rig, fd, 2)
+    assert (values(found), numbers(found)) == ([1, 0], [1, 2])
+    toggle(rig, a_line, 1)
+    assert numbers(events(rig, fd, 1)) == [3]
+
+
 def test_unwatch_holds(rig: Rig, a_line: int) -> None:
     """Nobody can take it, and as it is the same descriptor nobody could have taken it in between."""
     if not rig.backend.holds_lines:

@@ -174,3 +174,56 @@ def test_the_child_of_a_fork_has_no_grant(pi_chip):
         """
     )
     assert out == "7 1\n"
+
+
+WAITS = """
+import os, threading, RPIO
+from kernel import gpiosim
+RPIO.use("cdev")
+RPIO.setup(4, RPIO.IN)
+wire = gpiosim.find("pinctrl-bcm2835")
+level, wanted = 0, threading.Semaphore(0)
+
+def world():
+    global level
+    while wanted.acquire():
+        while not wire.is_watched(4):
+            os.sched_yield()
+        level = 1 - level
+        wire.drive(4, level)
+
+wire.drive(4, 0)
+threading.Thread(target=world, daemon=True).start()
+for _ in range(12):
+    wanted.release()
+    os.getppid()
+    RPIO.wait_for_edge(4, RPIO.BOTH)
+for _ in range(12):
+    os.getppid()
+    RPIO.wait_for_edge(4, RPIO.BOTH, timeout=1)
+os.getppid()
+"""
+OF_ANY_THREAD = ("futex", "clock_gettime", "sched_yield")
+
+
+def test_a_wait_after_the_first_is_two_system_calls_and_its_wake_up(pi_chip, tmp_path):
+    """Edges on and edges off, in the thread that waits. Where the loop is not back in its own wait when the edge has
+    come, a third reads what may be left.
+    """
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace: sudo apt install strace")
+    trace = tmp_path / "trace"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run(
+        ["strace", "-f", "-o", trace, sys.executable, "-c", WAITS], check=True, timeout=LIMIT_S, env=env
+    )
+    calls = re.findall(r"^(\d+) +(\w+)\((?:\d+, (GPIO_\w+))?", trace.read_text(), re.MULTILINE)
+    main = calls[0][0]
+    mine = [
+        request or call for thread, call, request in calls if thread == main and call not in OF_ANY_THREAD
+    ]
+    waits = [each.split() for each in " ".join(mine).split("getppid")[2:-1]]
+    switch = "GPIO_V2_LINE_SET_CONFIG_IOCTL"
+    assert len(waits) == 23
+    assert all(each in ([switch] * 2, [switch] * 2 + ["read"]) for each in waits), waits
+    assert sum(len(each) == 2 for each in waits) > len(waits) // 2
