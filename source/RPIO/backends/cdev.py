@@ -14,6 +14,7 @@ from _thread import RLock
 
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .holders import busy
 from .locked import locked
 from .removal import RemovalWatch
 
@@ -57,23 +58,11 @@ def _speaks_v2(chip_fd: int) -> bool:
     return True
 
 
-def find_chip(argument: str, label: str | None) -> str:
-    """Return the device file of the chip that is meant: a path, "gpiochip0", a label, or the board's own.
-
-    A Raspberry Pi's chip is known by its *label*: numbers have changed between kernels. Other boards: the first.
-
-    Raises:
-        NoBackendError: no such chip; the text lists those that are there.
-        OSError: none of them may be opened.
-    """
-    if argument.startswith("/"):
-        return argument
-    paths = chip_paths()
+def chips() -> tuple[dict[str, str], OSError | None]:
+    """Return label -> device file of all gpiochips, the first of each label, and the error of one that is shut."""
     labels: dict[str, str] = {}
     refused: OSError | None = None
-    for path in paths:
-        if argument == os.path.basename(path):
-            return path
+    for path in chip_paths():
         try:
             chip_fd = _gpio.chip_open(path)
         except OSError as e:
@@ -81,9 +70,30 @@ def find_chip(argument: str, label: str | None) -> str:
             continue
         labels.setdefault(_gpio.chip_info(chip_fd)[1], path)
         os.close(chip_fd)
+    return labels, refused
+
+
+def find_chip(argument: str, label: str | None) -> str:
+    """Return the device file of the chip that is meant: a path, "gpiochip0", a label, or the board's own.
+
+    A Raspberry Pi's chip is known by its *label*: numbers have changed between kernels. So it is on a machine that
+    tells nothing of itself, where *label* is None. Other boards: the first.
+
+    Raises:
+        NoBackendError: no such chip; the text lists those that are there.
+        OSError: none of them may be opened.
+    """
+    if argument.startswith("/"):
+        return argument
+    named = next((path for path in chip_paths() if argument == os.path.basename(path)), None)
+    if named is not None:
+        return named
+    labels, refused = chips()
     wanted = argument or label
     if wanted is None and labels:
-        return next(iter(labels.values()))
+        return next(
+            (labels[name] for name in model.PI_CHIP_LABELS if name in labels), next(iter(labels.values()))
+        )
     if wanted in labels:
         return labels[wanted]
     if refused is not None:
@@ -151,14 +161,7 @@ class CdevBackend(Backend):
     def _explain(self, error: OSError, line: int) -> OSError:
         """The kernel's error with the line, its holder and what to do."""
         if error.errno == errno.EBUSY and line not in self._held:
-            holder = self.consumer(line)
-            by = f"by {holder!r}" if holder else "by a program or driver that gives no name"
-            return errors.LineBusyError(
-                errno.EBUSY,
-                f"GPIO {line} is in use {by}",
-                self._path,
-                hint="end that program, or switch the driver off (a dtparam or dtoverlay line in config.txt)",
-            )
+            return busy(line, self.consumer(line), self._path, self.label)
         if error.errno == errno.ENODEV:
             return errors.LineGoneError.of(line, self._path)
         number = error.errno if error.errno is not None else errno.EIO

@@ -22,6 +22,7 @@ from _thread import RLock
 
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull
+from .holders import busy
 from .locked import locked
 from .removal import RemovalWatch
 from .sysfs_files import find_device, open_file, text_of, write_file
@@ -136,19 +137,11 @@ class SysfsBackend(Backend):
             if e.errno != errno.EBUSY:
                 raise self._explain(e, line) from None
             if not self._is_exported(line):
-                raise self._busy(line) from None
+                raise busy(
+                    line, self.consumer(line), os.path.join(self._root, "export"), self.label
+                ) from None
             return False
         return True
-
-    def _busy(self, line: int) -> errors.LineBusyError:
-        holder = self.consumer(line)
-        by = f"by {holder!r}" if holder else "by a program or driver that is not named here"
-        return errors.LineBusyError(
-            errno.EBUSY,
-            f"GPIO {line} is in use {by}",
-            os.path.join(self._root, "export"),
-            hint="end that program, or switch the driver off (a dtparam or dtoverlay line in config.txt)",
-        )
 
     def _unexport(self, line: int) -> None:
         if self._chip_is_gone():  # and its number may be another chip's line by now

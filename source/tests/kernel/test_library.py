@@ -525,6 +525,20 @@ def test_another_chip_of_a_pi_has_line_numbers_and_no_header(pi_chip, chip):
     header.close()
 
 
+@pytest.mark.parametrize("backend", ["auto", "cdev", "sysfs"])
+def test_a_pi_that_tells_nothing_of_itself_is_known_by_its_chip(backend, monkeypatch):
+    """A container hides the device tree, and /proc/cpuinfo of an upstream kernel has no revision."""
+    monkeypatch.setattr("RPIO.detect.detect", lambda root="/": None)
+    with Chip(num_lines=4, label="decoy-expander"), Chip(num_lines=54, label="pinctrl-rp1") as chip:
+        board = Board(backend)
+        board.setmode(10)
+        board.setup(11, OUT, PUD_OFF, 1)
+        assert chip.level(17) == 1
+        assert (board.hardware.is_pi, board.hardware.soc) == (True, "BCM2712")
+        board.cleanup(ALL)
+        board.close()
+
+
 # -- the command line ---------------------------------------------------------------------------------------
 
 
