@@ -126,6 +126,27 @@ def test_after_cleanup_and_close_nothing_is_written(pi_chip):
     )
 
 
+def test_a_descriptor_that_is_closed_takes_its_grant_along(pi_chip):
+    """Its number goes to the next line, which a grant that is left would write to. On other files the ioctl fails, and
+    nothing shows.
+    """
+    out = run(
+        """
+        import RPIO
+        RPIO.use("cdev")
+        RPIO.setup(17, RPIO.OUT, initial=0)
+        backend = RPIO.facade.board.backend
+        fd = backend.line_fd(17)
+        backend.release(17)
+        backend.set_output(18, 0)
+        assert backend.line_fd(18) == fd
+        RPIO.output(17, 1)
+        print(backend.read(17), backend.read(18), RPIO.input(17))
+        """
+    )
+    assert out == "1 0 1\n"
+
+
 def test_an_output_that_was_an_input_meanwhile_drives_what_was_last_written(pi_chip):
     out = run(
         """
