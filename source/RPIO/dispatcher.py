@@ -147,13 +147,16 @@ class Dispatcher:
             self._forget(fd)
             raise
 
-    def add_edges(self, fd: int, on_error: Handler) -> int:
+    def add_edges(
+        self, fd: int, on_error: Handler, note: Callable[[int], object] = lambda token: None
+    ) -> int:
         """Read edge events from *fd*; on_error(events) where that fails, as after the removal of the chip.
 
-        Returns the token that these events will carry.
+        Returns the token that these events will carry, and notes it before: another thread may read one at once.
         """
         token = self._new_token(fd, on_error)
         try:
+            note(token)
             self._poller.add_edges(fd, token)
         except BaseException:
             self._forget(fd)

@@ -143,6 +143,10 @@ class WatchedLine:
         self.gone = False  # its chip is
         self.subscriptions: tuple[Subscription, ...] = ()
 
+    def note_token(self, token: int) -> None:
+        """Take the edges that carry this token for this line's."""
+        self.token = token
+
     @property
     def edge(self) -> int | None:
         """The union of the edges of all subscriptions."""
@@ -295,7 +299,7 @@ class WatchedLines:
 
     def _listen(self, line: int, watched: WatchedLine, fd: int) -> None:
         watched.fd, watched.seq, watched.gone = fd, 0, False
-        watched.token = self._loop().add_edges(fd, lambda events: self.lose(line))
+        self._loop().add_edges(fd, lambda events: self.lose(line), watched.note_token)
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""

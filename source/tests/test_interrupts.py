@@ -510,6 +510,28 @@ def test_edges_of_a_callback_that_has_just_been_removed_are_not_lost(board, sim,
     assert board.events_lost() == 0 and not caplog.records and not got
 
 
+class Eager:
+    """A poller whose loop is so fast that it has dispatched the first edge before the registration returns."""
+
+    def __init__(self, board, sim):
+        self.board, self.sim, self.poller = board, sim, board.dispatcher._poller
+
+    def __getattr__(self, name):
+        return getattr(self.poller, name)
+
+    def add_edges(self, fd, token):
+        self.sim.drive(17, 1)
+        self.poller.add_edges(fd, token)
+        self.board.dispatcher.step(0)
+
+
+def test_the_first_edge_is_not_lost_to_a_loop_that_is_faster(board, sim):
+    board.dispatcher._poller = Eager(board, sim)
+    log = Log()
+    add(board, 17, log)
+    assert log == [(17, 1)]
+
+
 # -- a chip that goes: kernel/test_gone.py takes one away ---------------------------------------------------
 
 

@@ -60,14 +60,15 @@ waits(RPIO.wait_for_interrupts)
 
 def test_every_wait_ends_at_once():
     """One removal for all: each leaves interrupts of the simulated chip behind."""
-    with Chip(num_lines=8, label="hot") as chip:
+    with Chip(num_lines=9, label="hot") as chip:
         env = {"RPIO_BACKEND": f"cdev:{chip.path}"}
         waits = {
             what: program(["-c", SETUP + code, str(line)], **env)
             for line, (what, code) in enumerate(WAITS.items())
         }
         verb = program(["-m", "RPIO", "watch", "6"], **env)
-        for line in (0, 1, 2, 3, 4, 6):
+        capture = program(["-m", "RPIO", "capture", "8"], **env)
+        for line in (0, 1, 2, 3, 4, 6, 8):
             assert wait_until(lambda line=line: chip.is_watched(line)), line
         assert wait_until(lambda: chip.consumer(7) == "RPIO")
         assert wait_until(lambda: chip.is_watched(5) or chip.drive(7, 0) or chip.drive(7, 1))
@@ -80,6 +81,9 @@ def test_every_wait_ends_at_once():
     out = verb.communicate(timeout=LIMIT_S)[0].decode()
     assert "GPIO 6: its chip has been removed" in out
     assert verb.returncode == 1
+    out = capture.communicate(timeout=LIMIT_S)[0].decode()
+    assert "GPIO 8: its chip has gone" in out
+    assert "0 edges in " in out
 
 
 test_every_wait_ends_at_once.spoils_the_kernel = True
