@@ -283,16 +283,18 @@ class WatchedLines:
         if watched is None or watched.edge is None:
             return
         parked = self._parked.get(line)
-        if watched.fd is None and parked is not None:
+        if parked is not None:
+            self.suspend(line)  # nothing, unless that was interrupted
             # Before there can be edges: the loop reads this descriptor all the time.
-            del self._parked[line]
             self._listen(line, watched, parked)
+            self._parked.pop(line, None)
         try:
             fd = self._arm(line, watched.edge, watched.filter_us)
         except BaseException:
             if parked is not None and watched.fd == parked:
                 watched.fd = None
-                self._stop_listening(line, parked)
+                self._parked[line] = parked
+                self._loop().park(parked)
             raise
         if watched.fd is None:
             self._listen(line, watched, fd)
@@ -305,26 +307,28 @@ class WatchedLines:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
         watched = self._watched.get(line)
         if watched is not None and watched.fd is not None:
-            is_read = self._stop_listening(line, watched.fd)
+            if self.lasting_fd(line) == watched.fd:
+                self._park(line, watched.fd)
+            else:
+                self._loop().remove(watched.fd)
+                watched.fd = None
+                self._disarm(line, False)
             watched.fd = None
-            self._disarm(line, is_read)
 
-    def _stop_listening(self, line: int, fd: int) -> bool:
-        """Keep a descriptor that lasts for the next watch. Whether the loop reads what is left there, and drops it."""
-        if self.lasting_fd(line) != fd:
-            self._loop().remove(fd)
-            return False
+    def _park(self, line: int, fd: int) -> None:
+        """Disarm; keep a descriptor that lasts for the next watch. Each step may run twice, and resume() undoes it."""
         self._parked[line] = fd
-        return self._loop().park(fd)
+        self._disarm(line, self._loop().park(fd))
 
     def let_go(self, line: int) -> None:
-        """The descriptor of a line that is not watched is about to be closed."""
-        fd = self._parked.pop(line, None)
+        """The descriptor of a line that is not watched is about to be closed. Twice is fine."""
+        fd = self._parked.get(line)
         if fd is not None:
             try:
                 self._loop().remove(fd)
             except OSError:
                 pass  # the loop has lost it already, with its chip
+            self._parked.pop(line, None)
 
     def drop(self, line: int) -> None:
         """End all subscriptions of a line."""

@@ -174,6 +174,8 @@ void rpio_numbers_free(struct rpio_numbers *numbers);
 void rpio_numbers_after_fork(struct rpio_numbers *numbers); /* in the child, before anything else */
 int rpio_numbers_add(struct rpio_numbers *numbers, int fd); /* a new request; -ENOMEM */
 void rpio_numbers_remove(struct rpio_numbers *numbers, int fd);
+/* Which request a descriptor is, from 1: another one where its number has been used again. 0: none. */
+uint32_t rpio_numbers_request(struct rpio_numbers *numbers, int fd);
 /* Edges have been switched off: events from before are dropped, those of the next watch numbered from 1. */
 void rpio_numbers_end(struct rpio_numbers *numbers, int fd);
 /* Drops and numbers the `count` events that have been read from `fd`, in place; returns how many are left. Events of a

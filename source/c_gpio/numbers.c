@@ -25,6 +25,7 @@
 
 struct numbered {
     int fd;
+    uint32_t request;  /* which one this is, from 1 */
     uint32_t last;     /* the kernel's number of the last event that has been read */
     uint32_t base;     /* of the last event of the watches that have ended */
     uint64_t since_ns; /* when the last of these ended; 0 where there was none */
@@ -34,6 +35,7 @@ struct rpio_numbers {
     pthread_mutex_t mutex;
     struct numbered *lines;
     size_t count;
+    uint32_t requests; /* so far */
     int64_t shift_ns; /* what this process's CLOCK_MONOTONIC is ahead of the kernel's */
     int knows_shift;
 };
@@ -82,7 +84,7 @@ int rpio_numbers_add(struct rpio_numbers *numbers, int fd)
         }
     }
     if (line)
-        *line = (struct numbered){.fd = fd};
+        *line = (struct numbered){.fd = fd, .request = ++numbers->requests};
     else
         error = -ENOMEM;
     (void)pthread_mutex_unlock(&numbers->mutex);
@@ -96,6 +98,15 @@ void rpio_numbers_remove(struct rpio_numbers *numbers, int fd)
     if (line)
         *line = numbers->lines[--numbers->count];
     (void)pthread_mutex_unlock(&numbers->mutex);
+}
+
+uint32_t rpio_numbers_request(struct rpio_numbers *numbers, int fd)
+{
+    (void)pthread_mutex_lock(&numbers->mutex);
+    const struct numbered *line = find(numbers, fd);
+    uint32_t request = line ? line->request : 0;
+    (void)pthread_mutex_unlock(&numbers->mutex);
+    return request;
 }
 
 /* In a time namespace a process's clock is ahead of the kernel's. Source: time_namespaces(7). */

@@ -40,6 +40,7 @@ struct watch {
     int fd;        /* -1: free */
     uint64_t data; /* that names it to epoll: the first token, and EDGE_FLAG */
     uint32_t token;
+    uint32_t request; /* of numbers.c, which tells a descriptor from a later one with its number; 0: none */
     int is_parked;
 };
 
@@ -140,6 +141,11 @@ int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t ma
     return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_MOD, fd, token, mask);
 }
 
+static uint32_t request_of(const struct rpio_poll *poll, int fd)
+{
+    return poll->numbers ? rpio_numbers_request(poll->numbers, fd) : 0;
+}
+
 static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
 {
     size_t place = 0;
@@ -152,16 +158,30 @@ static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
         poll->watches = grown;
         poll->watch_count++;
     }
-    poll->watches[place] = (struct watch){.fd = fd, .data = data, .token = (uint32_t)data};
+    poll->watches[place] =
+        (struct watch){.fd = fd, .data = data, .token = (uint32_t)data, .request = request_of(poll, fd)};
     return 0;
 }
 
 static struct watch *watch_of(const struct rpio_poll *poll, int fd)
 {
     for (size_t i = 0; i < poll->watch_count; i++)
-        if (poll->watches[i].fd == fd)
+        if (fd >= 0 && poll->watches[i].fd == fd)
             return &poll->watches[i];
     return NULL;
+}
+
+/* The watch of a descriptor that is known already: one that is parked, or of a request whose parking was interrupted. One
+ * of an earlier descriptor with its number, closed without a word to us, is forgotten. */
+static struct watch *known_watch(struct rpio_poll *poll, int fd)
+{
+    struct watch *watch = watch_of(poll, fd);
+    uint32_t request = request_of(poll, fd);
+    if (watch && watch->request != request) {
+        *watch = (struct watch){.fd = -1};
+        return NULL;
+    }
+    return watch && (watch->is_parked || request) ? watch : NULL;
 }
 
 static struct watch *find_watch(const struct rpio_poll *poll, uint64_t data)
@@ -177,10 +197,10 @@ int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token)
     uint64_t data = token | EDGE_FLAG;
     int error = 0;
     (void)pthread_mutex_lock(&poll->mutex);
-    struct watch *parked = fd < 0 ? NULL : watch_of(poll, fd);
-    if (parked && parked->is_parked) {
-        parked->token = token;
-        parked->is_parked = 0;
+    struct watch *known = known_watch(poll, fd);
+    if (known) {
+        known->token = token;
+        known->is_parked = 0;
     } else if ((error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, data, EPOLLIN)) == 0 &&
                (error = add_watch(poll, fd, data)) < 0) {
         (void)control(poll->epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
@@ -205,7 +225,7 @@ int rpio_poll_park(struct rpio_poll *poll, int fd)
 int rpio_poll_remove(struct rpio_poll *poll, int fd)
 {
     (void)pthread_mutex_lock(&poll->mutex);
-    struct watch *watch = fd < 0 ? NULL : watch_of(poll, fd);
+    struct watch *watch = watch_of(poll, fd);
     int epoll_fd = watch ? poll->epoll_fd : poll->rest_fd;
     if (watch)
         *watch = (struct watch){.fd = -1};

@@ -248,3 +248,29 @@ def test_a_wait_after_the_first_is_two_system_calls_and_its_wake_up(pi_chip, tmp
     assert len(waits) == 23
     assert all(each in ([switch] * 2, [switch] * 2 + ["read"]) for each in waits), waits
     assert sum(len(each) == 2 for each in waits) > len(waits) // 2
+
+
+def test_a_number_that_is_used_again_is_heard(pi_chip):
+    """The loop keeps a line's descriptor between two watches; here it is closed without a word to the loop."""
+    out = run(
+        """
+        import threading, RPIO
+        from kernel import gpiosim
+        RPIO.use("cdev")
+        wire = gpiosim.find("pinctrl-bcm2835")
+        RPIO.setup([4, 17], RPIO.IN)
+        backend = RPIO.facade.board.backend
+        backend.release(17)
+        RPIO.wait_for_edge(4, RPIO.BOTH, timeout=1)
+        fd = backend.line_fd(4)
+        backend.release(4)
+        backend.set_input(17, None)
+        assert backend.line_fd(17) == fd
+        heard = threading.Event()
+        RPIO.add_event_detect(17, RPIO.BOTH, lambda channel: heard.set())
+        wire.drive(17, 1)
+        print(heard.wait(30))
+        """,
+        PYTHONPATH=str(Path(__file__).parents[1]),
+    )
+    assert out == "True\n"

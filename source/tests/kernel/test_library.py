@@ -245,6 +245,41 @@ def test_a_line_that_has_waited_drives_what_was_written_before(board, chip, watc
     assert chip.level(2) == 1
 
 
+@pytest.mark.parametrize("at", ["park", "unwatch", "unwatched"])
+def test_a_watch_that_was_interrupted_as_it_ended_begins_again(board, chip, at, monkeypatch):
+    """Ctrl+C's handler raises anywhere in it; what is done again is done, and nothing is deaf or counted wrong."""
+    got = []
+    board.setup(2, IN, PUD_OFF, None)
+    board.detections.add(2, BOTH, got.append, None)
+    drive(chip, 2, 1, 0)
+    assert wait_until(lambda: len(got) == 2)
+    place, name = {"park": (board.dispatcher, "park")}.get(at, (board.backend, "unwatch"))
+    real = getattr(place, name)
+
+    def interrupted(*arguments):
+        if at == "unwatched":
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            board.setup(2, OUT, PUD_OFF, 0)
+    board.setup(2, IN, PUD_OFF, None)
+    drive(chip, 2, 1, 0)
+    assert wait_until(lambda: len(got) == 4)
+    board.setup(2, OUT, PUD_OFF, 0)
+    board.setup(2, IN, PUD_OFF, None)
+    drive(chip, 2, 1)
+    assert wait_until(lambda: len(got) == 5)
+    assert board.events_lost() == 0
+
+
+def drive(chip, line, *levels):
+    for level in levels:
+        chip.drive(line, level)
+
+
 def test_so_does_one_that_was_looked_at(board, chip):
     board.force_output(2, 1)
     assert board.force_input(2) == 0
