@@ -31,8 +31,6 @@
 
 from __future__ import annotations
 
-import errno
-
 
 class GPIOError(Exception):
     """The root of all errors that are RPIO's own.
@@ -133,8 +131,10 @@ class LineGoneError(GPIOError, OSError):
     @classmethod
     def of(cls, line: int, path: str | None = None) -> LineGoneError:
         """The error of a line, whose chip *path* was, where that is known."""
+        from errno import ENODEV
+
         return cls(
-            errno.ENODEV,
+            ENODEV,
             f"GPIO {line}: its chip has been removed",
             *([] if path is None else [path]),
             hint="cleanup() lets go of its lines; setup() finds the chip again when it is back",
