@@ -9,6 +9,7 @@ CORE = [
     "regs_rp1.c",
     "cdev.c",
     "event.c",
+    "numbers.c",
     "ring.c",
     "poll.c",
     "pwm_place.c",
@@ -21,7 +22,10 @@ CORE = [
     "pwm_soft.c",
     "sysfs.c",
 ]
-MODULE = [f"module{part}.c" for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole")]
+MODULE = [
+    f"module{part}.c"
+    for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole")
+]
 """What knows Python; the core is plain C."""
 
 setup(

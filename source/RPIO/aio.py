@@ -29,7 +29,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
 
-from . import arguments, facade, log, model
+from . import arguments, errors, facade, log, model
 from ._gpio import EdgeEvent
 from .interrupts import Subscription
 
@@ -60,6 +60,7 @@ async def edges(
     Raises:
         WrongDirectionException: setup(channel, IN) first, or a pull here. (A RuntimeError.)
         EdgeDetectionError: it was cleaned up.
+        LineGoneError: its chip was removed. (An OSError.)
         ValueError: no such edge, channel, pull, bouncetime or filter. What the kernel says.
         NotImplementedError: the asyncio loop has no add_reader().
     """
@@ -138,7 +139,7 @@ def _bits(edge: int | str) -> int:
 class _Queue(Subscription):
     """A subscription that keeps its events for a coroutine."""
 
-    __slots__ = ("_ended", "_events", "_unsubscribe", "_waiter", "loop")
+    __slots__ = ("_ended", "_events", "_lost", "_unsubscribe", "_waiter", "loop")
 
     def __init__(
         self,
@@ -153,6 +154,7 @@ class _Queue(Subscription):
         self._events: deque[EdgeEvent] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
+        self._lost: int | None = None  # the line, whose chip has gone
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         if self.loop.is_closed():
@@ -162,6 +164,10 @@ class _Queue(Subscription):
             watched.count_lost(event.line, 1, "the coroutine is too slow")
             return
         self._events.append(event)
+        self._call_wake()
+
+    def lose(self, line: int) -> None:
+        self._lost = line
         self._call_wake()
 
     def close(self) -> None:
@@ -181,10 +187,12 @@ class _Queue(Subscription):
     async def get(self) -> EdgeEvent:
         """Return the next event; wait for it."""
         while not self._events:
+            if self._lost is not None:
+                raise errors.LineGoneError.of(self._lost)
             if self._ended:
-                from .errors import EdgeDetectionError
-
-                raise EdgeDetectionError("Error waiting for edge", hint="the channel has been cleaned up")
+                raise errors.EdgeDetectionError(
+                    "Error waiting for edge", hint="the channel has been cleaned up"
+                )
             self._waiter = self.loop.create_future()
             await self._waiter
         return self._events.popleft()

@@ -92,6 +92,12 @@ class Board:
         self._numbering = numbering = Numbering(lambda: self.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
         self._watched = WatchedLines(self._arm, self._disarm, lambda: self.dispatcher)
+        self._watched.lasting_fd = self._lasting_fd
+        self._watched.gone_fd = self._gone_fd
+        self._watched.look_whether_gone = self._look_whether_gone
+        self._watched.on_lost = self._end_wait
+        self._waits_here = False  # wait_for_interrupts() blocks its caller
+        self._has_own_backend = False  # which use() was given
         self.detections = Detections(
             self._watched,
             numbering,
@@ -131,6 +137,7 @@ class Board:
             if self.is_waiting or self._directions or self._taken or self._watched or self.has_ports:
                 raise RuntimeError("the board is in use: choose the backend before the first line is set up")
             self.close()
+            self._has_own_backend = not isinstance(spec, str)
             if isinstance(spec, str):
                 self._spec = spec
             else:
@@ -610,11 +617,11 @@ class Board:
         """Ask the backend for edges, and to notice that the chip has gone."""
         if self.hardware.soc == "BCM2712":
             self._leave_alternate(line)
+        gone_fd = self.backend.gone_fd()  # first: a chip that goes in between is noticed
         try:
             fd = self.backend.watch(line, edge, filter_us)
         except PermissionError as e:
             raise opening.no_access(e) from None
-        gone_fd = self.backend.gone_fd()
         if gone_fd is not None and not self.dispatcher.has(gone_fd):
             self.dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
         self._grant(line)  # the descriptor may be another now
@@ -631,8 +638,15 @@ class Board:
             )
             self.backend.set_input(line, None)
 
-    def _disarm(self, line: int) -> None:
-        self.backend.unwatch(line)
+    def _disarm(self, line: int, is_read: bool) -> None:
+        self.backend.unwatch(line, is_read)
+
+    def _lasting_fd(self, line: int) -> int | None:
+        line_fd: Callable[[int], int | None] | None = getattr(self.backend, "line_fd", None)
+        return line_fd(line) if line_fd is not None else None
+
+    def _gone_fd(self) -> int | None:
+        return self.backend.gone_fd()
 
     def _look_whether_gone(self) -> None:
         """The chip's device file has changed; the kernel does not wake those who wait for edges of a lost chip."""
@@ -694,9 +708,24 @@ class Board:
                 log.warning(
                     "wait_for_interrupts() has nothing to wait for: no callback has been added, and no TCP port"
                 )
-            self.dispatcher.run()
+            self._wait_here()
         elif not self.is_waiting:
             self.dispatcher.start_thread()
+
+    def _wait_here(self) -> None:
+        """Run the loop in this thread. LineGoneError, at once, where the chip of a watched line goes or has gone."""
+        before, self._waits_here = self._waits_here, True
+        try:
+            self._watched.check_there()
+            self.dispatcher.run()
+        finally:
+            self._waits_here = before
+        self._watched.check_there()
+
+    def _end_wait(self) -> None:
+        """A line is lost. A loop in a thread has nobody to tell that, and goes on for the others."""
+        if self._waits_here:
+            self.stop()
 
     @property
     def is_waiting(self) -> bool:
@@ -725,6 +754,7 @@ class Board:
             self.cleanup_interrupts,
             *[lambda line=line: self._watched.drop(line) for line in self._watched],
             self._watched.finish,
+            *[lambda line=line: self._watched.let_go(line) for line in list(self._directions)],
             self.detections.forget_waits,
         )
         if self._dispatcher is not None:
@@ -749,6 +779,7 @@ class Board:
                         for line in sorted({*self._directions, *self._owned})
                     ],
                     *[lambda line=line: self._let_go(line) for line in sorted(self._taken)],
+                    self._leave_gone_chip,
                 )
                 found = found or any(driven)
         else:
@@ -759,10 +790,27 @@ class Board:
             finally:  # those before a bad one are cleaned up
                 with self._lock:
                     done: list[bool] = []
-                    _do_all(*[lambda line=line: done.append(self._release(line)) for line in lines])
+                    _do_all(
+                        *[lambda line=line: done.append(self._release(line)) for line in lines],
+                        self._leave_gone_chip,
+                    )
             found = any(done)
         if not found and self._strict:
             self._warn(NOTHING_TO_CLEAN_WARNING)
+
+    def _leave_gone_chip(self) -> None:
+        """Have the next line look for a chip anew, once nothing is used of one that has gone."""
+        backend = self._backend
+        if backend is None or self._has_own_backend or self._directions or self._taken or self._watched:
+            return
+        if not backend.is_gone():
+            return
+        self._backend = self._hardware = self._expected = None
+        self._tell(None)
+        gone_fd = backend.gone_fd()
+        if gone_fd is not None and self._dispatcher is not None and self._dispatcher.has(gone_fd):
+            self._dispatcher.remove(gone_fd)
+        backend.close()
 
     def _forget_numbering(self) -> None:
         if self._backend is not None:
@@ -779,11 +827,17 @@ class Board:
         self._releases += 1
         driven = self.pulses.drives(line)
         self._revoke(line)
-        _do_all(lambda: self._watched.drop(line), lambda: self.pulses.end_of(line))
+        _do_all(
+            lambda: self._watched.drop(line),
+            lambda: self._watched.let_go(line),
+            lambda: self.pulses.end_of(line),
+        )
         is_owned = line in self._owned
         if is_owned:
             try:
                 self.backend.set_input(line, model.PUD_OFF)
+            except errors.LineGoneError:
+                pass  # nothing is left to be an input
             finally:
                 self.backend.release(line)
         self._owned.discard(line)

@@ -433,6 +433,20 @@ def generic(line_count: int, chip_label: str | None, name: str) -> Hardware:
     return Hardware(row, soc, name=name, is_pi=False)
 
 
+def by_chip_label(label: str | None) -> Hardware | None:
+    """Return a Raspberry Pi of which only the label of its header's chip is known; None for other labels.
+
+    Of the SoCs that share a label it is the oldest, without an address of its peripherals: that differs.
+    """
+    found = [soc for soc in SOCS.values() if soc.chip_label == label]
+    if not found:
+        return None
+    soc = found[0]
+    base = soc.peripheral_base if len(found) == 1 else None
+    soc = Soc((soc.name, soc.gpio_compatible, label, soc.line_count, base, soc.gpiomem))
+    return Hardware(UNKNOWN_MODEL, soc, name="Unknown Raspberry Pi", pcb_revision="?")
+
+
 def by_name(name: str) -> Hardware:
     """Return a Raspberry Pi by its short name, one of ``MODELS``, or its full name.
 

@@ -119,6 +119,8 @@ class Capture:
             left.append(max(0, self._start_ns + self._timeout_ns - now_ns))
         if self._most is not None and self.edges + len(self.recording) >= self._most:
             return 0
+        if any(tap.gone for tap in self._taps):
+            return 0
         if tell is not None:
             tell(None if began_ns is None else now_ns - began_ns, self.edges + len(self.recording))
             left.append(TELL_NS)
@@ -179,13 +181,18 @@ class Capture:
 class Tap(Subscription):
     """A subscription that puts every edge into a recording; deliver() is spared: one call less an edge."""
 
-    __slots__ = ("_add", "hold", "index", "recording", "seen_ns", "seq")
+    __slots__ = ("_add", "gone", "hold", "index", "recording", "seen_ns", "seq")
 
     def __init__(self, recording: Recording, index: int, hold: Callable[[EdgeEvent], bool] | None) -> None:
         super().__init__(3, None, 0)
         self.recording, self.index, self.hold = recording, index, hold
         self._add = recording.add
         self.seq = self.seen_ns = 0
+        self.gone = False
+
+    def lose(self, line: int) -> None:
+        """End the capture: with what has been recorded until now."""
+        self.gone = True
 
     def accepts(self, event: EdgeEvent) -> bool:
         """Keep the event; False, as there is nothing more to do."""

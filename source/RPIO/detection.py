@@ -82,7 +82,7 @@ class Detections:
             self._loop().run_in_background()
             self._check_still_input(channel, line)
         except errors.GPIOError as e:
-            if isinstance(e, RuntimeError):
+            if isinstance(e, (RuntimeError, errors.LineGoneError)):
                 raise
             raise errors.EdgeDetectionError(complaint, hint=f"{e}. {e.hint}") from e
         except OSError as e:
@@ -145,6 +145,8 @@ class Detections:
         if wait.event is not None:
             self._last_wait_ns[line] = wait.event.timestamp_ns
             return channel
+        if wait.lost:
+            raise errors.LineGoneError.of(line)
         if ended:
             raise errors.EdgeDetectionError("Error waiting for edge", hint="the channel has been cleaned up")
         return None

@@ -157,6 +157,14 @@ class Dispatcher:
         except FileNotFoundError:
             pass  # somebody has been interrupted after this, or a signal handler has done it meanwhile
 
+    def park(self, fd: int) -> bool:
+        """Forget the edges of *fd*, which stays open until remove(); add_edges() is then no system call.
+
+        Whether a thread waits: it reads what is left there, and drops it.
+        """
+        self._forget(fd)
+        return self._poller.park(fd)
+
     now_ns = staticmethod(monotonic_ns)
     """The clock of timeouts."""
 

@@ -29,6 +29,8 @@
 ``error.hint``, which tracebacks show from Python 3.11 on.
 """
 
+from __future__ import annotations
+
 
 def is_refusal(error: BaseException) -> bool:
     """Whether it says that something cannot be done: one of ours, or the system's. Not what a signal handler raises."""
@@ -132,3 +134,15 @@ class NoBackendError(GPIOError, RuntimeError):
 
 class LineGoneError(GPIOError, OSError):
     """The chip that the line belongs to has been removed."""
+
+    @classmethod
+    def of(cls, line: int, path: str | None = None) -> LineGoneError:
+        """The error of a line, whose chip *path* was, where that is known."""
+        from errno import ENODEV
+
+        return cls(
+            ENODEV,
+            f"GPIO {line}: its chip has been removed",
+            *([] if path is None else [path]),
+            hint="cleanup() lets go of its lines; setup() finds the chip again when it is back",
+        )

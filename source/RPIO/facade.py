@@ -362,6 +362,7 @@ def wait_for_edge(
     Raises:
         EdgeDetectionError: event detection with callbacks is on, or the kernel refuses. (A RuntimeError.)
         WrongDirectionException: setup(channel, IN) first. (A RuntimeError.) ValueError, TypeError.
+        LineGoneError: the chip was removed, also while we waited. (An OSError.)
     """
     return board.detections.wait_for_edge(channel, edge, bouncetime, timeout)
 
@@ -424,6 +425,8 @@ def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> Non
     Raises:
         AlreadyRunningError: it is running, and this call would block. (A RuntimeError.) One that has been told to stop
             is waited for.
+        LineGoneError: the chip of a line with callbacks was removed, also while we waited; a loop in a thread logs
+            that, and goes on. (An OSError.)
     """
     board.wait(threaded)
 

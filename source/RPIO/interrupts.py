@@ -62,6 +62,9 @@ class Subscription:
         elif self.callback is not None:
             run_callback(self.callback, event.line, event.value)
 
+    def lose(self, line: int) -> None:
+        """The line's chip has gone: no more edges come. A callback just stays."""
+
     def close(self) -> None:
         """End the callback's thread; what is queued for it is dropped."""
         if self.worker is not None:
@@ -90,13 +93,14 @@ class Detection(Subscription):
 class Wait(Subscription):
     """A wait_for_edge(): the first accepted edge ends it."""
 
-    __slots__ = ("_done", "event", "over", "pipe")
+    __slots__ = ("_done", "event", "lost", "over", "pipe")
 
     def __init__(self, bits: int, holdoff_ns: int, last_ns: int | None) -> None:
         super().__init__(bits, None, holdoff_ns)
         self.last_ns = last_ns
         self.event: EdgeEvent | None = None
         self.over = False  # there was an edge, or somebody has ended the watch
+        self.lost = False  # the chip has gone
         # no Event: a signal handler that ends the wait must not need what block() holds
         self._done = threads.lock_of_program()
         self._done.acquire()
@@ -107,6 +111,10 @@ class Wait(Subscription):
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         self.event = event
+        threads.at_home(self._end)
+
+    def lose(self, line: int) -> None:
+        self.lost = True
         threads.at_home(self._end)
 
     def close(self) -> None:
@@ -130,7 +138,7 @@ class Wait(Subscription):
 class WatchedLine:
     """The subscriptions of a line, and what the kernel was asked for on their behalf."""
 
-    __slots__ = ("fd", "filter_us", "lost", "seq", "subscriptions", "token")
+    __slots__ = ("fd", "filter_us", "gone", "lost", "seq", "subscriptions", "token")
 
     def __init__(self, filter_us: int) -> None:
         self.fd: int | None = None
@@ -138,6 +146,7 @@ class WatchedLine:
         self.token = 0
         self.seq = 0
         self.lost = 0
+        self.gone = False  # its chip is
         self.subscriptions: tuple[Subscription, ...] = ()
 
     @property
@@ -173,17 +182,26 @@ class WatchedLine:
             log.warning("GPIO %s: %s edges lost, %s (RPIO.events_lost() counts on)", line, count, why)
 
 
+def _none() -> None:
+    """There is none."""
+
+
+def _none_of(line: int) -> None:
+    """There is none."""
+
+
 class WatchedLines:
     """All watched lines of a board.
 
-    *arm* asks the backend for the edges of a line and returns a descriptor; *disarm* ends that; *loop* returns the
-    Dispatcher. Not locked: the Board calls all but dispatch() with its lock held.
+    *arm* asks the backend for the edges of a line and returns a descriptor; *disarm* ends that, and is told whether
+    somebody goes on reading what is left there; *loop* returns the Dispatcher. Not locked: the Board calls all but
+    dispatch() with its lock held.
     """
 
     def __init__(
         self,
         arm: Callable[[int, int, int], int],
-        disarm: Callable[[int], None],
+        disarm: Callable[[int, bool], None],
         loop: Callable[[], Dispatcher],
     ) -> None:
         self._arm, self._disarm, self._loop = arm, disarm, loop
@@ -191,6 +209,13 @@ class WatchedLines:
         self._lost_before: dict[int, int] = {}
         self._retired: list[Worker] = []  # closed, and perhaps still in their last callback
         self._undoing = Undoing()
+        self._parked: dict[int, int] = {}  # line -> descriptor, which the loop keeps for the next watch
+        # What Board knows: the descriptor of a line that lasts until it is let go of; Backend.gone_fd(), and what to
+        # call when it is readable; whom to tell that a line is lost.
+        self.lasting_fd: Callable[[int], int | None] = _none_of
+        self.gone_fd: Callable[[], int | None] = _none
+        self.look_whether_gone: Callable[[], object] = _none
+        self.on_lost: Callable[[], object] = _none
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -272,16 +297,28 @@ class WatchedLines:
         watched = self._watched.get(line)
         if watched is None or watched.edge is None:
             return
-        loop = self._loop()
-        fd = self._arm(line, watched.edge, watched.filter_us)
-        if watched.fd is not None:
-            return
-        token = loop.new_token()
+        self.finish()
+        parked = self._parked.get(line)
+        if parked is not None and watched.fd is None:
+            self._listen(line, watched, parked)  # before there can be edges: the loop reads it all the time
+            self._parked.pop(line, None)
+        try:
+            fd = self._arm(line, watched.edge, watched.filter_us)
+        except BaseException:
+            if parked is not None:
+                self.suspend(line)
+            raise
+        if watched.fd is None:
+            self._listen(line, watched, fd)
         if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
-            self._disarm(line)
-            return
-        watched.fd, watched.seq, watched.token = fd, 0, token
-        loop.add_edges(fd, token, lambda events: self.lose(line))
+            self._disarm(line, False)
+
+    def _listen(self, line: int, watched: WatchedLine, fd: int) -> None:
+        loop = self._loop()
+        token = loop.new_token()
+        if line in self._watched and self._watched[line] is watched:
+            watched.fd, watched.seq, watched.token, watched.gone = fd, 0, token, False
+            loop.add_edges(fd, token, lambda events: self.lose(line))
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
@@ -293,8 +330,25 @@ class WatchedLines:
         self.finish()
 
     def _disarming(self, line: int, fd: int) -> list[Callable[[], object]]:
+        if self.lasting_fd(line) == fd:
+            return [lambda: self._park(line, fd)]
         loop = self._loop()
-        return [lambda: loop.remove(fd), lambda: self._disarm(line)]
+        return [lambda: loop.remove(fd), lambda: self._disarm(line, False)]
+
+    def _park(self, line: int, fd: int) -> None:
+        """Disarm; keep a descriptor that lasts for the next watch. Each step may run twice, and resume() undoes it."""
+        self._parked[line] = fd
+        self._disarm(line, self._loop().park(fd))
+
+    def let_go(self, line: int) -> None:
+        """The descriptor of a line that is not watched is about to be closed. Twice is fine."""
+        fd = self._parked.get(line)
+        if fd is not None:
+            try:
+                self._loop().remove(fd)
+            except OSError:
+                pass  # the loop has lost it already, with its chip
+            self._parked.pop(line, None)
 
     def drop(self, line: int) -> None:
         """End all subscriptions of a line, if there are any."""
@@ -326,18 +380,28 @@ class WatchedLines:
         subscription.close()
 
     def lose(self, line: int) -> None:
-        """The chip of a line has gone: stop listening, before epoll reports it for ever."""
+        """The chip of a line has gone: stop listening, before epoll reports it for ever, and end its waits."""
         watched = self._watched.get(line)
         if watched is not None and watched.fd is not None:
             log.warning("GPIO %s: its chip has gone, no more edges", line)
-            self._loop().remove(watched.fd)
-            watched.fd = None
+            fd, watched.fd, watched.gone = watched.fd, None, True
+            self._loop().remove(fd)
+            for subscription in watched.subscriptions:
+                subscription.lose(line)
+            self.on_lost()
+
+    def check_there(self) -> None:
+        """Raise LineGoneError where the chip of a watched line has gone."""
+        for line, watched in list(self._watched.items()):
+            if watched.gone:
+                raise errors.LineGoneError.of(line)
 
     def forget(self) -> None:
         """In the child of a fork, which has none of it; the callback that forked may not have been its edge's last."""
         for watched in self._watched.values():
             watched.subscriptions = ()
         self._watched.clear()
+        self._parked.clear()
         self._retired = []
         self._undoing.steps = []
 
@@ -379,12 +443,27 @@ class WatchedLines:
                 watched.dispatch(event)  # the loop has read it, and was about to
             while watched is not None and fd is not None and not wait.over:
                 left_s = None if timeout_s is None else max(0.0, (end_ns - loop.now_ns()) / 1e9)
-                if not loop.wait_readable((fd, pipe.reader), left_s):
+                if not self._wait_readable(fd, pipe.reader, left_s):
                     return
                 with lock:  # nobody closes the descriptor meanwhile
-                    events = _gpio.events_read(fd) if watched.fd == fd and not wait.over else []
+                    try:
+                        events = _gpio.events_read(fd) if watched.fd == fd and not wait.over else []
+                    except OSError:
+                        events = []
+                        self.lose(line)
                     fd = watched.fd
                 for event in events:
                     watched.dispatch(event)
         finally:
             wait.pipe = None  # closed with its last user
+
+    def _wait_readable(self, fd: int, wake_fd: int, left_s: float | None) -> bool:
+        """Wait for one of both, and for the removal of the chip; False after the timeout."""
+        loop, gone_fd = self._loop(), self.gone_fd()
+        if gone_fd is None:
+            return loop.wait_readable((fd, wake_fd), left_s)
+        if not loop.wait_readable((fd, wake_fd, gone_fd), left_s):
+            return False
+        if loop.wait_readable((gone_fd,), 0):
+            self.look_whether_gone()
+        return True

@@ -54,6 +54,10 @@ FUNCTION_NAMES = {
 PULL_NAMES = {PUD_OFF: "off", PUD_DOWN: "down", PUD_UP: "up"}
 PULLS = {pull: pull for pull in PULL_NAMES}
 
+PI_CHIP_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
+"""What the gpiochip of a Raspberry Pi's header is called, whatever else is known of the machine.
+Source: Linux, drivers/pinctrl/bcm/pinctrl-bcm2835.c and drivers/pinctrl/pinctrl-rp1.c."""
+
 EVENT_BUFFER_SIZE = 1024
 """Edges that a watched line holds until they are read; the kernel's own cap for one request."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from . import backends, boards, detect, errors, log
+from . import backends, boards, detect, errors, log, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,17 +35,30 @@ def expect(spec: str | None) -> Hardware:
     try:
         known = look(spec) or detect.detect()
         name = split(spec)[0]
-        if known is None and (backends.choose(None) if name == "auto" else name) == "sim":
-            known = boards.by_name(SIMULATED_MODEL)
+        if known is None:
+            known = _by_backend(backends.choose(None) if name == "auto" else name)
     except (errors.GPIOError, ValueError, OSError):
         known = None  # the first line says what is wrong
     return known or boards.generic(0, None, "Linux board")
+
+
+def _by_backend(name: str) -> Hardware | None:
+    """What a backend without an argument tells of a machine that tells nothing of itself."""
+    if name == "sim":
+        return boards.by_name(SIMULATED_MODEL)
+    from .backends import cdev
+
+    labels = cdev.chips()[0] if name == "cdev" else {}
+    return next((boards.by_chip_label(label) for label in model.PI_CHIP_LABELS if label in labels), None)
 
 
 def unknown(backend: backends.Backend) -> Hardware:
     """Return what can be said of a backend's machine: its lines, and a Raspberry Pi where its chip is a Pi's."""
     label = getattr(backend, "label", None)
     pi = detect.detect() if label is not None else None
+    if pi is None:
+        # A container hides the device tree, and an upstream kernel has no revision code: the label is left.
+        pi = boards.by_chip_label(label)
     if pi is not None and pi.chip_label == label:
         return pi
     return boards.generic(backend.line_count, label, "Linux board")

@@ -147,11 +147,11 @@ static int to_kernel(const struct rpio_line_config *config, struct gpio_v2_line_
     return 0;
 }
 
-/* Events must never block the loop: a record may have been dropped between the wait and the read. */
+/* Events must never block the loop: a record may have been dropped between the wait and the read. Of the flags that
+ * can be set a request of the kernel's has none, so there is nothing to ask for first. */
 static int set_nonblocking(int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
-    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+    return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 int rpio_cdev_request(int chip_fd, uint32_t line, const struct rpio_line_config *config, const char *consumer,

@@ -164,6 +164,24 @@ void rpio_event_encode(const struct rpio_event *event, void *bytes);
 /* Reads what waits in the (non-blocking) `fd`, at most RPIO_EVENT_BATCH events; 0 where nothing waits. */
 int rpio_event_read(int fd, struct rpio_event out[RPIO_EVENT_BATCH]);
 
+/* ---- watch after watch on one request (numbers.c) --------------------------------------------------- */
+
+/* What the kernel's numbers of events have come to, for each requested line's descriptor. Any thread. */
+struct rpio_numbers;
+
+int rpio_numbers_new(struct rpio_numbers **numbers);
+void rpio_numbers_free(struct rpio_numbers *numbers);
+void rpio_numbers_after_fork(struct rpio_numbers *numbers); /* in the child, before anything else */
+int rpio_numbers_add(struct rpio_numbers *numbers, int fd); /* a new request; -ENOMEM */
+void rpio_numbers_remove(struct rpio_numbers *numbers, int fd);
+/* Which request a descriptor is, from 1: another one where its number has been used again. 0: none. */
+uint32_t rpio_numbers_request(struct rpio_numbers *numbers, int fd);
+/* Edges have been switched off: events from before are dropped, those of the next watch numbered from 1. */
+void rpio_numbers_end(struct rpio_numbers *numbers, int fd);
+/* Drops and numbers the `count` events that have been read from `fd`, in place; returns how many are left. Events of a
+ * descriptor that is no request stay as they are. */
+int rpio_numbers_apply(struct rpio_numbers *numbers, int fd, struct rpio_event *events, int count);
+
 /* ---- edges of lines in /sys/class/gpio (sysfs.c) ---------------------------------------------------- */
 
 /* One thread that waits for the edges of any number of lines and writes records into a pipe for each. It sleeps
@@ -213,6 +231,7 @@ struct rpio_batch {
 };
 
 int rpio_poll_new(struct rpio_poll **poll);
+void rpio_poll_number(struct rpio_poll *poll, struct rpio_numbers *numbers); /* which stays the caller's */
 void rpio_poll_close(struct rpio_poll *poll); /* closes its own descriptors; twice is fine */
 void rpio_poll_free(struct rpio_poll *poll);
 int rpio_poll_fd(const struct rpio_poll *poll); /* the epoll descriptor, which nests; -1 when closed */
@@ -224,6 +243,10 @@ int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
 int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);
 int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token);
 int rpio_poll_remove(struct rpio_poll *poll, int fd); /* when it returns nothing reads fd any more */
+/* Ends the watch of a line whose descriptor stays open until rpio_poll_remove(): its edges have been, or are about to be,
+ * switched off, and what still comes is dropped. rpio_poll_add_edges() goes on with it. No system call. Returns 1 where a
+ * thread waits, and so reads what is left, 0 where none does, -ENOENT for what is not watched. */
+int rpio_poll_park(struct rpio_poll *poll, int fd);
 int rpio_poll_wake(struct rpio_poll *poll);           /* ends the wait; safe in a signal handler */
 
 /* Waits at most `timeout_ms` (-1: for ever). 0, or -EINTR with an empty batch, or what epoll_wait(2) says. */

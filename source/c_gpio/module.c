@@ -11,6 +11,11 @@ static int module_exec(PyObject *module)
     static int (*const parts[])(PyObject *) = {
         rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_pwm, rpio_add_dma, rpio_add_whole,
     };
+    int error = rpio_numbers_new(&((struct state *)PyModule_GetState(module))->numbers);
+    if (error < 0) {
+        (void)raise_errno(error, NULL);
+        return -1;
+    }
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i](module) < 0)
             return -1;
@@ -59,6 +64,13 @@ static int module_clear(PyObject *module)
     return 0;
 }
 
+static void module_free(void *module)
+{
+    struct state *state = PyModule_GetState(module);
+    if (state)
+        rpio_numbers_free(state->numbers);
+}
+
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0}};
 
 static struct PyModuleDef module_def = {
@@ -69,6 +81,7 @@ static struct PyModuleDef module_def = {
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__gpio(void);

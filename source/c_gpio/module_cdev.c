@@ -4,6 +4,8 @@
  */
 #include "module.h"
 
+#include <unistd.h>
+
 static PyObject *chip_open(PyObject *module, PyObject *path)
 {
     (void)module;
@@ -78,7 +80,7 @@ static struct rpio_line_config config_of(const int n[5])
 
 static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    (void)module;
+    struct state *state = PyModule_GetState(module);
     int n[8];
     if (count != 9) {
         PyErr_SetString(PyExc_TypeError, "9 arguments expected");
@@ -88,17 +90,31 @@ static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_
     if (!consumer || as_ints(args, 8, n, 8) < 0)
         return NULL;
     struct rpio_line_config config = config_of(n + 3);
-    return result_or_errno(rpio_cdev_request(n[0], (uint32_t)n[1], &config, consumer, (uint32_t)n[2]));
+    int fd = rpio_cdev_request(n[0], (uint32_t)n[1], &config, consumer, (uint32_t)n[2]);
+    int error = fd < 0 ? fd : rpio_numbers_add(state->numbers, fd);
+    if (fd >= 0 && error < 0)
+        (void)close(fd);
+    return result_or_errno(error < 0 ? error : fd);
+}
+
+static PyObject *lines_after_fork(PyObject *module, PyObject *unused)
+{
+    (void)unused;
+    rpio_numbers_after_fork(((struct state *)PyModule_GetState(module))->numbers);
+    Py_RETURN_NONE;
 }
 
 static PyObject *line_configure(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    (void)module;
+    struct state *state = PyModule_GetState(module);
     int n[6];
     if (as_ints(args, count, n, 6) < 0)
         return NULL;
     struct rpio_line_config config = config_of(n + 1);
-    return none_or_errno(rpio_cdev_configure(n[0], &config));
+    int error = rpio_cdev_configure(n[0], &config);
+    if (error == 0 && config.edges == RPIO_EDGE_NONE) /* here, so that no signal's handler comes in between */
+        rpio_numbers_end(state->numbers, n[0]);
+    return none_or_errno(error);
 }
 
 static PyObject *line_read(PyObject *module, PyObject *line_fd)
@@ -129,7 +145,10 @@ static PyMethodDef methods[] = {
      PyDoc_STR("line_request(chip_fd, line, event_buffer_size, direction, value, pull, edges, debounce_us, consumer, "
                "/)\n--\n\nDescriptor of the requested line.")},
     {"line_configure", (PyCFunction)(void (*)(void))line_configure, METH_FASTCALL,
-     PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request.")},
+     PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request. "
+               "Without edges a watch of it is over: events_read() and Poller drop what is left.")},
+    {"lines_after_fork", lines_after_fork, METH_NOARGS,
+     PyDoc_STR("lines_after_fork()\n--\n\nIn the child of a fork, before any other call about lines.")},
     {"line_read", line_read, METH_O, PyDoc_STR("line_read(line_fd, /)\n--\n\n0 or 1.")},
     {"line_write", (PyCFunction)(void (*)(void))line_write, METH_FASTCALL,
      PyDoc_STR("line_write(line_fd, value, /)\n--\n\nOne ioctl.")},

@@ -80,14 +80,19 @@ static PyObject *event_encode(PyObject *module, PyObject *args)
 
 static PyObject *events_read(PyObject *module, PyObject *fd)
 {
+    struct state *state = PyModule_GetState(module);
     struct rpio_event events[RPIO_EVENT_BATCH];
     int n, count;
     if (as_int(fd, &n) < 0)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    count = rpio_event_read(n, events);
+    int read;
+    do { /* none left of those that were read is not none that waits */
+        read = rpio_event_read(n, events);
+        count = read > 0 ? rpio_numbers_apply(state->numbers, n, events, read) : read;
+    } while (read > 0 && count == 0);
     Py_END_ALLOW_THREADS
-    return count < 0 ? raise_errno(count, NULL) : edge_event_list(PyModule_GetState(module), events, (size_t)count);
+    return count < 0 ? raise_errno(count, NULL) : edge_event_list(state, events, (size_t)count);
 }
 
 /* ---- Poller -------------------------------------------------------------------------------------------- */
@@ -109,6 +114,7 @@ static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         Py_DECREF(self);
         return raise_errno(error, NULL);
     }
+    rpio_poll_number(self->poll, ((struct state *)PyType_GetModuleState(type))->numbers);
     return (PyObject *)self;
 }
 
@@ -162,6 +168,17 @@ static PyObject *poller_remove(PyObject *self, PyObject *fd)
     error = rpio_poll_remove(((Poller *)self)->poll, n);
     Py_END_ALLOW_THREADS
     return none_or_errno(error);
+}
+
+static PyObject *poller_park(PyObject *self, PyObject *fd)
+{
+    int n, result;
+    if (as_int(fd, &n) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    result = rpio_poll_park(((Poller *)self)->poll, n);
+    Py_END_ALLOW_THREADS
+    return result < 0 ? raise_errno(result, NULL) : PyBool_FromLong(result);
 }
 
 static PyObject *poller_wake(PyObject *self, PyObject *unused)
@@ -262,6 +279,9 @@ static PyMethodDef poller_methods[] = {
      PyDoc_STR("add_edges($self, fd, token, /)\n--\n\nWatch a line; its events are read in wait().")},
     {"remove", poller_remove, METH_O,
      PyDoc_STR("remove($self, fd, /)\n--\n\nStop watching; after this returns, nothing reads fd.")},
+    {"park", poller_park, METH_O,
+     PyDoc_STR("park($self, fd, /)\n--\n\nEnd the watch of a line that stays open until remove(), for add_edges() to go "
+               "on with. Whether a thread waits, and reads what is left.")},
     {"wake", poller_wake, METH_NOARGS,
      PyDoc_STR("wake($self, /)\n--\n\nEnd the wait at once; from any thread or signal handler.")},
     {"wait", (PyCFunction)(void (*)(void))poller_wait, METH_FASTCALL,

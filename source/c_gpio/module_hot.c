@@ -202,6 +202,7 @@ static PyObject *line_close(PyObject *module, PyObject *line_fd)
     for (int i = 0; i < GRANT_MAX; i++)
         if (state->grants[i].registers == Py_None && state->grants[i].fd == fd)
             Py_CLEAR(state->grants[i].registers);
+    rpio_numbers_remove(state->numbers, fd);
     return close(fd) < 0 ? raise_errno(-errno, NULL) : Py_NewRef(Py_None);
 }
 

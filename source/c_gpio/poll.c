@@ -9,12 +9,17 @@
  * socket's data. So a read happens only under `mutex` and only while the registration is in `watches`, and
  * removing takes the same mutex; or it is under way as `direct_fd`, and removing ends it and waits for its end.
  * What is ready is named by its token, never by its descriptor.
+ *
+ * A program that waits for one edge after the other ends a watch and begins the next all the time, on a descriptor that
+ * stays. So such a line is *parked*: epoll keeps it, and a wait that reads it goes on; what comes is dropped. No edges
+ * are asked for meanwhile, so all that can come are a few that were under way.
  */
 #include "gpio.h"
 #include "ring.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -32,10 +37,12 @@ _Static_assert(RPIO_POLL_READ == EPOLLIN && RPIO_POLL_WRITE == EPOLLOUT && RPIO_
                "the masks are epoll's");
 
 struct watch {
-    int fd; /* -1: free */
-    uint64_t data;
+    int fd;        /* -1: free */
+    uint64_t data; /* that names it to epoll: the first token, and EDGE_FLAG */
+    uint32_t token;
+    uint32_t request; /* of numbers.c, which tells a descriptor from a later one with its number; 0: none */
+    int is_parked;
 };
-
 
 struct rpio_poll {
     int epoll_fd; /* the lines, and rest_fd */
@@ -46,10 +53,12 @@ struct rpio_poll {
     size_t watch_count;
     int direct_fd; /* that the waiting thread reads in its wait; -1 */
     pthread_cond_t direct_ended;
+    atomic_int is_waiting; /* a thread is, and reads what waits in any line, a parked one too */
     struct rpio_ring *ring; /* of the thread `waiter` */
     int no_ring;            /* this kernel has none that will do */
     pthread_t waiter;       /* that has waited last, `waits` times in a row */
     unsigned waits;
+    struct rpio_numbers *numbers; /* of the lines' events; NULL: as they come */
     struct rpio_event events[RPIO_READY_MAX * RPIO_EVENT_BATCH]; /* what one wait can bring */
 };
 
@@ -81,6 +90,11 @@ int rpio_poll_new(struct rpio_poll **out)
         *out = NULL;
     }
     return error;
+}
+
+void rpio_poll_number(struct rpio_poll *poll, struct rpio_numbers *numbers)
+{
+    poll->numbers = numbers;
 }
 
 void rpio_poll_close(struct rpio_poll *poll)
@@ -127,6 +141,11 @@ int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t ma
     return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_MOD, fd, token, mask);
 }
 
+static uint32_t request_of(const struct rpio_poll *poll, int fd)
+{
+    return poll->numbers ? rpio_numbers_request(poll->numbers, fd) : 0;
+}
+
 static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
 {
     size_t place = 0;
@@ -139,46 +158,77 @@ static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
         poll->watches = grown;
         poll->watch_count++;
     }
-    poll->watches[place] = (struct watch){.fd = fd, .data = data};
+    poll->watches[place] =
+        (struct watch){.fd = fd, .data = data, .token = (uint32_t)data, .request = request_of(poll, fd)};
     return 0;
 }
 
-/* Whether there was one. */
-static int drop_watch(struct rpio_poll *poll, int fd)
+static struct watch *watch_of(const struct rpio_poll *poll, int fd)
 {
     for (size_t i = 0; i < poll->watch_count; i++)
-        if (poll->watches[i].fd == fd) {
-            poll->watches[i] = (struct watch){.fd = -1};
-            return 1;
-        }
-    return 0;
+        if (fd >= 0 && poll->watches[i].fd == fd)
+            return &poll->watches[i];
+    return NULL;
 }
 
-static int find_watch(const struct rpio_poll *poll, uint64_t data)
+/* The watch of a descriptor that is known already: one that is parked, or of a request whose parking was interrupted. One
+ * of an earlier descriptor with its number, closed without a word to us, is forgotten. */
+static struct watch *known_watch(struct rpio_poll *poll, int fd)
+{
+    struct watch *watch = watch_of(poll, fd);
+    uint32_t request = request_of(poll, fd);
+    if (watch && watch->request != request) {
+        *watch = (struct watch){.fd = -1};
+        return NULL;
+    }
+    return watch && (watch->is_parked || request) ? watch : NULL;
+}
+
+static struct watch *find_watch(const struct rpio_poll *poll, uint64_t data)
 {
     for (size_t i = 0; i < poll->watch_count; i++)
         if (poll->watches[i].data == data)
-            return poll->watches[i].fd;
-    return -1;
+            return &poll->watches[i];
+    return NULL;
 }
 
 int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token)
 {
     uint64_t data = token | EDGE_FLAG;
+    int error = 0;
     (void)pthread_mutex_lock(&poll->mutex);
-    int error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, data, EPOLLIN);
-    if (error == 0 && (error = add_watch(poll, fd, data)) < 0)
+    struct watch *known = known_watch(poll, fd);
+    if (known) {
+        known->token = token;
+        known->is_parked = 0;
+    } else if ((error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, data, EPOLLIN)) == 0 &&
+               (error = add_watch(poll, fd, data)) < 0) {
         (void)control(poll->epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
-    if (error == 0 && poll->direct_fd >= 0)
+    }
+    if (error == 0 && poll->direct_fd >= 0 && poll->direct_fd != fd)
         error = rpio_poll_wake(poll); /* the wait is for one line only */
     (void)pthread_mutex_unlock(&poll->mutex);
     return error;
 }
 
+int rpio_poll_park(struct rpio_poll *poll, int fd)
+{
+    (void)pthread_mutex_lock(&poll->mutex);
+    struct watch *watch = watch_of(poll, fd);
+    if (watch)
+        watch->is_parked = 1;
+    int result = watch ? atomic_load(&poll->is_waiting) : -ENOENT;
+    (void)pthread_mutex_unlock(&poll->mutex);
+    return result;
+}
+
 int rpio_poll_remove(struct rpio_poll *poll, int fd)
 {
     (void)pthread_mutex_lock(&poll->mutex);
-    int epoll_fd = drop_watch(poll, fd) ? poll->epoll_fd : poll->rest_fd;
+    struct watch *watch = watch_of(poll, fd);
+    int epoll_fd = watch ? poll->epoll_fd : poll->rest_fd;
+    if (watch)
+        *watch = (struct watch){.fd = -1};
     int error = control(epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
     while (poll->direct_fd == fd && rpio_poll_wake(poll) == 0)
         (void)pthread_cond_wait(&poll->direct_ended, &poll->mutex);
@@ -216,27 +266,37 @@ static void add_ready(struct rpio_batch *batch, uint32_t token, uint32_t mask)
     batch->ready[batch->ready_count++] = (struct rpio_ready){.token = token, .mask = mask};
 }
 
-/* Notes the `count` events that have just been read to the end of the batch, or that this has failed. */
-static void add_events(struct rpio_poll *poll, uint32_t token, int count, struct rpio_batch *batch)
+/* Notes the `count` events that have just been read to the end of the batch, or that this has failed. The mutex is
+ * held: whoever parks or removes the line finds them counted. Nobody wants those of a line that is parked, or has been
+ * removed while it was read (no watch). */
+static void add_events(struct rpio_poll *poll, const struct watch *watch, int fd, int count, struct rpio_batch *batch)
 {
+    if (count > 0 && poll->numbers)
+        count = rpio_numbers_apply(poll->numbers, fd, poll->events + batch->event_count, count);
+    if (!watch || watch->is_parked)
+        return;
     for (int i = 0; i < count; i++)
-        poll->events[batch->event_count++].token = token;
+        poll->events[batch->event_count++].token = watch->token;
     if (count < 0)
-        add_ready(batch, token, EPOLLERR);
+        add_ready(batch, watch->token, EPOLLERR);
 }
 
-/* Reads the events of one line that is ready. Whether there were any. */
+/* Reads the events of one line that is ready. Whether there were any that somebody wants. */
 static int read_line(struct rpio_poll *poll, const struct epoll_event *ready, struct rpio_batch *batch)
 {
-    int fd = find_watch(poll, ready->data.u64);
-    if (fd < 0)
+    struct watch *watch = find_watch(poll, ready->data.u64);
+    size_t before = batch->event_count;
+    if (!watch)
         return 0; /* removed since */
-    uint32_t token = (uint32_t)ready->data.u64;
-    int count = ready->events & EPOLLIN ? rpio_event_read(fd, poll->events + batch->event_count) : 0;
-    add_events(poll, token, count, batch);
-    if (count >= 0 && ready->events & (EPOLLERR | EPOLLHUP))
-        add_ready(batch, token, ready->events | EPOLLERR);
-    return count > 0;
+    int count = ready->events & EPOLLIN ? rpio_event_read(watch->fd, poll->events + before) : 0;
+    int has_failed = count < 0 || ready->events & (EPOLLERR | EPOLLHUP);
+    add_events(poll, watch, watch->fd, count, batch);
+    if (watch->is_parked && has_failed) { /* which nobody is told, and epoll would tell for ever */
+        (void)control(poll->epoll_fd, EPOLL_CTL_DEL, watch->fd, 0, 0);
+        *watch = (struct watch){.fd = -1};
+    } else if (count >= 0 && has_failed)
+        add_ready(batch, watch->token, ready->events | EPOLLERR);
+    return batch->event_count > before;
 }
 
 /* What the rest has; the batch has room for as many. */
@@ -289,25 +349,37 @@ static void note_wait(struct rpio_poll *poll)
         poll->no_ring = 1;
 }
 
-/* The one line with edges, from here on `direct_fd`; or none, where there are no or several lines. */
+/* The one line with edges, or where there is none the one that is parked; from here on `direct_fd`. None where there
+ * are no or several such lines. */
 static struct watch begin_direct(struct rpio_poll *poll)
 {
-    struct watch only = {.fd = -1};
-    size_t count = 0;
+    struct watch only[2] = {{.fd = -1}, {.fd = -1}}; /* with edges, parked */
+    size_t count[2] = {0};
     (void)pthread_mutex_lock(&poll->mutex);
-    for (size_t i = 0; i < poll->watch_count; i++)
-        if (poll->watches[i].fd >= 0 && ++count)
-            only = poll->watches[i];
-    if (count != 1)
-        only.fd = -1;
-    poll->direct_fd = only.fd;
+    for (size_t i = 0; i < poll->watch_count; i++) {
+        const struct watch *watch = &poll->watches[i];
+        if (watch->fd < 0)
+            continue;
+        only[watch->is_parked] = *watch;
+        count[watch->is_parked]++;
+    }
+    int kind = count[0] == 0;
+    if (count[kind] != 1)
+        only[kind].fd = -1;
+    poll->direct_fd = only[kind].fd;
     (void)pthread_mutex_unlock(&poll->mutex);
-    return only;
+    return only[kind];
 }
 
-static void end_direct(struct rpio_poll *poll)
+/* The read is over; what it has brought is noted before anybody may go on who waits for that. */
+static void end_direct(struct rpio_poll *poll, const struct watch *line, const void *bytes, int length,
+                       struct rpio_batch *batch)
 {
     (void)pthread_mutex_lock(&poll->mutex);
+    if (length > 0) {
+        int count = rpio_event_decode(bytes, (size_t)length, poll->events, RPIO_EVENT_BATCH);
+        add_events(poll, find_watch(poll, line->data), line->fd, count, batch);
+    }
     poll->direct_fd = -1;
     (void)pthread_cond_broadcast(&poll->direct_ended);
     (void)pthread_mutex_unlock(&poll->mutex);
@@ -323,7 +395,7 @@ static int wait_direct(struct rpio_poll *poll, int timeout_ms, struct rpio_batch
         return -ENOSYS;
     const void *bytes;
     int length = rpio_ring_read(poll->ring, line.fd, poll->rest_fd, timeout_ms, &bytes);
-    end_direct(poll);
+    end_direct(poll, &line, bytes, length, batch);
     if (length == 0 || length == -EINTR)
         return length;
     if (length < 0) {
@@ -331,17 +403,12 @@ static int wait_direct(struct rpio_poll *poll, int timeout_ms, struct rpio_batch
             poll->no_ring = 1;
         return -ENOSYS;
     }
-    int count = rpio_event_decode(bytes, (size_t)length, poll->events, RPIO_EVENT_BATCH);
-    add_events(poll, (uint32_t)line.data, count, batch);
     return 1;
 }
 
-int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch)
+static int wait_and_collect(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch)
 {
     struct epoll_event ready[RPIO_READY_MAX];
-    batch->ready_count = 0;
-    batch->event_count = 0;
-    batch->events = poll->events;
     int direct = wait_direct(poll, timeout_ms, batch);
     if (direct != -ENOSYS)
         return direct == 0 ? collect_rest(poll, batch) : direct < 0 ? direct : 0;
@@ -349,4 +416,15 @@ int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *ba
     if (count > 0 && timeout_ms != 0)
         note_wait(poll);
     return count < 0 ? -errno : collect(poll, ready, count, batch);
+}
+
+int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch)
+{
+    batch->ready_count = 0;
+    batch->event_count = 0;
+    batch->events = poll->events;
+    atomic_store(&poll->is_waiting, timeout_ms != 0);
+    int error = wait_and_collect(poll, timeout_ms, batch);
+    atomic_store(&poll->is_waiting, 0);
+    return error;
 }

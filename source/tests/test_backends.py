@@ -3,11 +3,12 @@
 
 import errno
 import os
+import types
 
 import pytest
 
-from RPIO import backends, errors, model
-from RPIO.backends import cdev, regs, sysfs_files
+from RPIO import backends, boards, errors, model, opening
+from RPIO.backends import cdev, holders, regs, sysfs_files
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.sim import SimBackend
@@ -133,6 +134,42 @@ def test_another_board_gets_its_first_chip(chips):
     chips |= {"/dev/gpiochip0": "soc", "/dev/gpiochip1": "expander"}
     assert cdev.find_chip("", None) == "/dev/gpiochip0"
     assert cdev.find_chip("gpiochip1", None) == "/dev/gpiochip1"
+
+
+@pytest.mark.parametrize("label", model.PI_CHIP_LABELS)
+def test_a_pi_that_tells_nothing_of_itself_is_known_by_its_chip(chips, monkeypatch, label):
+    """A container hides the device tree, and /proc/cpuinfo of an upstream kernel has no revision."""
+    monkeypatch.setattr("RPIO.detect.detect", lambda root="/": None)
+    chips |= {"/dev/gpiochip0": "expander", "/dev/gpiochip1": label}
+    assert cdev.find_chip("", None) == "/dev/gpiochip1"
+    hardware = opening.unknown(types.SimpleNamespace(label=label, line_count=54))
+    assert hardware.is_pi
+    assert (hardware.chip_label, len(hardware.header)) == (label, 40)
+    assert hardware.header[11] == 17
+    assert opening.expect("cdev").chip_label == label
+
+
+def test_of_what_shares_a_label_no_address_is_known():
+    assert boards.by_chip_label("pinctrl-bcm2835").peripheral_base is None
+    assert boards.by_chip_label("pinctrl-bcm2711").peripheral_base == 0xFE000000
+    assert boards.by_chip_label("300b000.pinctrl") is None
+
+
+def test_the_labels_are_those_of_the_table():
+    assert set(model.PI_CHIP_LABELS) == {soc.chip_label for soc in boards.SOCS.values()}
+
+
+@pytest.mark.parametrize(
+    ("label", "driver"),
+    [
+        ("pinctrl-rp1", "switch its driver off (a dtparam or dtoverlay line in config.txt)"),
+        ("300b000.pinctrl", "have its driver leave the line"),
+    ],
+)
+def test_a_busy_line_says_what_helps_on_this_machine(label, driver):
+    error = holders.busy(6, "gpiomon", "/dev/gpiochip0", label)
+    assert error.strerror == "GPIO 6 is in use by 'gpiomon'"
+    assert error.hint == f"rpio doctor names the process that has it: end that, or {driver}"
 
 
 def test_a_chip_that_is_not_there_lists_those_that_are(chips):

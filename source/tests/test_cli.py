@@ -227,6 +227,7 @@ def holds(monkeypatch, rpio, holder):
         raise rpio.errors.NotSupportedError("not held")
 
     backend = rpio.facade.board.backend
+    backend.set_output(17, 0)
     monkeypatch.setattr(backend, "read", read)
     monkeypatch.setattr(backend, "consumer", lambda line: holder)
 
@@ -238,14 +239,39 @@ def test_the_level_of_an_output_that_nobody_holds_is_not_anybodys(rpio, capsys, 
     assert said.out == "GPIO 17: -\n"
     assert said.err == (
         "rpio read: GPIO 17 is an output that nobody holds, and the kernel tells the level of one to its holder alone: "
-        "rpio mode 17 out takes it over without a change of level\nsee: rpio doctor\n"
+        "rpio mode 17 out takes it over without a change of level\n"
+    )
+
+
+def test_a_level_that_the_chip_does_not_tell_has_the_chips_reason(rpio, capsys, monkeypatch):
+    holds(monkeypatch, rpio, "")
+    rpio.facade.board.backend.set_input(17, None)
+    assert cli.main(["read", "17"]) == 1
+    assert capsys.readouterr().err == "rpio read: not held\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [
+        (["mode", "17", "out"], "may switch it to input"),
+        (["mode", "17", "in"], "need not keep its pull"),
+        (["pull", "17", "up"], "need not keep its pull"),
+    ],
+)
+def test_what_ends_with_the_command_is_said_of_what_the_line_is(rpio, capsys, monkeypatch, words, ends):
+    monkeypatch.setattr(rpio.facade.board.backend, "holds_lines", True)
+    assert cli.main(words) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"GPIO 17: the kernel takes the line back when rpio ends, and {ends}"
     )
 
 
 def test_the_level_of_a_line_of_somebody_else_names_that_one(rpio, capsys, monkeypatch):
     holds(monkeypatch, rpio, "fan")
     assert cli.main(["read", "17"]) == 1
-    assert "rpio read: GPIO 17: only who holds it can read it, and that is 'fan'\n" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "rpio read: GPIO 17: only who holds it can read it, and that is 'fan'\nsee: rpio doctor\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["-I"], ["pinout"]])

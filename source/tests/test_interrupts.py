@@ -508,3 +508,70 @@ def test_edges_of_a_callback_that_has_just_been_removed_are_not_lost(board, sim,
     sim.drive(17, 1)
     drain(board)
     assert board.events_lost() == 0 and not caplog.records and not got
+
+
+class Eager:
+    """A poller whose loop is so fast that it has dispatched the first edge before the registration returns."""
+
+    def __init__(self, board, sim):
+        self.board, self.sim, self.poller = board, sim, board.dispatcher._poller
+
+    def __getattr__(self, name):
+        return getattr(self.poller, name)
+
+    def add_edges(self, fd, token):
+        self.sim.drive(17, 1)
+        self.poller.add_edges(fd, token)
+        self.board.dispatcher.step(0)
+
+
+def test_the_first_edge_is_not_lost_to_a_loop_that_is_faster(board, sim):
+    board.dispatcher._poller = Eager(board, sim)
+    log = Log()
+    add(board, 17, log)
+    assert log == [(17, 1)]
+
+
+# -- a chip that goes: kernel/test_gone.py takes one away ---------------------------------------------------
+
+
+def lose(board, *lines):
+    """What the loop does when a chip has gone."""
+    with board._lock:
+        for line in lines:
+            board._watched.lose(line)
+
+
+def test_a_loop_that_blocks_ends_with_the_line_that_was_lost(board, sim):
+    add(board, 17, lambda gpio_id, value: lose(board, 17))
+    world = threading.Thread(target=lambda: wait_until(lambda: board.is_waiting) and sim.drive(17, 1))
+    world.start()
+    with pytest.raises(errors.LineGoneError, match="GPIO 17: its chip has been removed") as caught:
+        board.wait(False)
+    world.join()
+    assert "setup() finds the chip again" in caught.value.hint
+    with pytest.raises(errors.LineGoneError):
+        board.wait(False)
+    assert not board.is_waiting
+
+
+def test_a_loop_in_a_thread_goes_on_for_the_other_lines(board, sim):
+    log = Log()
+    add(board, 17, log)
+    add(board, 18, log)
+    board.wait(True)
+    lose(board, 17)
+    assert board.is_waiting
+    sim.drive(18, 1)
+    assert wait_until(lambda: log == [(18, 1)])
+
+
+def test_what_was_lost_is_forgotten_with_its_callbacks(board, sim):
+    add(board, 17, print)
+    lose(board, 17)
+    board.del_interrupt(17)
+    add(board, 17, lambda gpio_id, value: board.stop())
+    world = threading.Thread(target=lambda: wait_until(lambda: board.is_waiting) and sim.drive(17, 1))
+    world.start()
+    board.wait(False)
+    world.join()

@@ -37,8 +37,7 @@ MAY_IMPORT = {
     "tcp_ports": {"arguments", "dispatcher", "errors", "log", "tcp", "tcp_client", "tcp_limits", "tcp_turns"},
     "numbering": LOW | {"arguments", "boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
-    "pulses": LOW
-    | {"_gpio", "log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
+    "pulses": LOW | {"_gpio", "log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
     "hardware_lines": LOW | {"backends", "boards", "hardware_pwm"},
     "dma": LOW | {"backends", "boards", "detect", "dma_channels", "hardware_pwm", "log", "opening", "_gpio"},
     "channel_means": LOW | {"backends", "dma", "log", "threads"},
@@ -85,6 +84,7 @@ INHERITED = {
     "accepts",
     "deliver",
     "close",
+    "lose",
     "call_at",
     "stop",
     "run_in_background",
@@ -133,7 +133,7 @@ def test_backends_do_not_import_each_other():
             continue
         text = path.read_text()
         assert "from ..board " not in text
-        shared = {"__init__", "clock", "locked", "removal", "sysfs_files"}
+        shared = {"__init__", "clock", "holders", "locked", "removal", "sysfs_files"}
         others = {p.stem for p in (PACKAGE / "backends").glob("*.py")} - {path.stem, *shared}
         assert not [other for other in others if f"from .{other} import" in text]
 

@@ -27,6 +27,8 @@ class Backend:
     ``holds_lines`` is true where a line that is set up is a descriptor, which a fork's child drops. [fork_drops_lines]
     ``close_at_exit`` is true where something of it outlives the process unless close() is called. [close_at_exit]
     Opening a backend changes no line. [open_changes_nothing]
+    When the chip has been removed, to read, write, set up or watch a line of it raises LineGoneError, which names the
+    line and says what to do. [gone_is_told]
     """
 
     name = ""
@@ -70,7 +72,8 @@ class Backend:
         """Make the line an output that drives this level, 0 or 1, from its first moment. [output_drives]
 
         The other level never shows on the way. [output_without_glitch]
-        None drives what was last written, or the level that an output has already. [output_keeps_latch]
+        None keeps the level of an output, its own or another's; an input drives what was last written to it, by this
+        backend at least, whatever has been done with it since. [output_keeps_latch]
         The pull is turned off. [output_turns_pull_off]
         A watched line is no longer watched. [output_ends_watch]
         """
@@ -81,7 +84,7 @@ class Backend:
 
         The level of an output is what it drives; one that must be taken over for it is NotSupportedError. [read_output]
         A line that nobody has set up can be read too; a pad whose input is off is NotSupportedError. [read_untouched]
-        Reading changes nothing. [read_changes_nothing]
+        Reading changes nothing, nor what was last written. [read_changes_nothing, output_keeps_latch]
         """
         raise errors.NotSupportedError("read")
 
@@ -126,10 +129,13 @@ class Backend:
             hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later, or /sys/class/gpio",
         )
 
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         """Stop watching; the line stays an input with its pull. [unwatch_keeps_input, unwatch_keeps_pull]
 
         What waits in its descriptor is dropped, and the next watch numbers from 1. [unwatch_drops]
+        With *is_read* somebody goes on reading a descriptor that stays, and it need not be done here: the next watch
+        reports nothing from before, and numbers from 1. [unwatch_is_read]
+        Where lines are held this one stays so: nobody can take it before the next watch. [unwatch_holds]
         A line that is not watched is left alone. [unwatch_unwatched]
         """
         check_line(self, line)
@@ -138,7 +144,10 @@ class Backend:
         """Give the line back: others may take it. [release_frees]
 
         An input stays an input. [release_keeps_input]
+        What was last written is not forgotten: set_output() with None drives it, unless another has made an output of
+        the line meanwhile, whose level stays. [output_keeps_latch, release_yields]
         It can be set up again. [release_and_again]
+        A line whose chip has been removed is given back without an error. [gone_is_noticed, gone_is_told]
         A line that was never taken is left alone. [release_untaken]
         """
         check_line(self, line)
@@ -193,6 +202,7 @@ class Backend:
         """Return whether a wave is being played and how many turns are done, or None for one that has gone.
 
         [wave_turns, wave_stops]
+        When the chip has been removed it may raise LineGoneError, which names a line. [gone_is_told]
         """
         raise errors.NotSupportedError(f"{self.name} cannot play waves")
 

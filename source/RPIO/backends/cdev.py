@@ -14,6 +14,7 @@ from _thread import RLock
 
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .holders import busy
 from .locked import locked
 from .removal import RemovalWatch
 
@@ -57,23 +58,11 @@ def _speaks_v2(chip_fd: int) -> bool:
     return True
 
 
-def find_chip(argument: str, label: str | None) -> str:
-    """Return the device file of the chip that is meant: a path, "gpiochip0", a label, or the board's own.
-
-    A Raspberry Pi's chip is known by its *label*: numbers have changed between kernels. Other boards: the first.
-
-    Raises:
-        NoBackendError: no such chip; the text lists those that are there.
-        OSError: none of them may be opened.
-    """
-    if argument.startswith("/"):
-        return argument
-    paths = chip_paths()
+def chips() -> tuple[dict[str, str], OSError | None]:
+    """Return label -> device file of all gpiochips, the first of each label, and the error of one that is shut."""
     labels: dict[str, str] = {}
     refused: OSError | None = None
-    for path in paths:
-        if argument == os.path.basename(path):
-            return path
+    for path in chip_paths():
         try:
             chip_fd = _gpio.chip_open(path)
         except OSError as e:
@@ -81,9 +70,30 @@ def find_chip(argument: str, label: str | None) -> str:
             continue
         labels.setdefault(_gpio.chip_info(chip_fd)[1], path)
         os.close(chip_fd)
+    return labels, refused
+
+
+def find_chip(argument: str, label: str | None) -> str:
+    """Return the device file of the chip that is meant: a path, "gpiochip0", a label, or the board's own.
+
+    A Raspberry Pi's chip is known by its *label*: numbers have changed between kernels. So it is on a machine that
+    tells nothing of itself, where *label* is None. Other boards: the first.
+
+    Raises:
+        NoBackendError: no such chip; the text lists those that are there.
+        OSError: none of them may be opened.
+    """
+    if argument.startswith("/"):
+        return argument
+    named = next((path for path in chip_paths() if argument == os.path.basename(path)), None)
+    if named is not None:
+        return named
+    labels, refused = chips()
     wanted = argument or label
     if wanted is None and labels:
-        return next(iter(labels.values()))
+        return next(
+            (labels[name] for name in model.PI_CHIP_LABELS if name in labels), next(iter(labels.values()))
+        )
     if wanted in labels:
         return labels[wanted]
     if refused is not None:
@@ -109,7 +119,7 @@ def _open_chip(path: str) -> int:
 class _Held:
     """A line that this process has requested."""
 
-    __slots__ = ("bits", "debounce_us", "direction", "fd", "pull", "used_for_edges")
+    __slots__ = ("bits", "debounce_us", "direction", "fd", "pull")
 
     def __init__(self, fd: int, direction: int, pull: int) -> None:
         self.fd = fd
@@ -117,7 +127,6 @@ class _Held:
         self.pull = pull
         self.bits = 0
         self.debounce_us = 0
-        self.used_for_edges = False
 
 
 class CdevBackend(Backend):
@@ -133,6 +142,7 @@ class CdevBackend(Backend):
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
         self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
+        self._waves: dict[int, int] = {}  # number -> its first line, which errors name
         self._chip_fd = _open_chip(path)
         if not _speaks_v2(self._chip_fd):
             os.close(self._chip_fd)
@@ -151,16 +161,9 @@ class CdevBackend(Backend):
     def _explain(self, error: OSError, line: int) -> OSError:
         """The kernel's error with the line, its holder and what to do."""
         if error.errno == errno.EBUSY and line not in self._held:
-            holder = self.consumer(line)
-            by = f"by {holder!r}" if holder else "by a program or driver that gives no name"
-            return errors.LineBusyError(
-                errno.EBUSY,
-                f"GPIO {line} is in use {by}",
-                self._path,
-                hint="end that program, or switch the driver off (a dtparam or dtoverlay line in config.txt)",
-            )
+            return busy(line, self.consumer(line), self._path, self.label)
         if error.errno == errno.ENODEV:
-            return errors.LineGoneError(errno.ENODEV, f"GPIO {line}: its chip has been removed", self._path)
+            return errors.LineGoneError.of(line, self._path)
         number = error.errno if error.errno is not None else errno.EIO
         return OSError(number, f"GPIO {line}: {os.strerror(number)}", self._path)
 
@@ -175,18 +178,28 @@ class CdevBackend(Backend):
         except OSError as e:
             raise self._explain(e, line) from None
         held = self._held[line] = _Held(fd, direction, pull)
-        held.bits, held.debounce_us, held.used_for_edges = bits, debounce_us, bits != 0
+        held.bits, held.debounce_us = bits, debounce_us
         return held
 
     def _configure(
-        self, line: int, held: _Held, direction: int, value: int, pull: int, bits: int, debounce_us: int
+        self,
+        line: int,
+        held: _Held,
+        direction: int,
+        value: int,
+        pull: int,
+        bits: int,
+        debounce_us: int,
+        is_read: bool = False,
     ) -> None:
         try:
             _gpio.line_configure(held.fd, direction, value, pull, bits, debounce_us)
         except OSError as e:
             raise self._explain(e, line) from None
+        waits = held.bits and not bits and not is_read
         held.direction, held.pull, held.bits, held.debounce_us = direction, pull, bits, debounce_us
-        held.used_for_edges = held.used_for_edges or bits != 0
+        while waits and _gpio.events_read(held.fd):
+            pass  # what waits is dropped
 
     def _take(self, line: int, direction: int, value: int, pull: int) -> None:
         held = self._held.get(line)
@@ -248,15 +261,19 @@ class CdevBackend(Backend):
         held = self._held.get(line)
         if value is None:
             if held is not None and held.direction == model.OUT:
+                self._keep_latch(line)  # an error, where the chip has gone
                 return
-            value = self._latch[line] if line in self._latch else self._present_level(line, held)
+            value = self._level_to_drive(line, held)
         self._take(line, model.OUT, 1 if value else 0, 0)
         self._latch[line] = 1 if value else 0
 
-    def _present_level(self, line: int, held: _Held | None) -> int:
-        """What an output that nobody holds drives now; 0 for an input. Leaves the line requested as it is."""
+    def _level_to_drive(self, line: int, held: _Held | None) -> int:
+        """What an output that nobody holds drives now; of an input what was last written to it, 0 for nothing.
+
+        An output is requested as it is for that.
+        """
         if held is not None or self.function(line) != model.OUT:
-            return 0
+            return self._latch.get(line, 0)
         held = self._request(line, AS_IS, 0, AS_IS)
         held.direction = model.OUT
         return _gpio.line_read(held.fd)
@@ -279,7 +296,7 @@ class CdevBackend(Backend):
         try:
             return _gpio.line_read(self._request(line, AS_IS, 0, AS_IS).fd)
         finally:
-            self.release(line)
+            self._let_go(line)
 
     @locked
     def write(self, line: int, value: int) -> None:
@@ -318,32 +335,29 @@ class CdevBackend(Backend):
         if self.function(line) != model.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
         pull = held.pull if held is not None else AS_IS
-        if held is not None and held.used_for_edges and not held.bits:
-            # Its buffer may hold events of an earlier watch, and its numbers have gone on: begin afresh.
-            self.release(line)
-            held = None
         if held is None:
             return self._request(line, model.IN, 0, pull, bits, filter_us).fd
         self._configure(line, held, model.IN, 0, pull, bits, filter_us)
         return held.fd
 
     @locked
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
         held = self._held.get(line)
         if held is not None and held.bits:
             try:
-                self._configure(line, held, model.IN, 0, held.pull, 0, 0)
+                self._configure(line, held, model.IN, 0, held.pull, 0, 0, is_read)
             except errors.LineGoneError:
-                return
-            while _gpio.events_read(held.fd):
-                pass  # what waits is dropped
+                pass
 
     @locked
     def release(self, line: int) -> None:
         check_line(self, line)
         self._end_pwm(line, 0)
-        self._latch.pop(line, None)  # others may set the line now
+        self._let_go(line)
+
+    def _let_go(self, line: int) -> None:
+        """Close the request. What was last written is remembered: the line drives it when it is an output again."""
         held = self._held.pop(line, None)
         if held is not None:
             _gpio.line_close(held.fd)
@@ -379,18 +393,25 @@ class CdevBackend(Backend):
         held = {line: self._held.get(line) or self._request(line, model.OUT, 0, AS_IS) for line in lines}
         outputs: dict[int, _gpio.Registers | int] = {line: held[line].fd for line in lines}
         try:
-            return self._pulses.play(
+            wave = self._pulses.play(
                 outputs, edges, period_ns, turns, -1 if instead_of is None else instead_of
             )
         except OSError as e:
             raise self._explain(e, lines[0]) from None
+        self._waves.pop(instead_of or 0, None)
+        self._waves[wave] = lines[0]
+        return wave
 
     @locked
     def wave(self, wave: int) -> tuple[bool, int] | None:
-        return self._pulses.wave(wave)
+        try:
+            return self._pulses.wave(wave)
+        except OSError as e:
+            raise self._explain(e, self._waves[wave]) from None
 
     @locked
     def stop_wave(self, wave: int) -> None:
+        self._waves.pop(wave, None)
         self._pulses.stop_wave(wave)
 
     @locked
@@ -426,6 +447,7 @@ class CdevBackend(Backend):
 
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
+        _gpio.lines_after_fork()
         if self._soft_pwm is not None:
             self._soft_pwm.abandon()
         for line in list(self._held):

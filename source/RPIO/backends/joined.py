@@ -71,7 +71,7 @@ class JoinedBackend(Backend):
                 self.unwatch(line)
             raise
 
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
         if self._edges is not None and line in self._watched:
             self._watched.discard(line)

@@ -18,7 +18,10 @@ class RemovalWatch:
     def fd(self) -> int | None:
         """Return a descriptor that is readable when the file may have gone; None where there is no file."""
         if self._fd is None and self._path is not None:
-            self._fd = _gpio.file_watch(self._path)
+            try:
+                self._fd = _gpio.file_watch(self._path)
+            except FileNotFoundError:
+                pass  # it has gone already
         return self._fd
 
     def drain(self) -> None:

@@ -294,7 +294,7 @@ class SimBackend(Backend):
             state.watch.filter_ns = filter_us * 1000
             return state.watch.reader
 
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         with self._lock:
             state = self._line(line)
             watch, state.watch = state.watch, None

@@ -22,6 +22,7 @@ from _thread import RLock
 
 from .. import _gpio, errors, model
 from . import Backend, check_edge, check_line, check_pull
+from .holders import busy
 from .locked import locked
 from .removal import RemovalWatch
 from .sysfs_files import find_device, open_file, text_of, write_file
@@ -110,9 +111,7 @@ class SysfsBackend(Backend):
         path = error.filename or self._path(line)
         if error.errno in (errno.ENODEV, errno.ENOENT, errno.EINVAL):
             if self._chip_is_gone():
-                return errors.LineGoneError(
-                    errno.ENODEV, f"GPIO {line}: its chip has been removed", self._folder
-                )
+                return errors.LineGoneError.of(line, self._folder)
             if line in self._held and not self._is_exported(line):
                 self._forget(line)
                 return errors.LineGoneError(
@@ -131,28 +130,22 @@ class SysfsBackend(Backend):
     def _export(self, line: int) -> bool:
         """Have the kernel show the line; return whether it did not before."""
         if self._chip_is_gone():  # its numbers may be another chip's by now
-            raise errors.LineGoneError(errno.ENODEV, f"GPIO {line}: its chip has been removed", self._folder)
+            raise errors.LineGoneError.of(line, self._folder)
         try:
             write_file(os.path.join(self._root, "export"), str(self._base + line))
         except OSError as e:
             if e.errno != errno.EBUSY:
                 raise self._explain(e, line) from None
             if not self._is_exported(line):
-                raise self._busy(line) from None
+                raise busy(
+                    line, self.consumer(line), os.path.join(self._root, "export"), self.label
+                ) from None
             return False
         return True
 
-    def _busy(self, line: int) -> errors.LineBusyError:
-        holder = self.consumer(line)
-        by = f"by {holder!r}" if holder else "by a program or driver that is not named here"
-        return errors.LineBusyError(
-            errno.EBUSY,
-            f"GPIO {line} is in use {by}",
-            os.path.join(self._root, "export"),
-            hint="end that program, or switch the driver off (a dtparam or dtoverlay line in config.txt)",
-        )
-
     def _unexport(self, line: int) -> None:
+        if self._chip_is_gone():  # and its number may be another chip's line by now
+            return
         try:
             write_file(os.path.join(self._root, "unexport"), str(self._base + line))
         except OSError as e:
@@ -268,11 +261,12 @@ class SysfsBackend(Backend):
         check_line(self, line)
         self.unwatch(line)
         if value is None:
-            if line in self._latch:
-                value = self._latch[line]
-            elif self._take(line).direction == model.OUT:
+            held = self._take(line)
+            if held.direction == model.OUT:
+                self._latch[line] = self._level(line, held)  # an error, where the chip has gone
                 return
-        if value is None or line not in self._held or self._held[line].direction != model.OUT:
+            value = self._latch.get(line, 0)
+        if line not in self._held or self._held[line].direction != model.OUT:
             self._direct(line, "high" if value else "low")
         else:
             self._set_level(line, self._held[line], value)
@@ -376,7 +370,7 @@ class SysfsBackend(Backend):
         return reader
 
     @locked
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
         held = self._held.get(line)
         if held is not None:
@@ -385,8 +379,7 @@ class SysfsBackend(Backend):
     @locked
     def release(self, line: int) -> None:
         check_line(self, line)
-        self._latch.pop(line, None)  # others may set the line now
-        self._give_back(line)
+        self._give_back(line)  # what was last written is remembered: see Backend.release()
 
     @locked
     def consumer(self, line: int) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from .. import _gpio, errors
+from .. import _gpio, errors, model
 
 ROOT = "/sys/class/gpio"
 DEVICES = "/sys/bus/gpio/devices"
@@ -42,7 +42,8 @@ def usable(root: str = ROOT) -> bool:
 def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
     """Return the folder of the chip that is meant: "gpiochip512", a label, or the board's own.
 
-    A Raspberry Pi's chip is known by its *label*: bases have changed between kernels. Other boards: the lowest base.
+    A Raspberry Pi's chip is known by its *label*: bases have changed between kernels. So it is on a machine that
+    tells nothing of itself, where *label* is None. Other boards: the lowest base.
 
     Raises:
         NoBackendError: no such chip; the text lists those that are there.
@@ -53,7 +54,9 @@ def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
             f"{root} of this kernel has chips of the new layout alone (chip0/export...), which tell of no edges",
             hint="RPIO_BACKEND=cdev drives the same lines; kernels with CONFIG_GPIO_SYSFS_LEGACY have the old layout",
         )
-    wanted = argument or label
+    wanted = (
+        argument or label or next((name for name in model.PI_CHIP_LABELS if name in there.values()), None)
+    )
     for folder, name in there.items():
         if wanted is None or wanted in (name, os.path.basename(folder), folder):
             return folder

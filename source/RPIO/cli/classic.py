@@ -226,10 +226,9 @@ def say_if_released(lines: Sequence[int]) -> None:
     """A line of the character device is the program's only as long as the program runs."""
     if facade.board.backend.holds_lines:
         for line in lines:
-            print(
-                f"GPIO {line}: the kernel takes the line back when rpio ends, and may switch it to input",
-                file=sys.stderr,
-            )
+            is_output = facade.gpio_function(line) == model.OUT
+            ends = "may switch it to input" if is_output else "need not keep its pull"
+            print(f"GPIO {line}: the kernel takes the line back when rpio ends, and {ends}", file=sys.stderr)
 
 
 def inspect(text: str) -> None:

@@ -53,18 +53,26 @@ def read(options: argparse.Namespace) -> None:
             print(f"GPIO {line}: {'-' if level is None else level}")
     unread = [line for line, level in levels.items() if level is None]
     if unread:
-        raise errors.GPIOError("\n".join(map(_why_unread, unread)), hint="see: rpio doctor")
+        why = [_why_unread(line) for line in unread]
+        hint = "see: rpio doctor" if any(map(facade.board.backend.consumer, unread)) else ""
+        raise errors.GPIOError("\n".join(why), hint=hint)
 
 
 def _why_unread(line: int) -> str:
-    """Why there is no level of a line that was asked for."""
+    """Why there is no level of a line that was asked for. Of one that nobody has rpio doctor knows nothing either."""
     holder = facade.board.backend.consumer(line)
     if holder:
         return f"GPIO {line}: only who holds it can read it, and that is {holder!r}"
-    return (
-        f"GPIO {line} is an output that nobody holds, and the kernel tells the level of one to its holder alone: "
-        f"rpio mode {line} out takes it over without a change of level"
-    )
+    if facade.gpio_function(line) == model.OUT:
+        return (
+            f"GPIO {line} is an output that nobody holds, and the kernel tells the level of one to its holder alone: "
+            f"rpio mode {line} out takes it over without a change of level"
+        )
+    try:
+        facade.forceinput(line)
+    except errors.NotSupportedError as e:
+        return str(e)
+    return f"GPIO {line}: it could not be read just now"
 
 
 # -- write --------------------------------------------------------------------------------------------------

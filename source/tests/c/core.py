@@ -9,7 +9,7 @@ from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (
-    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "ring", "poll", "sysfs"),
+    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "numbers", "ring", "poll", "sysfs"),
     *("pwm_place", "wave_plan", "pwm_plan", "pwm_soft", "mailbox", "dma_chain", "pwm_dma", "guard"),
 )
 MODULE = [f"module{part}" for part in ("", "_hot", "_regs", "_cdev", "_events", "_pwm", "_dma", "_whole")]

@@ -47,6 +47,42 @@ def test_nothing_is_ready_at_first(poll):
     assert wait(poll) == ([], [])
 
 
+def test_a_parked_line_goes_on_under_another_token_and_what_came_meanwhile_is_dropped(poll, pipe):
+    lib = core().lib
+    reader, writer = pipe
+    assert lib.rpio_poll_park(poll, reader) == -errno.ENOENT
+    assert lib.rpio_poll_add_edges(poll, reader, 3) == 0
+    os.write(writer, record(4, 1, 100, 1))
+    assert lib.rpio_poll_park(poll, reader) == 0
+    assert wait(poll) == ([], [])
+    assert wait(poll) == ([], [])
+    assert lib.rpio_poll_add_edges(poll, reader, 4) == 0
+    os.write(writer, record(4, 0, 200, 2))
+    batch = core().ffi.new("struct rpio_batch *")
+    assert lib.rpio_poll_wait(poll, 0, batch) == 0
+    assert [(event.token, event.seq) for event in batch.events[0 : batch.event_count]] == [(4, 2)]
+    assert lib.rpio_poll_add_edges(poll, reader, 5) == -errno.EEXIST
+    assert lib.rpio_poll_park(poll, reader) == 0
+    assert lib.rpio_poll_remove(poll, reader) == 0
+    assert lib.rpio_poll_remove(poll, reader) == -errno.ENOENT
+    os.write(writer, record(4, 0, 200, 3))
+    assert wait(poll) == ([], [])
+
+
+def test_a_parked_line_that_fails_is_forgotten_once_and_for_all(poll):
+    lib = core().lib
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    assert lib.rpio_poll_add_edges(poll, reader, 3) == 0
+    assert lib.rpio_poll_park(poll, reader) == 0
+    os.close(writer)
+    assert wait(poll, 100) == ([], [])
+    assert wait(poll, 0) == ([], [])
+    assert lib.rpio_poll_park(poll, reader) == -errno.ENOENT
+    assert lib.rpio_poll_add_edges(poll, reader, 4) == 0
+    assert wait(poll) == ([(4, HANGUP | ERROR)], [])
+    os.close(reader)
+
+
 def test_what_is_ready_is_named_by_its_token(poll, pipe):
     lib = core().lib
     assert lib.rpio_poll_add(poll, pipe[0], 7, ADD_READ) == 0

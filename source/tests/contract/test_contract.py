@@ -580,16 +580,64 @@ def test_output_without_glitch(rig: Rig, a_line: int, start: str, value: int) ->
     expect_output(rig, a_line, value)
 
 
+def _written(rig: Rig, line: int, value: int) -> None:
+    pulled(rig, line, PUD_DOWN if value else PUD_UP)
+    rig.backend.write(line, value)
+
+
+def _was_output(rig: Rig, line: int, value: int) -> None:
+    rig.backend.set_output(line, value)
+    pulled(rig, line, PUD_DOWN if value else PUD_UP)
+
+
+def _written_untouched(rig: Rig, line: int, value: int) -> None:
+    rig.drive(line, 1 - value)
+    rig.backend.write(line, value)
+    rig.drive(line, None)
+
+
+def _read_since(rig: Rig, line: int, value: int) -> None:
+    _written_untouched(rig, line, value)
+    if not rig.unset_function:  # else there is nothing to read
+        rig.backend.read(line)
+
+
+def _watched_since(rig: Rig, line: int, value: int) -> None:
+    _was_output(rig, line, value)
+    for _ in range(3):
+        if not refused(rig, "edges", lambda: rig.backend.watch(line, BOTH)):
+            rig.backend.watch(line, BOTH)
+            rig.backend.unwatch(line)
+
+
+def _released_since(rig: Rig, line: int, value: int) -> None:
+    _was_output(rig, line, value)
+    rig.backend.release(line)
+
+
+def _released_since_it_was_written(rig: Rig, line: int, value: int) -> None:
+    _written_untouched(rig, line, value)
+    rig.backend.release(line)
+
+
+IN_BETWEEN = {
+    "written": _written,
+    "output-before": _was_output,
+    "written-untouched": _written_untouched,
+    "read": _read_since,
+    "watched": _watched_since,
+    "released": _released_since,
+    "written-and-released": _released_since_it_was_written,
+}
+"""What may have been done with an input since the level was written, which an output drives again."""
+
+
 @both_levels
-@pytest.mark.parametrize("start", ["written", "output-before", "output", "rewritten", "left-by-another"])
+@pytest.mark.parametrize("start", [*IN_BETWEEN, "output", "rewritten", "left-by-another"])
 def test_output_keeps_latch(rig: Rig, a_line: int, start: str, value: int) -> None:
     backend = rig.backend
-    if start == "written":
-        pulled(rig, a_line, PUD_DOWN if value else PUD_UP)
-        backend.write(a_line, value)
-    elif start == "output-before":
-        backend.set_output(a_line, value)
-        pulled(rig, a_line, PUD_DOWN if value else PUD_UP)
+    if start in IN_BETWEEN:
+        IN_BETWEEN[start](rig, a_line, value)
     elif start == "output":
         backend.set_output(a_line, value)
     elif start == "rewritten":
@@ -606,7 +654,7 @@ def test_output_keeps_latch(rig: Rig, a_line: int, start: str, value: int) -> No
         backend.set_output(a_line, value)
     shows = rig.shows_during(a_line, lambda: backend.set_output(a_line, None))
     expect_output(rig, a_line, value)
-    if start not in ("written", "output-before"):
+    if start not in IN_BETWEEN:
         assert {level for level, _ in shows} == {value}
     assert {level for level, driving in shows if driving} <= {value}
 
@@ -623,6 +671,7 @@ def test_output_turns_pull_off(rig: Rig, a_line: int, pull: int) -> None:
 
 def test_output_ends_watch(rig: Rig, a_line: int) -> None:
     fd = watched(rig, a_line, BOTH)
+    toggle(rig, a_line, 1, 0)  # they wait
     rig.drive(a_line, None)
     rig.backend.set_output(a_line, 0)
     rig.backend.write(a_line, 1)
@@ -1185,6 +1234,42 @@ def test_unwatch_drops(rig: Rig, a_line: int, edge: int) -> None:
     assert dropped
 
 
+@pytest.mark.parametrize("left", [0, 1, 200])
+def test_unwatch_is_read(rig: Rig, a_line: int, left: int) -> None:
+    """What is left is read when it is wanted least, in the middle of the next watch."""
+    fd = watched(rig, a_line, BOTH)
+    if fd is None:
+        rig.backend.unwatch(a_line, True)
+        return
+    for number in range(left):
+        rig.drive(a_line, 1 - number % 2)
+    select.poll().poll(rig.quiet_ms)  # they wait
+    rig.backend.unwatch(a_line, True)
+    rig.drive(a_line, 1)
+    rig.drive(a_line, 0)
+    fd = rig.backend.watch(a_line, BOTH)
+    toggle(rig, a_line, 1, 0)
+    found = events(rig, fd, 2)
+    assert (values(found), numbers(found)) == ([1, 0], [1, 2])
+    toggle(rig, a_line, 1)
+    assert numbers(events(rig, fd, 1)) == [3]
+
+
+def test_unwatch_holds(rig: Rig, a_line: int) -> None:
+    """Nobody can take it, and as it is the same descriptor nobody could have taken it in between."""
+    if not rig.backend.holds_lines:
+        return
+    rig.backend.set_input(a_line, PUD_OFF)
+    line_fd = getattr(rig.backend, "line_fd", lambda line: None)
+    fd = line_fd(a_line)
+    for _ in range(3):
+        rig.backend.watch(a_line, BOTH)
+        rig.backend.unwatch(a_line)
+        with pytest.raises(OSError, match=os.strerror(errno.EBUSY)), rig.busy(a_line, "thief"):
+            pass
+        assert line_fd(a_line) == fd
+
+
 @pytest.mark.parametrize("kind", ["untouched", "input", "output", "unwatched"])
 def test_unwatch_unwatched(rig: Rig, a_line: int, kind: str) -> None:
     if kind == "input":
@@ -1252,6 +1337,23 @@ def test_release_and_again(rig: Rig, a_line: int, kind: str) -> None:
             toggle(rig, a_line, 1, 0)
             assert numbers(events(rig, fd, 2)) == [1, 2]
         rig.backend.release(a_line)
+
+
+@both_levels
+def test_release_yields(rig: Rig, a_line: int, value: int) -> None:
+    """An output that another program has left is taken over at its level, whatever was written here before."""
+    if not rig.shared:
+        return
+    pulled(rig, a_line, PUD_OFF)
+    rig.backend.write(a_line, value)
+    rig.backend.release(a_line)
+    other = rig.reopen()
+    other.set_output(a_line, 1 - value)
+    if rig.falls_back:
+        rig.drive(a_line, 1 - value)
+    other.close()
+    rig.backend.set_output(a_line, None)
+    expect_output(rig, a_line, 1 - value)
 
 
 @pytest.mark.parametrize("kind", ["untouched", "released"])
@@ -1820,6 +1922,7 @@ def test_gone_is_noticed(rig: Rig, kind: str) -> None:
     if not rig.tells_removal:
         assert fd is None
         assert rig.backend.is_gone() is True
+        rig.backend.release(line)
         return
     assert fd is not None
     poll = select.poll()
@@ -1828,6 +1931,59 @@ def test_gone_is_noticed(rig: Rig, kind: str) -> None:
     assert rig.backend.is_gone() is True
     assert poll.poll(0) == []
     assert rig.backend.is_gone() is True
+    rig.backend.release(line)
+
+
+GONE_CALLS: dict[str, Callable[[Backend, int], object]] = {
+    "set_input": lambda backend, line: backend.set_input(line, PUD_OFF),
+    "set_input as it is": lambda backend, line: backend.set_input(line, None),
+    "set_output": lambda backend, line: backend.set_output(line, 1),
+    "set_output as it is": lambda backend, line: backend.set_output(line, None),
+    "read": lambda backend, line: backend.read(line),
+}
+
+
+def expect_gone(line: int, call: Callable[[], object]) -> None:
+    with pytest.raises(errors.LineGoneError, match=f"GPIO {line}: its chip has been removed") as caught:
+        call()
+    assert caught.value.errno == errno.ENODEV
+    assert "setup()" in caught.value.hint
+
+
+def test_gone_is_told(rig: Rig) -> None:
+    """One removal for all calls: Linux 6.1 loses the numbers of a chip that goes while lines of it are held, and has
+    512. Registers stay where they are when the chip goes that only reports edges.
+    """
+    untouched, up, high, waving = some(rig, 4)
+    backend, wave = rig.backend, None
+    backend.set_input(up, PUD_OFF)
+    backend.set_output(high, 1)
+    backend.set_output(waving, 0)
+    if "pwm" in backend.features:
+        wave = backend.play([(0, waving, 1), (MS // 2, waving, 0)], MS, 0)
+    if not rig.remove():
+        return
+    if "edges" in backend.features:
+        expect_gone(up, lambda: backend.watch(up, BOTH))
+    if not backend.holds_lines:
+        return
+    for call in GONE_CALLS.values():
+        for line in (untouched, up, high):
+            expect_gone(line, lambda call=call, line=line: call(backend, line))
+    expect_gone(high, lambda: backend.write(high, 0))
+    if wave is not None:
+        expect_gone(waving, lambda: wait_for_wave(rig, wave))
+        backend.stop_wave(wave)
+    for line in (untouched, up, high, waving) * 2:
+        backend.release(line)
+    assert backend.is_gone()
+
+
+def wait_for_wave(rig: Rig, wave: int) -> None:
+    """Look at the wave until that is an error."""
+    deadline_ns = rig.now_ns() + 10_000 * MS
+    while rig.now_ns() < deadline_ns:
+        rig.backend.wave(wave)
 
 
 @pytest.mark.parametrize("asked", ["fd", "no-fd"])

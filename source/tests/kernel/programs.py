@@ -12,10 +12,13 @@ from support import wait_until
 
 
 def program(code, **env):
-    """A Python program in a process of its own, on whatever board it finds."""
+    """A Python program in a process of its own, on whatever board it finds: its text, its file, or a list of words."""
+    words = code
+    if isinstance(code, str):
+        words = ["-c", textwrap.dedent(code)] if "\n" in code else [code]
     clean = {k: v for k, v in os.environ.items() if k != "RPIO_BACKEND"}
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", textwrap.dedent(code)] if "\n" in code else [sys.executable, "-u", code],
+        [sys.executable, "-u", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=clean | {"PYTHONWARNINGS": "error"} | env,

@@ -126,6 +126,27 @@ def test_after_cleanup_and_close_nothing_is_written(pi_chip):
     )
 
 
+def test_a_descriptor_that_is_closed_takes_its_grant_along(pi_chip):
+    """Its number goes to the next line, which a grant that is left would write to. On other files the ioctl fails, and
+    nothing shows.
+    """
+    out = run(
+        """
+        import RPIO
+        RPIO.use("cdev")
+        RPIO.setup(17, RPIO.OUT, initial=0)
+        backend = RPIO.facade.board.backend
+        fd = backend.line_fd(17)
+        backend.release(17)
+        backend.set_output(18, 0)
+        assert backend.line_fd(18) == fd
+        RPIO.output(17, 1)
+        print(backend.read(17), backend.read(18), RPIO.input(17))
+        """
+    )
+    assert out == "1 0 1\n"
+
+
 def test_an_output_that_was_an_input_meanwhile_drives_what_was_last_written(pi_chip):
     out = run(
         """
@@ -174,3 +195,82 @@ def test_the_child_of_a_fork_has_no_grant(pi_chip):
         """
     )
     assert out == "7 1\n"
+
+
+WAITS = """
+import os, threading, RPIO
+from kernel import gpiosim
+RPIO.use("cdev")
+RPIO.setup(4, RPIO.IN)
+wire = gpiosim.find("pinctrl-bcm2835")
+level, wanted = 0, threading.Semaphore(0)
+
+def world():
+    global level
+    while wanted.acquire():
+        while not wire.is_watched(4):
+            os.sched_yield()
+        level = 1 - level
+        wire.drive(4, level)
+
+wire.drive(4, 0)
+threading.Thread(target=world, daemon=True).start()
+for _ in range(12):
+    wanted.release()
+    os.getppid()
+    RPIO.wait_for_edge(4, RPIO.BOTH)
+for _ in range(12):
+    os.getppid()
+    RPIO.wait_for_edge(4, RPIO.BOTH, timeout=1)
+os.getppid()
+"""
+OF_ANY_THREAD = ("futex", "clock_gettime", "sched_yield")
+
+
+def test_a_wait_after_the_first_is_two_system_calls_and_its_wake_up(pi_chip, tmp_path):
+    """Edges on and edges off, in the thread that waits. Where the loop is not back in its own wait when the edge has
+    come, a third reads what may be left.
+    """
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace: sudo apt install strace")
+    trace = tmp_path / "trace"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    subprocess.run(
+        ["strace", "-f", "-o", trace, sys.executable, "-c", WAITS], check=True, timeout=LIMIT_S, env=env
+    )
+    calls = re.findall(r"^(\d+) +(\w+)\((?:\d+, (GPIO_\w+))?", trace.read_text(), re.MULTILINE)
+    main = calls[0][0]
+    mine = [
+        request or call for thread, call, request in calls if thread == main and call not in OF_ANY_THREAD
+    ]
+    waits = [each.split() for each in " ".join(mine).split("getppid")[2:-1]]
+    switch = "GPIO_V2_LINE_SET_CONFIG_IOCTL"
+    assert len(waits) == 23
+    assert all(each in ([switch] * 2, [switch] * 2 + ["read"]) for each in waits), waits
+    assert sum(len(each) == 2 for each in waits) > len(waits) // 2
+
+
+def test_a_number_that_is_used_again_is_heard(pi_chip):
+    """The loop keeps a line's descriptor between two watches; here it is closed without a word to the loop."""
+    out = run(
+        """
+        import threading, RPIO
+        from kernel import gpiosim
+        RPIO.use("cdev")
+        wire = gpiosim.find("pinctrl-bcm2835")
+        RPIO.setup([4, 17], RPIO.IN)
+        backend = RPIO.facade.board.backend
+        backend.release(17)
+        RPIO.wait_for_edge(4, RPIO.BOTH, timeout=1)
+        fd = backend.line_fd(4)
+        backend.release(4)
+        backend.set_input(17, None)
+        assert backend.line_fd(17) == fd
+        heard = threading.Event()
+        RPIO.add_event_detect(17, RPIO.BOTH, lambda channel: heard.set())
+        wire.drive(17, 1)
+        print(heard.wait(30))
+        """,
+        PYTHONPATH=str(Path(__file__).parents[1]),
+    )
+    assert out == "True\n"

@@ -494,3 +494,19 @@ def test_functions_of_free_lines_are_known_by_the_device_file_alone(chip):
     assert knows.function(4) == does_not.function(4) == OUT
     knows.close()
     does_not.close()
+
+
+def test_lines_of_another_chip_with_the_same_numbers_stay_exported():
+    with Chip(num_lines=4, label="first") as first:
+        backend = sysfs.SysfsBackend(folder_of(first), None)  # whose open file would keep the numbers
+        backend.set_output(1, 1)
+        base = base_of(first)
+        first.remove()
+    with Chip(num_lines=4, label="second") as second:
+        if base_of(second) != base:
+            pytest.skip("this kernel gives the numbers to no other chip")
+        export(second, 1)
+        backend.release(1)
+        assert files_of(second, 1).exists()
+        export(second, 1, "unexport")
+    backend.close()
