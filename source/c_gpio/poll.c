@@ -10,6 +10,7 @@
  * removing takes the same mutex; or it is under way as `direct_fd`, and removing ends it and waits for its end.
  * What is ready is named by its token, never by its descriptor.
  */
+#include "fork.h"
 #include "gpio.h"
 #include "ring.h"
 
@@ -18,12 +19,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-/* What epoll hands back: the token, and whether it is a line's. Tokens of our own have bits that no user's has. */
-#define EDGE_FLAG (UINT64_C(1) << 32)
+/* What epoll hands back: a token, or ours, which no user's is. One epoll has either of ours. */
 #define WAKE_TOKEN UINT64_C(0)
-#define REST_TOKEN (UINT64_C(1) << 33)
+#define REST_TOKEN UINT64_C(0)
 
 #define WAITS_BEFORE_RING 2u
 
@@ -33,9 +34,8 @@ _Static_assert(RPIO_POLL_READ == EPOLLIN && RPIO_POLL_WRITE == EPOLLOUT && RPIO_
 
 struct watch {
     int fd; /* -1: free */
-    uint64_t data;
+    uint64_t token;
 };
-
 
 struct rpio_poll {
     int epoll_fd; /* the lines, and rest_fd */
@@ -46,10 +46,11 @@ struct rpio_poll {
     size_t watch_count;
     int direct_fd; /* that the waiting thread reads in its wait; -1 */
     pthread_cond_t direct_ended;
-    struct rpio_ring *ring; /* of the thread `waiter` */
+    struct rpio_ring *ring; /* of the thread `waiter`, which alone changes it, under mutex */
     int no_ring;            /* this kernel has none that will do */
-    pthread_t waiter;       /* that has waited last, `waits` times in a row */
+    pid_t waiter;           /* that has waited last, `waits` times in a row */
     unsigned waits;
+    struct rpio_held held;
     struct rpio_event events[RPIO_READY_MAX * RPIO_EVENT_BATCH]; /* what one wait can bring */
 };
 
@@ -57,6 +58,35 @@ static int control(int epoll_fd, int operation, int fd, uint64_t data, uint32_t 
 {
     struct epoll_event event = {.events = mask, .data.u64 = data};
     return epoll_ctl(epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+/* pthread_self() is no name of a thread: glibc gives the next one that of the last, and a ring is of one thread of the
+ * kernel's. Asked for once, since it is a system call, and the wait is to be one. */
+static pid_t this_thread(void)
+{
+    static _Thread_local pid_t number;
+    if (number == 0)
+        number = (pid_t)syscall(SYS_gettid);
+    return number;
+}
+
+static void before_fork(void *object)
+{
+    (void)pthread_mutex_lock(&((struct rpio_poll *)object)->mutex);
+}
+
+/* In the child nobody waits, and the ring is not this thread's, whatever number it goes by. */
+static void after_fork(void *object, int is_child)
+{
+    struct rpio_poll *poll = object;
+    if (is_child) {
+        (void)pthread_cond_init(&poll->direct_ended, NULL);
+        poll->direct_fd = -1;
+        rpio_ring_forget_read(poll->ring);
+        poll->waiter = 0;
+        poll->waits = 0;
+    }
+    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 int rpio_poll_new(struct rpio_poll **out)
@@ -68,6 +98,7 @@ int rpio_poll_new(struct rpio_poll **out)
     (void)pthread_mutex_init(&poll->mutex, NULL);
     (void)pthread_cond_init(&poll->direct_ended, NULL);
     poll->direct_fd = -1;
+    poll->held = (struct rpio_held){.before = before_fork, .after = after_fork, .object = poll};
     poll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     poll->rest_fd = epoll_create1(EPOLL_CLOEXEC);
     poll->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -76,11 +107,21 @@ int rpio_poll_new(struct rpio_poll **out)
         error = control(poll->rest_fd, EPOLL_CTL_ADD, poll->wake_fd, WAKE_TOKEN, EPOLLIN);
     if (error == 0)
         error = control(poll->epoll_fd, EPOLL_CTL_ADD, poll->rest_fd, REST_TOKEN, EPOLLIN);
+    if (error == 0)
+        error = rpio_hold_over_forks(&poll->held);
     if (error < 0) {
         rpio_poll_free(poll);
         *out = NULL;
     }
     return error;
+}
+
+static void drop_ring(struct rpio_poll *poll)
+{
+    (void)pthread_mutex_lock(&poll->mutex);
+    rpio_ring_close(poll->ring);
+    poll->ring = NULL;
+    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 void rpio_poll_close(struct rpio_poll *poll)
@@ -91,9 +132,10 @@ void rpio_poll_close(struct rpio_poll *poll)
             (void)close(*own[i]);
         *own[i] = -1;
     }
-    rpio_ring_close(poll->ring);
-    poll->ring = NULL;
+    drop_ring(poll);
+    (void)pthread_mutex_lock(&poll->mutex);
     poll->watch_count = 0;
+    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 void rpio_poll_free(struct rpio_poll *poll)
@@ -101,6 +143,7 @@ void rpio_poll_free(struct rpio_poll *poll)
     if (!poll)
         return;
     rpio_poll_close(poll);
+    rpio_hold_no_more(&poll->held);
     (void)pthread_cond_destroy(&poll->direct_ended);
     (void)pthread_mutex_destroy(&poll->mutex);
     free(poll->watches);
@@ -117,17 +160,22 @@ int rpio_poll_is_direct(const struct rpio_poll *poll)
     return poll->ring != NULL;
 }
 
-int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
+static int is_valid(uint64_t token)
 {
-    return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_ADD, fd, token, mask);
+    return token > 0 && token <= RPIO_TOKEN_MAX;
 }
 
-int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
+int rpio_poll_add(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask)
 {
-    return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_MOD, fd, token, mask);
+    return is_valid(token) ? control(poll->rest_fd, EPOLL_CTL_ADD, fd, token, mask) : -EINVAL;
 }
 
-static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
+int rpio_poll_modify(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask)
+{
+    return is_valid(token) ? control(poll->rest_fd, EPOLL_CTL_MOD, fd, token, mask) : -EINVAL;
+}
+
+static int add_watch(struct rpio_poll *poll, int fd, uint64_t token)
 {
     size_t place = 0;
     while (place < poll->watch_count && poll->watches[place].fd >= 0)
@@ -139,7 +187,7 @@ static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
         poll->watches = grown;
         poll->watch_count++;
     }
-    poll->watches[place] = (struct watch){.fd = fd, .data = data};
+    poll->watches[place] = (struct watch){.fd = fd, .token = token};
     return 0;
 }
 
@@ -154,20 +202,21 @@ static int drop_watch(struct rpio_poll *poll, int fd)
     return 0;
 }
 
-static int find_watch(const struct rpio_poll *poll, uint64_t data)
+static int find_watch(const struct rpio_poll *poll, uint64_t token)
 {
     for (size_t i = 0; i < poll->watch_count; i++)
-        if (poll->watches[i].data == data)
+        if (poll->watches[i].token == token)
             return poll->watches[i].fd;
     return -1;
 }
 
-int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token)
+int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token)
 {
-    uint64_t data = token | EDGE_FLAG;
+    if (!is_valid(token))
+        return -EINVAL;
     (void)pthread_mutex_lock(&poll->mutex);
-    int error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, data, EPOLLIN);
-    if (error == 0 && (error = add_watch(poll, fd, data)) < 0)
+    int error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, token, EPOLLIN);
+    if (error == 0 && (error = add_watch(poll, fd, token)) < 0)
         (void)control(poll->epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
     if (error == 0 && poll->direct_fd >= 0)
         error = rpio_poll_wake(poll); /* the wait is for one line only */
@@ -211,13 +260,13 @@ static void drain_wakes(const struct rpio_poll *poll)
 }
 
 /* Notes that the descriptor is ready, or (ERROR) that the line has failed. */
-static void add_ready(struct rpio_batch *batch, uint32_t token, uint32_t mask)
+static void add_ready(struct rpio_batch *batch, uint64_t token, uint32_t mask)
 {
     batch->ready[batch->ready_count++] = (struct rpio_ready){.token = token, .mask = mask};
 }
 
 /* Notes the `count` events that have just been read to the end of the batch, or that this has failed. */
-static void add_events(struct rpio_poll *poll, uint32_t token, int count, struct rpio_batch *batch)
+static void add_events(struct rpio_poll *poll, uint64_t token, int count, struct rpio_batch *batch)
 {
     for (int i = 0; i < count; i++)
         poll->events[batch->event_count++].token = token;
@@ -228,10 +277,10 @@ static void add_events(struct rpio_poll *poll, uint32_t token, int count, struct
 /* Reads the events of one line that is ready. Whether there were any. */
 static int read_line(struct rpio_poll *poll, const struct epoll_event *ready, struct rpio_batch *batch)
 {
-    int fd = find_watch(poll, ready->data.u64);
+    uint64_t token = ready->data.u64;
+    int fd = find_watch(poll, token);
     if (fd < 0)
         return 0; /* removed since */
-    uint32_t token = (uint32_t)ready->data.u64;
     int count = ready->events & EPOLLIN ? rpio_event_read(fd, poll->events + batch->event_count) : 0;
     add_events(poll, token, count, batch);
     if (count >= 0 && ready->events & (EPOLLERR | EPOLLHUP))
@@ -248,7 +297,7 @@ static int collect_rest(struct rpio_poll *poll, struct rpio_batch *batch)
         if (ready[i].data.u64 == WAKE_TOKEN)
             drain_wakes(poll);
         else
-            add_ready(batch, (uint32_t)ready[i].data.u64, ready[i].events);
+            add_ready(batch, ready[i].data.u64, ready[i].events);
     }
     return count < 0 ? -errno : 0;
 }
@@ -273,20 +322,35 @@ static int collect(struct rpio_poll *poll, const struct epoll_event *ready, int 
  * saves once; and gets it after its wait, since a signal that came while it is made would not end the wait. */
 static int has_ring(struct rpio_poll *poll)
 {
-    if (poll->ring && (poll->no_ring || !pthread_equal(poll->waiter, pthread_self()))) {
-        rpio_ring_close(poll->ring);
-        poll->ring = NULL;
-    }
+    if (poll->ring && (poll->no_ring || poll->waiter != this_thread()))
+        drop_ring(poll);
     return poll->ring && !rpio_ring_passed_over(poll->ring);
+}
+
+/* What may be otherwise next time: there is no memory, or no descriptor. */
+static int is_passing(int error)
+{
+    return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
+}
+
+static void make_ring(struct rpio_poll *poll)
+{
+    struct rpio_ring *ring;
+    int error = rpio_ring_open(&ring);
+    poll->no_ring = error < 0 && !is_passing(error);
+    poll->waits = 0; /* where there is none, it is tried again after as many */
+    (void)pthread_mutex_lock(&poll->mutex);
+    poll->ring = ring;
+    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 static void note_wait(struct rpio_poll *poll)
 {
-    pthread_t self = pthread_self();
-    poll->waits = poll->waits && pthread_equal(poll->waiter, self) ? poll->waits + 1 : 1;
+    pid_t self = this_thread();
+    poll->waits = poll->waiter == self ? poll->waits + 1 : 1;
     poll->waiter = self;
-    if (poll->waits == WAITS_BEFORE_RING && !poll->ring && !poll->no_ring && rpio_ring_open(&poll->ring) < 0)
-        poll->no_ring = 1;
+    if (poll->waits >= WAITS_BEFORE_RING && !poll->ring && !poll->no_ring)
+        make_ring(poll);
 }
 
 /* The one line with edges, from here on `direct_fd`; or none, where there are no or several lines. */
@@ -327,12 +391,14 @@ static int wait_direct(struct rpio_poll *poll, int timeout_ms, struct rpio_batch
     if (length == 0 || length == -EINTR)
         return length;
     if (length < 0) {
-        if (length != -ENODATA && length != -ENODEV) /* these are the line's, of which epoll has more to say */
+        if (length == -EEXIST) /* it is another thread's after all, one of the same number: this one gets its own */
+            drop_ring(poll);
+        else if (length != -ENODATA && length != -ENODEV) /* these are the line's, of which epoll has more to say */
             poll->no_ring = 1;
         return -ENOSYS;
     }
     int count = rpio_event_decode(bytes, (size_t)length, poll->events, RPIO_EVENT_BATCH);
-    add_events(poll, (uint32_t)line.data, count, batch);
+    add_events(poll, line.token, count, batch);
     return 1;
 }
 

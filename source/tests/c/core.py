@@ -9,7 +9,7 @@ from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (
-    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "ring", "poll", "sysfs"),
+    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "fork", "ring", "poll", "sysfs"),
     *("pwm_place", "wave_plan", "pwm_plan", "pwm_soft", "mailbox", "dma_chain", "pwm_dma", "guard"),
 )
 MODULE = [f"module{part}" for part in ("", "_hot", "_regs", "_cdev", "_events", "_pwm", "_dma")]
@@ -22,8 +22,8 @@ def core() -> ModuleType:
     """Return the module with ``ffi`` and ``lib``: the core and the modelled SoC in one library."""
     return build(
         "core",
-        [SOURCE / "gpio.h", SOURCE / "dma.h", *CORE, *SOC_SOURCES],
-        declarations(SOURCE / "gpio.h") + declarations(SOURCE / "dma.h") + SOC_CDEF,
+        [SOURCE / "gpio.h", SOURCE / "dma.h", SOURCE / "ring.h", *CORE, *SOC_SOURCES],
+        "".join(declarations(SOURCE / name) for name in ("gpio.h", "dma.h", "ring.h")) + SOC_CDEF,
         sanitize=SANITIZE,
         defines=["RPIO_MODELLED_SOC", "_GNU_SOURCE"],
     )

@@ -6,7 +6,9 @@ The model knows no threads. While the engine's thread runs only that touches it;
 
 import errno
 import os
+import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
@@ -300,3 +302,51 @@ def test_the_child_of_a_fork_has_an_engine_that_does_nothing(threaded, then):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     begun = threaded.query(17).periods
     assert threaded.has_begun(17, begun + 2)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_at_any_moment_leaves_the_child_an_engine_that_is_whole(threaded):
+    """Forked by one thread, while another changes PWM, a third one waves, and the engine's own is at work."""
+    forks = 100
+    over, statuses, changes = threading.Event(), [], [0, 0]
+
+    def change():
+        while not over.is_set():
+            for line in range(8):
+                assert threaded.start(line, 20 * US + line, (changes[0] % 20) * US) == 0
+            changes[0] += 1
+
+    def play():
+        ffi, lib = threaded.ffi, threaded.lib
+        lines = ffi.new("struct rpio_wave_line[1]", [{"regs": threaded.regs, "fd": -1, "line": 17}])
+        edges = ffi.new("struct rpio_wave_edge[2]", [(0, 17, 1), (5 * US, 17, 0)])
+        wave = -1
+        while not over.is_set():
+            wave = lib.rpio_pwm_play(threaded.pwm, lines, 1, edges, 2, 10 * US, 0, wave)
+            assert wave >= 0
+            changes[1] += 1
+
+    def fork():
+        while not all(changes):
+            pass
+        try:
+            for _ in range(forks):
+                child = os.fork()
+                if child == 0:
+                    signal.alarm(20)  # kills it where it waits for what nobody gives it
+                    threaded.lib.rpio_pwm_abandon(threaded.pwm)
+                    is_empty = threaded.query(0) == -errno.ENOENT and threaded.stop(17) == -errno.ENOENT
+                    is_usable = threaded.start(18, 3600 * S, 1800 * S) == 0 and threaded.stop(18) == 0
+                    threaded.lib.rpio_pwm_close(threaded.pwm)
+                    os._exit(0 if is_empty and is_usable else 1)
+                statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        finally:
+            over.set()
+
+    with ThreadPoolExecutor(3) as workers:
+        for work in [workers.submit(action) for action in (change, play, fork)]:
+            work.result()
+    assert statuses == [0] * forks
+    begun = threaded.query(0).periods
+    assert threaded.start(0, MS, 400 * US) == 0
+    assert threaded.has_begun(0, begun + 2)
