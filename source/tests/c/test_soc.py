@@ -552,7 +552,16 @@ def test_there_is_an_end_to_parts() -> None:
 
 # -- the C code and its builder ------------------------------------------------------------------------------
 
-STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only")
+STRICT = (
+    "-std=c11",
+    *soc_build.WIDE,
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wshadow",
+    "-Werror",
+    "-fsyntax-only",
+)
 
 
 def test_the_model_compiles_without_warnings() -> None:

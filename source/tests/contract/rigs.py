@@ -248,6 +248,7 @@ CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, *MODULE)), *soc_build.
 CORE_FLAGS = (
     "-std=c11",
     "-D_GNU_SOURCE",
+    *soc_build.WIDE,
     "-DRPIO_MODELLED_SOC",
     "-O1",
     "-g",
