@@ -4,6 +4,7 @@
 import os
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
 
@@ -15,6 +16,17 @@ PARTS = (
 MODULE = [f"module{part}" for part in ("", "_hot", "_regs", "_cdev", "_events", "_pwm", "_dma")]
 CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"
+
+
+def broken(module: Any, soc: Any) -> list[str]:
+    """Return what a modelled SoC minds by now: [] is how a test leaves it. *module* has ``ffi`` and ``lib``."""
+    counts = module.lib.soc_violations(soc), module.lib.soc_hazards(soc)
+    texts = module.lib.soc_violation(soc), module.lib.soc_hazard(soc)
+    return [
+        f"{module.ffi.string(text).decode()} ({count})"
+        for count, text in zip(counts, texts, strict=True)
+        if count
+    ]
 
 
 @cache

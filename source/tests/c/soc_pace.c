@@ -215,10 +215,22 @@ static void clock_control(struct pace *pace, struct clock *clock, uint32_t value
     }
 }
 
+/* What it paces takes as many clocks as before, of another length. */
+static void check_user(const struct pace *pace, const struct clock *clock, bool is_changed)
+{
+    bool is_pcm = clock == &pace->pcm_clock;
+
+    if (clock->is_running && is_changed && (is_pcm ? pace->pcm_fifo.is_on : pace->pwm_fifo.is_on))
+        soc_note_hazard(pace->soc, "the clock of %s is stopped or changed while it runs", is_pcm ? "PCM" : "PWM");
+}
+
 static void clock_write(struct pace *pace, uint32_t offset, uint32_t value)
 {
     struct clock *clock = offset < CM_PWMCTL ? &pace->pcm_clock : &pace->pwm_clock;
 
+    check_user(pace, clock, value >> 24 == 0x5A && ((offset == CM_PCMCTL || offset == CM_PWMCTL)
+                                                        ? ((clock->control ^ value) & CM_STORED) != 0
+                                                        : clock->divider != (value & 0xFFFFFF)));
     if (value >> 24 != 0x5A) {
         soc_break_rule(pace->soc, "clock: 0x%08x written to 0x%06x without the password", (unsigned)value,
                        (unsigned)offset);

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from c.core import core
+from c.core import broken, core
 from support import wait_until
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
@@ -74,6 +74,7 @@ class Bench:
     def close(self):
         self.lib.rpio_pwm_free(self.pwm)
         self.pwm = self.ffi.NULL
+        assert broken(core(), self.soc) == []
 
 
 @pytest.fixture
