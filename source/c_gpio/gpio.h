@@ -383,7 +383,7 @@ int rpio_pwm_wave(struct rpio_pwm *pwm, int wave, uint64_t *turns_done);
 int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *info);
 
 /* In the child of a fork, which has no thread: forgets all lines without a write. Usable again afterwards. Every
- * other call there does it first. Elsewhere it does nothing. */
+ * other call there does it first. Elsewhere it forgets them as well. */
 void rpio_pwm_abandon(struct rpio_pwm *pwm);
 
 #endif

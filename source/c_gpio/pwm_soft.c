@@ -339,6 +339,7 @@ static int leave(struct rpio_pwm *pwm, int result)
 void rpio_pwm_abandon(struct rpio_pwm *pwm)
 {
     enter(pwm);
+    forget_all(pwm); /* elsewhere than in a child, whose enter() has done that */
     (void)leave(pwm, 0);
 }
 

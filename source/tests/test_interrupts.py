@@ -280,6 +280,26 @@ def test_delivered_plus_lost_is_sent(board, sim, caplog):
     assert "edges lost" in caplog.text
 
 
+def test_a_single_lost_edge_is_counted(board, sim):
+    add(board, 17, Log())
+    wiggle(sim, 17, [(n + 1) % 2 for n in range(EVENT_BUFFER_SIZE + 1)])
+    drain(board)
+    assert board.events_lost(17) == 1
+
+
+def test_losses_are_counted_from_a_new_watchs_first_edge_on(board, sim):
+    """However many edges the line had under the watch before, whose numbers end with it."""
+    add(board, 17, Log())
+    wiggle(sim, 17, [(n + 1) % 2 for n in range(500)])
+    drain(board)
+    board.del_interrupt(17)
+    log = Log()
+    add(board, 17, log)
+    wiggle(sim, 17, [(n + 1) % 2 for n in range(EVENT_BUFFER_SIZE + 3)])
+    drain(board)
+    assert (len(log), board.events_lost(17)) == (EVENT_BUFFER_SIZE, 3)
+
+
 def test_losses_stay_counted_when_the_callback_goes(board, sim):
     add(board, 17, Log())
     wiggle(sim, 17, [(n + 1) % 2 for n in range(EVENT_BUFFER_SIZE + 5)])

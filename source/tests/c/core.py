@@ -6,7 +6,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from c.soc_build import PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
+from c.soc_build import HERE, PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (
@@ -34,8 +34,10 @@ def core() -> ModuleType:
     """Return the module with ``ffi`` and ``lib``: the core and the modelled SoC in one library."""
     return build(
         "core",
-        [SOURCE / "gpio.h", SOURCE / "dma.h", SOURCE / "ring.h", *CORE, *SOC_SOURCES],
-        "".join(declarations(SOURCE / name) for name in ("gpio.h", "dma.h", "ring.h")) + SOC_CDEF,
+        [SOURCE / "gpio.h", SOURCE / "dma.h", SOURCE / "ring.h", *CORE, *SOC_SOURCES, HERE / "barrier.c"],
+        "".join(declarations(SOURCE / name) for name in ("gpio.h", "dma.h", "ring.h"))
+        + declarations(HERE / "barrier.h")
+        + SOC_CDEF,
         sanitize=SANITIZE,
         defines=["RPIO_MODELLED_SOC", "_GNU_SOURCE"],
     )

@@ -276,6 +276,32 @@ def test_many_threads_may_call(threaded):
     assert wait_until(lambda: threads() == [])
 
 
+def is_asleep_on_its(timer):
+    """Whether the engine waits for that one of its timers: which descriptor it reads."""
+    words = [(task / "syscall").read_text().split() for task in threads()]
+    if not words or words[0] == ["running"]:
+        return False
+    timers = sorted(
+        int(entry.name)
+        for entry in Path("/proc/self/fd").iterdir()
+        if entry.is_symlink() and "timerfd" in os.readlink(entry)
+    )
+    return len(timers) == 2 and int(words[0][1], 16) == timers[timer]
+
+
+@pytest.mark.parametrize("timer", [0, 1])
+def test_a_change_wakes_the_thread_on_whichever_timer_it_sleeps(threaded, timer):
+    try:
+        Path("/proc/self/syscall").read_text()
+    except OSError:
+        pytest.skip("this kernel does not tell what a thread waits for (/proc/PID/syscall)")
+    high = 1800 * S if timer == 0 else MS  # its end comes first, by timer 0; then the next period, by timer 1
+    assert threaded.start(17, 3600 * S, high) == 0
+    assert wait_until(lambda: is_asleep_on_its(timer))
+    assert threaded.start(18, MS, 400 * US) == 0
+    assert threaded.has_begun(18, 3)
+
+
 def test_step_is_refused_where_a_thread_runs(threaded):
     due = threaded.ffi.new("uint64_t *")
     assert threaded.lib.rpio_pwm_step(threaded.pwm, 0, due) == -errno.EINVAL
