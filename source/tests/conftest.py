@@ -5,12 +5,15 @@ import logging
 import os
 import signal
 
+import hypothesis
 import pytest
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell that starts a command in the background has it ignore Ctrl+C, and so would the programs of the tests.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("RPIO_BACKEND", "sim")
+hypothesis.settings.register_profile("rpio", deadline=None)  # no example is wrong for taking its time
+hypothesis.settings.load_profile("rpio")
 
 import RPIO
 from RPIO.backends.clock import ManualClock
