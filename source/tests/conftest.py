@@ -12,14 +12,15 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell that starts a command in the background has it ignore Ctrl+C, and so would the programs of the tests.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("RPIO_BACKEND", "sim")
-hypothesis.settings.register_profile("rpio", deadline=None)  # no example is wrong for taking its time
-hypothesis.settings.load_profile("rpio")
 
 import RPIO
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
+
+hypothesis.settings.register_profile("rpio", deadline=None)  # no example is wrong for taking its time
+hypothesis.settings.load_profile("rpio")
 
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):  # what programs print is compared
     os.environ.pop(name, None)

@@ -136,6 +136,7 @@ def run_root(root: Path, words: tuple[str, ...]) -> int:
         "TERM": os.environ.get("TERM", "dumb"),
         "PYTHONPATH": "/root/rpio/source:/opt/pure",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "RPIO_EMULATED": "1",
     }
     command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(root), *words)
     return subprocess.run(command, env=environment, check=False).returncode
