@@ -167,6 +167,7 @@ def test_a_list_with_a_miss_is_looked_through_before_anything_is_written(registe
 IOCTLS = """
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 /* Every descriptor is a line that can be written, and tells of it. */
 int ioctl(int fd, unsigned long request, ...)
@@ -199,7 +200,17 @@ def test_a_line_that_is_closed_takes_its_grants_along(tmp_path):
     """Its descriptor's number is the next file's, which output() would write to."""
     source, library = tmp_path / "ioctls.c", tmp_path / "ioctls.so"
     source.write_text(IOCTLS)
-    command = [*soc_build.compiler(), "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source]
+    command = [
+        *soc_build.compiler(),
+        *soc_build.WIDE,
+        "-shared",
+        "-fPIC",
+        "-Wall",
+        "-Werror",
+        "-o",
+        library,
+        source,
+    ]
     subprocess.run(command, check=True)
     words = subprocess.run(
         [sys.executable, "-c", CLOSING],
