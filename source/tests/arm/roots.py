@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Folders with Debian's packages of a Raspberry Pi's architectures, and our tests in them under QEMU's user mode.
 
