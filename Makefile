@@ -6,13 +6,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RIG := source/tests/kernel/rig
 QEMU := source/tests/qemu/machine.py
+ARM := source/tests/arm/roots.py
 SIDE_BY_SIDE := source/tests/side_by_side.py
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
-CORE := regs regs_bcm2835 regs_rp1 cdev event ring poll pwm_place wave_plan pwm_plan pwm_soft mailbox dma_chain pwm_dma guard sysfs module module_hot module_regs module_cdev module_events module_timer module_pwm module_dma module_whole
-C_STRICT := -std=c11 -D_GNU_SOURCE -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Werror -Wno-missing-field-initializers -fvisibility=hidden
+CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork ring poll pwm_place wave_plan pwm_plan pwm_soft mailbox dma_chain pwm_dma guard sysfs module module_hot module_regs module_cdev module_events module_timer module_pwm module_dma module_whole
+C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
-.PHONY: help install dev run test test-host test-kernel test-qemu test-full test-sanitized test-package test-peers check lint bench docs deb clean
+.PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers check lint bench docs deb clean
 
 help:                 ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -82,6 +83,14 @@ test-qemu: dev        ## the C core and a DMA engine on QEMU's Raspberry Pi 3B, 
 	    $(PY) $(QEMU) build && $(PY) -m pytest -p no:cacheprovider source/tests/qemu; \
 	else s=$$?; [ $$s = 3 ] && echo "tests on QEMU skipped, as said above" || exit $$s; fi
 
+test-arm: dev         ## the host suite on ARM with 32 and 64 bits: roots of Debian's packages, under QEMU's user mode
+	@if $(PY) $(ARM) check; then $(PY) $(ARM) test $(ROOTS); \
+	else s=$$?; [ $$s = 3 ] && echo "tests on ARM skipped, as said above" || exit $$s; fi
+
+test-arm-quick: dev   ## a part of it, on ARM with 32 bits
+	@if $(PY) $(ARM) check armhf-bookworm; then $(PY) $(ARM) quick armhf-bookworm; \
+	else s=$$?; [ $$s = 3 ] && echo "tests on ARM skipped, as said above" || exit $$s; fi
+
 test-sanitized: dev   ## the C core under the address and undefined-behaviour sanitizers
 	@RPIO_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
@@ -93,7 +102,7 @@ test-package: dev     ## wheel and sdist build, install and import elsewhere, on
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
 	@$(PY) -m pytest -p no:cacheprovider --timeout 3600 source/tests/peers
 
-test-full: test-package test-peers deb ## what takes long: package builds, other people's suites
+test-full: test-package test-peers test-arm-quick deb ## what takes long: package builds, other people's suites, ARM
 
 check: lint test-sanitized docs ## format, lint, types, C warnings, sanitizers, documents
 

@@ -10,6 +10,7 @@ CORE = [
     "cdev.c",
     "event.c",
     "numbers.c",
+    "fork.c",
     "ring.c",
     "poll.c",
     "pwm_place.c",
@@ -36,13 +37,15 @@ setup(
             sources=[f"source/c_gpio/{name}" for name in [*CORE, *MODULE]],
             depends=[
                 f"source/c_gpio/{name}.h"
-                for name in ("gpio", "regs", "ring", "dma", "dma_chain", "wave_plan", "module")
+                for name in ("gpio", "regs", "fork", "ring", "dma", "dma_chain", "wave_plan", "module")
             ],
             extra_link_args=["-pthread"],
             extra_compile_args=[
                 "-std=c11",
                 "-pthread",
                 "-D_GNU_SOURCE",
+                "-D_FILE_OFFSET_BITS=64",  # physical addresses above 4 GiB, on systems with 32 bits
+                "-D_TIME_BITS=64",  # and years after 2038
                 "-O2",
                 "-Wall",
                 "-Wextra",

@@ -2,7 +2,7 @@
 /*
  * gpio.h - the C core of RPIO: registers, the gpiochip character device, edge events, PWM by software.
  *
- * Plain C11 without Python, without globals and without text: every function returns a value >= 0, or
+ * Plain C11 without Python, without text, and without globals but one list (fork.c): every function returns a value >= 0, or
  * -errno. Nothing here prints, exits, forks or installs a signal handler. All file descriptors are made
  * with O_CLOEXEC. A "line" is the number of a GPIO on its chip (the BCM number on a Raspberry Pi's header).
  *
@@ -147,7 +147,7 @@ struct rpio_event {
     uint32_t line;
     uint32_t value; /* 1 after a rising, 0 after a falling edge */
     uint32_t seq;   /* number of the event on its line, from 1; a gap is what was lost */
-    uint32_t token; /* of the registration, where rpio_poll_wait() has read it; else 0 */
+    uint64_t token; /* of the registration, where rpio_poll_wait() has read it; else 0 */
 };
 
 #define RPIO_EVENT_BYTES 48u /* sizeof(struct gpio_v2_line_event) */
@@ -206,9 +206,11 @@ int64_t rpio_pump_seq(struct rpio_pump *pump, uint32_t line);
 /* ---- the wait (poll.c) ---------------------------------------------------------------------------- */
 
 /* epoll that reads the events of lines itself, a single line's in the same system call. One thread waits, any thread
- * does the rest. A registration is named by its token, which is not 0 and never used again, so that a descriptor's
- * number may be. */
+ * does the rest. A registration is named by its token, which is never used again, so that a descriptor's number may be.
+ * In the child of a fork nobody waits; what there is to do with it is to close it, since epoll is the parent's, too. */
 struct rpio_poll;
+
+#define RPIO_TOKEN_MAX INT64_MAX /* and 1 is the least; -EINVAL for others */
 
 #define RPIO_POLL_READ 1u
 #define RPIO_POLL_WRITE 4u
@@ -218,7 +220,7 @@ struct rpio_poll;
 #define RPIO_READY_MAX 64
 
 struct rpio_ready {
-    uint32_t token;
+    uint64_t token;
     uint32_t mask; /* RPIO_POLL_... */
 };
 
@@ -239,9 +241,9 @@ int rpio_poll_fd(const struct rpio_poll *poll); /* the epoll descriptor, which n
 /* Whether the thread that waits reads a single line in the wait itself (ring.c): after its second wait, if at all. */
 int rpio_poll_is_direct(const struct rpio_poll *poll);
 
-int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);
-int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask);
-int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token);
+int rpio_poll_add(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask);
+int rpio_poll_modify(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask);
+int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token);
 int rpio_poll_remove(struct rpio_poll *poll, int fd); /* when it returns nothing reads fd any more */
 /* Ends the watch of a line whose descriptor stays open until rpio_poll_remove(): its edges have been, or are about to be,
  * switched off, and what still comes is dropped. rpio_poll_add_edges() goes on with it. No system call. Returns 1 where a
@@ -404,7 +406,7 @@ int rpio_pwm_wave(struct rpio_pwm *pwm, int wave, uint64_t *turns_done);
 int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *info);
 
 /* In the child of a fork, which has no thread: forgets all lines without a write. Usable again afterwards. Every
- * other call there does it first. */
+ * other call there does it first. Elsewhere it forgets them as well. */
 void rpio_pwm_abandon(struct rpio_pwm *pwm);
 
 #endif

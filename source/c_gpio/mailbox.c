@@ -98,8 +98,9 @@ int rpio_memory_get(const struct rpio_peripherals *peripherals, size_t bytes, ui
         (void)rpio_memory_release(peripherals, handle);
         return error;
     }
-    for (size_t i = 0; i < whole; i += sizeof(uint32_t))
-        *(volatile uint32_t *)(cpu + i) = 0;
+    volatile uint32_t *words = (volatile uint32_t *)(volatile void *)cpu; /* pages are aligned */
+    for (size_t i = 0; i < whole / sizeof *words; i++)
+        words[i] = 0;
     *memory = (struct rpio_memory){.cpu = cpu, .bus = bus, .handle = handle, .bytes = whole};
     return 0;
 }

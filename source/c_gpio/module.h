@@ -84,12 +84,30 @@ static inline PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
     return type;
 }
 
+static inline int check_count(Py_ssize_t given, Py_ssize_t wanted)
+{
+    if (given == wanted)
+        return 0;
+    PyErr_Format(PyExc_TypeError, "%zd arguments expected, %zd given", wanted, given);
+    return -1;
+}
+
+/* The item of a list that Python code has been given since (a number's __index__ runs it), which has to be a tuple of
+ * `what`. A new reference, or NULL with an exception. */
+static inline PyObject *tuple_at(PyObject *list, Py_ssize_t place, const char *what)
+{
+    PyObject *item = PyList_GetItem(list, place); /* IndexError where the list has shrunk */
+    if (item && !PyTuple_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "item %zd: a tuple %s expected, not %.200s", place, what, Py_TYPE(item)->tp_name);
+        return NULL;
+    }
+    return Py_XNewRef(item);
+}
+
 static inline int as_ints(PyObject *const *args, Py_ssize_t given, int *out, Py_ssize_t wanted)
 {
-    if (given != wanted) {
-        PyErr_Format(PyExc_TypeError, "%zd arguments expected, %zd given", wanted, given);
+    if (check_count(given, wanted) < 0)
         return -1;
-    }
     for (Py_ssize_t i = 0; i < wanted; i++)
         if (as_int(args[i], &out[i]) < 0)
             return -1;

@@ -92,11 +92,15 @@ static PyObject *dma_play(PyObject *self, PyObject *args)
     struct rpio_wave_step *steps = PyMem_Malloc(((size_t)count + 1) * sizeof *steps);
     if (!steps)
         return PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "III", &steps[i].set, &steps[i].clear, &steps[i].slots)) {
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = tuple_at(list, i, "(set, clear, slots)");
+        int is_read = item && PyArg_ParseTuple(item, "III:step", &steps[i].set, &steps[i].clear, &steps[i].slots);
+        Py_XDECREF(item);
+        if (!is_read) {
             PyMem_Free(steps);
             return NULL;
         }
+    }
     int error = rpio_dma_play(dma, channel, steps, (size_t)count, repeat);
     PyMem_Free(steps);
     return none_or_errno(error);

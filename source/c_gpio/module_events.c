@@ -34,7 +34,7 @@ static PyObject *edge_event(const struct state *state, const struct rpio_event *
     PyStructSequence_SetItem(object, 1, PyLong_FromUnsignedLong(event->value));
     PyStructSequence_SetItem(object, 2, PyLong_FromUnsignedLongLong(event->timestamp_ns));
     PyStructSequence_SetItem(object, 3, PyLong_FromUnsignedLong(event->seq));
-    PyStructSequence_SetItem(object, 4, PyLong_FromUnsignedLong(event->token));
+    PyStructSequence_SetItem(object, 4, PyLong_FromUnsignedLongLong(event->token));
     if (PyErr_Occurred())
         Py_CLEAR(object);
     return object;
@@ -100,7 +100,7 @@ static PyObject *events_read(PyObject *module, PyObject *fd)
 typedef struct {
     PyObject_HEAD
     struct rpio_poll *poll;
-    atomic_flag waiting;
+    atomic_uint waiting; /* 0 or 1; no byte, as a flag is: ARMv6 has no instruction that exchanges bytes */
 } Poller;
 
 static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -108,7 +108,7 @@ static PyObject *poller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     Poller *self = (Poller *)PyType_GenericNew(type, args, kwargs);
     if (!self)
         return NULL;
-    atomic_flag_clear(&self->waiting);
+    atomic_init(&self->waiting, 0u);
     int error = rpio_poll_new(&self->poll);
     if (error < 0) {
         Py_DECREF(self);
@@ -126,14 +126,24 @@ static void poller_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+/* fd and token, the first two arguments of what watches something, of which there are `wanted`. */
+static int as_watch(PyObject *const *args, Py_ssize_t given, Py_ssize_t wanted, int *fd, uint64_t *token)
+{
+    if (check_count(given, wanted) < 0 || as_int(args[0], fd) < 0)
+        return -1;
+    *token = PyLong_AsUnsignedLongLong(args[1]);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 /* add(fd, token, mask) and modify(fd, token, mask). */
 static PyObject *poller_control(PyObject *self, PyObject *const *args, Py_ssize_t count,
-                                int (*control)(struct rpio_poll *, int, uint32_t, uint32_t))
+                                int (*control)(struct rpio_poll *, int, uint64_t, uint32_t))
 {
-    int n[3];
-    if (as_ints(args, count, n, 3) < 0)
+    int fd, mask;
+    uint64_t token;
+    if (as_watch(args, count, 3, &fd, &token) < 0 || as_int(args[2], &mask) < 0)
         return NULL;
-    return none_or_errno(control(((Poller *)self)->poll, n[0], (uint32_t)n[1], (uint32_t)n[2]));
+    return none_or_errno(control(((Poller *)self)->poll, fd, token, (uint32_t)mask));
 }
 
 static PyObject *poller_add(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -150,11 +160,12 @@ static PyObject *poller_modify(PyObject *self, PyObject *const *args, Py_ssize_t
 
 static PyObject *poller_add_edges(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    int n[2], error;
-    if (as_ints(args, count, n, 2) < 0)
+    int fd, error;
+    uint64_t token;
+    if (as_watch(args, count, 2, &fd, &token) < 0)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    error = rpio_poll_add_edges(((Poller *)self)->poll, n[0], (uint32_t)n[1]);
+    error = rpio_poll_add_edges(((Poller *)self)->poll, fd, token);
     Py_END_ALLOW_THREADS
     return none_or_errno(error);
 }
@@ -191,7 +202,7 @@ static PyObject *ready_list(const struct rpio_ready *ready, int count)
 {
     PyObject *list = PyList_New(count);
     for (int i = 0; list && i < count; i++) {
-        PyObject *pair = Py_BuildValue("(II)", (unsigned)ready[i].token, (unsigned)ready[i].mask);
+        PyObject *pair = Py_BuildValue("(KI)", (unsigned long long)ready[i].token, (unsigned)ready[i].mask);
         if (!pair)
             Py_CLEAR(list);
         else
@@ -239,7 +250,7 @@ static PyObject *poller_wait(PyObject *object, PyObject *const *args, Py_ssize_t
     }
     if (timeout_ms(args[0], &timeout) < 0)
         return NULL;
-    if (atomic_flag_test_and_set(&self->waiting)) {
+    if (atomic_exchange(&self->waiting, 1u)) {
         PyErr_SetString(PyExc_RuntimeError, "another thread is waiting on this poller");
         return NULL;
     }
@@ -253,7 +264,7 @@ static PyObject *poller_wait(PyObject *object, PyObject *const *args, Py_ssize_t
         (void)raise_errno(error, NULL);
     else
         ready = batch(PyType_GetModuleState(Py_TYPE(object)), &result, args[1]);
-    atomic_flag_clear(&self->waiting);
+    atomic_store(&self->waiting, 0u);
     return ready;
 }
 
@@ -272,7 +283,7 @@ static PyObject *poller_fileno(PyObject *self, PyObject *unused)
 
 static PyMethodDef poller_methods[] = {
     {"add", (PyCFunction)(void (*)(void))poller_add, METH_FASTCALL,
-     PyDoc_STR("add($self, fd, token, mask, /)\n--\n\nWatch fd for the epoll events in mask; token > 0 names it.")},
+     PyDoc_STR("add($self, fd, token, mask, /)\n--\n\nWatch fd for the epoll events in mask; token, from 1 to 2**63 - 1, names it.")},
     {"modify", (PyCFunction)(void (*)(void))poller_modify, METH_FASTCALL,
      PyDoc_STR("modify($self, fd, token, mask, /)\n--\n\nChange the events of a watched fd.")},
     {"add_edges", (PyCFunction)(void (*)(void))poller_add_edges, METH_FASTCALL,

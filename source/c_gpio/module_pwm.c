@@ -174,7 +174,10 @@ static struct rpio_wave_edge *edges_of(PyObject *list, size_t *count)
     for (Py_ssize_t i = 0; i < size; i++) {
         unsigned long long at_ns;
         unsigned line, value;
-        if (!PyArg_ParseTuple(PyList_GET_ITEM(list, i), "KII", &at_ns, &line, &value)) {
+        PyObject *item = tuple_at(list, i, "(at_ns, line, value)");
+        int is_read = item && PyArg_ParseTuple(item, "KII:edge", &at_ns, &line, &value);
+        Py_XDECREF(item);
+        if (!is_read) {
             PyMem_Free(edges);
             return NULL;
         }
@@ -197,6 +200,10 @@ static Py_ssize_t wave_lines(SoftPwm *self, PyTypeObject *registers, PyObject *o
         if (as_int(line, &number) < 0 || (!is_block && as_int(where, &fd) < 0) ||
             (is_block && PySet_Add(self->registers, where) < 0))
             return -1;
+        if (count == (Py_ssize_t)RPIO_PWM_LINES) { /* Python code has added to it */
+            (void)raise_errno(-ENOSPC, NULL);
+            return -1;
+        }
         lines[count++] = (struct rpio_wave_line){
             .regs = is_block ? &((Registers *)where)->regs : NULL, .fd = fd, .line = (uint32_t)number};
     }

@@ -14,6 +14,7 @@
  * stays. So such a line is *parked*: epoll keeps it, and a wait that reads it goes on; what comes is dropped. No edges
  * are asked for meanwhile, so all that can come are a few that were under way.
  */
+#include "fork.h"
 #include "gpio.h"
 #include "ring.h"
 
@@ -23,12 +24,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-/* What epoll hands back: the token, and whether it is a line's. Tokens of our own have bits that no user's has. */
-#define EDGE_FLAG (UINT64_C(1) << 32)
+/* What epoll hands back: a token, or ours, which no user's is. One epoll has either of ours. */
 #define WAKE_TOKEN UINT64_C(0)
-#define REST_TOKEN (UINT64_C(1) << 33)
+#define REST_TOKEN UINT64_C(0)
 
 #define WAITS_BEFORE_RING 2u
 
@@ -38,8 +39,8 @@ _Static_assert(RPIO_POLL_READ == EPOLLIN && RPIO_POLL_WRITE == EPOLLOUT && RPIO_
 
 struct watch {
     int fd;        /* -1: free */
-    uint64_t data; /* that names it to epoll: the first token, and EDGE_FLAG */
-    uint32_t token;
+    uint64_t data; /* that names it to epoll: the first token */
+    uint64_t token;
     uint32_t request; /* of numbers.c, which tells a descriptor from a later one with its number; 0: none */
     int is_parked;
 };
@@ -54,11 +55,12 @@ struct rpio_poll {
     int direct_fd; /* that the waiting thread reads in its wait; -1 */
     pthread_cond_t direct_ended;
     atomic_int is_waiting; /* a thread is, and reads what waits in any line, a parked one too */
-    struct rpio_ring *ring; /* of the thread `waiter` */
+    struct rpio_ring *ring; /* of the thread `waiter`, which alone changes it, under mutex */
     int no_ring;            /* this kernel has none that will do */
-    pthread_t waiter;       /* that has waited last, `waits` times in a row */
+    pid_t waiter;           /* that has waited last, `waits` times in a row */
     unsigned waits;
     struct rpio_numbers *numbers; /* of the lines' events; NULL: as they come */
+    struct rpio_held held;
     struct rpio_event events[RPIO_READY_MAX * RPIO_EVENT_BATCH]; /* what one wait can bring */
 };
 
@@ -66,6 +68,35 @@ static int control(int epoll_fd, int operation, int fd, uint64_t data, uint32_t 
 {
     struct epoll_event event = {.events = mask, .data.u64 = data};
     return epoll_ctl(epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+/* pthread_self() is no name of a thread: glibc gives the next one that of the last, and a ring is of one thread of the
+ * kernel's. Asked for once, since it is a system call, and the wait is to be one. */
+static pid_t this_thread(void)
+{
+    static _Thread_local pid_t number;
+    if (number == 0)
+        number = (pid_t)syscall(SYS_gettid);
+    return number;
+}
+
+static void before_fork(void *object)
+{
+    (void)pthread_mutex_lock(&((struct rpio_poll *)object)->mutex);
+}
+
+/* In the child nobody waits, and the ring is not this thread's, whatever number it goes by. */
+static void after_fork(void *object, int is_child)
+{
+    struct rpio_poll *poll = object;
+    if (is_child) {
+        (void)pthread_cond_init(&poll->direct_ended, NULL);
+        poll->direct_fd = -1;
+        rpio_ring_forget_read(poll->ring);
+        poll->waiter = 0;
+        poll->waits = 0;
+    }
+    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 int rpio_poll_new(struct rpio_poll **out)
@@ -77,6 +108,7 @@ int rpio_poll_new(struct rpio_poll **out)
     (void)pthread_mutex_init(&poll->mutex, NULL);
     (void)pthread_cond_init(&poll->direct_ended, NULL);
     poll->direct_fd = -1;
+    poll->held = (struct rpio_held){.before = before_fork, .after = after_fork, .object = poll};
     poll->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     poll->rest_fd = epoll_create1(EPOLL_CLOEXEC);
     poll->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -85,6 +117,8 @@ int rpio_poll_new(struct rpio_poll **out)
         error = control(poll->rest_fd, EPOLL_CTL_ADD, poll->wake_fd, WAKE_TOKEN, EPOLLIN);
     if (error == 0)
         error = control(poll->epoll_fd, EPOLL_CTL_ADD, poll->rest_fd, REST_TOKEN, EPOLLIN);
+    if (error == 0)
+        error = rpio_hold_over_forks(&poll->held);
     if (error < 0) {
         rpio_poll_free(poll);
         *out = NULL;
@@ -97,6 +131,14 @@ void rpio_poll_number(struct rpio_poll *poll, struct rpio_numbers *numbers)
     poll->numbers = numbers;
 }
 
+static void drop_ring(struct rpio_poll *poll)
+{
+    (void)pthread_mutex_lock(&poll->mutex);
+    rpio_ring_close(poll->ring);
+    poll->ring = NULL;
+    (void)pthread_mutex_unlock(&poll->mutex);
+}
+
 void rpio_poll_close(struct rpio_poll *poll)
 {
     int *own[] = {&poll->epoll_fd, &poll->rest_fd, &poll->wake_fd};
@@ -105,9 +147,10 @@ void rpio_poll_close(struct rpio_poll *poll)
             (void)close(*own[i]);
         *own[i] = -1;
     }
-    rpio_ring_close(poll->ring);
-    poll->ring = NULL;
+    drop_ring(poll);
+    (void)pthread_mutex_lock(&poll->mutex);
     poll->watch_count = 0;
+    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 void rpio_poll_free(struct rpio_poll *poll)
@@ -115,6 +158,7 @@ void rpio_poll_free(struct rpio_poll *poll)
     if (!poll)
         return;
     rpio_poll_close(poll);
+    rpio_hold_no_more(&poll->held);
     (void)pthread_cond_destroy(&poll->direct_ended);
     (void)pthread_mutex_destroy(&poll->mutex);
     free(poll->watches);
@@ -131,14 +175,19 @@ int rpio_poll_is_direct(const struct rpio_poll *poll)
     return poll->ring != NULL;
 }
 
-int rpio_poll_add(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
+static int is_valid(uint64_t token)
 {
-    return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_ADD, fd, token, mask);
+    return token > 0 && token <= RPIO_TOKEN_MAX;
 }
 
-int rpio_poll_modify(struct rpio_poll *poll, int fd, uint32_t token, uint32_t mask)
+int rpio_poll_add(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask)
 {
-    return token == WAKE_TOKEN ? -EINVAL : control(poll->rest_fd, EPOLL_CTL_MOD, fd, token, mask);
+    return is_valid(token) ? control(poll->rest_fd, EPOLL_CTL_ADD, fd, token, mask) : -EINVAL;
+}
+
+int rpio_poll_modify(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask)
+{
+    return is_valid(token) ? control(poll->rest_fd, EPOLL_CTL_MOD, fd, token, mask) : -EINVAL;
 }
 
 static uint32_t request_of(const struct rpio_poll *poll, int fd)
@@ -146,7 +195,7 @@ static uint32_t request_of(const struct rpio_poll *poll, int fd)
     return poll->numbers ? rpio_numbers_request(poll->numbers, fd) : 0;
 }
 
-static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
+static int add_watch(struct rpio_poll *poll, int fd, uint64_t token)
 {
     size_t place = 0;
     while (place < poll->watch_count && poll->watches[place].fd >= 0)
@@ -158,8 +207,7 @@ static int add_watch(struct rpio_poll *poll, int fd, uint64_t data)
         poll->watches = grown;
         poll->watch_count++;
     }
-    poll->watches[place] =
-        (struct watch){.fd = fd, .data = data, .token = (uint32_t)data, .request = request_of(poll, fd)};
+    poll->watches[place] = (struct watch){.fd = fd, .data = token, .token = token, .request = request_of(poll, fd)};
     return 0;
 }
 
@@ -192,17 +240,18 @@ static struct watch *find_watch(const struct rpio_poll *poll, uint64_t data)
     return NULL;
 }
 
-int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint32_t token)
+int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token)
 {
-    uint64_t data = token | EDGE_FLAG;
     int error = 0;
+    if (!is_valid(token))
+        return -EINVAL;
     (void)pthread_mutex_lock(&poll->mutex);
     struct watch *known = known_watch(poll, fd);
     if (known) {
         known->token = token;
         known->is_parked = 0;
-    } else if ((error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, data, EPOLLIN)) == 0 &&
-               (error = add_watch(poll, fd, data)) < 0) {
+    } else if ((error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, token, EPOLLIN)) == 0 &&
+               (error = add_watch(poll, fd, token)) < 0) {
         (void)control(poll->epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
     }
     if (error == 0 && poll->direct_fd >= 0 && poll->direct_fd != fd)
@@ -261,7 +310,7 @@ static void drain_wakes(const struct rpio_poll *poll)
 }
 
 /* Notes that the descriptor is ready, or (ERROR) that the line has failed. */
-static void add_ready(struct rpio_batch *batch, uint32_t token, uint32_t mask)
+static void add_ready(struct rpio_batch *batch, uint64_t token, uint32_t mask)
 {
     batch->ready[batch->ready_count++] = (struct rpio_ready){.token = token, .mask = mask};
 }
@@ -308,7 +357,7 @@ static int collect_rest(struct rpio_poll *poll, struct rpio_batch *batch)
         if (ready[i].data.u64 == WAKE_TOKEN)
             drain_wakes(poll);
         else
-            add_ready(batch, (uint32_t)ready[i].data.u64, ready[i].events);
+            add_ready(batch, ready[i].data.u64, ready[i].events);
     }
     return count < 0 ? -errno : 0;
 }
@@ -333,20 +382,35 @@ static int collect(struct rpio_poll *poll, const struct epoll_event *ready, int 
  * saves once; and gets it after its wait, since a signal that came while it is made would not end the wait. */
 static int has_ring(struct rpio_poll *poll)
 {
-    if (poll->ring && (poll->no_ring || !pthread_equal(poll->waiter, pthread_self()))) {
-        rpio_ring_close(poll->ring);
-        poll->ring = NULL;
-    }
+    if (poll->ring && (poll->no_ring || poll->waiter != this_thread()))
+        drop_ring(poll);
     return poll->ring && !rpio_ring_passed_over(poll->ring);
+}
+
+/* What may be otherwise next time: there is no memory, or no descriptor. */
+static int is_passing(int error)
+{
+    return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
+}
+
+static void make_ring(struct rpio_poll *poll)
+{
+    struct rpio_ring *ring;
+    int error = rpio_ring_open(&ring);
+    poll->no_ring = error < 0 && !is_passing(error);
+    poll->waits = 0; /* where there is none, it is tried again after as many */
+    (void)pthread_mutex_lock(&poll->mutex);
+    poll->ring = ring;
+    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 static void note_wait(struct rpio_poll *poll)
 {
-    pthread_t self = pthread_self();
-    poll->waits = poll->waits && pthread_equal(poll->waiter, self) ? poll->waits + 1 : 1;
+    pid_t self = this_thread();
+    poll->waits = poll->waiter == self ? poll->waits + 1 : 1;
     poll->waiter = self;
-    if (poll->waits == WAITS_BEFORE_RING && !poll->ring && !poll->no_ring && rpio_ring_open(&poll->ring) < 0)
-        poll->no_ring = 1;
+    if (poll->waits >= WAITS_BEFORE_RING && !poll->ring && !poll->no_ring)
+        make_ring(poll);
 }
 
 /* The one line with edges, or where there is none the one that is parked; from here on `direct_fd`. None where there
@@ -399,7 +463,9 @@ static int wait_direct(struct rpio_poll *poll, int timeout_ms, struct rpio_batch
     if (length == 0 || length == -EINTR)
         return length;
     if (length < 0) {
-        if (length != -ENODATA && length != -ENODEV) /* these are the line's, of which epoll has more to say */
+        if (length == -EEXIST) /* it is another thread's after all, one of the same number: this one gets its own */
+            drop_ring(poll);
+        else if (length != -ENODATA && length != -ENODEV) /* these are the line's, of which epoll has more to say */
             poll->no_ring = 1;
         return -ENOSYS;
     }

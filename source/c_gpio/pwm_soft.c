@@ -13,8 +13,10 @@
  * A caller who brings something that is due earlier ends the sleep by setting its timer to a time that is past.
  *
  * A thread that is always behind schedule would take its mutex again before anybody else gets it. So callers are
- * counted before they wait, and the thread steps back while there are any.
+ * counted before they wait, and the thread steps back while there are any. Whoever forks is one of them: the child gets
+ * a plan that nobody was changing.
  */
+#include "fork.h"
 #include "regs.h"
 #include "wave_plan.h"
 
@@ -27,6 +29,8 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+
+_Static_assert(sizeof(time_t) == 8, "the clock after 2038: build with _TIME_BITS=64");
 
 #define NEVER UINT64_MAX
 #define NS_PER_S 1000000000u
@@ -69,7 +73,8 @@ struct rpio_pwm {
     int timers[2];
     uint64_t set_ns[2];     /* what the timers are set to; NEVER: to nothing */
     const int *asleep_on;   /* the timer that the thread waits for; NULL: it does not */
-    pid_t owner;            /* the process that may have the thread */
+    int is_childs;          /* of a fork, and there is no thread yet that is the child's */
+    struct rpio_held held;
 };
 
 static uint64_t now_ns(const struct rpio_pwm *pwm)
@@ -239,13 +244,34 @@ static int need_thread(struct rpio_pwm *pwm)
 
 /* ---- making and ending ---------------------------------------------------------------------------- */
 
-/* For this process. */
-static void make_locks(struct rpio_pwm *pwm)
+static void lock(struct rpio_pwm *pwm)
 {
-    (void)pthread_mutex_init(&pwm->mutex, NULL);
-    (void)pthread_cond_init(&pwm->stepped_back, NULL);
-    atomic_init(&pwm->callers, 0u);
-    pwm->owner = getpid();
+    (void)atomic_fetch_add(&pwm->callers, 1u);
+    (void)pthread_mutex_lock(&pwm->mutex);
+    (void)atomic_fetch_sub(&pwm->callers, 1u);
+}
+
+static void unlock(struct rpio_pwm *pwm)
+{
+    (void)pthread_cond_signal(&pwm->stepped_back);
+    (void)pthread_mutex_unlock(&pwm->mutex);
+}
+
+static void before_fork(void *object)
+{
+    lock(object);
+}
+
+/* The child may be about to become another program: it gets what it needs to go on, and forgets its lines later. */
+static void after_fork(void *object, int is_child)
+{
+    struct rpio_pwm *pwm = object;
+    if (is_child) {
+        pwm->is_childs = 1;
+        atomic_init(&pwm->callers, 0u); /* threads that are not here */
+        (void)pthread_cond_init(&pwm->stepped_back, NULL);
+    }
+    unlock(pwm);
 }
 
 int rpio_pwm_new(struct rpio_pwm **out)
@@ -253,14 +279,18 @@ int rpio_pwm_new(struct rpio_pwm **out)
     struct rpio_pwm *pwm = *out = calloc(1, sizeof *pwm);
     if (!pwm)
         return -ENOMEM;
+    pwm->held = (struct rpio_held){.before = before_fork, .after = after_fork, .object = pwm};
+    (void)pthread_mutex_init(&pwm->mutex, NULL);
+    (void)pthread_cond_init(&pwm->stepped_back, NULL);
     int error = rpio_plan_new(&pwm->plan);
+    if (error == 0)
+        error = rpio_hold_over_forks(&pwm->held);
     if (error < 0) {
+        rpio_plan_free(pwm->plan);
         free(pwm);
         *out = NULL;
-        return error;
     }
-    make_locks(pwm);
-    return 0;
+    return error;
 }
 
 int rpio_pwm_new_stepped(struct rpio_pwm **out)
@@ -279,23 +309,21 @@ static void forget_all(struct rpio_pwm *pwm)
     pwm->used = 0;
 }
 
-void rpio_pwm_abandon(struct rpio_pwm *pwm)
+static void abandon(struct rpio_pwm *pwm)
 {
-    make_locks(pwm); /* the parent's thread may have held them */
     forget_all(pwm);
     if (pwm->has_thread && !pwm->is_done)
         close_timers(pwm); /* ours of them: the parent's go on */
     pwm->asleep_on = NULL;
     pwm->has_thread = 0;
+    pwm->is_childs = 0;
 }
 
 static void enter(struct rpio_pwm *pwm)
 {
-    if (pwm->owner != getpid()) /* the child of a fork */
-        rpio_pwm_abandon(pwm);
-    (void)atomic_fetch_add(&pwm->callers, 1u);
-    (void)pthread_mutex_lock(&pwm->mutex);
-    (void)atomic_fetch_sub(&pwm->callers, 1u);
+    lock(pwm);
+    if (pwm->is_childs)
+        abandon(pwm);
 }
 
 /* Wakes the thread where it sleeps longer than it may now. */
@@ -304,9 +332,15 @@ static int leave(struct rpio_pwm *pwm, int result)
     int which = pwm->asleep_on == &pwm->timers[1];
     if (pwm->asleep_on && (!pwm->used || rpio_plan_next(pwm->plan) < pwm->set_ns[which]))
         set_timer(pwm, which, PAST_NS);
-    (void)pthread_cond_signal(&pwm->stepped_back);
-    (void)pthread_mutex_unlock(&pwm->mutex);
+    unlock(pwm);
     return result;
+}
+
+void rpio_pwm_abandon(struct rpio_pwm *pwm)
+{
+    enter(pwm);
+    forget_all(pwm); /* elsewhere than in a child, whose enter() has done that */
+    (void)leave(pwm, 0);
 }
 
 void rpio_pwm_close(struct rpio_pwm *pwm)
@@ -326,6 +360,7 @@ void rpio_pwm_free(struct rpio_pwm *pwm)
     if (!pwm)
         return;
     rpio_pwm_close(pwm);
+    rpio_hold_no_more(&pwm->held);
     (void)pthread_cond_destroy(&pwm->stepped_back);
     (void)pthread_mutex_destroy(&pwm->mutex);
     rpio_plan_free(pwm->plan);

@@ -50,6 +50,8 @@ int rpio_regs_attach(struct rpio_regs *regs, const char *compatible, volatile vo
     return 0;
 }
 
+_Static_assert(sizeof(off_t) == 8, "physical addresses above 4 GiB: build with _FILE_OFFSET_BITS=64");
+
 /* A regular file that is too short would map, and kill the program with SIGBUS at the first access. */
 static int check_size(int fd, uint64_t offset, size_t size)
 {

@@ -65,6 +65,9 @@ static inline void peripheral_write(const struct rpio_peripherals *of, enum rpio
     soc_peripheral_write((struct soc *)(uintptr_t)of->gpio, (uint32_t)which + offset, value);
 }
 
+/* A test looks between two stores here, where it has something to look at. */
+void soc_barrier(void) __attribute__((weak));
+
 uint32_t soc_read(struct soc *soc, uint32_t offset);
 void soc_write(struct soc *soc, uint32_t offset, uint32_t value);
 void soc_wait_ns(struct soc *soc, uint64_t ns);
@@ -139,6 +142,10 @@ static inline void reg_wait_ns(const struct rpio_regs *regs, uint64_t ns)
 static inline void reg_barrier(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#ifdef RPIO_MODELLED_SOC
+    if (soc_barrier)
+        soc_barrier();
+#endif
 }
 
 /* Read, change the masked bits, write back. Not atomic against other programs: see regs.c. */

@@ -99,6 +99,12 @@ void rpio_ring_close(struct rpio_ring *ring)
         free(ring);
 }
 
+void rpio_ring_forget_read(struct rpio_ring *ring)
+{
+    if (ring)
+        ring->reading = 0;
+}
+
 static void queue(struct rpio_ring *ring, struct io_uring_sqe entry)
 {
     _Atomic unsigned *tail = word(ring, ring->layout.sq_off.tail);
@@ -196,8 +202,11 @@ int rpio_ring_read(struct rpio_ring *ring, int fd, int other_fd, int timeout_ms,
     queue_read(ring, fd);
     ring->length = 0;
     int waited = enter(ring, timeout_ms);
-    if (waited < 0 && waited != -EINTR && waited != -ETIME)
+    if (waited < 0 && waited != -EINTR && waited != -ETIME) {
+        if (ring->queued) /* told nothing: it does not read */
+            ring->reading = 0;
         return waited;
+    }
     collect(ring);
     int answered = !ring->reading;
     int error = withdraw(ring);
@@ -228,6 +237,11 @@ int rpio_ring_open(struct rpio_ring **ring)
 }
 
 void rpio_ring_close(struct rpio_ring *ring)
+{
+    (void)ring;
+}
+
+void rpio_ring_forget_read(struct rpio_ring *ring)
 {
     (void)ring;
 }

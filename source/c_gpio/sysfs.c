@@ -17,6 +17,7 @@
  *
  * Source: Documentation/admin-guide/gpio/sysfs.rst; drivers/gpio/gpiolib-sysfs.c and fs/kernfs/file.c of Linux 6.1.
  */
+#include "fork.h"
 #include "gpio.h"
 
 #include <errno.h>
@@ -48,7 +49,8 @@ struct watch {
 
 struct rpio_pump {
     int epoll_fd, wake_fd;
-    pid_t owner; /* a fork's child has our memory and not our thread */
+    int is_childs; /* a fork's child has our memory and not our thread */
+    struct rpio_held held;
     pthread_t thread;
     pthread_mutex_t mutex; /* over all below, and over every look at a line */
     int ending;
@@ -149,6 +151,18 @@ static void *run(void *argument)
     return NULL;
 }
 
+static void before_fork(void *object)
+{
+    (void)pthread_mutex_lock(&((struct rpio_pump *)object)->mutex);
+}
+
+static void after_fork(void *object, int is_child)
+{
+    struct rpio_pump *pump = object;
+    pump->is_childs |= is_child;
+    (void)pthread_mutex_unlock(&pump->mutex);
+}
+
 /* Signals are for the program's own threads. */
 static int start_thread(struct rpio_pump *pump)
 {
@@ -166,12 +180,14 @@ static int start_thread(struct rpio_pump *pump)
 
 static void give_back(struct rpio_pump *pump)
 {
+    rpio_hold_no_more(&pump->held);
     for (size_t i = 0; i < pump->count; i++) {
         close_fd(&pump->watches[i].reader);
         close_fd(&pump->watches[i].writer);
     }
     close_fd(&pump->epoll_fd);
     close_fd(&pump->wake_fd);
+    (void)pthread_mutex_destroy(&pump->mutex);
     free(pump->watches);
     free(pump);
 }
@@ -182,14 +198,16 @@ int rpio_pump_new(struct rpio_pump **out)
     *out = NULL;
     if (!pump)
         return -ENOMEM;
-    pump->owner = getpid();
     (void)pthread_mutex_init(&pump->mutex, NULL);
+    pump->held = (struct rpio_held){.before = before_fork, .after = after_fork, .object = pump};
     pump->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     pump->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int error = pump->epoll_fd < 0 || pump->wake_fd < 0 ? -errno : 0;
     struct epoll_event wake = {.events = EPOLLIN, .data.u64 = WAKE_TOKEN};
     if (error == 0 && epoll_ctl(pump->epoll_fd, EPOLL_CTL_ADD, pump->wake_fd, &wake) < 0)
         error = -errno;
+    if (error == 0)
+        error = rpio_hold_over_forks(&pump->held);
     if (error == 0)
         error = start_thread(pump);
     if (error < 0)
@@ -203,15 +221,14 @@ void rpio_pump_free(struct rpio_pump *pump)
 {
     if (!pump)
         return;
-    if (pump->owner == getpid()) {
+    if (!pump->is_childs) {
         uint64_t one = 1;
         (void)pthread_mutex_lock(&pump->mutex);
         pump->ending = 1;
         (void)pthread_mutex_unlock(&pump->mutex);
         (void)!write(pump->wake_fd, &one, sizeof one);
         (void)pthread_join(pump->thread, NULL);
-        (void)pthread_mutex_destroy(&pump->mutex);
-    } /* else there is no thread, and it may have had the mutex */
+    } /* else there is no thread */
     give_back(pump);
 }
 

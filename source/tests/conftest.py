@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 
+import hypothesis
 import pytest
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -18,6 +19,9 @@ from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
 from tcp_peers import connect, serve  # noqa: F401  # fixtures
+
+hypothesis.settings.register_profile("rpio", deadline=None)  # no example is wrong for taking its time
+hypothesis.settings.load_profile("rpio")
 
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):  # what programs print is compared
     os.environ.pop(name, None)

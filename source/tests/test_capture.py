@@ -94,6 +94,13 @@ def test_lost_edges_are_shown():
     assert "3 edges of GPIO17 lost after 10 ns" in rows
 
 
+def test_a_single_lost_edge_is_counted():
+    tap = capturing.Tap(Recording([17]), 0, None)
+    for seq, time_ns in ((1, 10), (3, 20), (4, 30)):
+        tap.accepts((17, seq & 1, time_ns, seq))
+    assert tap.recording.lost() == {17: 1}
+
+
 def test_edges_that_come_at_once_are_kept_or_counted(rpio):
     thread = driving(*[1, 0] * 5000)
     found = capturing.Capture(facade.board, [17], 10**9).run()

@@ -661,6 +661,16 @@ def test_files_that_cannot_be_written_are_an_error_and_nothing_runs(pi, name):
     assert pi.cs() & 1 == 0
 
 
+def test_what_cannot_be_written_down_is_refused_before_anything_has_started(pi):
+    """No memory is asked for, and no channel begins: a program that is killed then would leave it running for ever."""
+    (pi.root / "run/rpio/dma.state.new").mkdir(parents=True)
+    out = pi.run(RUNNING)
+    assert "RPIO.errors.DMAError" in out
+    assert pi.requests() == []
+    assert pi.register(DMA, CHANNEL * 0x100 + CONTROL_BLOCK) == 0
+    assert pi.cs() == 0
+
+
 def test_threads_may_play_waves(pi):
     out = pi.run(
         """

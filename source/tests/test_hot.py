@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RPIO.output and RPIO.input in C: what they serve themselves, and that everything else reaches Board."""
 
+import os
 import struct
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import RPIO
+from c import soc_build
 from RPIO import _gpio, errors
 from RPIO.backends.regs import RegsBackend
 from RPIO.boards import by_name
@@ -137,6 +141,86 @@ def test_a_list_with_a_bad_item_writes_what_comes_before_it(registers):
             r.module.output(bad, 1)
     with pytest.raises(RuntimeError, match="Number of channels"):
         r.module.output([17, 18], [1])
+
+
+def test_a_list_with_a_miss_is_looked_through_before_anything_is_written(registers):
+    """Board does such a list whole. What had been written before would be written twice."""
+    r = registers
+    r.module.setup([17, 18], r.module.OUT)
+    r.module.setup(22, r.module.IN)
+    seen = []
+    board = r.module.facade.board
+    _gpio.on_miss(lambda channels, values: seen.append((r.word(r.set), r.word(r.clear))), pytest.fail)
+    for channels, values in (
+        ([17, 22], 1),
+        ([17, 18, 22], [1, 0, 1]),
+        ((17, 18, 23), 1),
+        ([17, 18], [1, "x"]),
+    ):
+        r.poke(r.set, 0)
+        r.poke(r.clear, 0)
+        r.module.output(channels, values)
+    _gpio.on_miss(board.output, board.input)
+    assert seen == [(0, 0)] * 4
+
+
+IOCTLS = """
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+/* Every descriptor is a line that can be written, and tells of it. */
+int ioctl(int fd, unsigned long request, ...)
+{
+    printf("ioctl %d\\n", fd);
+    fflush(stdout);
+    return request == 0;
+}
+"""
+CLOSING = """
+import os
+from RPIO import _gpio
+_gpio.on_miss(lambda channel, value: print("miss", channel, flush=True), print)
+line = os.open("/dev/null", os.O_RDWR)
+_gpio.grant_line(17, line, True)
+_gpio.grant_line(18, line, True)
+_gpio.output(17, 1)
+_gpio.line_close(line)
+stranger = os.open("/dev/null", os.O_RDWR)
+print(stranger == line, flush=True)
+_gpio.output(17, 1)
+_gpio.output([18, 17], 0)
+_gpio.grant_line(17, stranger, True)
+_gpio.output(17, 0)
+print(line, flush=True)
+"""
+
+
+def test_a_line_that_is_closed_takes_its_grants_along(tmp_path):
+    """Its descriptor's number is the next file's, which output() would write to."""
+    source, library = tmp_path / "ioctls.c", tmp_path / "ioctls.so"
+    source.write_text(IOCTLS)
+    command = [
+        *soc_build.compiler(),
+        *soc_build.WIDE,
+        "-shared",
+        "-fPIC",
+        "-Wall",
+        "-Werror",
+        "-o",
+        library,
+        source,
+    ]
+    subprocess.run(command, check=True)
+    words = subprocess.run(
+        [sys.executable, "-c", CLOSING],
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    line = words[-2]
+    assert words[:-2] == [f"ioctl {line}", "True", "miss 17", "miss [18, 17]", f"ioctl {line}"]
 
 
 def test_grants_end_with_setup_cleanup_and_close(registers):

@@ -280,6 +280,33 @@ def test_delivered_plus_lost_is_sent(board, sim, caplog):
     assert "edges lost" in caplog.text
 
 
+def test_a_single_lost_edge_is_counted(board, sim):
+    add(board, 17, Log())
+    wiggle(sim, 17, [(n + 1) % 2 for n in range(EVENT_BUFFER_SIZE + 1)])
+    drain(board)
+    assert board.events_lost(17) == 1
+
+
+@pytest.mark.parametrize("how", ["removed", "an output for a while"])
+def test_losses_are_counted_from_a_new_watchs_first_edge_on(board, sim, how):
+    """However many edges the line had under the watch before, whose numbers end with it."""
+    log = Log()
+    add(board, 17, log)
+    wiggle(sim, 17, [(n + 1) % 2 for n in range(500)])
+    drain(board)
+    if how == "removed":
+        board.del_interrupt(17)
+        add(board, 17, log)
+    else:
+        board.setup(17, OUT, PUD_OFF, None)
+        board.setup(17, IN, PUD_OFF, None)
+    drain(board)
+    log.clear()
+    wiggle(sim, 17, [(n + 1) % 2 for n in range(EVENT_BUFFER_SIZE + 3)])
+    drain(board)
+    assert (len(log), board.events_lost(17)) == (EVENT_BUFFER_SIZE, 3)
+
+
 def test_losses_stay_counted_when_the_callback_goes(board, sim):
     add(board, 17, Log())
     wiggle(sim, 17, [(n + 1) % 2 for n in range(EVENT_BUFFER_SIZE + 5)])

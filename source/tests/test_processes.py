@@ -271,6 +271,39 @@ def test_the_child_of_a_fork_keeps_levels_and_drops_the_rest():
     assert out == "child (7, 0)\nparent (7, 0)\nlost 0\n"
 
 
+def test_a_fork_while_another_thread_has_the_boards_lock():
+    """The child's first call would wait for a thread that it has not."""
+    out = run(
+        """
+        import os, signal, threading, warnings
+        import RPIO
+        from RPIO.facade import board
+        warnings.simplefilter("ignore", DeprecationWarning)   # fork with threads, from Python 3.12
+        RPIO.setup(17, RPIO.OUT)
+        has_it, is_done = threading.Event(), threading.Event()
+
+        def hold():
+            with board._lock:
+                has_it.set()
+                is_done.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        has_it.wait()
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(30)                    # kills it where it waits
+            RPIO.setup(18, RPIO.OUT, initial=1)
+            assert RPIO.input(18) == 1
+            os._exit(0)
+        print("child", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        is_done.set()
+        thread.join()
+        """
+    )
+    assert out == "child 0\n"
+
+
 def test_a_fork_while_the_loop_runs_in_a_thread():
     out = run(
         """

@@ -2,6 +2,7 @@
 """RPIO.PWM: RPi.GPIO's class, its errors in their order, and what it drives. Waves are held by the contract tests."""
 
 import copy
+import errno
 import gc
 import importlib
 import inspect
@@ -157,6 +158,27 @@ def test_a_bad_change_leaves_the_wave_as_it_is(out):
             call(value)
     out.advance(20)
     out.assert_wave(18, "-_-_", step_ms=5)
+
+
+def test_a_start_that_fails_leaves_what_ran_as_it_was(out, monkeypatch):
+    """Also for later: the line goes on with it when it has been an input, which keeps its last level here."""
+    pwm = RPIO.PWM(18, 100)
+    pwm.start(25)
+    out.advance(20)
+
+    def fail(line, period_ns, high_ns):
+        raise OSError(errno.EIO, "the line does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(out.sim, "pwm", fail)
+        patched.setattr(out.sim, "change_pwm", fail)
+        with pytest.raises(OSError, match="does not answer"):
+            pwm.start(75)
+    RPIO.setup(18, IN)
+    out.advance(20)
+    RPIO.setup(18, OUT)
+    out.advance(40)
+    out.assert_wave(18, "-___ -___ ---- ---- -___ -___ -___ -___", step_ms=2.5)
 
 
 def test_setup_as_an_output_again_leaves_it_alone(out):

@@ -123,6 +123,29 @@ def test_functions_have_rpi_gpios_codes():
     assert out == "42 41 40 43 41 43 -1 -1 1 1\n"
 
 
+def test_every_function_of_every_line_has_rpi_gpios_code():
+    """RPi.GPIO 0.7.1, source/py_gpio.c, py_gpio_function()."""
+    in_words = {
+        "ALT0": {"I2C": {0, 1, 2, 3}, "SPI": {7, 8, 9, 10, 11}, "HARD_PWM": {12, 13}, "SERIAL": {14, 15}},
+        "ALT4": {"SPI": {16, 17, 18, 19, 20, 21}},
+        "ALT5": {"HARD_PWM": {18, 19}},
+    }
+    out = rpi("""
+        GPIO.setmode(GPIO.BCM)
+        sim = RPIO.sim.backend()
+        names = {getattr(GPIO, name): name for name in ("I2C", "SPI", "HARD_PWM", "SERIAL", "UNKNOWN")}
+        for function in ("ALT0", "ALT1", "ALT2", "ALT3", "ALT4", "ALT5"):
+            for line in range(28):
+                sim.set_function(line, getattr(RPIO, function))
+                print(function, line, names[GPIO.gpio_function(line)])
+    """)
+    found = [line.split() for line in out.splitlines()]
+    assert len(found) == 6 * 28
+    for function, line, name in found:
+        meant = [what for what, lines in in_words.get(function, {}).items() if int(line) in lines]
+        assert [name] == (meant or ["UNKNOWN"]), (function, line)
+
+
 def test_output_and_input_are_the_c_functions():
     assert rpi("print(GPIO.output is RPIO.output, GPIO.input is RPIO.input)") == "True True\n"
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from RPIO import _gpio
+from contract import rigs
+from RPIO import _gpio, channel_means
 from support import wait_until
 
 GPSET0, GPCLR0 = 0x1C, 0x28
@@ -137,3 +138,22 @@ def test_a_plan_says_what_changes_when():
     assert plan.advance(MS) == []
     with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
         plan.set(17, MS, MS + 1, 5)
+
+
+def test_channels_break_before_they_make():
+    """A line whose pulse ends where another one's begins is low before that one is high: halves of a bridge may."""
+    rig = rigs.open_rig("regs-bcm2835")
+    channel = channel_means.Channel(0, 2000, 10)
+    channel.pulses = {18: {0: 100}, 17: {100: 100}}
+    for line in (17, 18):
+        rig.backend.set_output(line, 0)
+    rig.soc.soc_never_both(rig.pointer, 17, 18)
+    edges = channel.edges(lambda line: True)
+    channel_means.play(rig.backend, edges, 2_000_000, 3)
+    rises = [0, 0]
+    for _ in range(700):
+        before = rig.level(17), rig.level(18)
+        rig.pass_us(10)
+        rises = [n + (rig.level(line) > was) for n, line, was in zip(rises, (17, 18), before, strict=True)]
+    assert rises == [3, 2]  # 18 was high when it began
+    rig.close()  # no hazards

@@ -94,6 +94,14 @@ def test_the_last_delay_belongs_to_it(world):
     assert not wave.is_playing
 
 
+def test_a_last_step_without_a_delay_is_within_the_turn(world):
+    """It takes a microsecond, so that a second turn has it too."""
+    wave = RPIO.wave([(17, 1, 100), (17, 0, 0)], repeat=2)
+    world.advance(1)
+    assert not wave.is_playing
+    assert edges(world, 17) == [(0, 1), (100, 0), (101, 1), (201, 0)]
+
+
 def test_a_wave_may_be_a_tuple_of_lists_with_levels_of_truth(world):
     RPIO.wave(([17, True, 5], [17, False, 5]))
     world.advance(1)

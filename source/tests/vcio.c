@@ -4,7 +4,12 @@
  * that file, from 256 MiB on, and every request is a line of the file VCIO_LOG.
  *
  * VCIO_REFUSE: the firmware has no memory. VCIO_STRICT: the registers of the DMA engine may not be mapped.
+ *
+ * The core is built with 64 bits of off_t and time_t, for which the C library has other names of these functions. Built
+ * in the same way, this file defines those.
  */
+#define _FILE_OFFSET_BITS 64
+#define _TIME_BITS 64
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,6 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define IOCTL (sizeof(long) == 4 ? "__ioctl_time64" : "ioctl")
 #define PROPERTY _IOWR(100, 0, char *)
 #define ALIAS 0xC0000000u
 #define START 0x10000000u
@@ -57,7 +63,7 @@ int ioctl(int fd, unsigned long request, ...)
     uint32_t *message = va_arg(list, void *);
     va_end(list);
     if (request != PROPERTY) {
-        int (*real)(int, unsigned long, ...) = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
+        int (*real)(int, unsigned long, ...) = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, IOCTL);
         return real(fd, request, message);
     }
     message[5] = answer(message[2], message + 5);
@@ -72,6 +78,6 @@ void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offs
         return MAP_FAILED;
     }
     void *(*real)(void *, size_t, int, int, int, off_t) =
-        (void *(*)(void *, size_t, int, int, int, off_t))dlsym(RTLD_NEXT, "mmap");
+        (void *(*)(void *, size_t, int, int, int, off_t))dlsym(RTLD_NEXT, "mmap64");
     return real(at, bytes, protection, flags, fd, offset);
 }

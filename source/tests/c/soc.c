@@ -88,6 +88,7 @@ struct rp1 {
     uint32_t pads[RP1_LINES];
     uint32_t out[RP1_BANKS];
     uint32_t oe[RP1_BANKS];
+    uint32_t meant[RP1_BANKS]; /* of these OE bits: they were set while the line had the function that it has */
     uint32_t voltage[RP1_BANKS];
 };
 
@@ -100,8 +101,10 @@ struct soc {
     bool level[MAX_LINES];
     struct soc_part part[MAX_PARTS];
     unsigned parts;
-    unsigned violations;
-    char violation[160];
+    unsigned violations, hazards;
+    char violation[160], hazard[160];
+    bool has_bridges;
+    uint64_t never_both[MAX_LINES]; /* with this line: lines below it */
     struct access log[LOG_SIZE];
     unsigned logged;
     struct wave wave;
@@ -603,6 +606,28 @@ static uint32_t rp1_combine(enum rp1_alias alias, uint32_t old, uint32_t value)
     }
 }
 
+/* Who turns an output on means it; until the line has had another function, where the bit is nobody's concern. */
+static void rp1_note_oe(struct rp1 *rp1, struct rp1_address at, uint32_t old, uint32_t value)
+{
+    uint32_t set = at.alias == ALIAS_CLR ? 0 : at.alias == ALIAS_XOR ? value & ~old : value;
+
+    rp1->meant[at.bank] = (rp1->meant[at.bank] | set) & rp1->oe[at.bank];
+}
+
+static void rp1_note_function(struct soc *soc, unsigned line, uint32_t old)
+{
+    struct rp1 *rp1 = &soc->rp1;
+    unsigned bank = rp1_bank(line);
+    uint32_t own = (uint32_t)bit(line - RP1_BANK[bank].first), new = rp1->ctrl[line];
+
+    if ((new & CTRL_FUNCSEL) == (old & CTRL_FUNCSEL))
+        return;
+    if ((new & CTRL_FUNCSEL) != FUNCSEL_SYS_RIO)
+        rp1->meant[bank] &= ~own;
+    else if (rp1->oe[bank] & ~rp1->meant[bank] & own)
+        soc_note_hazard(soc, "line %u drives as soon as it is GPIO: its output was on from before", line);
+}
+
 static void rp1_write(struct soc *soc, uint32_t offset, uint32_t value)
 {
     struct rp1_address at = rp1_decode(offset);
@@ -616,15 +641,19 @@ static void rp1_write(struct soc *soc, uint32_t offset, uint32_t value)
         if ((old ^ new) & CTRL_IRQ)
             soc_break_rule(soc, "write to the kernel's bits 20-31 of line %u's CTRL", at.line);
         rp1->ctrl[at.line] = new & CTRL_STORED;
+        rp1_note_function(soc, at.line, old);
         break;
     case RP1_OUT:
         rp1->out[at.bank] = new & rp1_bank_mask(at.bank);
         break;
     case RP1_OE:
         rp1->oe[at.bank] = new & rp1_bank_mask(at.bank);
+        rp1_note_oe(rp1, at, old, value);
         break;
     case RP1_PAD:
         rp1->pads[at.line] = new & PAD_STORED;
+        if (rp1_pull(soc, at.line) == PULL_KEEPER)
+            soc_note_hazard(soc, "both pulls of line %u are on", at.line);
         break;
     case RP1_VOLTAGE: /* choice: a rule of this project. The board decides it; a line's pad is at 4 + 4n. */
         soc_break_rule(soc, "write to the pad voltage of bank %u", at.bank);
@@ -686,6 +715,25 @@ void soc_free(struct soc *soc)
     free(soc);
 }
 
+static void check_bridges(struct soc *soc)
+{
+    for (unsigned line = 0; line < soc->chip->lines; line++)
+        for (unsigned other = 0; other < line; other++)
+            if (soc->never_both[line] & bit(other) && soc->level[line] && soc->level[other])
+                soc_note_hazard(soc, "lines %u and %u are both high", other, line);
+}
+
+void soc_never_both(struct soc *soc, unsigned one, unsigned other)
+{
+    if (one >= soc->chip->lines || other >= soc->chip->lines || one == other) {
+        soc_break_rule(soc, "no bridge has the lines %u and %u", one, other);
+        return;
+    }
+    soc->never_both[one > other ? one : other] |= bit(one > other ? other : one);
+    soc->has_bridges = true;
+    check_bridges(soc);
+}
+
 void soc_settle(struct soc *soc)
 {
     for (unsigned line = 0; line < soc->chip->lines; line++) {
@@ -703,6 +751,8 @@ void soc_settle(struct soc *soc)
             soc->level[line] = pull == PULL_UP;
         /* else it floats, or is kept: the level stays */
     }
+    if (soc->has_bridges)
+        check_bridges(soc);
 }
 
 void soc_break_rule(struct soc *soc, const char *format, ...)
@@ -712,6 +762,16 @@ void soc_break_rule(struct soc *soc, const char *format, ...)
     soc->violations++;
     va_start(arguments, format);
     vsnprintf(soc->violation, sizeof soc->violation, format, arguments);
+    va_end(arguments);
+}
+
+void soc_note_hazard(struct soc *soc, const char *format, ...)
+{
+    va_list arguments;
+
+    soc->hazards++;
+    va_start(arguments, format);
+    vsnprintf(soc->hazard, sizeof soc->hazard, format, arguments);
     va_end(arguments);
 }
 
@@ -963,4 +1023,14 @@ unsigned soc_violations(const struct soc *soc)
 const char *soc_violation(const struct soc *soc)
 {
     return soc->violation;
+}
+
+unsigned soc_hazards(const struct soc *soc)
+{
+    return soc->hazards;
+}
+
+const char *soc_hazard(const struct soc *soc)
+{
+    return soc->hazard;
 }

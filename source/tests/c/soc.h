@@ -3,7 +3,8 @@
  * A modelled SoC: the GPIO block of a BCM2835, a BCM2711 or an RP1, as a CPU sees it through a mapped page and as a
  * voltmeter sees it at the pads. Written from the public datasheets and from the kernel's drivers, never from the code
  * that it judges. It also keeps count of the rules that an access breaks (a "violation"): a real chip would stay
- * silent, hang, or take a register away from the kernel.
+ * silent, hang, or take a register away from the kernel. And of what no chip minds, and what hangs on the lines does (a
+ * "hazard"): the order of two stores, a level for a moment.
  *
  * Time stands still but for soc_wait_ns(): register accesses take none, so that code which counts on the bus being slow
  * is found out. Nothing here is thread-safe, and there are no globals: two models never meet.
@@ -43,6 +44,17 @@ int soc_pull(const struct soc *soc, unsigned line);
 /* How often a rule was broken since power-on, and how the last time ("" when never). */
 unsigned soc_violations(const struct soc *soc);
 const char *soc_violation(const struct soc *soc);
+
+/* The same of hazards:
+ *   RP1: both pulls of a pad are on; a line drives because its function became GPIO, and nobody had turned its output on
+ *     since the function was another one.
+ *   PWM, PCM: their clock is stopped or changed while they use it.
+ *   Lines of soc_never_both() are both high. */
+unsigned soc_hazards(const struct soc *soc);
+const char *soc_hazard(const struct soc *soc);
+
+/* These two lines are the halves of a bridge: both high is a short circuit. */
+void soc_never_both(struct soc *soc, unsigned one, unsigned other);
 
 /* The CPU's accesses since soc_log_clear(), oldest first. soc_log_count() counts them all; the last 4096 (at least) can
  * be asked for, by an index below the count. Returns 0, or -ENOENT when the entry was never written or is gone. */
@@ -91,5 +103,6 @@ void soc_advance_to(struct soc *soc, uint64_t time_ns);
 void *soc_part_state(const struct soc *soc, void (*run)(void *state, struct soc *soc));
 
 void soc_break_rule(struct soc *soc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void soc_note_hazard(struct soc *soc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

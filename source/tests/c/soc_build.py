@@ -51,7 +51,10 @@ def declarations(header: Path) -> str:
 
 SOC_CDEF = declarations(HERE / "soc.h") + declarations(HERE / "soc_dma.h")
 
-FLAGS = ("-std=c11", "-O1", "-g", "-fPIC", "-Wall", "-pthread")
+WIDE = ("-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64")
+"""As setup.py: 64 bits of off_t and time_t on machines of 32."""
+
+FLAGS = ("-std=c11", *WIDE, "-O1", "-g", "-fPIC", "-Wall", "-pthread")
 SANITIZER_FLAGS = (
     "-fsanitize=address,undefined",
     "-fno-omit-frame-pointer",
@@ -79,6 +82,10 @@ def sanitizer_environment() -> dict[str, str]:
     if not Path(library).is_absolute():
         return {}
     return {**os.environ, "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
+
+
+_failures: dict[str, str] = {}
+"""What the compiler said to sources that it refused: every test asks again, and it takes its time to refuse them."""
 
 
 def build(
@@ -112,8 +119,14 @@ def build(
     qualified = f"_rpio_tests_{key}.{name}"
     if qualified not in sys.modules:
         library = CACHE / key / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+        if key in _failures:
+            raise RuntimeError(_failures[key])
         if not library.exists():
-            _compile_into(CACHE / key, name, paths, cdef, flags)
+            try:
+                _compile_into(CACHE / key, name, paths, cdef, flags)
+            except RuntimeError as error:
+                _failures[key] = str(error)
+                raise
         sys.modules[qualified] = _load(qualified, library)
     return sys.modules[qualified]
 

@@ -24,8 +24,6 @@
 #include "soc.h"
 #include "soc_parts.h"
 
-__extension__ typedef unsigned __int128 wide;
-
 enum { CLOCK_DELAY_NS = 1000, FRACTION = 4096, WHOLE_NS = 1000000000 };
 
 /* Offsets from the peripherals' base. */
@@ -41,13 +39,57 @@ enum pwm_register {
 
 /* ---- periods and FIFOs ---- */
 
+/* one * other / by, and what is left, with a product of up to 128 bits: machines of 32 bits have no type for it. */
+static uint64_t share(uint64_t one, uint64_t other, uint64_t by, uint64_t *rest)
+{
+    uint64_t whole = 0;
+
+    if (other == 0 || one <= UINT64_MAX / other) {
+        *rest = one * other % by;
+        return one * other / by;
+    }
+    *rest = 0;
+    for (int bit = 63; bit >= 0; bit--) { /* by < 2^62, so that nothing here leaves 64 bits */
+        uint64_t left = *rest * 2 + (other >> bit & 1 ? one % by : 0);
+
+        whole = whole * 2 + (other >> bit & 1 ? one / by : 0) + left / by;
+        *rest = left % by;
+    }
+    return whole;
+}
+
+/* Nanoseconds of n periods, cut; and whether there was something to cut. */
+static uint64_t periods_ns(const struct fifo *fifo, uint64_t n, bool *is_cut)
+{
+    uint64_t a_second = fifo->hz * FRACTION, part, rest;
+    uint64_t whole = share(fifo->clocks * fifo->divider, WHOLE_NS, a_second, &part);
+    uint64_t parts = share(n, part, a_second, &rest);
+
+    *is_cut = rest != 0;
+    return n * whole + parts;
+}
+
 /* When period n begins. */
 static uint64_t period_start(const struct fifo *fifo, uint64_t n)
 {
-    wide ticks = (wide)n * fifo->clocks * fifo->divider * WHOLE_NS;
-    wide a_second = (wide)fifo->hz * FRACTION;
+    bool is_cut;
+    uint64_t ns = periods_ns(fifo, n, &is_cut);
 
-    return fifo->start + (uint64_t)((ticks + a_second - 1) / a_second);
+    return fifo->start + ns + is_cut;
+}
+
+/* The first period that begins so long after the first one, or later. */
+static uint64_t period_after(const struct fifo *fifo, uint64_t passed_ns)
+{
+    uint64_t first = 0, step = 1;
+    bool is_cut;
+
+    while (periods_ns(fifo, step, &is_cut) < passed_ns)
+        step *= 2;
+    for (; step; step /= 2)
+        if (periods_ns(fifo, first + step - 1, &is_cut) < passed_ns)
+            first += step;
+    return first;
 }
 
 static void fifo_take(struct fifo *fifo)
@@ -67,10 +109,7 @@ static void fifo_wake(struct fifo *fifo, uint64_t now)
     if (!fifo->is_on || !fifo->level || fifo->next != SOC_NEVER)
         return;
     if (fifo->keeps_time) {
-        wide a_period = (wide)fifo->clocks * fifo->divider * WHOLE_NS;
-        wide passed = (wide)(now - fifo->start) * fifo->hz * FRACTION;
-
-        fifo->periods = (uint64_t)((passed + a_period - 1) / a_period);
+        fifo->periods = period_after(fifo, now - fifo->start);
     } else {
         fifo->start = now;
         fifo->periods = 0;
@@ -132,9 +171,9 @@ static uint64_t clock_divider(const struct clock *clock)
 /* So many clocks, in ns, rounded up. */
 static uint64_t clocks_ns(const struct pace *pace, const struct clock *clock, unsigned clocks)
 {
-    wide a_second = (wide)clock_hz(pace, clock) * FRACTION;
+    uint64_t rest, ns = share(clocks * clock_divider(clock), WHOLE_NS, clock_hz(pace, clock) * FRACTION, &rest);
 
-    return (uint64_t)(((wide)clocks * clock_divider(clock) * WHOLE_NS + a_second - 1) / a_second);
+    return ns + (rest != 0);
 }
 
 static bool clock_is_wanted(const struct clock *clock)
@@ -176,10 +215,22 @@ static void clock_control(struct pace *pace, struct clock *clock, uint32_t value
     }
 }
 
+/* What it paces takes as many clocks as before, of another length. */
+static void check_user(const struct pace *pace, const struct clock *clock, bool is_changed)
+{
+    bool is_pcm = clock == &pace->pcm_clock;
+
+    if (clock->is_running && is_changed && (is_pcm ? pace->pcm_fifo.is_on : pace->pwm_fifo.is_on))
+        soc_note_hazard(pace->soc, "the clock of %s is stopped or changed while it runs", is_pcm ? "PCM" : "PWM");
+}
+
 static void clock_write(struct pace *pace, uint32_t offset, uint32_t value)
 {
     struct clock *clock = offset < CM_PWMCTL ? &pace->pcm_clock : &pace->pwm_clock;
 
+    check_user(pace, clock, value >> 24 == 0x5A && ((offset == CM_PCMCTL || offset == CM_PWMCTL)
+                                                        ? ((clock->control ^ value) & CM_STORED) != 0
+                                                        : clock->divider != (value & 0xFFFFFF)));
     if (value >> 24 != 0x5A) {
         soc_break_rule(pace->soc, "clock: 0x%08x written to 0x%06x without the password", (unsigned)value,
                        (unsigned)offset);

@@ -7,6 +7,7 @@ import os
 import random
 import select
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -20,8 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
-from c.core import SANITIZE, core
-from support import LIMIT_S
+from c.core import SANITIZE, broken, core
+from support import LIMIT_S, wait_until
 
 SOCS = ("brcm,bcm2835", "brcm,bcm2836", "brcm,bcm2837", "brcm,bcm2711")
 PWM, PCM = 0, 1
@@ -105,7 +106,7 @@ class Machine:
         self.dma = self.ffi.NULL
         self.wait(1_000_000)
         assert self.memory_in_use() == 0
-        assert self.broken() == (0, "")
+        assert broken(core(), self.soc) == []
 
     # -- the waveform
 
@@ -1450,6 +1451,55 @@ def test_reap_of_no_channel(machine, channel):
     assert machine.call("reap", channel, 0, handles) == -errno.EINVAL
 
 
+# -- the order of stores --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_barriers(machine):
+    """A function that has another one called between two stores of the core."""
+    kept = []
+
+    def call(action):
+        kept.append(machine.ffi.callback("void()", action))
+        machine.lib.soc_on_barrier(kept[-1])
+
+    yield call
+    machine.lib.soc_on_barrier(machine.ffi.NULL)
+
+
+@pytest.mark.parametrize("how", ["add", "replace"])
+@pytest.mark.parametrize("before", [[], [(5, 10)], [(0, 3), (40, 5)]])
+def test_the_engine_sees_whole_pulses_between_any_two_stores(machine, at_barriers, how, before):
+    """It turns twice between them. A beginning without its end would be a line that stays high."""
+    ring = Ring(machine, 50)
+    ring.find_slot_0()
+    for start, width in before:
+        machine.ok("add", 0, 7, start, width)
+
+    def turn():
+        machine.lib.soc_on_barrier(machine.ffi.NULL)  # its own waiting has barriers as well
+        machine.record()
+        machine.wait(2 * ring.turn_ns)
+        rise = None
+        for at, line, value in machine.edges():
+            if line == 7 and value:
+                rise = at
+            elif line == 7 and rise is not None:
+                widths.append(round((at - rise) / machine.slot_ns))
+        levels = {levels >> 7 & 1 for _, levels in machine.entries()}
+        stuck.append(levels == {1})
+        at_barriers(turn)
+
+    longest = {width for _, width in before} | {12}
+    widths, stuck = [], []
+    at_barriers(turn)
+    machine.ok(how, 0, 7, 20, 12)
+    machine.lib.soc_on_barrier(machine.ffi.NULL)
+    assert stuck
+    assert not any(stuck)
+    assert set(widths) <= longest
+
+
 # -- the guardian ---------------------------------------------------------------------------------------
 
 
@@ -1507,6 +1557,29 @@ def test_the_guardian_ends_when_its_descriptor_is_closed(machine, state, is_runn
         return taken
 
     assert any(seconds_until_it_ends() < 0.1 for _ in range(3))
+
+
+def test_the_guardian_keeps_nothing_that_is_the_programs(machine, state, tmp_path):
+    """Who waits for the end of a pipe, or for a port, would wait for the guardian."""
+    ours = [*os.pipe(), os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT), os.dup(1)]
+    os.set_inheritable(ours[0], True)
+    with socket.socket() as ours_too:
+        ours.append(ours_too.fileno())
+        files = {os.readlink(f"/proc/self/fd/{fd}") for fd in [0, 1, 2, *ours]}
+        fd, pid = start_guardian(machine, state)
+
+        def kept():
+            folder = Path(f"/proc/{pid}/fd")
+            return {os.readlink(entry) for entry in folder.iterdir()}
+
+        assert wait_until(lambda: not kept() & files)
+        life = os.readlink(f"/proc/self/fd/{fd}")
+        assert all(file == life or "pidfd" in file for file in kept())
+        pidfd = os.pidfd_open(pid)
+        os.close(fd)
+        assert has_ended(pidfd, LIMIT_S) is not None
+    for number in (pidfd, *ours[:-1]):
+        os.close(number)
 
 
 def test_a_lock_is_held_until_the_guardian_is_done(machine, state, tmp_path):

@@ -4,10 +4,12 @@
 import errno
 import os
 import random
+import resource
 import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -295,6 +297,115 @@ def test_another_thread_takes_over(poll, line):
     line.send(7)
     assert poll.wait() == ([], [(7, 7)])
     assert not poll.is_direct()
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_threads_that_come_and_go_each_get_a_ring(poll, line):
+    """The C library gives each the name of the last (pthread_self()); to the kernel they are others."""
+    idents, direct, open_then, seen = set(), [], [], []
+
+    def loop(first):
+        idents.add(threading.get_ident())
+        for seq in range(first, first + 5):
+            line.send(seq)
+            seen.append(poll.wait())
+        direct.append(poll.is_direct())
+        open_then.append(descriptors())
+
+    for first in range(0, 250, 5):
+        thread = threading.Thread(target=loop, args=(first,))
+        thread.start()
+        thread.join()
+    assert seen == [([], [(7, seq)]) for seq in range(250)]
+    assert set(direct) == {1}
+    assert len(set(open_then)) == 1
+    assert len(idents) < 50  # else they have not been what this is about
+
+
+def test_threads_in_turn_each_get_a_ring(poll, line):
+    direct = []
+
+    def loop(seq):
+        for _ in range(4):
+            line.send(seq)
+            assert poll.wait() == ([], [(7, seq)])
+        direct.append(poll.is_direct())
+
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for seq in range(40):
+            (one, other)[seq % 2].submit(loop, seq).result()
+    assert direct == [1] * 40
+
+
+def test_a_ring_is_refused_to_another_thread_and_reads_nothing(poll, line):
+    lib, ffi = core().lib, core().ffi
+    ring, data = ffi.new("struct rpio_ring **"), ffi.new("const void **")
+    assert lib.rpio_ring_open(ring) == 0
+    line.send(1)
+    with ThreadPoolExecutor(1) as thread:
+        read = thread.submit(lib.rpio_ring_read, ring[0], line.reader, line.reader, WAIT_MS, data)
+        assert read.result() == -errno.EEXIST
+    lib.rpio_ring_close(ring[0])
+    assert poll.wait() == ([], [(7, 1)])
+
+
+def test_a_ring_that_cannot_be_had_now_is_had_later(poll, line):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        for seq in range(6):
+            line.send(seq)
+            assert poll.wait() == ([], [(7, seq)])
+        assert not poll.is_direct()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for seq in range(6, 9):
+        line.send(seq)
+        assert poll.wait() == ([], [(7, seq)])
+    assert poll.is_direct()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_of_a_fork_closes_what_another_thread_waits_on(poll, line):
+    """Whatever that thread is doing, and a third one adds and removes lines."""
+    over, counts, statuses = threading.Event(), [0, 0], []
+
+    def loop():
+        while not over.is_set():
+            counts[0] += len(poll.wait(1)[1])
+
+    def change():
+        while not over.is_set():
+            second = Line(poll, 8)
+            second.send(1)
+            poll.remove(second.reader)
+            second.close()
+            counts[1] += 1
+
+    def fork():
+        for seq in range(100):
+            line.send(seq)
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)  # kills it where it waits for what nobody gives it
+                before = poll.remove(line.reader)
+                poll.add_edges(line.reader, 9)
+                poll.wake()
+                poll.free()
+                os._exit(0 if before in (0, -errno.ENOENT) else 1)
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        over.set()
+
+    with ThreadPoolExecutor(3) as threads:
+        for work in [threads.submit(action) for action in (loop, change, fork)]:
+            work.result()
+    assert statuses == [0] * 100
+    assert counts[0] and counts[1]
 
 
 def test_a_record_that_makes_no_sense_is_a_failure_of_the_line(poll, line):

@@ -552,7 +552,16 @@ def test_there_is_an_end_to_parts() -> None:
 
 # -- the C code and its builder ------------------------------------------------------------------------------
 
-STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only")
+STRICT = (
+    "-std=c11",
+    *soc_build.WIDE,
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wshadow",
+    "-Werror",
+    "-fsyntax-only",
+)
 
 
 def test_the_model_compiles_without_warnings() -> None:
@@ -666,3 +675,78 @@ def test_the_model_is_clean_under_the_sanitizers() -> None:
     command = [sys.executable, "-c", "from c import test_soc; test_soc.run_everything_sanitized()"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+# -- hazards: what no chip minds ------------------------------------------------------------------------------
+
+
+def hazard(soc: Soc) -> str:
+    return soc.module.ffi.string(soc.module.lib.soc_hazard(soc.pointer)).decode()
+
+
+def hazards(soc: Soc) -> int:
+    return soc.module.lib.soc_hazards(soc.pointer)
+
+
+PAD17, CTRL17 = 0x20000 + 4 + 4 * 17, 4 + 8 * 17
+RIO_OE, SET, CLR = 0x10004, 0x2000, 0x3000
+
+
+def test_both_pulls_at_once_are_a_hazard() -> None:
+    soc = Soc(RP1)
+    assert (hazards(soc), hazard(soc)) == (0, "")
+    soc.write(PAD17 + CLR, 1 << 2 | 1 << 3)
+    soc.write(PAD17 + SET, 1 << 3)
+    assert hazards(soc) == 0
+    soc.write(PAD17 + SET, 1 << 2)
+    assert (hazards(soc), hazard(soc)) == (1, "both pulls of line 17 are on")
+    assert soc.violations() == 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "count"),
+    [
+        (((RIO_OE + SET, 1 << 17), (CTRL17, 5)), 0),  # meant
+        (((CTRL17, 5), (RIO_OE + SET, 1 << 17)), 0),
+        (((RIO_OE + SET, 1 << 17), (CTRL17, 5), (CTRL17, 4), (CTRL17, 5)), 1),  # left on
+        (((RIO_OE + SET, 1 << 17), (CTRL17, 5), (CTRL17, 4), (RIO_OE + SET, 1 << 17), (CTRL17, 5)), 0),
+        (((RIO_OE + SET, 1 << 17), (CTRL17, 5), (CTRL17, 4), (RIO_OE + CLR, 1 << 17), (CTRL17, 5)), 0),
+        (((RIO_OE + SET, 1 << 17), (CTRL17, 5), (CTRL17, 4), (RIO_OE + SET, 1 << 18), (CTRL17, 5)), 1),
+    ],
+)
+def test_an_output_left_on_from_before_is_a_hazard(steps, count: int) -> None:
+    soc = Soc(RP1)
+    for offset, value in steps:
+        soc.write(offset, value)
+    assert hazards(soc) == count
+    assert count == 0 or hazard(soc) == "line 17 drives as soon as it is GPIO: its output was on from before"
+
+
+def test_both_halves_of_a_bridge_are_a_hazard() -> None:
+    soc = Soc(BCM2835)
+    soc.write(0x04, 1 << 21 | 1 << 24)
+    soc.module.lib.soc_never_both(soc.pointer, 18, 17)
+    soc.write(0x1C, 1 << 17)
+    soc.write(0x28, 1 << 17)
+    soc.write(0x1C, 1 << 18)
+    assert hazards(soc) == 0
+    soc.write(0x1C, 1 << 17)
+    assert (hazards(soc), hazard(soc)) == (1, "lines 17 and 18 are both high")
+    assert soc.violations() == 0
+    soc.module.lib.soc_never_both(soc.pointer, 17, 17)
+    assert soc.violation() == "no bridge has the lines 17 and 17"
+
+
+def test_a_build_that_failed_is_not_tried_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(soc_build, "CACHE", tmp_path / "cache")
+    source = tmp_path / "broken.c"
+    source.write_text("#error no\n")
+    with pytest.raises(RuntimeError, match="#error no"):
+        soc_build.build("broken", [source], "int answer(void);")
+    monkeypatch.setattr(soc_build, "_compile_into", lambda *_: pytest.fail("compiled again"))
+    with pytest.raises(RuntimeError, match="#error no"):
+        soc_build.build("broken", [source], "int answer(void);")
+    monkeypatch.undo()
+    monkeypatch.setattr(soc_build, "CACHE", tmp_path / "cache")
+    source.write_text("int answer(void) { return 42; }\n")
+    assert soc_build.build("broken", [source], "int answer(void);").lib.answer() == 42

@@ -7,9 +7,11 @@ import select
 
 import pytest
 
-from c.core import core
+from c.core import SANITIZE, SOURCE, core
+from c.soc_build import HERE, build, declarations
+from RPIO import _gpio
 
-RISING, BOTH = 1, 3
+RISING, FALLING, BOTH = 1, 2, 3
 
 
 def descriptors():
@@ -122,3 +124,39 @@ def test_the_child_of_a_fork_gives_back_its_copies_and_the_parent_goes_on(pump, 
     assert os.waitpid(child, 0)[1] == 0
     os.fstat(reader)
     assert lib.rpio_pump_unwatch(pump, 4) == 0
+
+
+def test_an_edge_that_waits_while_its_edges_change_belongs_to_the_old_terms(value, edge):
+    """The thread has been woken, and waits for the mutex: the news are known to poll(2), and to nobody else."""
+    sources = [
+        SOURCE / "gpio.h",
+        *(SOURCE / f"{part}.c" for part in ("sysfs", "fork", "event")),
+        HERE / "news.c",
+    ]
+    statements = declarations(SOURCE / "gpio.h").split(";")
+    pump_calls = "".join(f"{statement};" for statement in statements if "rpio_pump_" in statement)
+    module = build(
+        "pump_with_news",
+        sources,
+        "struct rpio_pump;" + pump_calls + declarations(HERE / "news.h"),
+        sanitize=SANITIZE,
+        defines=["_GNU_SOURCE", "poll=poll_of_the_test"],
+    )
+    lib, ffi = module.lib, module.ffi
+    out = ffi.new("struct rpio_pump **")
+    assert lib.rpio_pump_new(out) == 0
+    reader = lib.rpio_pump_watch(out[0], 4, value, edge, RISING)
+    lib.news_wait_on(value + 1000)
+    assert lib.rpio_pump_watch(out[0], 4, value, edge, BOTH) == reader
+    assert not select.select([reader], [], [], 0)[0]  # there was no news
+    lib.news_wait_on(value)
+    assert lib.rpio_pump_watch(out[0], 4, value, edge, BOTH) == reader
+    assert not select.select([reader], [], [], 0)[0]  # nothing has changed
+    assert lib.rpio_pump_watch(out[0], 4, value, edge, FALLING) == reader
+    _gpio.events_read(reader)
+    before = lib.rpio_pump_seq(out[0], 4)
+    assert lib.rpio_pump_watch(out[0], 4, value, edge, RISING) == reader
+    assert lib.rpio_pump_seq(out[0], 4) == before + 1
+    events = _gpio.events_read(reader)
+    assert [(event.line, event.value, event.seq) for event in events] == [(4, 0, before + 1)]
+    lib.rpio_pump_free(out[0])

@@ -23,13 +23,13 @@ from contextlib import contextmanager
 from functools import cache, cached_property
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cffi
 
 from c import soc_build
-from c.core import MODULE, PARTS
+from c.core import MODULE, PARTS, broken
 from RPIO import _gpio, boards, errors, model
 from RPIO.backends import Backend
 from RPIO.backends.cdev import CdevBackend
@@ -248,6 +248,7 @@ CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, *MODULE)), *soc_build.
 CORE_FLAGS = (
     "-std=c11",
     "-D_GNU_SOURCE",
+    *soc_build.WIDE,
     "-DRPIO_MODELLED_SOC",
     "-O1",
     "-g",
@@ -403,10 +404,9 @@ class RegsRig(Rig):
 
     def close(self) -> None:
         super().close()
-        violations = self.soc.soc_violations(self.pointer)
-        last = self.ffi.string(self.soc.soc_violation(self.pointer)).decode()
+        minded = broken(SimpleNamespace(lib=self.soc, ffi=self.ffi), self.pointer)
         self.soc.soc_free(self.pointer)
-        assert violations == 0, last
+        assert minded == []
 
 
 def _bcm2835() -> RegsRig:

@@ -31,7 +31,7 @@ WAVE = (HERE / "guest_wave.c", *(CORE / f"{name}.c" for name in ("pwm_dma", "dma
 QEMU = "qemu-system-aarch64"
 COMPILER = "aarch64-linux-gnu-gcc"
 FLAGS = (
-    *("-std=c11", "-D_GNU_SOURCE", "-O2", "-static"),
+    *("-std=c11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64", "-O2", "-static"),
     *("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-Wno-missing-field-initializers"),
 )
 DEVICE_TREE = "bcm2837-rpi-3-b.dtb"

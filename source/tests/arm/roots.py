@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Folders with Debian's packages of a Raspberry Pi's architectures, and our tests in them under QEMU's user mode.
+
+    roots.py check [ROOT...]    exits 0 where they can be made and run; else says why not, and exits with 3
+    roots.py build [ROOT...]    makes those that are missing, once, 0.5 GB each
+    roots.py quick [ROOT...]    the C core, and what stands on it: some minutes (armhf-bookworm)
+    roots.py test [ROOT...]     the whole host suite: long (all of them)
+    roots.py run ROOT WORD...   a command in the copy of this tree that the root has
+
+A root is ARCHITECTURE-SUITE: armhf-bookworm is what Raspberry Pi OS with 32 bits was until 2025, with 32 bits of time_t
+where nobody asks for more; armhf-trixie is what it is now; arm64-bookworm has 64 bits. Packages are unpacked, none of
+their scripts is run. Roots are in ~/.cache/rpio/arm, or in RPIO_ARM_CACHE.
+
+The kernel has to know that programs of the architecture are QEMU's to run (binfmt_misc). Where it does not, this script
+says so to it and takes that back at its end. Everything else is mounted in a namespace of the command alone.
+"""
+
+import contextlib
+import fcntl
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[2]
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+TREE = "root/rpio"
+"""Where a root has our files."""
+
+ALL = ("armhf-bookworm", "armhf-trixie", "arm64-bookworm")
+
+# Of each architecture: QEMU's name of it, class and machine of its ELF files, and the triplet of its compiler.
+MACHINES = {
+    "armhf": ("arm", 1, 0x28, "arm-linux-gnueabihf"),
+    "arm64": ("aarch64", 2, 0xB7, "aarch64-linux-gnu"),
+}
+
+PACKAGES = (
+    *(
+        "python3",
+        "python3-dev",
+        "python3-setuptools",
+        "python3-cffi",
+        "python3-pytest",
+        "python3-pytest-timeout",
+    ),
+    *(
+        "python3-hypothesis",
+        "gcc",
+        "libc6-dev",
+        "bash",
+        "dash",
+        "coreutils",
+        "findutils",
+        "grep",
+        "sed",
+        "procps",
+    ),
+    *("git", "netbase", "tzdata", "ca-certificates"),
+)
+PURE = ("textual>=1.0", "RPLCD>=1.3", "pyvcd>=0.4")
+"""What Debian has not, or too old: wheels without machine code, so pip of this machine may fetch them."""
+
+IGNORED = ("kernel", "package", "peers", "qemu")
+QUICK = (
+    "c/test_event.py",
+    "c/test_poll.py",
+    "c/test_ring.py",
+    "c/test_regs.py",
+    "c/test_pwm_soft.py",
+    "c/test_pwm_plan.py",
+    "c/test_wave_plan.py",
+    "test_private_calls.py",
+    "test_hot.py",
+    "test_dispatcher.py",
+    "test_interrupts.py",
+    "test_detection.py",
+)
+
+UNUSABLE = 3
+
+
+class RootError(Exception):
+    """One sentence for the user, and the status to exit with."""
+
+    def __init__(self, sentence: str, status: int = 1) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("RPIO_ARM_CACHE") or Path(home, "rpio", "arm")).absolute()
+
+
+def split(name: str) -> tuple[str, str]:
+    architecture, _, suite = name.partition("-")
+    if architecture not in MACHINES or not re.fullmatch("[a-z]+", suite):
+        raise RootError(f"{name} is no root: ARCHITECTURE-SUITE, as {', '.join(ALL)}")
+    return architecture, suite
+
+
+def qemu(architecture: str) -> str | None:
+    return shutil.which(f"qemu-{MACHINES[architecture][0]}-static")
+
+
+def say(text: str) -> None:
+    print(f"arm: {text}", flush=True)
+
+
+def execute(*command: str | Path, **options: object) -> None:
+    try:
+        subprocess.run([str(word) for word in command], check=True, **options)  # type: ignore[call-overload]
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RootError(f"{error}") from None
+
+
+def run_root(root: Path, words: tuple[str, ...]) -> int:
+    """Run a command in the root's copy of this tree; mounts are of this command alone."""
+    script = (
+        'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/tmp" -o mode=1777'
+        ' && exec chroot "$0" /bin/sh -c \'cd /root/rpio && exec "$@"\' sh "$@"'
+    )
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TERM": os.environ.get("TERM", "dumb"),
+        "PYTHONPATH": "/root/rpio/source:/opt/pure",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "RPIO_EMULATED": "1",
+    }
+    command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(root), *words)
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+# --- What it needs ------------------------------------------------------------------------------------------
+
+
+def check(names: tuple[str, ...]) -> None:
+    """Raise RootError with the first reason why these roots can be neither run nor made ready here."""
+    architectures = {split(name)[0] for name in names}
+    if platform.machine() != "x86_64":
+        raise RootError("the tests on ARM by QEMU are for an x86-64 machine", UNUSABLE)
+    if os.geteuid() != 0:
+        raise RootError("the tests on ARM need root, for chroot and binfmt_misc", UNUSABLE)
+    if not KEYRING.exists() or not shutil.which("dpkg-deb"):
+        raise RootError("the tests on ARM are made of Debian's packages, by apt of a Debian", UNUSABLE)
+    missing = sorted({"qemu-user-static" for architecture in architectures if not qemu(architecture)})
+    if missing and not shutil.which("apt-get"):
+        raise RootError(f"the tests on ARM need {missing[0]}", UNUSABLE)
+    if not BINFMT.is_dir():
+        raise RootError("this kernel has no binfmt_misc, by which QEMU runs programs of ARM", UNUSABLE)
+
+
+def is_made(name: str) -> bool:
+    return (cache() / name / "made").exists()
+
+
+# --- Making them --------------------------------------------------------------------------------------------
+
+
+def mirror() -> str:
+    """The archive that this machine's apt uses."""
+    places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    for place in places:
+        for line in place.read_text().splitlines() if place.is_file() else ():
+            found = re.match(r"(?:deb|URIs:)\s.*?(https?://\S+/debian/?)(?=\s|$)", line)
+            if found:
+                return found[1]
+    return "http://deb.debian.org/debian"
+
+
+def build(name: str) -> None:
+    if is_made(name):
+        return
+    architecture, suite = split(name)
+    if not qemu(architecture):
+        say("installing qemu-user-static")
+        execute("apt-get", "update", "-qq")
+        execute(
+            *["apt-get", "install", "-y", "-qq", "--no-install-recommends", "qemu-user-static"],
+            stdout=subprocess.DEVNULL,
+        )
+    say(f"making {name} in {cache()}")
+    work = cache() / f"{name}.new"
+    shutil.rmtree(work, ignore_errors=True)
+    root, packages = work / "root", work / "archives"
+    fetch(work, architecture, suite)
+    unpack(sorted(packages.glob("*.deb")), root)
+    furnish(root)
+    borrow_compiler(root, architecture, suite)
+    shutil.rmtree(packages)
+    (work / "made").touch()
+    shutil.rmtree(cache() / name, ignore_errors=True)
+    work.rename(cache() / name)
+
+
+def fetch(work: Path, architecture: str, suite: str) -> None:
+    """Packages, by an apt that keeps its state in a folder of its own: the system's lists stay as they are."""
+    for folder in ("lists/partial", "archives/partial", "etc", "root"):
+        (work / folder).mkdir(parents=True)
+    (work / "status").touch()
+    (work / "sources.list").write_text(
+        f"deb [arch={architecture} signed-by={KEYRING}] {mirror()} {suite} main\n"
+    )
+    settings = {
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "APT::Install-Recommends": "false",
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        "Dir::State::Lists": work / "lists",
+        "Dir::State::status": work / "status",
+        "Dir::Cache::archives": work / "archives",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "Dir::Etc::sourcelist": work / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::parts": "/dev/null",
+    }
+    (work / "apt.conf").write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
+    environment = {**os.environ, "APT_CONFIG": str(work / "apt.conf")}
+    execute("apt-get", "update", "-qq", env=environment)
+    execute(
+        *("apt-get", "install", "-y", "-qq", "--download-only"),
+        *PACKAGES,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def unpack(packages: list[Path], root: Path) -> None:
+    for folder in ("bin", "sbin", "lib"):  # all of these suites have /usr merged
+        (root / "usr" / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder).symlink_to(f"usr/{folder}")
+    for package in packages:
+        with subprocess.Popen(("dpkg-deb", "--fsys-tarfile", package), stdout=subprocess.PIPE) as files:
+            execute("tar", "-C", root, "--keep-directory-symlink", "-xf", "-", stdin=files.stdout)
+        if files.returncode:
+            raise RootError(f"dpkg-deb cannot read {package.name}")
+
+
+def furnish(root: Path) -> None:
+    """What the packages' scripts would have made, as far as tests want it."""
+    for folder in ("proc", "dev", "sys", "tmp", "run", "var", TREE, "opt/pure"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "etc/passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    )
+    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    if not (root / "usr/bin/sh").exists():
+        (root / "usr/bin/sh").symlink_to("dash")
+    execute(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+        *("--target", root / "opt/pure", "--only-binary", ":all:", "--platform", "any"),
+        *("--implementation", "py", "--python-version", "3.11", *PURE),
+    )
+
+
+def borrow_compiler(root: Path, architecture: str, suite: str) -> None:
+    """A cross compiler of this machine in the place of the root's, where they are the same: ten times as fast.
+
+    Without it the root's own compiler does, emulated.
+    """
+    triplet = MACHINES[architecture][3]
+    system = platform.freedesktop_os_release()
+    if system.get("ID") != "debian" or system.get("VERSION_CODENAME") != suite:
+        return
+    driver = shutil.which(f"{triplet}-gcc")
+    if not driver:
+        say(f"without {triplet}-gcc of this machine its compiler is emulated: slow")
+        return
+    gcc, version = Path(driver).resolve(), Path(driver).resolve().name.rpartition("-")[2]
+    parts = Path("/usr/lib/gcc-cross", triplet, version)
+    tools = [Path("/usr/bin", f"{triplet}-{tool}").resolve() for tool in ("as", "ld", "ld.bfd", "ar")]
+    programs = [gcc, *tools, *(parts / program for program in ("cc1", "collect2", "liblto_plugin.so"))]
+    shutil.copytree(parts, root / parts.relative_to("/"), symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(Path("/usr", triplet), root / "usr" / triplet, symlinks=True, dirs_exist_ok=True)
+    for program in (gcc, *tools):
+        place(program, root)
+    for name in ("as", "ld", "ld.bfd", "ar"):
+        link(root / f"usr/bin/{triplet}-{name}", Path("/usr/bin", f"{triplet}-{name}").resolve())
+    for name in ("gcc", "cc", f"{triplet}-gcc"):
+        link(root / "usr/bin" / name, gcc)
+    libraries = subprocess.run(
+        ["ldd", *map(str, programs)], stdout=subprocess.PIPE, text=True, check=False
+    ).stdout
+    for library in sorted(set(re.findall(r"=> (/\S+)", libraries))):
+        place(Path(library), root, Path("usr/lib/x86_64-linux-gnu", Path(library).name))
+    place(Path("/lib64/ld-linux-x86-64.so.2"), root, Path("usr/lib64/ld-linux-x86-64.so.2"))
+    if not (root / "lib64").exists():
+        (root / "lib64").symlink_to("usr/lib64")
+
+
+def place(file: Path, root: Path, at: Path | None = None) -> None:
+    target = root / (at or file.relative_to("/"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    shutil.copy2(file, target)
+
+
+def link(at: Path, to: Path) -> None:
+    if at.name != to.name:
+        at.unlink(missing_ok=True)
+        at.symlink_to(to)
+
+
+# --- Running in them ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def understood(architecture: str) -> Iterator[None]:
+    """The kernel gives this architecture's programs to QEMU, as long as this lasts."""
+    name, elf_class, machine, _ = MACHINES[architecture]
+    with (cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever ends first takes away what the other one needs
+        yield from registered(name, elf_class, machine, str(qemu(architecture)))
+
+
+def registered(name: str, elf_class: int, machine: int, interpreter: str) -> Iterator[None]:
+    if any((BINFMT / entry).exists() for entry in (f"qemu-{name}", f"qemu-{name}-static")):
+        yield  # by the system's own settings
+        return
+    is_mounted = (BINFMT / "register").exists()
+    entry = f"rpio-{name}"
+    magic = bytes((0x7F, *b"ELF", elf_class, 1, 1, *bytes(9), 2, 0, machine, 0))
+    mask = bytes((*([0xFF] * 7), 0, *([0xFF] * 8), 0xFE, 0xFF, 0xFF, 0xFF))
+    try:
+        if not is_mounted:
+            execute("mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT)
+        if not (BINFMT / entry).exists():
+            # F: the kernel opens QEMU now, so that it is there in a root that has none.
+            (BINFMT / "register").write_bytes(
+                b":%s:M::%s:%s:%s:F" % (entry.encode(), escaped(magic), escaped(mask), interpreter.encode())
+            )
+        yield
+    except OSError as error:
+        raise RootError(f"binfmt_misc does not take QEMU: {error}", UNUSABLE) from None
+    finally:
+        if (BINFMT / entry).exists():
+            (BINFMT / entry).write_text("-1")
+        if not is_mounted:
+            subprocess.run(("umount", str(BINFMT)), check=False, stderr=subprocess.DEVNULL)
+
+
+def escaped(text: bytes) -> bytes:
+    return b"".join(b"\\x%02x" % byte for byte in text)
+
+
+def install(root: Path, words: tuple[str, ...] = ()) -> None:
+    """This tree, as git has its files, and the C module of it; what was built from the same sources is kept."""
+    tree = root / TREE
+    for old in tree.iterdir():
+        if old.name not in (".cache", "build"):
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    listing = subprocess.run(
+        ("git", "-C", str(PROJECT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    for name in listing.decode().split("\0"):
+        source, target = PROJECT / name, tree / name
+        if name and source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    build_module = "python3 setup.py -q build_ext --inplace && python3 setup.py -q egg_info"
+    if run_root(root, ("sh", "-c", build_module)):
+        raise RootError("the C module could not be built")
+
+
+def run_tests(name: str, tests: tuple[str, ...]) -> int:
+    """Run pytest there; its status."""
+    architecture, _ = split(name)
+    root = cache() / name / "root"
+    with understood(architecture):
+        install(root)
+        say(f"{name}: {' '.join(tests) or 'the host suite'}")
+        words = tuple(f"source/tests/{test}" for test in tests) or tuple(
+            f"--ignore=source/tests/{folder}" for folder in IGNORED
+        )
+        return run_root(
+            root, ("python3", "-m", "pytest", "-q", "--durations=10", "-p", "no:cacheprovider", *words)
+        )
+
+
+def main(words: list[str]) -> int:
+    verb, *rest = words or ["help"]
+    if verb not in ("check", "build", "quick", "test", "run") or (verb == "run" and len(rest) < 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    names = tuple(rest[:1] if verb == "run" else rest) or (ALL[:1] if verb == "quick" else ALL)
+    check(names)
+    if verb == "check":
+        return 0
+    for name in names:
+        build(name)
+    if verb == "build":
+        return 0
+    if verb == "run":
+        with understood(split(names[0])[0]):
+            install(cache() / names[0] / "root")
+            return run_root(cache() / names[0] / "root", tuple(rest[1:]))
+    return max(run_tests(name, QUICK if verb == "quick" else ()) for name in names)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything is undone
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except RootError as error:
+        print(f"arm: {error}", file=sys.stderr)
+        sys.exit(error.status)
