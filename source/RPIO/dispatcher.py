@@ -111,11 +111,13 @@ class Dispatcher:
             self._forget(fd)  # that of a descriptor which was closed without a word
             self._handlers[token], self._tokens[fd] = handler, token
 
-    def _forget(self, fd: int) -> None:
+    def _forget(self, fd: int, token: int | None = None) -> None:
         with self._lock:
-            if fd in self._tokens:  # without a call: both, or neither
-                token = self._tokens[fd]
-                del self._tokens[fd], self._handlers[token]
+            if fd in self._tokens and (
+                token is None or self._tokens[fd] == token
+            ):  # without a call: both, or neither
+                found = self._tokens[fd]
+                del self._tokens[fd], self._handlers[found]
 
     def add(self, fd: int, handler: Handler, mask: int = READ) -> None:
         """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*.
@@ -149,13 +151,20 @@ class Dispatcher:
         """Change what a registered *fd* is watched for; 0 leaves errors and hang-ups."""
         self._poller.modify(fd, self._tokens[fd], mask)
 
-    def remove(self, fd: int) -> None:
-        """Forget *fd*. After this its handler is not called and nothing reads it, so it may be closed. Twice is fine."""
-        self._forget(fd)
-        try:
-            self._poller.remove(fd)
-        except FileNotFoundError:
-            pass  # somebody has been interrupted after this, or a signal handler has done it meanwhile
+    def remove(self, fd: int, token: int | None = None) -> None:
+        """Forget *fd*: its handler is not called any more, nothing reads it, it may be closed. Twice is fine.
+
+        With a *token* only the registration that has it: *fd* may be another's by now.
+        """
+        try:  # no Python code runs between the look and the call
+            if token is None or (fd in self._tokens and self._tokens[fd] == token):
+                self._poller.remove(fd)
+        except OSError as e:
+            from errno import EBADF, ENOENT
+
+            if e.errno not in (ENOENT, EBADF):
+                raise  # else somebody was interrupted after this, or a signal handler has done it meanwhile
+        self._forget(fd, token)
 
     def park(self, fd: int) -> bool:
         """Forget the edges of *fd*, which stays open until remove(); add_edges() is then no system call.

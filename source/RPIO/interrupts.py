@@ -324,16 +324,16 @@ class WatchedLines:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
         watched = self._watched.get(line)
         if watched is not None and watched.fd is not None:
-            steps = self._disarming(line, watched.fd)
+            steps = self._disarming(line, watched.fd, watched.token)
             watched.fd = None
             self._undoing.steps += steps
         self.finish()
 
-    def _disarming(self, line: int, fd: int) -> list[Callable[[], object]]:
+    def _disarming(self, line: int, fd: int, token: int) -> list[Callable[[], object]]:
         if self.lasting_fd(line) == fd:
             return [lambda: self._park(line, fd)]
         loop = self._loop()
-        return [lambda: loop.remove(fd), lambda: self._disarm(line, False)]
+        return [lambda: loop.remove(fd, token), lambda: self._disarm(line, False)]
 
     def _park(self, line: int, fd: int) -> None:
         """Disarm; keep a descriptor that lasts for the next watch. Each step may run twice, and resume() undoes it."""
@@ -363,12 +363,12 @@ class WatchedLines:
             for subscription in watched.subscriptions
         ]
         if watched.fd is not None:
-            steps += self._disarming(line, watched.fd)
+            steps += self._disarming(line, watched.fd, watched.token)
         lost = self._lost_before
         # From here on no call: nothing comes in between.
         if line in self._watched and self._watched[line] is watched:
             del self._watched[line]
-            lost[line] = (lost[line] if line in lost else 0) + watched.lost
+            lost[line] = (lost[line] if line in lost else 0) + watched.lost  # noqa: SIM401
             watched.subscriptions, watched.fd, watched.lost = (), None, 0
             self._undoing.steps += steps
         self.finish()

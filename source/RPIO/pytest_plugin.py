@@ -332,6 +332,7 @@ class _SteppedDispatcher(Dispatcher):
 
     @property
     def running(self) -> bool:
+        """Whether wait_for_interrupts() does."""
         return self._is_running
 
     def start_thread(self) -> None:

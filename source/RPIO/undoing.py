@@ -25,8 +25,11 @@ class Undoing:
     def finish(self) -> None:
         """Do what is left, all of it. Raises the first error, of those of the system and of ours."""
         first: Exception | None = None
-        while self.steps:
-            step = self.steps[0]
+        while True:
+            steps = self.steps  # of which a signal handler may do the rest: with the next jump or call, not before
+            if not steps:
+                break
+            step = steps[0]
             try:
                 step()
             except Exception as e:

@@ -514,7 +514,7 @@ def test_stopping_does_not_stop_event_detection(gpio):
 
 def test_cleanup_ends_the_background_thread(gpio):
     gpio.add_event_detect(17, FALLING)
-    assert [t.name for t in threading.enumerate() if t.name == "RPIO loop"]
+    assert wait_until(lambda: [t for t in threading.enumerate() if t.name == "RPIO loop"])
     gpio.cleanup()
     assert wait_until(lambda: not [t for t in threading.enumerate() if t.name == "RPIO loop"])
 

@@ -100,7 +100,7 @@ def test_a_reused_descriptor_does_not_get_the_old_ones_events(dispatcher):
 def test_edges_come_as_one_batch_in_order_of_time(dispatcher, edges):
     a, b = os.pipe2(os.O_NONBLOCK), os.pipe2(os.O_NONBLOCK)
     for pair in (a, b):
-        dispatcher.add_edges(pair[0], pytest.fail)
+        dispatcher.add_edges(pair[0], dispatcher.new_token(), pytest.fail)
     os.write(b[1], record(2, 1, 30))
     os.write(a[1], record(1, 1, 10) + record(1, 0, 40, 2))
     os.write(b[1], record(2, 0, 35, 2))
@@ -118,7 +118,7 @@ def test_edges_come_as_one_batch_in_order_of_time(dispatcher, edges):
 
 
 def test_more_than_a_batch_waits_for_the_next_turn(dispatcher, edges, pipe):
-    dispatcher.add_edges(pipe[0], pytest.fail)
+    dispatcher.add_edges(pipe[0], dispatcher.new_token(), pytest.fail)
     os.write(pipe[1], b"".join(record(1, n % 2, n, n + 1) for n in range(150)))
     assert [dispatcher.step(0) for _ in range(4)] == [64, 64, 22, 0]
     assert [e.seq for e in edges] == list(range(1, 151))
@@ -126,7 +126,11 @@ def test_more_than_a_batch_waits_for_the_next_turn(dispatcher, edges, pipe):
 
 def test_the_end_of_an_edge_source_is_an_error_not_a_spin(dispatcher, pipe):
     errors_seen = []
-    dispatcher.add_edges(pipe[0], lambda events: (errors_seen.append(events), dispatcher.remove(pipe[0])))
+    dispatcher.add_edges(
+        pipe[0],
+        dispatcher.new_token(),
+        lambda events: (errors_seen.append(events), dispatcher.remove(pipe[0])),
+    )
     os.close(pipe[1])
     dispatcher.step(1)
     assert dispatcher.step(0) == 0
@@ -135,16 +139,17 @@ def test_the_end_of_an_edge_source_is_an_error_not_a_spin(dispatcher, pipe):
 
 def test_what_is_no_record_is_an_error(dispatcher, edges, pipe):
     seen = []
-    dispatcher.add_edges(pipe[0], seen.append)
+    dispatcher.add_edges(pipe[0], dispatcher.new_token(), seen.append)
     os.write(pipe[1], b"x" * 48)
     dispatcher.step(1)
     assert (len(seen), edges) == (1, [])
 
 
 def test_adding_a_bad_descriptor_is_an_oserror_and_leaves_nothing(dispatcher):
-    for add in (dispatcher.add, dispatcher.add_edges):
-        with pytest.raises(OSError):
-            add(9999, print)
+    with pytest.raises(OSError):
+        dispatcher.add(9999, print)
+    with pytest.raises(OSError):
+        dispatcher.add_edges(9999, dispatcher.new_token(), print)
     assert dispatcher._handlers == {}
 
 
@@ -242,7 +247,7 @@ def test_stop_without_a_loop_does_nothing(dispatcher):
 def test_close_ends_the_thread(dispatcher):
     dispatcher.start_thread()
     dispatcher.close()
-    assert "RPIO loop" not in [t.name for t in threading.enumerate()]
+    assert wait_until(lambda: "RPIO loop" not in [t.name for t in threading.enumerate()])
 
 
 def test_an_idle_loop_uses_no_cpu(dispatcher):
@@ -256,6 +261,7 @@ def test_an_idle_loop_uses_no_cpu(dispatcher):
 def test_nothing_wakes_an_idle_loop(dispatcher):
     """The context switches of the loop's thread, as the kernel counts them."""
     dispatcher.start_thread()
+    assert wait_until(lambda: "RPIO loop" in [t.name for t in threading.enumerate()])
     loop = next(t for t in threading.enumerate() if t.name == "RPIO loop")
 
     def switches():
@@ -359,7 +365,7 @@ def test_a_signal_handler_that_raises_loses_no_edge_and_repeats_none():
     seen, chance = [], random.Random(3)
     dispatcher = Dispatcher(_gpio.Poller(), seen.append)
     reader, writer = os.pipe2(os.O_NONBLOCK)
-    dispatcher.add_edges(reader, print)
+    dispatcher.add_edges(reader, dispatcher.new_token(), print)
     count, alarms = 20_000, 0
 
     def handler(*_):
@@ -436,7 +442,7 @@ def test_lines_may_be_removed_and_closed_while_another_thread_waits(edges):
     stolen = 0
     for n in range(300):
         reader, writer = os.pipe2(os.O_NONBLOCK)
-        dispatcher.add_edges(reader, lambda events: None)
+        dispatcher.add_edges(reader, dispatcher.new_token(), lambda events: None)
         os.write(writer, record(1, 1, n, 1))
         dispatcher.remove(reader)
         os.close(reader)
@@ -490,7 +496,7 @@ def test_a_handler_that_fails_loses_its_descriptor_not_the_loop(dispatcher, pipe
 def test_stop_in_a_callback_keeps_the_rest_of_the_batch_for_the_next_loop(pipe):
     seen = []
     dispatcher = Dispatcher(_gpio.Poller(), lambda event: (seen.append(event.seq), dispatcher.stop()))
-    dispatcher.add_edges(pipe[0], pytest.fail)
+    dispatcher.add_edges(pipe[0], dispatcher.new_token(), pytest.fail)
     os.write(pipe[1], b"".join(record(1, n % 2, n, n + 1) for n in range(5)))
     for turn in range(1, 6):
         dispatcher.run()
@@ -506,7 +512,7 @@ def test_a_stop_while_wait_waits_for_the_loop_before_is_not_lost(pipe):
         gate.wait(10)
 
     dispatcher = Dispatcher(_gpio.Poller(), slow)
-    dispatcher.add_edges(pipe[0], pytest.fail)
+    dispatcher.add_edges(pipe[0], dispatcher.new_token(), pytest.fail)
     os.write(pipe[1], record(1, 1, 1))
     dispatcher.start_thread()
     assert inside.wait(5)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import RPIO
 from RPIO import PWM, aio, facade
 from RPIO.model import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-
 from support import wait_until
 
 TYPE_CHECKING = False

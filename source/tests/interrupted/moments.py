@@ -18,12 +18,13 @@ import tempfile
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 
+from c.soc_build import CACHE, compiler
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-from c.soc_build import CACHE, compiler
 
 SOURCE = Path(__file__).with_name("tripwire.c")
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")

@@ -6,7 +6,6 @@ import os
 import pytest
 
 import RPIO
-
 from interrupted.calls import CALLS
 from interrupted.moments import Interrupted, every_bytecode, every_point
 from interrupted.world import World

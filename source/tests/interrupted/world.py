@@ -7,6 +7,7 @@ import os
 import threading
 
 import RPIO
+from interrupted.moments import Interrupted
 from RPIO import facade, model
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
@@ -14,10 +15,10 @@ from RPIO.boards import by_name
 from RPIO.errors import GPIOError
 from support import wait_until as _wait_until
 
-from interrupted.moments import Interrupted
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interrupted.calls import Call
 
 PIN = 17
