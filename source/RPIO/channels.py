@@ -289,7 +289,7 @@ class PulseChannels:
                 )
             self._servo_channels.setdefault(subcycle_time_us, number)
             if self._lent_channels.get(subcycle_time_us) == number:
-                del self._lent_channels[subcycle_time_us]
+                self._lent_channels.pop(subcycle_time_us, None)
             return number
 
     def means_of_servos(self, number: int | None, subcycle_time_us: int, asked: str | None) -> str | None:
@@ -363,8 +363,9 @@ class PulseChannels:
                 return
             self._lose(channel, line)
             if not channel.pulses and number in self._lent_channels.values():
-                del self._lent_channels[channel.subcycle_time_us], self._channels[number]
                 channel.means.stop(channel)
+                self._lent_channels.pop(channel.subcycle_time_us, None)
+                self._channels.pop(number, None)
 
     def set_hardware_servo(self, line: int, subcycle_ns: int, width_ns: int) -> None:
         """Have the hardware's PWM make the pulses of a line that is connected to it."""
@@ -544,7 +545,7 @@ class PulseChannels:
         with self._lock:
             self._note_end(line)
             if self._channels.get(channel.number) is channel and line in channel.pulses:
-                del channel.pulses[line]
+                channel.pulses.pop(line, None)
                 channel.means.lose(channel, line)
 
     def describe(self, number: int) -> str:
@@ -598,9 +599,9 @@ class PulseChannels:
 
     def forget(self) -> None:
         """Nothing is set up any more."""
-        self._means, self._is_for_waves = None, False
         self._timer.close()
         self._servo_channels.clear()
         self._lent_channels.clear()
         self._increment_us = 0
         self._channels.clear()
+        self._means, self._is_for_waves = None, False  # the last: who is interrupted before begins again

@@ -113,11 +113,10 @@ class Dispatcher:
 
     def _forget(self, fd: int, token: int | None = None) -> None:
         with self._lock:
-            if fd in self._tokens and (
-                token is None or self._tokens[fd] == token
-            ):  # without a call: both, or neither
-                found = self._tokens[fd]
-                del self._tokens[fd], self._handlers[found]
+            found = self._tokens.get(fd, 0)
+            if token in (None, found):
+                self._handlers.pop(found, None)
+                self._tokens.pop(fd, None)  # the last: who is interrupted before does it again
 
     def add(self, fd: int, handler: Handler, mask: int = READ) -> None:
         """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*.
@@ -156,8 +155,10 @@ class Dispatcher:
 
         With a *token* only the registration that has it: *fd* may be another's by now.
         """
-        try:  # no Python code runs between the look and the call
-            if token is None or (fd in self._tokens and self._tokens[fd] == token):
+        try:
+            if (
+                token is None or token in self._handlers
+            ):  # no signal handler comes between the look and the call
                 self._poller.remove(fd)
         except OSError as e:
             from errno import EBADF, ENOENT

@@ -316,15 +316,16 @@ class WatchedLines:
     def _listen(self, line: int, watched: WatchedLine, fd: int) -> None:
         loop = self._loop()
         token = loop.new_token()
-        if line in self._watched and self._watched[line] is watched:
+        if self._watched.get(line) is watched:
             watched.fd, watched.seq, watched.token, watched.gone = fd, 0, token, False
             loop.add_edges(fd, token, lambda events: self.lose(line))
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
         watched = self._watched.get(line)
-        if watched is not None and watched.fd is not None:
-            steps = self._disarming(line, watched.fd, watched.token)
+        fd = None if watched is None else watched.fd
+        if watched is not None and fd is not None:
+            steps = self._disarming(line, fd, watched.token)
             watched.fd = None
             self._undoing.steps += steps
         self.finish()
@@ -362,15 +363,14 @@ class WatchedLines:
             lambda s=subscription: self._close(s)  # type: ignore[misc]
             for subscription in watched.subscriptions
         ]
-        if watched.fd is not None:
-            steps += self._disarming(line, watched.fd, watched.token)
-        lost = self._lost_before
-        # From here on no call: nothing comes in between.
-        if line in self._watched and self._watched[line] is watched:
-            del self._watched[line]
-            lost[line] = (lost[line] if line in lost else 0) + watched.lost  # noqa: SIM401
-            watched.subscriptions, watched.fd, watched.lost = (), None, 0
-            self._undoing.steps += steps
+        fd = watched.fd  # once: a signal handler may end the watch between two looks
+        if fd is not None:
+            steps += self._disarming(line, fd, watched.token)
+        self._undoing.steps += steps
+        if self._watched.pop(line, None) is watched:
+            lost, watched.lost = watched.lost, 0
+            self._lost_before[line] = self._lost_before.get(line, 0) + lost
+        watched.subscriptions, watched.fd = (), None
         self.finish()
 
     def _close(self, subscription: Subscription) -> None:

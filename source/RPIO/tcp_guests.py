@@ -76,7 +76,7 @@ class Guests:
         with self.lock:
             if self.are(client):
                 self._unwatch(client)
-                del self.clients[client.number]
+                self.clients.pop(client.number, None)
 
     def end(self, client: TcpClient) -> None:
         """Take the client out of the loop and close its socket. Twice is fine."""
@@ -89,7 +89,7 @@ class Guests:
             except OSError as e:
                 log.debug("- closed by its number before: %s", e)
             if here:
-                del self.clients[client.number]  # last: until then who closes the port finds it
+                self.clients.pop(client.number, None)  # last: until then who closes the port finds it
                 self._on_left()
 
     def drop(self, client: TcpClient, reason: str, discard: bool = False) -> None:

@@ -101,8 +101,7 @@ class Ports:
 
     def _close(self, server: TcpServer) -> None:
         server.close()
-        if server in self.servers:
-            self.servers.remove(server)
+        self.servers = [other for other in self.servers if other is not server]
 
     def abandon(self) -> None:
         """Close the descriptors alone, in the child of a fork."""

@@ -2,7 +2,7 @@
 """What has been taken out of the books and is still to be undone, so that no interruption loses it.
 
 A signal handler may raise at any call of Python code, and may call any function of ours in between. So what ends
-something first writes down how it is undone, in the same breath as it takes it out of the books (a store is no call),
+something first writes down how it is undone, right before or after it takes it out of the books,
 and then does that. Whoever is next, cleanup() for one, does the rest. Every step may run twice.
 """
 
@@ -20,13 +20,15 @@ class Undoing:
 
     def __init__(self) -> None:
         self.steps: list[Callable[[], object]] = []
-        """To be added to with ``undoing.steps += [step]``, right after what forgets it: no call between them."""
+        """To be added to with ``undoing.steps += [step]``, with no call between that and what forgets it, or before."""
 
     def finish(self) -> None:
         """Do what is left, all of it. Raises the first error, of those of the system and of ours."""
         first: Exception | None = None
         while True:
-            steps = self.steps  # of which a signal handler may do the rest: with the next jump or call, not before
+            steps = (
+                self.steps
+            )  # of which a signal handler may do the rest: with the next jump or call, not before
             if not steps:
                 break
             step = steps[0]

@@ -262,8 +262,7 @@ class Player:
         with self._lock:
             number, wave._number = wave._number, -1
             engine, backend = self._channels.engine, self._backend()
-            if wave in self._waves:
-                self._waves.remove(wave)
+            self._waves = [other for other in self._waves if other is not wave]
             for line in wave._score.lines:
                 self._pulses.detach(line, wave)
             if number >= 0 and wave.means == "dma" and engine is not None and engine is wave._engine:

@@ -287,12 +287,12 @@ class SimBackend(Backend):
                 raise errors.WrongDirectionException(
                     f"GPIO {line} is no input", hint=f"setup({line}, IN) first"
                 )
-            if state.watch is None:
-                state.watch = _Watch()
-                state.stable = state.level
-            state.watch.bits = bits
-            state.watch.filter_ns = filter_us * 1000
-            return state.watch.reader
+            watch = state.watch
+            if watch is None:
+                watch = _Watch()
+                state.watch, state.stable = watch, state.level
+            watch.filter_ns, watch.bits = filter_us * 1000, bits
+            return watch.reader
 
     def unwatch(self, line: int, is_read: bool = False) -> None:
         with self._lock:
@@ -344,12 +344,14 @@ class SimBackend(Backend):
 
     def _end_wave_of(self, line: int) -> bool:
         """Take the line out of its wave, which ends with its last one. Whether there was one."""
-        number = next((number for number, lines in self._waves.items() if line in lines), None)
+        number, lines = next((item for item in list(self._waves.items()) if line in item[1]), (None, []))
         if number is None:
             return False
         self._plan.drop_line(number, line)
-        self._waves[number].remove(line)
-        if not self._waves[number]:
+        left = [other for other in lines if other != line]
+        if left:
+            self._waves[number] = left
+        else:
             self.stop_wave(number)
         return True
 

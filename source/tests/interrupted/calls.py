@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import socket
 from dataclasses import dataclass, field
 
 import RPIO
-from RPIO import PWM, aio, facade
-from RPIO.model import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO import PWM, _gpio, facade
+from RPIO.model import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import wait_until
 
 TYPE_CHECKING = False
@@ -70,24 +70,15 @@ def pressed(things):
 
 
 def stopping(things):
-    """The loop ends with its first edge, which waits already."""
-    RPIO.add_interrupt_callback(
-        17, lambda gpio, value: RPIO.stop_waiting_for_interrupts(), edge="falling", pull_up_down=PUD_UP
-    )
-    RPIO.sim.drive(17, 0)
+    """Something ends the loop as soon as wait_for_interrupts() runs it, whatever else was cleaned up meanwhile."""
+    pipe, dispatcher = _gpio.Pipe(), facade.board.dispatcher
+    os.write(pipe.writer, b"x")
+    dispatcher.add(pipe.reader, lambda events: dispatcher.running and dispatcher.stop())
+    things["stopper"] = pipe
 
 
-def pressing(things):
-    """The button is pressed as soon as somebody listens."""
-    board = facade.board
-    watch = board.backend.watch
-
-    def watch_and_press(line, edge, filter_us=0):
-        fd = watch(line, edge, filter_us)
-        board.backend.drive(17, 0)
-        return fd
-
-    board.backend.watch = watch_and_press
+def stopper_goes(things):
+    facade.board.dispatcher.remove(things["stopper"].reader)
 
 
 def loop_in_thread(things):
@@ -131,6 +122,7 @@ def client(things):
     things["client"] = socket.create_connection(("127.0.0.1", PORT))
     while not RPIO.tcp_clients():
         dispatcher.step(0.1)
+    things["guest"] = RPIO.tcp_clients()[0]
 
 
 def goes(things):
@@ -150,18 +142,6 @@ def _with_pwm(things):
 def _with_wave(things):
     with RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None):
         nothing()
-
-
-async def _edges():
-    async for _ in aio.edges(17, FALLING):
-        return
-
-
-async def _on_edge():
-    task = aio.on_edge(17, nothing)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    task.cancel()
 
 
 CALLS = {
@@ -217,9 +197,9 @@ CALLS = {
         lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1),
         (button, lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1)),
     ),
-    "wait_for_interrupts": Call(lambda t: RPIO.wait_for_interrupts(), (stopping,)),
+    "wait_for_interrupts": Call(lambda t: RPIO.wait_for_interrupts(), (interrupt, stopping), (stopper_goes,)),
     "wait_for_interrupts(after detection)": Call(
-        lambda t: RPIO.wait_for_interrupts(), (button, detection, stopping)
+        lambda t: RPIO.wait_for_interrupts(), (button, detection, stopping), (stopper_goes,)
     ),
     "wait_for_interrupts(threaded)": Call(loop_in_thread, (interrupt,)),
     "stop_waiting_for_interrupts": Call(
@@ -231,11 +211,9 @@ CALLS = {
         lambda t: RPIO.add_tcp_callback(PORT, nothing, True, host="127.0.0.1")
     ),
     "tcp_clients": Call(lambda t: RPIO.tcp_clients(), (tcp, client), (goes,)),
-    "close_tcp_client": Call(
-        lambda t: RPIO.close_tcp_client(RPIO.tcp_clients()[0].fileno()), (tcp, client), (goes,)
-    ),
-    "TcpClient.send": Call(lambda t: RPIO.tcp_clients()[0].send("x"), (tcp, client), (goes,)),
-    "TcpClient.close": Call(lambda t: RPIO.tcp_clients()[0].close(), (tcp, client), (goes,)),
+    "close_tcp_client": Call(lambda t: RPIO.close_tcp_client(t["guest"].fileno()), (tcp, client), (goes,)),
+    "TcpClient.send": Call(lambda t: t["guest"].send("x"), (tcp, client), (goes,)),
+    "TcpClient.close": Call(lambda t: t["guest"].close(), (tcp, client), (goes,)),
     "PWM": Call(pwm, (relay,)),
     "PWM.start": Call(started, (relay, pwm)),
     "PWM.ChangeDutyCycle": Call(lambda t: t["pwm"].ChangeDutyCycle(20), (relay, pwm, started)),
@@ -258,7 +236,4 @@ CALLS = {
     "Wave.wait": Call(lambda t: t["wave"].wait(0), (relay, wave)),
     "with wave": Call(_with_wave, (relay,)),
     "Wave.is_playing": Call(lambda t: t["wave"].is_playing, (relay, wave)),
-    "aio.edges": Call(lambda t: asyncio.run(_edges()), (button, pressing)),
-    "aio.wait_for_edge": Call(lambda t: asyncio.run(aio.wait_for_edge(17, BOTH, timeout=0)), (button,)),
-    "aio.on_edge": Call(lambda t: asyncio.run(_on_edge()), (button,)),
 }

@@ -89,7 +89,7 @@ class World:
 
     def check_any(self, error: BaseException | None) -> None:
         """The same after a handler that has cleaned up: what the call needs may be gone before it comes to it."""
-        assert error is None or isinstance(error, (GPIOError, RuntimeError, ValueError)), repr(error)
+        assert error is None or isinstance(error, (GPIOError, OSError, RuntimeError, ValueError)), repr(error)
         self.check(None)
 
     def check_books(self) -> None:
