@@ -61,7 +61,7 @@ def edges():
     seen = []
     dispatcher = Dispatcher(_gpio.Poller(), seen.append)
     reader, writer = os.pipe2(os.O_NONBLOCK)
-    dispatcher.add_edges(reader, print)
+    dispatcher.add_edges(reader, dispatcher.new_token(), print)
     many = b"".join(_gpio.event_encode(17, n % 2, n, n + 1) for n in range(EVENTS))
     one = many[:48]
 
