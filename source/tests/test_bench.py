@@ -37,11 +37,18 @@ def tables():
     rows = []
     for table in TABLE.findall(PAGE):
         for text in table.split("\n    * - ")[2:]:
-            rows.append([cell.replace("``", "").replace("\\-", "-").strip() for cell in text.split("\n      - ")])
+            rows.append(
+                [cell.replace("``", "").replace("\\-", "-").strip() for cell in text.split("\n      - ")]
+            )
     return rows
 
 
 ROWS = tables()
+
+
+def figures(text):
+    """The numbers of a text that somebody has measured: with a unit, or a ratio. What was asked for is in words."""
+    return FIGURE.findall(" ".join(text.split()))
 
 
 def value(cell):
@@ -111,8 +118,12 @@ def test_the_floors_can_be_measured():
 def test_a_figure_in_the_text_is_one_of_a_table():
     cells = {cell for row in ROWS for cell in row}
     names = " ".join(f"{what} {peer}" for what, peer, *_ in ROWS)
-    text = TABLE.sub("", PAGE)
-    found = [figure.rstrip(".,") for figure in FIGURE.findall(" ".join(text.split()))]
-    strangers = [figure for figure in found if figure not in cells and figure not in names]
+    strangers = [
+        figure for figure in figures(TABLE.sub("", PAGE)) if figure not in cells | set(figures(names))
+    ]
     assert strangers == []
-    assert found, "none has been looked at"
+
+
+def test_figures_are_found_in_a_text():
+    text = "It takes 7.1 us,\n0.96 of gpiod's time and 17 %; Linux 6.1, 8 lines, 100 percent."
+    assert figures(text) == ["7.1 us", "0.96", "17 %"]
