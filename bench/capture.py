@@ -17,6 +17,8 @@ import threading
 import time
 from pathlib import Path
 
+from table import blank, filled
+
 from RPIO import cli, facade, sim
 
 RATE_HZ = 50_000
@@ -25,6 +27,12 @@ BURST = 250
 
 EDGES = 1_000_000
 MOST_MB = 200
+ROWS = [
+    blank("capture: a million edges, lost at this rate", "those sent", "", 0.0),
+    blank("capture: time", "50,000 edges/s", "s", 1.05),
+    blank("capture: memory", "the bar", "MB", 1.0),
+    blank("capture: processor, the driver's part too", "one core", "%"),
+]
 
 
 def drive(edges, took_s):
@@ -70,23 +78,17 @@ def run(edges):
 
 def rows():
     """A million edges: what is lost of them, what they take."""
-    from table import Row
-
     done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
-    return [
-        Row(
-            "capture: a million edges, lost at this rate",
-            "those sent",
-            EDGES,
-            EDGES - found["captured"],
-            "",
-            0.0,
-        ),
-        Row("the same: time", "50,000 edges/s", EDGES / RATE_HZ, EDGES / found["edges_per_s"], "s", 1.05),
-        Row("the same: memory", "the bar", MOST_MB, found["memory_mb"], "MB", 1.0),
-        Row("the same: processor, the driver's part too", "one core", 100.0, 100 * found["processor"], "%"),
-    ]
+    return filled(
+        ROWS,
+        [
+            (EDGES, EDGES - found["captured"]),
+            (EDGES / RATE_HZ, EDGES / found["edges_per_s"]),
+            (MOST_MB, found["memory_mb"]),
+            (100.0, 100 * found["processor"]),
+        ],
+    )
 
 
 if __name__ == "__main__":

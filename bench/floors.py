@@ -9,7 +9,7 @@ import os
 import tempfile
 import timeit
 
-from table import Row, report
+from table import blank, filled, report
 
 from RPIO import _gpio, model
 from RPIO.backends.clock import ManualClock
@@ -21,6 +21,20 @@ from RPIO.dispatcher import Dispatcher
 
 ROUNDS = 15
 EVENTS = 640
+ROWS = [
+    blank(what, "", "ns")
+    for what in (
+        "floor: a Python function that does nothing",
+        "floor: the C call behind output()",
+        *(
+            f"{board}: {call}"
+            for board in ("Board on registers", "Board, simulated")
+            for call in ("output(17, 1)", "output([17, 18], 1)", "input(17)")
+        ),
+        "edges: record to on_edge(), bursts of 640",
+        "edges: write, wait and dispatch of one",
+    )
+]
 
 
 def best_ns(statement, names, number=20_000):
@@ -35,22 +49,19 @@ def board_on(backend, hardware):
     return board
 
 
-def levels(title, board):
-    """Rows for the functions that touch a level."""
+def levels(board):
+    """The functions that touch a level."""
     names = {"board": board, "pair": [17, 18]}
-    return [
-        (f"{title}: output(17, 1)", best_ns("board.output(17, 1)", names)),
-        (f"{title}: output([17, 18], 1)", best_ns("board.output(pair, 1)", names)),
-        (f"{title}: input(17)", best_ns("board.input(17)", names)),
-    ]
+    calls = ("board.output(17, 1)", "board.output(pair, 1)", "board.input(17)")
+    return [best_ns(call, names) for call in calls]
 
 
 def edges():
-    """Rows for one edge from the pipe to the callback, in batches and alone."""
+    """One edge from the pipe to the callback, in batches and alone."""
     seen = []
     dispatcher = Dispatcher(_gpio.Poller(), seen.append)
     reader, writer = os.pipe2(os.O_NONBLOCK)
-    dispatcher.add_edges(reader, print)
+    dispatcher.add_edges(reader, dispatcher.new_token(), print)
     many = b"".join(_gpio.event_encode(17, n % 2, n, n + 1) for n in range(EVENTS))
     one = many[:48]
 
@@ -63,15 +74,15 @@ def edges():
         os.write(writer, one)
         dispatcher.step(0)
 
-    rows = [
-        ("edges: record to on_edge(), bursts of 640", best_ns("burst()", {"burst": burst}, 100) / EVENTS),
-        ("edges: write, wait and dispatch of one", best_ns("single()", {"single": single}, 2_000)),
+    took = [
+        best_ns("burst()", {"burst": burst}, 100) / EVENTS,
+        best_ns("single()", {"single": single}, 2_000),
     ]
     dispatcher.remove(reader)
     dispatcher.close()
     os.close(reader)
     os.close(writer)
-    return rows
+    return took
 
 
 def rows():
@@ -83,15 +94,15 @@ def rows():
         regs = board_on(RegsBackend(block, "file", file.name), hardware)
         sim = board_on(SimBackend(hardware, ManualClock()), hardware)
         found = [
-            ("floor: a Python function that does nothing", best_ns("f(17, 1)", {"f": lambda a, b: None})),
-            ("floor: the C call behind output()", best_ns("w(17, 1)", {"w": block.write})),
-            *levels("Board on registers", regs),
-            *levels("Board, simulated", sim),
+            best_ns("f(17, 1)", {"f": lambda a, b: None}),
+            best_ns("w(17, 1)", {"w": block.write}),
+            *levels(regs),
+            *levels(sim),
             *edges(),
         ]
         regs.close()
         sim.close()
-    return [Row(what, "", None, ns, "ns") for what, ns in found]
+    return filled(ROWS, [(None, ns) for ns in found])
 
 
 if __name__ == "__main__":

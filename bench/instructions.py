@@ -16,18 +16,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import registers
-from table import Row, report
+from table import blank, filled, report
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "source" / "tests"))
 
 CALLS = {what: call for what, call in registers.CALLS.items() if call[1] is not None}
 """Those of the times that have a bar: it holds for instructions, too."""
+ROWS = [blank(f"instructions: {what}", "RPi.GPIO", "", bar) for what, (_, bar) in CALLS.items()]
 NUMBER = 5_000
 MODULES = {"theirs": "RPi.GPIO", "ours": "RPIO"}
 PROGRAM = """
 import {module} as G
-G.setwarnings(False); G.setmode(G.BCM); G.setup([17, 18], G.OUT)
+G.setwarnings(False); G.setmode(G.BCM); G.setup([17, 18], G.OUT); G.setup(22, G.IN)
 pair = [17, 18]
 def run():
     for _ in range({number}):
@@ -79,11 +80,7 @@ def measure():
 
 def rows():
     """The rows of the table."""
-    found = measure()
-    return [
-        Row(f"instructions: {what}", "RPi.GPIO", found[what]["theirs"], found[what]["ours"], "", bar)
-        for what, (_, bar) in CALLS.items()
-    ]
+    return filled(ROWS, [(took["theirs"], took["ours"]) for took in measure().values()])
 
 
 if __name__ == "__main__":

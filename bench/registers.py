@@ -14,7 +14,7 @@ import timeit
 import warnings
 from pathlib import Path
 
-from table import Row, report
+from table import blank, filled, report
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "source" / "tests"))
@@ -25,10 +25,19 @@ CALLS = {
     "input(17)": ("G.input(17)", 0.4),
     "output([17, 18], 1)": ("G.output(pair, 1)", 0.67),
     "output([17, 18], [0, 1])": ("G.output(pair, levels)", None),
+    "output(17, 1), input(22)": ("G.output(17, 1); G.input(22)", 0.4),
 }
 ROUNDS, NUMBER = 40, 20_000
-IMPORTS = 40
-IMPORT_BAR = 1.5
+IMPORTS = {
+    # what is done -> statement, what ours may cost of theirs
+    "import": ("import {module}", 1.5),
+    "import, and the first call": ("import {module} as G; G.setmode(G.BCM)", None),
+}
+IMPORT_ROUNDS = 40
+ROWS = [
+    *(blank(f"registers: {what}", "RPi.GPIO", "ns", bar) for what, (_, bar) in CALLS.items()),
+    *(blank(what, "RPi.GPIO", "us", bar) for what, (_, bar) in IMPORTS.items()),
+]
 
 
 def calls_ns():
@@ -44,6 +53,7 @@ def calls_ns():
         library.setwarnings(False)
         library.setmode(library.BCM)
         library.setup([17, 18], library.OUT)
+        library.setup(22, library.IN)
         names = {"G": library, "pair": [17, 18], "levels": [0, 1]}
         timers |= {(what, name): timeit.Timer(call, globals=names) for what, (call, _) in CALLS.items()}
     found = {key: [] for key in timers}
@@ -53,17 +63,22 @@ def calls_ns():
     return {what: {name: found[what, name] for name in libraries} for what in CALLS}
 
 
-def import_us(module):
-    """What one import costs a process that has imported nothing else, in microseconds."""
-    code = f"from time import perf_counter as t; a = t(); import {module}; print((t() - a) * 1e6)"
+def import_us(statement, module):
+    """What it costs a process that has imported nothing else, in microseconds."""
+    done = statement.format(module=module)
+    code = f"from time import perf_counter as t; a = t(); {done}; print((t() - a) * 1e6)"
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
 
 
 def imports_us():
-    """Library -> times, in turn. Runs on the fake Pi, where RPi.GPIO can be imported."""
+    """What -> library -> times, in turn. Runs on the fake Pi, where RPi.GPIO can be imported."""
     modules = {"theirs": "RPi.GPIO", "ours": "RPIO"}
-    rounds = [{name: import_us(module) for name, module in modules.items()} for _ in range(IMPORTS)]
-    return {name: [one[name] for one in rounds] for name in modules}
+    found = {what: {name: [] for name in modules} for what in IMPORTS}
+    for _ in range(IMPORT_ROUNDS):
+        for what, (statement, _) in IMPORTS.items():
+            for name, module in modules.items():
+                found[what][name].append(import_us(statement, module))
+    return found
 
 
 def rows():
@@ -78,12 +93,12 @@ def rows():
         check=True,
     )
     found = json.loads(done.stdout)
-    table = []
-    for what, (_, bar) in CALLS.items():
-        theirs, ours = (found["calls"][what][name] for name in ("theirs", "ours"))
-        table.append(Row(f"registers: {what}", "RPi.GPIO", min(theirs), min(ours), "ns", bar))
-    theirs, ours = (statistics.median(found["imports"][name]) for name in ("theirs", "ours"))
-    return [*table, Row("import", "RPi.GPIO", theirs, ours, "us", IMPORT_BAR)]
+    best = [tuple(min(took[name]) for name in ("theirs", "ours")) for took in found["calls"].values()]
+    usual = [
+        tuple(statistics.median(took[name]) for name in ("theirs", "ours"))
+        for took in found["imports"].values()
+    ]
+    return filled(ROWS, best + usual)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 """`make bench`: RPIO beside its peers, one table with ratios; then what the hot paths cost by themselves.
 
     bench/run.py [PART...]      all parts without one; PARTS below has their names
+    bench/run.py --list         measure nothing: what each part prints, as JSON (what, beside whom, unit, bar)
 
 The peers come from the package index and are measured in the same run, in turn with RPIO. Less is better
 everywhere; a ratio is ours over theirs. The status is 1 where a ratio is not what it has to be.
 """
 
 import importlib
+import json
 import sys
 import time
 
@@ -25,6 +27,11 @@ PARTS = {
 }
 
 
+def labels(module):
+    """What a part prints, without its figures."""
+    return [(row.what, row.peer, row.unit, row.bar) for row in module.ROWS]
+
+
 def measure(part):
     """The rows of a part, or why there are none."""
     print(f"measuring: {PARTS[part]} ...", file=sys.stderr, flush=True)
@@ -32,11 +39,17 @@ def measure(part):
     module = importlib.import_module(part)
     reason = module.why_not() if hasattr(module, "why_not") else ""
     rows = [] if reason else module.rows()
+    printed = [(row.what, row.peer, row.unit, row.bar) for row in rows]
+    if rows and printed != labels(module):
+        sys.exit(f"bench/{part}.py prints other rows than its ROWS are")
     print(f"  {time.monotonic() - begin:.0f} s", file=sys.stderr)
     return rows, reason
 
 
 def main(wanted):
+    if wanted == ["--list"]:
+        print(json.dumps({part: labels(importlib.import_module(part)) for part in PARTS}))
+        return
     unknown = [part for part in wanted if part not in PARTS]
     if unknown:
         sys.exit(f"there is no part {unknown[0]!r}; choose among {', '.join(PARTS)}")

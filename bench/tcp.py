@@ -15,12 +15,15 @@ import sys
 import threading
 import time
 
+from table import blank, filled
+
 CALLBACK_S = 0.005
 ROUNDS = 3
 ASKED = 40
 """Round trips of a round, alone and beside the other."""
 BAR = 3.0
 WAYS = {"in the loop": False, "threaded": True}
+ROWS = [blank(f"TCP beside a flood, callback of 5 ms, {name}", "alone", "ms", BAR) for name in WAYS]
 
 
 def serve(threaded):
@@ -94,14 +97,7 @@ def run():
 
 def rows():
     """One row for each way to call the callback."""
-    from table import Row
-
-    return [
-        Row(
-            f"TCP beside a flood, callback of 5 ms, {name}", "alone", took["alone"], took["beside"], "ms", BAR
-        )
-        for name, took in run().items()
-    ]
+    return filled(ROWS, [(took["alone"], took["beside"]) for took in run().values()])
 
 
 if __name__ == "__main__":

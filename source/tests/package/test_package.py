@@ -162,8 +162,9 @@ def wheels(tmp_path_factory):
             CFLAGS=peers.RPI_GPIO_CFLAGS,
         )
 
+    flags = peers.flags_digest(CFLAGS=peers.RPI_GPIO_CFLAGS)
     try:
-        real = peers.cached(f"{peers.RPI_GPIO}-wheel-{sys.implementation.cache_tag}", fetch)
+        real = peers.cached(f"{peers.RPI_GPIO}-wheel-{sys.implementation.cache_tag}-{flags}", fetch)
     except peers.NotToBeHad as e:
         pytest.skip(f"the real RPi.GPIO cannot be had: {e}")
     folder = tmp_path_factory.mktemp("wheels")

@@ -25,8 +25,10 @@ HERE = Path(__file__).resolve().parent
 RPI_GPIO = "RPi.GPIO==0.7.1"
 ORIGINAL = "RPIO==0.10.0"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-RPI_GPIO_CFLAGS = "-fcommon -w"
-"""Its headers define variables, which GCC 10 and later refuse; -w since its warnings are not ours."""
+RPI_GPIO_CFLAGS = "-O3 -DNDEBUG -fwrapv -fcommon -w"
+"""What an interpreter's own flags are: newer setuptools take these in their place, older ones add
+these at the end. So the library is what a user has, and not one compiled for a debugger.
+Its headers define variables, which GCC 10 and later refuse (-fcommon); -w since its warnings are not ours."""
 ORIGINAL_FLAGS = {"CFLAGS": "-w", "LDFLAGS": "-Wl,-Bsymbolic-functions"}
 """As Debian's Pythons linked in its time: it has a shutdown() of its own, which else would be that of sockets."""
 
@@ -117,9 +119,17 @@ def with_needs(*requirements: str) -> Path:
     return cached(name, install)
 
 
+def flags_digest(**env: str) -> str:
+    """Return what tells builds with other flags apart, in a name."""
+    return hashlib.sha256(repr(sorted(env.items())).encode()).hexdigest()[:8]
+
+
 def _from_source(requirement: str, **env: str) -> Path:
-    """Return a folder with a package that is compiled from its sdist for this Python, and nothing else."""
-    name = f"{requirement}-{_this_python()}"
+    """Return a folder with a package that is compiled from its sdist for this Python, and nothing else.
+
+    The name has the flags, so that a build with others is not taken for it.
+    """
+    name = f"{requirement}-{_this_python()}-{flags_digest(**env)}"
     only_source = ("--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--use-pep517")
     no_cache = "--no-cache-dir"  # it does not ask with which flags a wheel was built
 
