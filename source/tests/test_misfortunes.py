@@ -204,3 +204,159 @@ def test_sigterm_while_the_program_imports_us():
         print(total > 10_000, statuses)
     """
     assert run(code, program="") == ("True {143}\n", "")
+
+
+# -- nothing left -------------------------------------------------------------------------------------------
+
+
+def test_without_descriptors_calls_work_or_say_so_and_then_work_again():
+    """For each number of descriptors that may still be opened: from none to as many as it takes."""
+    out, err = run(
+        """
+        import errno
+
+        def setup():
+            RPIO.setup(18, RPIO.OUT, initial=1)
+
+        def detect():
+            RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+            RPIO.add_event_detect(17, RPIO.FALLING, nothing)
+
+        def wait():
+            RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+            assert RPIO.wait_for_edge(17, RPIO.FALLING, timeout=1) is None
+
+        def interrupt():
+            RPIO.add_interrupt_callback(17, nothing, pull_up_down=RPIO.PUD_UP, threaded_callback=True)
+
+        def tcp():
+            RPIO.add_tcp_callback(0, nothing, host="127.0.0.1")
+
+        def pwm():
+            RPIO.setup(23, RPIO.OUT)
+            things.append(RPIO.PWM(23, 100))
+            things[-1].start(50)
+
+        def loop():
+            RPIO.wait_for_interrupts(threaded=True)
+            RPIO.stop_waiting_for_interrupts()
+
+        def limit(soft):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+        def end():
+            things.clear()
+            RPIO.cleanup()
+            check_safe()
+
+        def why(error):
+            "The error of the system behind one of ours, whose hint says what that is."
+            if isinstance(error, RPIO.EdgeDetectionError):
+                assert "Too many open files" in error.hint, error.hint
+                return errno.EMFILE
+            return getattr(error, "errno", None)
+
+        before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        things = []
+        set_all_up()        # imports all that it takes
+        end()
+        for call in (setup, detect, wait, interrupt, tcp, pwm, loop):
+            first = None    # the least room with which it works
+            for room in range(9):
+                board.close()
+                limit(max(map(int, os.listdir("/proc/self/fd"))) + room)    # of which one was the listing's
+                try:
+                    call()
+                    first = room if first is None else first
+                except Exception as e:
+                    assert first is None and why(e) == errno.EMFILE, (call, room, repr(e))
+                    limit(before)
+                    call()
+                limit(before)
+                end()
+            assert first is not None, call
+        check_works()
+        print("done")
+        """
+    )
+    assert (out, err) == ("done\n", "")
+
+
+@native
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user who has no thread left")
+def test_without_threads_edges_are_counted_as_lost_and_calls_say_so():
+    """Of a threaded callback; the loop lives, and with threads again all goes on."""
+    out, err = run(
+        """
+        import logging
+
+        def limit(soft):
+            resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+
+        def detect():
+            RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+            RPIO.add_event_detect(17, RPIO.FALLING, nothing)
+
+        def wait():
+            RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+            assert RPIO.wait_for_edge(17, RPIO.FALLING, timeout=1) is None
+
+        def loop():
+            RPIO.wait_for_interrupts(threaded=True)
+            RPIO.stop_waiting_for_interrupts()
+
+        def pwm():
+            RPIO.setup(23, RPIO.OUT)
+            things.append(RPIO.PWM(23, 100))
+            things[-1].start(50)
+
+        def edge(level):
+            RPIO.sim.drive(22, level)
+            RPIO.sim.drive(27, level)
+            RPIO.wait_for_interrupts()
+
+        things = [set_all_up()]     # imports all that it takes, which another user may not be allowed to read
+        RPIO.sim.drive(17, 0)
+        RPIO.sim.drive(22, 0)
+        check_works()
+        things.clear()
+        board.close()               # with its threads
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        before, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        for call in (detect, wait, loop, pwm):
+            limit(0)
+            try:
+                call()
+                print(call.__name__, "needs no thread")
+            except RuntimeError as e:
+                assert str(e) == "can't start new thread", (call, repr(e))
+            limit(before)
+            things.clear()
+            call()
+            things.clear()
+            RPIO.cleanup()
+            check_safe()
+            board.close()
+
+        got, came = [], threading.Semaphore(0)
+        RPIO.add_interrupt_callback(
+            22, lambda *edge: (got.append(edge), came.release()), pull_up_down=RPIO.PUD_UP, threaded_callback=True
+        )
+        RPIO.add_interrupt_callback(27, lambda *edge: RPIO.stop_waiting_for_interrupts(), pull_up_down=RPIO.PUD_UP)
+        limit(0)
+        edge(0)
+        print("lost", RPIO.events_lost(22), RPIO.events_lost(27), got)
+        limit(before)
+        edge(1)
+        assert came.acquire(timeout=60)
+        print("lost", RPIO.events_lost(22), RPIO.events_lost(27), got)
+        RPIO.cleanup()
+        check_safe()
+        """
+    )
+    assert out == "lost 1 0 []\nlost 1 0 [(22, 1)]\n"
+    assert err == (
+        "GPIO 22: 1 edges lost, its thread did not start: can't start new thread (RPIO.events_lost() counts on)\n"
+    )
