@@ -360,3 +360,128 @@ def test_without_threads_edges_are_counted_as_lost_and_calls_say_so():
     assert err == (
         "GPIO 22: 1 edges lost, its thread did not start: can't start new thread (RPIO.events_lost() counts on)\n"
     )
+
+
+FULL_DISK = """
+import logging
+
+full = os.open("/dev/full", os.O_WRONLY)
+os.dup2(full, {descriptor})
+came = threading.Semaphore(0)
+
+def fail(*args):
+    came.release()
+    raise ValueError("from a callback")
+"""
+"""Whatever the program writes from now on there is "No space left on device"."""
+
+
+def test_with_a_full_disk_behind_stderr_the_program_goes_on():
+    """Warnings, the log and the exceptions of callbacks have nowhere to go."""
+    out, err = run(
+        FULL_DISK.format(descriptor=2)
+        + textwrap.dedent(
+            """
+            logging.basicConfig(level=logging.DEBUG)
+            warnings.simplefilter("always")
+            RPIO.install_as_rpi_gpio()
+            RPIO.cleanup()                              # warns
+            RPIO.setmode(RPIO.BCM)
+            RPIO.wait_for_interrupts(threaded=True)
+            RPIO.stop_waiting_for_interrupts()
+            RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
+            RPIO.add_event_detect(17, RPIO.FALLING, fail)
+            RPIO.add_interrupt_callback(22, fail, "falling", RPIO.PUD_UP, threaded_callback=True)
+            for line in (17, 22, 17, 22):
+                RPIO.sim.drive(line, None)
+                RPIO.sim.drive(line, 0)
+                assert came.acquire(timeout=60), line
+            RPIO.setup(18, RPIO.OUT)
+            RPIO.sim.drive(18, 1)                       # a short circuit, which is logged
+            RPIO.sim.drive(18, None)
+            RPIO.cleanup()
+            RPIO.setmode(RPIO.BCM)
+            check_safe()
+            print("goes on")
+            """
+        )
+    )
+    assert (out, err) == ("goes on\n", "")
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+@pytest.mark.parametrize(
+    ("descriptor", "code", "status"),
+    [(2, "'why'", 1), (2, "3", 3), (1, "3", 120)],
+    ids=["stderr, a sentence", "stderr, a number", "stdout"],
+)
+def test_with_a_full_disk_sys_exit_in_a_callback_ends_the_program(descriptor, code, status, threaded):
+    """With its status; with 120, as Python's own end, where something that was printed is lost."""
+    run(
+        FULL_DISK.format(descriptor=descriptor)
+        + textwrap.dedent(
+            f"""
+            sys.stdout = open(1, "w")       # which keeps what is printed until the end
+            print("something")
+            RPIO.add_interrupt_callback(
+                17, lambda *edge: sys.exit({code}), "falling", RPIO.PUD_UP, threaded_callback={threaded}
+            )
+            RPIO.wait_for_interrupts(threaded=True)
+            RPIO.sim.drive(17, 0)
+            assert came.acquire(timeout=60), "it goes on"
+            """
+        ),
+        status,
+    )
+
+
+# -- callbacks that take the ground away ----------------------------------------------------------------------
+
+LOOPS = {
+    "here": 'RPIO.add_interrupt_callback(17, take_away, "falling", RPIO.PUD_UP)',
+    "in a thread": (
+        'RPIO.add_interrupt_callback(17, take_away, "falling", RPIO.PUD_UP)\n'
+        "RPIO.wait_for_interrupts(threaded=True)"
+    ),
+    "in the background": (
+        "RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)\n"
+        "RPIO.add_event_detect(17, RPIO.FALLING, take_away)"
+    ),
+    "threaded": 'RPIO.add_interrupt_callback(17, take_away, "falling", RPIO.PUD_UP, threaded_callback=True)',
+}
+"""Where a callback runs -> how it is added."""
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("call", ["RPIO.cleanup()", "board.close()"])
+def test_a_callback_ends_all(call, loop):
+    """It returns, the loop too, and the program can begin anew."""
+    waits = loop in ("here", "threaded")
+    out, err = run(
+        f"""
+        def take_away(*edge):
+            {call}
+            RPIO.stop_waiting_for_interrupts()
+            done.release()
+
+        done = threading.Semaphore(0)
+        pwm = set_all_up()
+        RPIO.remove_event_detect(17)
+        {textwrap.indent(LOOPS[loop], " " * 8).strip()}
+        dispatcher, sim = board.dispatcher, RPIO.sim.backend()
+        RPIO.sim.drive(17, 0)
+        if {waits}:
+            RPIO.wait_for_interrupts()
+        assert done.acquire(timeout=60)
+        RPIO.stop_waiting_for_interrupts()
+        if "cleanup" in {call!r}:
+            check_safe()
+        assert not board.has_ports
+        assert not any(sim.is_watched(line) for line in range(28))
+        pwm = None
+        RPIO.cleanup()
+        check_works()
+        print("done")
+        """
+    )
+    assert (out, err) == ("done\n", "")
