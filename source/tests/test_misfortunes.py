@@ -485,3 +485,42 @@ def test_a_callback_ends_all(call, loop):
         """
     )
     assert (out, err) == ("done\n", "")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_callback_forks(loop):
+    """The child ends at once; the parent hears its next edge, and has lost none."""
+    waits = loop in ("here", "threaded")
+    out, err = run(
+        f"""
+        parent = os.getpid()
+        ends = []
+
+        def take_away(*edge):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(5)
+            ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            RPIO.stop_waiting_for_interrupts()
+            done.release()
+
+        done = threading.Semaphore(0)
+        RPIO.add_tcp_callback(0, nothing, host="127.0.0.1")
+        {textwrap.indent(LOOPS[loop], " " * 8).strip()}
+        for _ in range(3):
+            RPIO.sim.drive(17, None)
+            RPIO.sim.drive(17, 0)
+            if {waits}:
+                RPIO.wait_for_interrupts()
+            assert done.acquire(timeout=60), ends
+            if {loop == "in a thread"}:
+                RPIO.wait_for_interrupts(threaded=True)
+        assert os.getpid() == parent
+        RPIO.stop_waiting_for_interrupts()
+        print(ends, RPIO.events_lost())
+        RPIO.cleanup()
+        check_safe()
+        check_works()
+        """
+    )
+    assert (out, err) == ("[5, 5, 5] 0\n", "")
