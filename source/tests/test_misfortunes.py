@@ -6,6 +6,8 @@ the status that it asked for; and where something cannot be done, one sentence s
 """
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -70,10 +72,9 @@ def run(code, status=0, program=PROGRAM, **more):
         [sys.executable, "-c", program + textwrap.dedent(code)],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=LIMIT_S,
         env={**os.environ, "RPIO_BACKEND": "sim", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(TESTS)},
         check=False,
-        **({"stderr": subprocess.PIPE} | more),
+        **({"stderr": subprocess.PIPE, "timeout": LIMIT_S} | more),
     )
     assert done.returncode == status, (done.stdout, done.stderr)
     return done.stdout, done.stderr
@@ -524,3 +525,117 @@ def test_a_callback_forks(loop):
         """
     )
     assert (out, err) == ("[5, 5, 5] 0\n", "")
+
+
+# -- Ctrl+C at random -------------------------------------------------------------------------------------------
+
+CTRL_C = int(os.environ.get("RPIO_CTRL_C", "40"))
+"""How many programs are interrupted. ``RPIO_CTRL_C=1000`` takes about a minute; RPIO_CTRL_C_SEED changes the moments."""
+
+EXAMPLES = {
+    "demo.py": ((), (7, 9)),
+    "rpigpio/buttons.py": ((), (20, 21)),
+    "rpigpio/rotary.py": ((), (17, 18, 27)),
+    "rpigpio/fade.py": (("--times", "1", "--steps", "2"), ()),
+    "rpigpio/servo.py": (("0", "180", "--pause", "0.01"), ()),
+    "rpigpio/relays.py": (("up", "0.02"), ()),
+}
+"""A program of examples/ -> its arguments, and the lines that the world outside drives meanwhile."""
+
+INTERRUPTED = """
+import argparse, atexit, random, runpy, select, time
+
+# All that the programs load: each is a fork of this process, and does not import much. (Ctrl+C in an import can leave
+# Python's own lock of imports taken, for which the next thread that imports waits in vain.)
+things = set_all_up()
+RPIO.sim.drive(17, 0)
+del things
+check_works()
+board.close()
+here = os.getpid()
+
+@atexit.register
+def be_last():
+    "Before RPIO's own: what the program has left is given back."
+    if os.getpid() != here:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            RPIO.cleanup()
+            RPIO.setmode(RPIO.BCM)
+            check_safe()
+        except BaseException as e:
+            print("not safe:", repr(e), file=sys.stderr)
+
+def drive(lines, chance):
+    "The world outside."
+    while True:
+        RPIO.sim.drive(chance.choice(lines), chance.choice((0, 1, None)))
+        time.sleep(0.0005)
+
+def play(name, arguments, lines, chance, writer):
+    path = os.path.join(FOLDER, name)
+    if "/" in name:
+        RPIO.install_as_rpi_gpio()
+        import RPi.GPIO
+    sys.argv = [name, *arguments]
+    with open(path) as f:
+        code = compile(f.read(), name, "exec")
+    if lines:
+        threading.Thread(target=drive, args=(lines, chance), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.write(writer, b"x")
+    exec(code, dict(__name__="__main__", __file__=path))
+
+for run in range(NUMBER):
+    chance = random.Random(f"{SEED} {run}")
+    name = list(EXAMPLES)[run % len(EXAMPLES)]
+    reader, writer = os.pipe()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pid = os.fork()
+    if pid == 0:
+        break
+    os.close(writer)
+    ended = os.pidfd_open(pid)
+    os.read(reader, 1)
+    time.sleep(chance.choice((0.003, 0.03)) * chance.random())
+    # Python drops what a handler raises in a finalizer: then Ctrl+C is pressed again.
+    for _ in range(60):
+        os.kill(pid, signal.SIGINT)
+        if select.select([ended], [], [], 1)[0]:
+            break
+    else:
+        os.kill(pid, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(reader)
+    os.close(ended)
+    print(f"-- run {run} of {name}: status {status}", file=sys.stderr, flush=True)
+
+if os.getpid() != here:
+    play(name, *EXAMPLES[name], chance, writer)
+"""
+
+BESIDE_CLEANUP = re.compile(
+    r"RPIO: exception in callback .*, ignored:\nTraceback .*\n(?: .*\n)+"
+    r"RPIO.errors.WrongDirectionException: You must setup\(\) the GPIO channel first\n.*\n"
+)
+"""A callback that runs while the main thread cleans up finds its line gone, as with RPi.GPIO."""
+
+
+def test_ctrl_c_at_random_ends_the_examples_as_they_say(tmp_path):
+    """With 0 where the program catches it, with KeyboardInterrupt where it does not; the lines are safe after cleanup()."""
+    for path in (TESTS.parents[1] / "examples").glob("**/*.py"):
+        copy = tmp_path / path.relative_to(TESTS.parents[1] / "examples")
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(path.read_text().replace("8080", "0").replace("8081", "0"))  # any port that is free
+    seed = os.environ.get("RPIO_CTRL_C_SEED", "1")
+    known = f"FOLDER, NUMBER, SEED, EXAMPLES = {str(tmp_path)!r}, {CTRL_C}, {seed!r}, {EXAMPLES!r}\n"
+    _, err = run(known + INTERRUPTED, timeout=LIMIT_S + CTRL_C)
+    *runs, rest = re.split(r"^(-- run .*)\n", err, flags=re.MULTILINE)
+    assert (len(runs), rest) == (2 * CTRL_C, "")
+    for said, ran in zip(runs[::2], runs[1::2], strict=True):
+        said = BESIDE_CLEANUP.sub("", said)
+        status = int(ran.rpartition(" ")[2])
+        assert status == (-signal.SIGINT if said else 0), f"{ran}\n{said}"
+        assert not said or said.splitlines()[-1] == "KeyboardInterrupt", f"{ran}\n{said}"
+        others = re.findall(r"^(Exception ignored|Exception in|RPIO:|not safe).*", said, flags=re.MULTILINE)
+        assert not others, f"{ran}\n{said}"
