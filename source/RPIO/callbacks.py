@@ -144,7 +144,7 @@ class Worker:
         queue, ready = self._queue, self._ready
         if queue is None or ready is None:
             return
-        while True:
+        while not self.is_closed:
             with ready:
                 while not queue and not self.is_closed and self._servant is servant:
                     ready.wait()

@@ -528,6 +528,40 @@ def test_a_callback_forks(loop):
     assert (out, err) == ("[5, 5, 5] 0\n", "")
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_callback_forks_and_returns_in_the_child_too(loop):
+    """The loop of the child ends, without a word; where a thread of ours has forked, that is the end of the child."""
+    waits = loop in ("here", "threaded")
+    out, err = run(
+        f"""
+        ends = []
+
+        def take_away(*edge):
+            pid = os.fork()
+            if pid == 0:
+                return
+            ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            RPIO.stop_waiting_for_interrupts()
+            done.release()
+
+        parent = os.getpid()
+        done = threading.Semaphore(0)
+        {textwrap.indent(LOOPS[loop], " " * 8).strip()}
+        RPIO.sim.drive(17, 0)
+        if {waits}:
+            RPIO.wait_for_interrupts()
+        if os.getpid() != parent:
+            os._exit(0)
+        assert done.acquire(timeout=60), ends
+        RPIO.stop_waiting_for_interrupts()
+        RPIO.cleanup()
+        check_works()
+        print(ends)
+        """
+    )
+    assert (out, err) == ("[0]\n", "")
+
+
 # -- Ctrl+C at random -------------------------------------------------------------------------------------------
 
 CTRL_C = int(os.environ.get("RPIO_CTRL_C", "40"))
