@@ -58,13 +58,20 @@ def _end_program(exit_: SystemExit) -> None:
     import os
 
     code = exit_.code
+    status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
     if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
+        log.say(str(code))
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
-    os._exit(0 if code is None else code & 0xFF if isinstance(code, int) else 1)
+        try:
+            if stream is not None:
+                stream.flush()
+        except ValueError:
+            pass  # it is closed
+        except OSError:  # the disk is full
+            if stream is sys.stdout:
+                status = 120  # with which Python says that what was printed is lost
+    os._exit(status)
 
 
 class Worker:
@@ -137,7 +144,7 @@ class Worker:
         queue, ready = self._queue, self._ready
         if queue is None or ready is None:
             return
-        while True:
+        while not self.is_closed:
             with ready:
                 while not queue and not self.is_closed and self._servant is servant:
                     ready.wait()

@@ -79,7 +79,11 @@ class Detections:
         """Add, and have the loop run; a system error becomes the RuntimeError that RPi.GPIO has for it."""
         try:
             self._watched.add(line, subscription)
-            self._loop().run_in_background()
+            try:
+                self._loop().run_in_background()
+            except BaseException:  # there is no room for its thread, or a signal's handler has raised
+                self._watched.discard(line, subscription)
+                raise
             self._check_still_input(channel, line)
         except errors.GPIOError as e:
             if isinstance(e, (RuntimeError, errors.LineGoneError)):

@@ -514,5 +514,7 @@ class Dispatcher:
         if self._bell is not None:
             self._bell.close()  # the parent's loop would hear of this process's signals
             self._bell = None
-        self._run, self._background_wanted = None, False
+        run, self._run, self._background_wanted = self._run, None, False
+        if run is not None:
+            run.is_stopped = True  # where its callback has forked, it ends with that
         self._poller.close()

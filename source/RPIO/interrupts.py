@@ -399,6 +399,9 @@ class WatchedLines:
     def forget(self) -> None:
         """In the child of a fork, which has none of it; the callback that forked may not have been its edge's last."""
         for watched in self._watched.values():
+            for subscription in watched.subscriptions:
+                if subscription.worker is not None:
+                    subscription.worker.is_closed = True  # where its callback has forked, it ends with that
             watched.subscriptions = ()
         self._watched.clear()
         self._parked.clear()
