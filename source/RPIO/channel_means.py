@@ -40,9 +40,10 @@ class Channel:
 
     def note(self, line: int, pulses: dict[int, int]) -> None:
         """These are the line's pulses now."""
-        if any(start + width == self.slots for start, width in self.pulses[line].items()):
+        if any(start + width == self.slots for start, width in self.pulses.get(line, {}).items()):
             self.held_low.add(line)
-        self.pulses[line] = pulses
+        if line in self.pulses:  # else a signal handler has cleaned it up meanwhile
+            self.pulses[line] = pulses
 
     def laid(self, line: int, start: int, width: int) -> dict[int, int]:
         """Return the line's pulses with one more.

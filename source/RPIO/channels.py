@@ -532,7 +532,8 @@ class PulseChannels:
             if line not in channel.pulses:
                 raise errors.PulseError(f"gpio {line} has not been used on channel {number} yet")
             channel.note(line, {})
-            channel.means.clear(channel, line)
+            if line in channel.pulses:  # else a signal handler has cleaned it up meanwhile
+                channel.means.clear(channel, line)
 
     def clear(self, number: int) -> None:
         """Remove all pulses from a channel."""

@@ -96,6 +96,11 @@ class TcpServer:
         self._turn = 0
         self._log = log.Sparing()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether close() was called."""
+        return self._guests.is_closed
+
     def open(self, host: str) -> None:
         """Listen. Where that fails, close() closes what is open already.
 

@@ -43,9 +43,13 @@ class Ports:
             self.servers.append(server)
             try:
                 server.open(host)
-            except BaseException:  # Ctrl+C too
+            except BaseException as e:  # Ctrl+C too
+                was_closed = server.is_closed
                 self._close(server)
-                raise
+                if not (was_closed and errors.is_refusal(e)):
+                    raise  # else it is nobody's: a signal handler has closed the port meanwhile
+            if server.is_closed:
+                self._close(server)  # what was opened after that
         return server
 
     def clients(self, port: int | None) -> list[TcpClient]:
