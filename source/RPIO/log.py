@@ -5,10 +5,16 @@
 DEBUG message either, so those are dropped here; a warning is worth the import.
 """
 
+from __future__ import annotations
+
 import sys
 from time import monotonic_ns
 
 from . import threads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
 
 LINES_A_MINUTE = 3
 """Of one kind, where others decide how often it happens: enough to see what goes on, and 1 MB a day at most."""
@@ -25,18 +31,32 @@ def info(message: str, *args: object) -> None:
     _log_if_wanted("info", message, *args)
 
 
+_loggers: list[Logger] = []
+"""The logger, once somebody has needed it: who asks for it by name locks all of logging each time, and where Ctrl+C comes
+out of that, logging stays locked."""
+
+
+def _logger() -> Logger | None:
+    """Return it; None where the program has not imported logging."""
+    if not _loggers:
+        # Another thread may be in the middle of importing it: then it is there, and empty.
+        get_logger = getattr(sys.modules.get("logging"), "getLogger", None)
+        if get_logger is None:
+            return None
+        _loggers.append(get_logger("RPIO"))
+    return _loggers[0]
+
+
 def _log_if_wanted(level: str, message: str, *args: object) -> None:
-    # Another thread may be in the middle of importing it: then it is there, and empty.
-    get_logger = getattr(sys.modules.get("logging"), "getLogger", None)
-    if get_logger is not None:
-        threads.at_home(getattr(get_logger("RPIO"), level), message, *args)
+    logger = _logger()
+    if logger is not None:
+        threads.at_home(getattr(logger, level), message, *args)
 
 
 def warning(message: str, *args: object) -> None:
     """Log what the user should know; goes to stderr where no logging is configured."""
-    import logging
-
-    threads.at_home(logging.getLogger("RPIO").warning, message, *args)
+    __import__("logging")
+    _log_if_wanted("warning", message, *args)
 
 
 class Sparing:

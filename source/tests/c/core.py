@@ -13,7 +13,9 @@ PARTS = (
     *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "numbers", "fork", "ring", "poll", "sysfs"),
     *("pwm_place", "wave_plan", "pwm_plan", "pwm_soft", "mailbox", "dma_chain", "pwm_dma", "guard"),
 )
-MODULE = [f"module{part}" for part in ("", "_hot", "_regs", "_cdev", "_events", "_pwm", "_dma", "_whole")]
+MODULE = [
+    f"module{part}" for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole")
+]
 CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"
 

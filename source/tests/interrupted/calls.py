@@ -133,12 +133,6 @@ def wave(things):
     things["wave"] = RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None)
 
 
-def _with_pwm(things):
-    # as a program does: an object that dies with its function
-    local = RPIO.PWM(18, 100)
-    local.start(50)
-
-
 def _with_wave(things):
     with RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None):
         nothing()
@@ -220,7 +214,6 @@ CALLS = {
     "PWM.ChangeFrequency": Call(lambda t: t["pwm"].ChangeFrequency(200), (relay, pwm, started)),
     "PWM.stop": Call(lambda t: t["pwm"].stop(), (relay, pwm, started)),
     "PWM.means": Call(lambda t: t["pwm"].means, (relay, pwm, started)),
-    "PWM dies": Call(_with_pwm, (relay,)),
     "Servo": Call(servo),
     "Servo.set_servo": Call(servo_set, (servo,)),
     "Servo.set_servo(again)": Call(lambda t: t["servo"].set_servo(18, 1200), (servo, servo_set)),
