@@ -32,8 +32,8 @@ def info(message: str, *args: object) -> None:
 
 
 _loggers: list[Logger] = []
-"""The logger, once somebody has needed it: who asks for it by name locks all of logging each time, and where Ctrl+C comes
-out of that, logging stays locked."""
+"""The logger, once somebody has needed it. Asking by name locks all of logging each time; where Ctrl+C comes out of
+that, logging stays locked."""
 
 
 def _logger() -> Logger | None:
