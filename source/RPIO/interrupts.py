@@ -319,6 +319,8 @@ class WatchedLines:
         if self._watched.get(line) is watched:
             watched.fd, watched.seq, watched.token, watched.gone = fd, 0, token, False
             loop.add_edges(fd, token, lambda events: self.lose(line))
+            if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
+                loop.remove(fd, token)
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Every public function, and what a program has done before it calls it: the table of all tests of this folder."""
+"""Public functions, and what a program has done before it calls them: the table of all tests of this folder.
+
+Ports that are being opened are interrupted in test_tcp_interrupted; asyncio is not, where Ctrl+C cancels.
+"""
 
 from __future__ import annotations
 
@@ -200,10 +203,6 @@ CALLS = {
         lambda t: RPIO.stop_waiting_for_interrupts(), (interrupt, loop_in_thread)
     ),
     "cleanup_interrupts": Call(lambda t: RPIO.cleanup_interrupts(), (relay, interrupt, tcp, client), (goes,)),
-    "add_tcp_callback": Call(tcp),
-    "add_tcp_callback(threaded)": Call(
-        lambda t: RPIO.add_tcp_callback(PORT, nothing, True, host="127.0.0.1")
-    ),
     "tcp_clients": Call(lambda t: RPIO.tcp_clients(), (tcp, client), (goes,)),
     "close_tcp_client": Call(lambda t: RPIO.close_tcp_client(t["guest"].fileno()), (tcp, client), (goes,)),
     "TcpClient.send": Call(lambda t: t["guest"].send("x"), (tcp, client), (goes,)),
