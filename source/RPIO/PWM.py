@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import sys
 
-from . import arguments, errors, facade
+from . import _gpio, arguments, errors, facade
 from .channels import DELAY_VIA_PCM, DELAY_VIA_PWM
 from .model import VERSION as RPIO_VERSION
 
@@ -281,6 +281,7 @@ class PWM(_AnyNew):
         """
         _end(self)
 
+    @_gpio.Finalizer
     def __del__(self) -> None:
         # As RPi.GPIO: a program that lets go of the object expects silence. Not by stop(), which may be overridden.
         line = getattr(self, "_rpio_line", None)

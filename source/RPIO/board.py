@@ -11,10 +11,8 @@ differs, doc/differences says so. ``hint`` of an error says what to do.
 
 from __future__ import annotations
 
-import os
 import sys
 from _thread import RLock
-from _weakref import ref
 from time import monotonic
 
 from . import arguments, backends, errors, log, model, opening, threads
@@ -24,7 +22,9 @@ from .dispatcher import JOIN_TIMEOUT_S, Dispatcher
 from .hardware_lines import HardwareLines
 from .interrupts import Subscription, WatchedLines
 from .numbering import Numbering
+from .processes import hooks
 from .pulses import Pulses
+from .undoing import Undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Board:
         self._directions: dict[int, int] = {}
         self._owned: set[int] = set()
         self._releases = 0  # how often a line was given back: who sets one up looks whether it was meanwhile
+        self._closing = Undoing()
         self._taken: set[int] = set()  # used without setup(): cleanup() changes nothing there but lets go
         self._numbering = numbering = Numbering(lambda: self.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
@@ -119,7 +120,6 @@ class Board:
         )
         self._pulse_makers: tuple[PulseChannels, Player] | None = None  # most programs need neither
         self._ports: Ports | None = None  # made with the first
-        self._hooked = getattr(self, "_hooked", False)  # new_board() begins again with the same object
 
     # -- opening and closing ---------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Board:
                 self._spec = spec
             else:
                 self._backend, self._hardware = spec, hardware or opening.unknown(spec)
-                self.register_hooks()
+                hooks.look_after(self)
                 self._tell(self._hardware)
 
     @property
@@ -176,37 +176,22 @@ class Board:
 
     def _open(self) -> None:
         self._backend, self._hardware = opening.open_board(self._spec)
-        self.register_hooks()
+        hooks.look_after(self)
         self._tell(self._hardware)
 
     def _tell(self, hardware: Hardware | None) -> None:
         if self._on_hardware is not None:
             self._on_hardware(hardware)
 
-    def register_hooks(self) -> None:
-        """Shut down at exit, and drop in the child of a fork what the parent goes on using. Once."""
-        import atexit
-
-        if self._hooked:
-            return
-        self._hooked = True
-        me = ref(self)
-
-        def after_fork_in_child() -> None:
-            board = me()
-            if board is not None:
-                board._after_fork()
-
-        os.register_at_fork(after_in_child=after_fork_in_child)
-        atexit.register(_shut_down_board, me)
-
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """Drop in the child of a fork what the parent goes on using."""
         self._lock._at_fork_reinit()  # type: ignore[attr-defined] # another thread may have held it
         if self._dispatcher is not None:
             self._dispatcher.abandon()
             self._dispatcher = None
         if self._ports is not None:
             self._ports.abandon()
+        self._closing.steps = []
         self._watched.forget()
         self._owned.clear()
         self._taken.clear()
@@ -223,29 +208,44 @@ class Board:
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
+        _do_all(
+            self._take_leave, self._closing.finish
+        )  # the second waits for threads, which may want the lock
+
+    def _take_leave(self) -> None:
+        """End everything, and write down what has to be waited for or closed then."""
         with self._lock:
-            self.end_pulses()
-            self.hardware_lines.close()
             workers: list[Worker | Turns] = [*self._watched.workers()]
             if self._ports is not None:
                 workers += self._ports.workers()
-            self._close_interrupts()
-            dispatcher, self._dispatcher = self._dispatcher, None
-            backend, self._backend = self._backend, None
-            self._directions.clear()
-            self._grant_all()
-            self._owned.clear()
-            self._taken.clear()
-            self.pulses.forget()
-            self._hardware = self._expected = None
-            self._tell(None)
-        if dispatcher is not None:
-            dispatcher.close()
-        deadline_s = monotonic() + JOIN_TIMEOUT_S
-        for worker in workers:
-            worker.join(max(0.0, deadline_s - monotonic()))
-        if backend is not None:
-            backend.close()
+            self._closing.steps += [lambda: _join(workers)]
+            _do_all(
+                self.end_pulses,
+                self.hardware_lines.close,
+                self._close_interrupts,
+                self._forget_lines,
+                self._close_dispatcher,
+                self._close_backend,
+            )
+
+    def _forget_lines(self) -> None:
+        self._directions.clear()
+        self._grant_all()
+        self._owned.clear()
+        self._taken.clear()
+        self.pulses.forget()
+
+    def _close_dispatcher(self) -> None:
+        if self._dispatcher is not None:
+            self._closing.steps = [self._dispatcher.close, *self._closing.steps]
+            self._dispatcher = None
+
+    def _close_backend(self) -> None:
+        if self._backend is not None:
+            self._closing.steps += [self._backend.close]
+            self._backend = None
+        self._hardware = self._expected = None
+        self._tell(None)
 
     def shut_down(self) -> None:
         """End the loop and all PWM because the program ends, and set no other line.
@@ -539,7 +539,7 @@ class Board:
                 if make is Dispatcher and threads.patched_by():
                     from .green import GreenDispatcher as make
                 self._dispatcher = make(_gpio.Poller(), self._watched.dispatch)
-                self.register_hooks()
+                hooks.look_after(self)
             return self._dispatcher
 
     def add_interrupt(
@@ -805,12 +805,11 @@ class Board:
             return
         if not backend.is_gone():
             return
-        self._backend = self._hardware = self._expected = None
-        self._tell(None)
         gone_fd = backend.gone_fd()
         if gone_fd is not None and self._dispatcher is not None and self._dispatcher.has(gone_fd):
             self._dispatcher.remove(gone_fd)
-        backend.close()
+        self._close_backend()
+        self._closing.finish()
 
     def _forget_numbering(self) -> None:
         if self._backend is not None:
@@ -845,6 +844,12 @@ class Board:
         return driven or is_owned
 
 
+def _join(workers: list[Worker | Turns]) -> None:
+    deadline_s = monotonic() + JOIN_TIMEOUT_S
+    for worker in workers:
+        worker.join(max(0.0, deadline_s - monotonic()))
+
+
 def _do_all(*steps: Callable[[], object]) -> None:
     """Do all, one that fails too; raise the first error then. What is no error comes through at once."""
     first: Exception | None = None
@@ -855,9 +860,3 @@ def _do_all(*steps: Callable[[], object]) -> None:
             first = first or e
     if first is not None:
         raise first
-
-
-def _shut_down_board(me: ref[Board]) -> None:
-    board = me()
-    if board is not None:
-        board.shut_down()

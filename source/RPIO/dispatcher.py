@@ -300,7 +300,7 @@ class Dispatcher:
     def nest(self, nest: Nest | None = None) -> bool:
         """Claim the loop for the event loop of this thread, which calls step(0) whenever fileno() is readable.
 
-        False, without waiting, where somebody else runs it. stop() does not end it, unnest() or release() does; and
+        False, without waiting, where somebody else runs it. stop() does not end it, unnest() does; and
         when *nest* is dead, the next who wants the loop takes it.
         """
         self._leave_dead_nest()
@@ -312,27 +312,26 @@ class Dispatcher:
             self._run, self.nested_in = run, nest
         return True
 
-    def unnest(self, nest: Nest) -> None:
+    def unnest(self, nest: Nest | None = None) -> None:
         """Release the loop if it is still nested there."""
         with self._lock:
             if self.nested_in is not nest:
                 return
             run, self.nested_in = self._run, None
-            if run is not None and run.is_nested:
-                run.is_over = True
-        self.release()
+            if run is None or not run.is_nested:
+                return
+            run.is_over = True
+        self.release(run)
 
     def _leave_dead_nest(self) -> None:
         nest = self.nested_in
         if nest is not None and nest.is_dead():
             self.unnest(nest)
 
-    def release(self, run: Run | None = None) -> None:
+    def release(self, run: Run) -> None:
         """Let others run the loop, which this one did; the background one goes on where it is wanted."""
         with self._lock:
-            run = run or self._run
-            if run is not None:
-                run.is_over = True
+            run.is_over = True
             present = self._run
             if present is not None and present is not run:
                 present.for_claim = False  # it made way for one who does not come
@@ -459,6 +458,11 @@ class Dispatcher:
                 if self._run is not None and self._run.is_present:
                     return  # who runs the loop now does this when he leaves
                 self._run = run
+            if (
+                not self._background_wanted
+            ):  # any more: who has ended it may have looked for it before it was there
+                run.is_stopped = True
+                return
             self._thread = self._start(lambda: self._serve(run, self._step_until_stopped))
         except BaseException:
             run.is_stopped = True

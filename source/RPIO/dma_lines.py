@@ -83,10 +83,11 @@ class DmaLines:
 
     def leave(self, line: int) -> bool:
         """End the pulses, low. Whether there were any."""
-        number = self._numbers.pop(line, None)
+        number = self._numbers.get(line)
         if number is None:
             return False
         self._channels.take_back(number, line)
+        self._numbers.pop(line, None)
         return True
 
     def forget(self) -> None:

@@ -16,6 +16,7 @@ from .board import Board
 from .boards import Hardware
 from .dispatcher import Dispatcher
 from .model import PUD_OFF, VERSION, VERSION_GPIO
+from .processes import hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def new_board(make_dispatcher: Callable[..., Dispatcher] = Dispatcher) -> None:
 
 
 board = Board(fast=_gpio, on_hardware=publish)
-board.register_hooks()  # now, so that what programs register for their end runs before it
+hooks.look_after(board)  # now, so that what programs register for their end runs before it
 
 
 def also_called(**other_names: str) -> Callable[[F], F]:

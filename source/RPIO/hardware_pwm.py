@@ -372,8 +372,8 @@ class Channel:
         finally:
             self.is_open = False
             if self._is_mine:
-                self._is_mine = False
                 self._unexport()
+                self._is_mine = False
 
     def _take(self) -> bool:
         """Have the kernel show the channel; return whether it did not before."""

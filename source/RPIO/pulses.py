@@ -331,8 +331,10 @@ class Pulses:
 
     def _let_go(self, line: int, owner: object) -> None:
         if self.has(line, owner):
-            self._book.pop(line, None)
             self._silence(line)
+            self._book.pop(
+                line, None
+            )  # last: interrupted before it, the next who ends the line does all of it
 
     def end_of(self, line: int, keep_owner: bool = False) -> None:
         """End what drives the line, for good: it is being cleaned up, and free for others. *keep_owner*: not for them,
@@ -369,10 +371,11 @@ class Pulses:
         self._soft.discard(line)
         if self.by_dma.leave(line):
             return
-        hardware = self._hardware.pop(line, None)
+        hardware = self._hardware.get(line)
         if hardware is not None:
             hardware.set_low()
             hardware.close()
+            self._hardware.pop(line, None)
             return
         backend = self._backend()
         if backend is not None:

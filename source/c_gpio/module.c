@@ -34,6 +34,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->dma);
     Py_VISIT(state->pipe);
     Py_VISIT(state->held);
+    Py_VISIT(state->finalizer);
     Py_VISIT(state->output_miss);
     Py_VISIT(state->input_miss);
     Py_VISIT(state->bit[0]);
@@ -55,6 +56,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->dma);
     Py_CLEAR(state->pipe);
     Py_CLEAR(state->held);
+    Py_CLEAR(state->finalizer);
     Py_CLEAR(state->output_miss);
     Py_CLEAR(state->input_miss);
     Py_CLEAR(state->bit[0]);

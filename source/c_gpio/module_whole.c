@@ -4,7 +4,8 @@
  *
  * Two descriptors as plain numbers, as of os.pipe2(), are lost between the call and the names that they get: a Pipe is
  * closed with its object. A lock for which one waits a limited time stays locked between acquire() and try: Held is what
- * "with lock" is without a limit, whose beginning and end Python does not interrupt.
+ * "with lock" is without a limit, whose beginning and end Python does not interrupt. And what a handler raises while an
+ * object dies is printed and gone: a Finalizer does its work to the end, and has it raised where the program goes on.
  */
 #include "module.h"
 
@@ -162,10 +163,124 @@ static PyType_Spec held_spec = {
     .slots = held_slots,
 };
 
+/* ---- Finalizer ----------------------------------------------------------------------------------------- */
+
+enum { FINALIZER_TRIES = 8 };
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *function;
+} Finalizer;
+
+static PyObject *finalizer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *function;
+    if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
+        return PyErr_Format(PyExc_TypeError, "Finalizer() takes no keywords");
+    if (!PyArg_ParseTuple(args, "O:Finalizer", &function))
+        return NULL;
+    Finalizer *self = (Finalizer *)type->tp_alloc(type, 0);
+    if (self)
+        self->function = Py_NewRef(function);
+    return (PyObject *)self;
+}
+
+static int finalizer_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((Finalizer *)object)->function);
+    return 0;
+}
+
+static int finalizer_clear(PyObject *object)
+{
+    Py_CLEAR(((Finalizer *)object)->function);
+    return 0;
+}
+
+static void finalizer_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    (void)finalizer_clear(object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *finalizer_get(PyObject *object, PyObject *instance, PyObject *owner)
+{
+    (void)owner;
+    return instance && instance != Py_None ? PyMethod_New(object, instance) : Py_NewRef(object);
+}
+
+/* A pending call: the interpreter makes it in the main thread, where it also runs handlers of signals. */
+static int raise_kept(void *error)
+{
+    PyObject *kept = error;
+    PyErr_SetObject((PyObject *)Py_TYPE(kept), kept);
+    Py_DECREF(kept);
+    return -1;
+}
+
+static PyObject *finalizer_call(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    PyObject *first = NULL;
+    if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
+        return PyErr_Format(PyExc_TypeError, "a finalizer takes no keywords");
+    for (int i = 0; i < FINALIZER_TRIES; i++) {
+        PyObject *result = PyObject_CallObject(((Finalizer *)object)->function, args);
+        if (result) {
+            Py_DECREF(result);
+            break;
+        }
+        PyObject *type, *error, *traceback;
+        PyErr_Fetch(&type, &error, &traceback);
+        PyErr_NormalizeException(&type, &error, &traceback);
+        if (traceback)
+            (void)PyException_SetTraceback(error, traceback);
+        Py_XDECREF(type);
+        Py_XDECREF(traceback);
+        if (!first)
+            first = error;
+        else
+            Py_XDECREF(error);
+        if (gettid() != getpid())
+            break; /* no handler runs here: it is an error of its own, and printed */
+    }
+    if (!first)
+        Py_RETURN_NONE;
+    if (gettid() == getpid() && Py_AddPendingCall(raise_kept, first) == 0)
+        Py_RETURN_NONE;
+    PyErr_SetObject((PyObject *)Py_TYPE(first), first);
+    Py_DECREF(first);
+    return NULL;
+}
+
+static PyType_Slot finalizer_slots[] = {
+    {Py_tp_doc,
+     PyDoc_STR("Finalizer(function, /)\n--\n\nA __del__ that calls function(object), again where a signal's handler "
+               "has raised in it; what that raised comes where the program goes on.")},
+    {Py_tp_new, finalizer_new},
+    {Py_tp_dealloc, finalizer_dealloc},
+    {Py_tp_traverse, finalizer_traverse},
+    {Py_tp_clear, finalizer_clear},
+    {Py_tp_call, finalizer_call},
+    {Py_tp_descr_get, finalizer_get},
+    {0},
+};
+
+static PyType_Spec finalizer_spec = {
+    .name = "RPIO._gpio.Finalizer",
+    .basicsize = sizeof(Finalizer),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = finalizer_slots,
+};
+
 int rpio_add_whole(PyObject *module)
 {
     struct state *state = PyModule_GetState(module);
     state->pipe = add_type(module, &pipe_spec);
     state->held = add_type(module, &held_spec);
-    return state->pipe && state->held ? 0 : -1;
+    state->finalizer = add_type(module, &finalizer_spec);
+    return state->pipe && state->held && state->finalizer ? 0 : -1;
 }

@@ -312,8 +312,7 @@ def test_a_loop_in_a_dead_nest_is_free(dispatcher):
     with pytest.raises(errors.AlreadyRunningError):
         dispatcher.claim()
     later.dead = True
-    dispatcher.claim()
-    dispatcher.release()
+    dispatcher.release(dispatcher.claim())
 
 
 def test_the_background_loop_follows_a_dead_nest(dispatcher, pipe):

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "dispatcher": {"bell", "errors", "log", "threads", "_gpio"},
     "green": {"dispatcher", "threads", "_gpio"},
     "undoing": NOTHING,
+    "processes": NOTHING,
     "interrupts": {"errors", "log", "model", "callbacks", "dispatcher", "threads", "undoing", "_gpio"},
     "tcp_limits": NOTHING,
     "tcp_client": {"dispatcher", "tcp_limits"},
@@ -72,7 +73,17 @@ MAY_IMPORT = {
         "threads",
         "_gpio",
     }
-    | {"numbering", "detection", "pulses", "hardware_lines", "channels", "dma_lines", "waves"},
+    | {
+        "numbering",
+        "detection",
+        "processes",
+        "undoing",
+        "pulses",
+        "hardware_lines",
+        "channels",
+        "dma_lines",
+        "waves",
+    },
     "doctor": LOW
     | {"backends", "boards", "detect", "dma", "dma_channels", "doctor", "hardware_pwm", "_gpio"},
     "Exceptions": {"errors"},

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
+from interrupted.moments import every_point
 from RPIO.board import Board
 from support import LIMIT_S, pump
 from tcp_peers import echo
-from test_pwm_interrupted import call_interrupted, every_moment
 
 pytestmark = pytest.mark.filterwarnings(
     # A socket that Ctrl+C finds between its making and the first name for it is closed at once, with this warning.
@@ -25,12 +25,22 @@ def ctrl_c():
     raise KeyboardInterrupt
 
 
-def interrupted(call, moment):
-    """Whether Ctrl+C has come before the end of the call."""
-    try:
-        return call_interrupted(call, ctrl_c, moment)
-    except KeyboardInterrupt:
-        return True
+def every_attempt(attempt, step):
+    """Each attempt is a generator: it prepares, yields the call that Ctrl+C interrupts, and looks at what is left."""
+    now = []
+
+    def prepare():
+        running = attempt()
+        now[:] = [running, next(running)]
+
+    def check(error):
+        assert error is None or type(error) is KeyboardInterrupt, repr(error)
+        assert next(now[0], "over") == "over"
+
+    def call():
+        now[1]()
+
+    assert every_point(prepare, call, ctrl_c, check, step) > 10
 
 
 def open_fds():
@@ -66,13 +76,12 @@ def test_a_port_whose_opening_is_interrupted_is_closed_by_cleanup(loop_is_there,
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
-    def attempt(moment):
-        in_time = interrupted(lambda: board.add_tcp(port, echo, threaded, "127.0.0.1"), moment)
+    def attempt():
+        yield lambda: board.add_tcp(port, echo, threaded, "127.0.0.1")
         board.cleanup_interrupts()
         assert open_fds() == before and not board.has_ports
-        return in_time
 
-    every_moment(attempt, step=3)
+    every_attempt(attempt, step=3)
     assert board.add_tcp(port, echo, threaded, "127.0.0.1").port == port
 
 
@@ -80,7 +89,7 @@ def test_a_port_whose_opening_is_interrupted_is_closed_by_cleanup(loop_is_there,
 def test_a_cleanup_that_is_interrupted_is_done_again(loop_is_there, threaded):
     board, before = loop_is_there, open_fds()
 
-    def attempt(moment):
+    def attempt():
         servers = [board.add_tcp(0, echo, threaded, "127.0.0.1") for _ in range(2)]
         held = []
         with socket.socket() as silent, socket.socket() as deaf:
@@ -89,13 +98,12 @@ def test_a_cleanup_that_is_interrupted_is_done_again(loop_is_there, threaded):
             held.append(has_client_with_unsent(board, servers[1], deaf))
             assert pump(board, lambda: servers[0].clients)
             held += servers[0].clients.values()
-            in_time = interrupted(board.cleanup_interrupts, moment)
+            yield board.cleanup_interrupts
             board.cleanup_interrupts()
             assert all(client.fileno() == -1 for client in held)
         assert open_fds() == before and not board.has_ports
-        return in_time
 
-    every_moment(attempt, step=3)
+    every_attempt(attempt, step=3)
 
 
 def ends(board, client):
@@ -112,57 +120,51 @@ def test_the_end_of_a_client_that_is_interrupted_is_done_again(loop_is_there, ho
     server = board.add_tcp(0, echo, False, "127.0.0.1")
     before = open_fds()
 
-    def attempt(moment):
+    def attempt():
         with socket.create_connection(("127.0.0.1", server.port)):
             assert pump(board, lambda: server.clients)
             (client,) = server.clients.values()
-            in_time = interrupted(ends(board, client)[how], moment)
+            yield ends(board, client)[how]
             ends(board, client)[how]()
             client.close()  # close_tcp_client() knows it no more
             assert client.fileno() == -1 and not server.clients
         assert open_fds() == before
-        return in_time
 
-    every_moment(attempt, step=3)
+    every_attempt(attempt, step=3)
 
 
 def test_a_client_whose_giving_away_is_interrupted_can_be_given_away(loop_is_there):
     board = loop_is_there
     server = board.add_tcp(0, echo, False, "127.0.0.1")
 
-    def attempt(moment):
+    def attempt():
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
             assert pump(board, lambda: server.clients)
             (client,) = server.clients.values()
             number, given = client.fileno(), []
-            in_time = interrupted(lambda: given.append(client.detach()), moment)
+            yield lambda: given.append(client.detach())
             fd = number if client.fileno() < 0 else client.detach()  # a number that was lost on its way
             os.write(fd, b"!")
             assert connection.recv(1) == b"!" and not server.clients
             os.close(fd)
-        return in_time
 
-    for moment in range(1, 200):
-        if not attempt(moment):
-            break
-    assert 20 < moment < 199
+    every_attempt(attempt, step=1)
 
 
 def test_a_board_whose_end_is_interrupted_is_closed_again(sim):
     before = open_fds()
 
-    def attempt(moment):
+    def attempt():
         board = Board()
         board.use(sim, sim.hardware)
         server = board.add_tcp(0, echo, True, "127.0.0.1")
         with socket.create_connection(("127.0.0.1", server.port)):
             assert pump(board, lambda: server.clients)
-            in_time = interrupted(board.cleanup_interrupts, moment)
+            yield board.cleanup_interrupts
             board.close()
         assert open_fds() == before
-        return in_time
 
-    every_moment(attempt, step=7)
+    every_attempt(attempt, step=7)
 
 
 SIGNALS = """

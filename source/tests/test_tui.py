@@ -615,7 +615,7 @@ def test_the_loop_is_given_back(board):
 
     drive(test)
     assert dispatcher.nest()
-    dispatcher.release()
+    dispatcher.unnest()
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Public functions, and what a program has done before it calls them: the table of all tests of this folder.
 
-Ports that are being opened are interrupted in test_tcp_interrupted; asyncio is not, where Ctrl+C cancels.
+test_every_public_function_is_called_here() says what is missing.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import RPIO
-from RPIO import PWM, _gpio, facade
+from RPIO import PWM, _gpio, aio, facade
+from RPIO.backends.clock import ManualClock
+from RPIO.backends.sim import SimBackend
+from RPIO.board import Board
+from RPIO.boards import by_name
 from RPIO.model import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import wait_until
 
@@ -41,8 +47,6 @@ class Call:
     call: Callable[[dict[str, object]], object]
     before: tuple[Callable[[dict[str, object]], object], ...] = ()
     after: tuple[Callable[[dict[str, object]], object], ...] = ()
-    names: tuple[str, ...] = field(default=())
-    """Public names that the row calls, besides its own."""
 
 
 # -- what is there before ------------------------------------------------------------------------------------
@@ -132,6 +136,35 @@ def goes(things):
     things["client"].close()
 
 
+def numbered(things):
+    number = things["guest"].fileno()
+    things["number"] = number, os.fstat(number).st_ino
+
+
+def given_away_goes(things):
+    """The descriptor that detach() has given, which nobody knows where that was interrupted at its very end."""
+    number, inode = things["number"]
+    with contextlib.suppress(OSError):  # closed by cleanup()
+        if os.fstat(number).st_ino == inode:
+            os.close(number)
+
+
+def other_board(things):
+    """One that the program has made itself, with all that it can have open."""
+    things["board"] = board = Board()
+    board.use(SimBackend(by_name("3B+"), ManualClock()))
+    board.setup(18, OUT, PUD_OFF, 1)
+    board.make_input(17, PUD_UP)
+    board.add_interrupt(17, nothing, "both", None, True, None, 0)
+    board.add_tcp(0, nothing, True, "127.0.0.1")
+    board.wait(threaded=True)
+
+
+def other_board_closes(things):
+    if "board" in things:  # an interrupted Board() has opened nothing
+        things["board"].close()
+
+
 def wave(things):
     things["wave"] = RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None)
 
@@ -139,6 +172,60 @@ def wave(things):
 def _with_wave(things):
     with RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None):
         nothing()
+
+
+def asyncio_loop(things):
+    """One of asyncio's own. It is not interrupted itself, which would not bear it: what it runs of ours is."""
+    things["loop"] = asyncio.new_event_loop()
+
+
+def _advance(things, waiting):
+    """Run a coroutine of ours to where it waits, as asyncio's loop does. Whether it waits."""
+    asyncio._set_running_loop(things["loop"])
+    try:
+        waiting.send(None)
+    except (StopIteration, StopAsyncIteration):
+        return False
+    finally:
+        asyncio._set_running_loop(None)
+    return True
+
+
+def iteration(things):
+    things["edges"] = aio.edges(17, RISING)
+    things["waiting"] = things["edges"].__anext__()
+    _advance(things, things["waiting"])
+
+
+def cancelled(things):
+    """Whoever waits gets a CancelledError, once."""
+    waiting = things.pop("waiting", None)
+    if waiting is not None:
+        with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration, RuntimeError):
+            waiting.throw(asyncio.CancelledError)
+
+
+def asyncio_ends(things):
+    """What asyncio.run() does at its end."""
+    loop = things["loop"]
+    cancelled(things)
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+        loop.run_until_complete(asyncio.wait([task]))
+    loop.close()
+
+
+def _wait_for_edge(things):
+    things["waiting"] = aio.wait_for_edge(17, FALLING, timeout=1)
+    _advance(things, things["waiting"])
+
+
+def _on_edge(things):
+    asyncio._set_running_loop(things["loop"])
+    try:
+        aio.on_edge(17, nothing, FALLING)
+    finally:
+        asyncio._set_running_loop(None)
 
 
 CALLS = {
@@ -157,6 +244,7 @@ CALLS = {
     "channel_to_gpio": Call(lambda t: RPIO.channel_to_gpio(18)),
     "setmode": Call(lambda t: RPIO.setmode(RPIO.BOARD), (relay,)),
     "getmode": Call(lambda t: RPIO.getmode()),
+    "describe": Call(lambda t: (RPIO.describe(), RPIO.sysinfo(), RPIO.version())),
     "setwarnings": Call(lambda t: RPIO.setwarnings(True)),
     "cleanup": Call(lambda t: RPIO.cleanup(), (relay, button, detection, pwm, started)),
     "cleanup(line)": Call(lambda t: RPIO.cleanup(18), (relay, button, detection)),
@@ -203,11 +291,21 @@ CALLS = {
         lambda t: RPIO.stop_waiting_for_interrupts(), (interrupt, loop_in_thread)
     ),
     "cleanup_interrupts": Call(lambda t: RPIO.cleanup_interrupts(), (relay, interrupt, tcp, client), (goes,)),
+    "add_tcp_callback": Call(tcp),
+    "add_tcp_callback(threaded)": Call(
+        lambda t: RPIO.add_tcp_callback(PORT, nothing, threaded_callback=True, host="127.0.0.1")
+    ),
     "tcp_clients": Call(lambda t: RPIO.tcp_clients(), (tcp, client), (goes,)),
     "close_tcp_client": Call(lambda t: RPIO.close_tcp_client(t["guest"].fileno()), (tcp, client), (goes,)),
     "TcpClient.send": Call(lambda t: t["guest"].send("x"), (tcp, client), (goes,)),
+    "TcpClient.sendall": Call(
+        lambda t: (t["guest"].callback, t["guest"].sendall("x"), t["guest"].flush()), (tcp, client), (goes,)
+    ),
+    "TcpClient.detach": Call(lambda t: t["guest"].detach(), (tcp, client, numbered), (given_away_goes, goes)),
     "TcpClient.close": Call(lambda t: t["guest"].close(), (tcp, client), (goes,)),
     "PWM": Call(pwm, (relay,)),
+    "PWM dies": Call(lambda t: t.pop("pwm"), (relay, pwm, started)),
+    "PWM is made, starts and dies": Call(lambda t: RPIO.PWM(18, 100).start(50), (relay,)),
     "PWM.start": Call(started, (relay, pwm)),
     "PWM.ChangeDutyCycle": Call(lambda t: t["pwm"].ChangeDutyCycle(20), (relay, pwm, started)),
     "PWM.ChangeFrequency": Call(lambda t: t["pwm"].ChangeFrequency(200), (relay, pwm, started)),
@@ -217,12 +315,31 @@ CALLS = {
     "Servo.set_servo": Call(servo_set, (servo,)),
     "Servo.set_servo(again)": Call(lambda t: t["servo"].set_servo(18, 1200), (servo, servo_set)),
     "Servo.stop_servo": Call(lambda t: t["servo"].stop_servo(18), (servo, servo_set)),
+    "Servo.means": Call(lambda t: (t["servo"].means, t["servo"].means_of(18)), (servo, servo_set)),
+    "PWM.get_channel_subcycle_time_us": Call(
+        lambda t: (PWM.get_channel_subcycle_time_us(0), PWM.get_pulse_incr_us()), (channel,)
+    ),
+    "PWM.is_channel_initialized": Call(lambda t: (PWM.is_setup(), PWM.is_channel_initialized(0)), (channel,)),
+    "PWM.print_channel": Call(lambda t: PWM.print_channel(0), (channel, pulse)),
+    "PWM.set_loglevel": Call(lambda t: PWM.set_loglevel(PWM.LOG_LEVEL_ERRORS)),
     "PWM.setup": Call(lambda t: PWM.setup()),
     "PWM.init_channel": Call(lambda t: PWM.init_channel(0), (lambda t: PWM.setup(),)),
     "PWM.add_channel_pulse": Call(pulse, (channel,)),
     "PWM.clear_channel": Call(lambda t: PWM.clear_channel(0), (channel, pulse)),
     "PWM.clear_channel_gpio": Call(lambda t: PWM.clear_channel_gpio(0, 18), (channel, pulse)),
     "PWM.cleanup": Call(lambda t: PWM.cleanup(), (channel, pulse)),
+    "aio.edges": Call(iteration, (button, asyncio_loop), (asyncio_ends,)),
+    "aio.edges(loop)": Call(iteration, (button, loop_in_thread, asyncio_loop), (asyncio_ends,)),
+    "aio.edges(end)": Call(cancelled, (button, asyncio_loop, iteration), (asyncio_ends,)),
+    "aio.wait_for_edge": Call(_wait_for_edge, (button, asyncio_loop), (asyncio_ends,)),
+    "aio.on_edge": Call(_on_edge, (button, asyncio_loop), (asyncio_ends,)),
+    "Board": Call(other_board, (), (other_board_closes,)),
+    "Board.close": Call(other_board_closes, (other_board,), (other_board_closes,)),
+    "Board.shut_down": Call(lambda t: t["board"].shut_down(), (other_board,), (other_board_closes,)),
+    "Board.be_strict": Call(lambda t: t["board"].be_strict(), (other_board,), (other_board_closes,)),
+    "Board.end_pulses": Call(lambda t: facade.board.end_pulses(), (relay, wave)),
+    "Board.direction": Call(lambda t: facade.board.direction(18), (relay,)),
+    "Board.expected_hardware": Call(lambda t: facade.board.expected_hardware),
     "wave": Call(wave, (relay,)),
     "Wave.stop": Call(lambda t: t["wave"].stop(), (relay, wave)),
     "Wave.wait": Call(lambda t: t["wave"].wait(0), (relay, wave)),

@@ -31,8 +31,8 @@ FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werr
 NUMBER = signal.SIGUSR2
 
 
-class Interrupted(BaseException):
-    """What the handler raises: no part of any library knows it."""
+class Interrupted(KeyboardInterrupt):
+    """What the handler raises: to libraries, asyncio for one, it is Ctrl+C."""
 
 
 def _library() -> ModuleType:
@@ -66,8 +66,10 @@ def every_point(
     step: int = 1,
     first: int = 1,
 ) -> int:
-    """Prepare, call, and have *handler* run as that of a signal; check(what the call has raised). Again and again, at a
-    later point each time (every *step*-th), until the call is over before it. Return at how many points that was.
+    """Prepare, call, and have *handler*, which raises, run as that of a signal; check(what the call has raised).
+
+    Again and again, at a later point each time (every *step*-th), until the call is over before it. Return at how many
+    points that was.
     """
 
     def hear(number: int, frame: object) -> None:
@@ -84,6 +86,9 @@ def every_point(
             except BaseException as e:
                 error = e.with_traceback(None)
             heard = tripwire.heard()
+            assert error is not None or not heard, (
+                f"what the handler raised at bytecode {heard} was swallowed"
+            )
             check(error)
             if not heard:
                 return points

@@ -25,17 +25,20 @@ def interrupt():
     raise Interrupted
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+# A socket that is interrupted between its making and the first name for it is closed at once, with such a warning.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
 def test_the_program_catches_it_and_cleans_up(world):
     assert every_point(world.prepare, world.call, interrupt, world.check, STEP) > 0
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_handler_cleans_up_and_returns(world):
     assert every_bytecode(world.prepare, world.call, RPIO.cleanup, world.check_any, STEP) > 0
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_handler_cleans_up_and_exits(world):
     def end():
         RPIO.cleanup()

@@ -58,7 +58,7 @@ static PyObject *run(PyObject *call, long moment)
         PyEval_SetTrace(NULL, NULL);
         return result;
     }
-    if (result && PyErr_CheckSignals() < 0) /* it came with the last bytecode */
+    if (result && (PyErr_CheckSignals() < 0 || Py_MakePendingCalls() < 0)) /* it came with the last bytecode */
         Py_CLEAR(result);
     PyEval_SetTrace(NULL, NULL);
     return result;

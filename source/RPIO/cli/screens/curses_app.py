@@ -265,7 +265,7 @@ class App:
             self._loop(stdscr, signals, dispatcher.fileno() if is_nested else None)
         finally:
             if is_nested:
-                dispatcher.release()
+                dispatcher.unnest()
             logger.removeHandler(messages)
 
     def _loop(self, stdscr: window, signals: int, edges: int | None) -> None:

@@ -136,7 +136,7 @@ class App(textual.app.App[None]):
         if self._edges is not None and self._event_loop is not None:
             self._event_loop.remove_reader(self._edges)
             self._edges = None
-            facade.board.dispatcher.release()
+            facade.board.dispatcher.unnest()
         self._event_loop = None
 
     # -- what comes by itself --
