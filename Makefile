@@ -10,7 +10,7 @@ ARM := source/tests/arm/roots.py
 SIDE_BY_SIDE := source/tests/side_by_side.py
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
-CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork ring poll pwm_place wave_plan pwm_plan pwm_soft mailbox dma_chain pwm_dma guard sysfs module module_hot module_regs module_cdev module_events module_timer module_pwm module_dma module_whole
+CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork ring poll pwm_place wave_plan pwm_plan pwm_soft mailbox dma_chain pwm_dma guard sysfs module module_hot module_regs module_cdev module_events module_timer module_pwm module_dma module_whole module_apart
 C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
 .PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers check lint bench docs deb clean

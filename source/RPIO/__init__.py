@@ -45,6 +45,7 @@ Importing opens nothing: the board is found when the first line is touched.
 """
 
 from ._gpio import EdgeEvent, input, output
+from ._gpio import apart as _apart
 from .model import (
     ALT0,
     ALT1,
@@ -257,14 +258,22 @@ def _load(name: str) -> object:
     """Load the rest with the first name that is asked for: an import alone costs what RPi.GPIO's does."""
     if name not in __all__ and name not in _MORE:
         raise AttributeError(f"module 'RPIO' has no attribute {name!r}")
-    from .facade import complete, lazy
+    _apart(_load_rest, name)
+    if name in globals():
+        return globals()[name]
+    from .facade import lazy
+
+    return lazy(name)
+
+
+def _load_rest(name: str) -> None:
+    from .facade import complete
 
     if name != "facade":  # which is there now: rpio's short runs need no more than that
         complete(globals())
         from . import originals
 
         globals().update(originals.names())
-    return globals()[name] if name in globals() else lazy(name)
 
 
 if not TYPE_CHECKING:  # which would take any name for one of ours

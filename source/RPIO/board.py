@@ -374,6 +374,8 @@ class Board:
     def _make_pulse_makers(self) -> tuple[PulseChannels, Player]:
         with self._lock:
             if self._pulse_makers is None:
+                for name in ("RPIO.channels", "RPIO.dma_lines", "RPIO.waves"):
+                    threads.load(name)
                 from .channels import PulseChannels
                 from .dma_lines import DmaLines
                 from .waves import Player
@@ -677,6 +679,7 @@ class Board:
         """The TCP ports; made on first use."""
         with self._lock:
             if self._ports is None:
+                threads.load("RPIO.tcp_ports")
                 from .tcp_ports import Ports
 
                 self._ports = Ports(lambda: self.dispatcher, self._lock)

@@ -100,6 +100,8 @@ class Worker:
         self.is_closed = False
 
     def _start(self) -> None:
+        threads.load("collections")
+        threads.load("threading")
         from collections import deque
         from threading import Condition
 

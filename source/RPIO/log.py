@@ -55,7 +55,8 @@ def _log_if_wanted(level: str, message: str, *args: object) -> None:
 
 def warning(message: str, *args: object) -> None:
     """Log what the user should know; goes to stderr where no logging is configured."""
-    __import__("logging")
+    threads.load("threading")
+    threads.load("logging")
     _log_if_wanted("warning", message, *args)
 
 

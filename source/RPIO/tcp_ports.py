@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import arguments, errors, log
+from . import arguments, errors, log, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Ports:
 
     def add(self, port: int, callback: Callable[..., object], threaded: bool, host: str) -> TcpServer:
         """Open a port. See RPIO.add_tcp_callback()."""
+        threads.load("RPIO.tcp")
         from .tcp import TcpServer
 
         arguments.check_callback(

@@ -58,6 +58,22 @@ def lock_of_program() -> LockType:
     return _thread.allocate_lock()
 
 
+def load(name: str) -> None:
+    """Import a module of ours or the standard library's, unless it is there, where no signal handler runs.
+
+    What one raises in the middle of an import can be lost, see module_apart.c. To be followed by the import itself.
+    ``threading`` is imported here, and first by who loads what needs it: it takes who imports it for the main thread.
+    """
+    if name in sys.modules:
+        return
+    from . import _gpio
+
+    if name == "threading" or patched_by():
+        __import__(name)
+    else:
+        _gpio.apart(__import__, name)
+
+
 class Started:
     """A thread that start() has begun."""
 
@@ -98,6 +114,7 @@ def start(function: Callable[[], object], name: str) -> Started:
     if patched_by():
         start_new_thread(started.run, ())
         return started
+    load("threading")
     from threading import Thread
 
     thread = Thread(target=started.run, name=name, daemon=True)

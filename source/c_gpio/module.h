@@ -35,6 +35,7 @@ struct state {
     PyTypeObject *pipe;
     PyTypeObject *held;
     PyTypeObject *finalizer;
+    PyTypeObject *errand;
     struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
@@ -124,5 +125,6 @@ int rpio_add_timer(PyObject *module);
 int rpio_add_pwm(PyObject *module);
 int rpio_add_dma(PyObject *module);
 int rpio_add_whole(PyObject *module);
+int rpio_add_apart(PyObject *module);
 
 #endif

@@ -4,7 +4,6 @@
 import contextlib
 import itertools
 import os
-import select
 import threading
 import time
 
@@ -12,10 +11,7 @@ import pytest
 
 from RPIO import facade
 from RPIO.pytest_plugin import SimulatedBoard
-
-LIMIT_S = 60.0
-"""So long is waited for what comes at once on any machine: who waits longer waits in vain. No test measures with it."""
-
+from waiting import LIMIT_S
 
 EMULATED = os.environ.get("RPIO_EMULATED") == "1"
 """Under QEMU's user mode: its kernel is this machine's, whose numbers it translates as far as it knows them."""
@@ -43,16 +39,6 @@ def drain(board):
     """Dispatch what waits now."""
     while board.dispatcher.step(0):
         pass
-
-
-def wait_until(done, timeout_s=LIMIT_S):
-    """Wait for another thread; returns whether done() came true in time. It is not asked again after that."""
-    end = time.monotonic() + timeout_s
-    while not done():
-        if time.monotonic() > end:
-            return False
-        select.select([], [], [], 0.005)
-    return True
 
 
 @contextlib.contextmanager

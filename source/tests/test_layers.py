@@ -15,7 +15,7 @@ LOW = frozenset({"model", "errors"})
 MAY_IMPORT = {
     "model": NOTHING,
     "errors": NOTHING,
-    "threads": NOTHING,
+    "threads": {"_gpio"},
     "log": {"threads"},
     "boards": LOW,
     "pinout": {"boards", "model"},
@@ -35,7 +35,17 @@ MAY_IMPORT = {
     "tcp_guests": {"log", "tcp_client", "tcp_listener"},
     "tcp": {"log", "callbacks", "dispatcher", "threads", "_gpio"}
     | {"tcp_client", "tcp_guests", "tcp_limits", "tcp_listener", "tcp_turns"},
-    "tcp_ports": {"arguments", "dispatcher", "errors", "log", "tcp", "tcp_client", "tcp_limits", "tcp_turns"},
+    "tcp_ports": {
+        "arguments",
+        "dispatcher",
+        "errors",
+        "log",
+        "tcp",
+        "tcp_client",
+        "tcp_limits",
+        "tcp_turns",
+        "threads",
+    },
     "numbering": LOW | {"arguments", "boards"},
     "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
     "pulses": LOW | {"_gpio", "log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},

@@ -7,7 +7,7 @@ protocol below ends with the names of the contract tests that hold it; each back
 
 from __future__ import annotations
 
-from .. import errors, model
+from .. import errors, model, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -312,7 +312,13 @@ def check_wave(
 # -- the registry ---------------------------------------------------------------------------------------
 
 
+def _load(*modules: str) -> None:
+    for name in modules:
+        threads.load(f"{__name__}.{name}")
+
+
 def _open_sim(hardware: Hardware | None, argument: str) -> Backend:
+    _load("sim")
     from .sim import SimBackend
 
     if hardware is None:
@@ -323,12 +329,14 @@ def _open_sim(hardware: Hardware | None, argument: str) -> Backend:
 
 
 def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
+    _load("cdev")
     from .cdev import CdevBackend, find_chip
 
     return CdevBackend(find_chip(argument, hardware.chip_label if hardware else None))
 
 
 def _open_sysfs(hardware: Hardware | None, argument: str) -> Backend:
+    _load("sysfs")
     from .sysfs import SysfsBackend
     from .sysfs_files import find_chip
 
@@ -347,6 +355,7 @@ def _open_edges(hardware: Hardware) -> Backend:
 
 
 def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
+    _load("joined", "regs")
     from .joined import JoinedBackend
     from .regs import RegsBackend, map_block
 
@@ -379,6 +388,7 @@ def choose(hardware: Hardware | None) -> str:
     Elsewhere what the kernel offers, and the simulation where that is nothing. The kernel offers the character
     device, or sysfs where that is missing or too old.
     """
+    _load("cdev", "regs", "sysfs_files")
     from . import cdev, regs, sysfs_files
 
     offered = "cdev" if cdev.usable() else "sysfs" if sysfs_files.usable() else None

@@ -14,7 +14,8 @@ PARTS = (
     *("pwm_place", "wave_plan", "pwm_plan", "pwm_soft", "mailbox", "dma_chain", "pwm_dma", "guard"),
 )
 MODULE = [
-    f"module{part}" for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole")
+    f"module{part}"
+    for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole", "_apart")
 ]
 CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"

@@ -28,9 +28,9 @@ from types import ModuleType
 
 import cffi
 
+from .compiling import CACHE, compiler
+
 HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parents[2]
-CACHE = PROJECT / ".cache" / "c"
 
 SOC_SOURCES = tuple(HERE / name for name in ("soc.c", "soc_dma.c", "soc_pace.c", "soc_memory.c"))
 
@@ -60,15 +60,6 @@ SANITIZER_FLAGS = (
     "-fno-omit-frame-pointer",
     "-fno-sanitize-recover=undefined",
 )
-
-
-def compiler() -> list[str]:
-    """Return the C compiler's command: $CC, else the one that built Python, else cc."""
-    for command in (os.environ.get("CC"), sysconfig.get_config_var("CC")):
-        words = shlex.split(command or "")
-        if words and shutil.which(words[0]):
-            return words
-    return ["cc"]
 
 
 def sanitizer_environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
 from RPIO.model import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from support import wait_until
+from waiting import wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ def channel(things):
 
 def pulse(things):
     PWM.add_channel_pulse(0, 18, 0, 100)
+
+
+def _print_channel(things):
+    with contextlib.redirect_stdout(io.StringIO()):
+        PWM.print_channel(0)
 
 
 def tcp(things):
@@ -320,7 +326,7 @@ CALLS = {
         lambda t: (PWM.get_channel_subcycle_time_us(0), PWM.get_pulse_incr_us()), (channel,)
     ),
     "PWM.is_channel_initialized": Call(lambda t: (PWM.is_setup(), PWM.is_channel_initialized(0)), (channel,)),
-    "PWM.print_channel": Call(lambda t: PWM.print_channel(0), (channel, pulse)),
+    "PWM.print_channel": Call(_print_channel, (channel, pulse)),
     "PWM.set_loglevel": Call(lambda t: PWM.set_loglevel(PWM.LOG_LEVEL_ERRORS)),
     "PWM.setup": Call(lambda t: PWM.setup()),
     "PWM.init_channel": Call(lambda t: PWM.init_channel(0), (lambda t: PWM.setup(),)),

@@ -18,7 +18,7 @@ import tempfile
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 
-from c.soc_build import CACHE, compiler
+from c.compiling import CACHE, compiler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

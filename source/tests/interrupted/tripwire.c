@@ -101,10 +101,18 @@ static PyObject *heard(PyObject *module, PyObject *unused)
     return PyLong_FromLong(wire.heard);
 }
 
+static PyObject *counted(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyLong_FromLong(wire.count);
+}
+
 static PyMethodDef methods[] = {
     {"signal_at", signal_at, METH_VARARGS, PyDoc_STR("Call, with a signal pending from that bytecode on.")},
     {"call_at", call_at, METH_VARARGS, PyDoc_STR("Call, and call a function before that bytecode.")},
     {"heard", heard, METH_NOARGS, PyDoc_STR("The bytecode before which the handler ran; 0: it did not.")},
+    {"counted", counted, METH_NOARGS, PyDoc_STR("How many bytecodes there were, until the handler ran or to the end.")},
     {NULL, NULL, 0, NULL},
 };
 

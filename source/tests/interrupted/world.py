@@ -14,7 +14,7 @@ from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.boards import by_name
 from RPIO.errors import GPIOError
-from support import wait_until as _wait_until
+from waiting import wait_until as _wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

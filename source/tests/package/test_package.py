@@ -100,6 +100,17 @@ def test_it_installs_from_the_sdist_and_works(sdist, python, tmp_path):
     assert {line.split("==")[0] for line in listed} <= {"pip", "setuptools", "wheel", "RPIO"}
 
 
+@pytest.mark.parametrize("python", pythons().values(), ids=pythons().keys())
+def test_interrupted_anywhere_nothing_is_lost_on_this_interpreter(sdist, python, tmp_path):
+    venv = tmp_path / "venv"
+    run(python, "-m", "venv", venv)
+    run(venv / "bin" / "python", "-m", "pip", "-q", "install", sdist)
+    said = run(
+        venv / "bin" / "python", "-m", "interrupted", "--step", "25", "--signals", "10", cwd="source/tests"
+    )
+    assert said.endswith(" 0 failed\n"), said
+
+
 @pytest.fixture(scope="session")
 def wheel(sdist, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")

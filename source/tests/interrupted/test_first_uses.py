@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Interrupted at its first use, when modules are imported and the board is opened, a program cleans up as ever."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from interrupted.first_uses import USES
+from interrupted.moments import tripwire
+from interrupted.test_interrupted import STEP
+
+POINTS = 200
+"""Spread over each use. Each is a process, so `make test` tries fewer of them than of the calls."""
+SPREAD = STEP * 5 if STEP > 1 else 1
+
+
+@pytest.mark.parametrize("kind", ["raise", "exit"])
+@pytest.mark.parametrize("name", USES)
+def test_a_first_use_that_is_interrupted_can_be_cleaned_up(name, kind):
+    script = Path(__file__).with_name("first_uses.py")
+    done = subprocess.run(
+        [sys.executable, str(script), tripwire.__file__, kind, name, str(POINTS), str(SPREAD)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "RPIO_BACKEND": "sim"},
+        check=True,
+    )
+    *wrong, tried = done.stdout.splitlines()
+    assert not wrong
+    assert "Exception ignored" not in done.stderr or USES[name].startswith("import")
+    assert int(tried) > POINTS // SPREAD // 2

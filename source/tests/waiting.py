@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Waiting for another thread without a sleep that is too short somewhere. Needs nothing but Python."""
+
+import select
+import time
+
+LIMIT_S = 60.0
+"""So long is waited for what comes at once on any machine: who waits longer waits in vain. No test measures with it."""
+
+
+def wait_until(done, timeout_s=LIMIT_S):
+    """Wait for another thread; returns whether done() came true in time. It is not asked again after that."""
+    end = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > end:
+            return False
+        select.select([], [], [], 0.005)
+    return True
