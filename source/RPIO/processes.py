@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     class Board(Protocol):
         """What is called."""
 
-        def after_fork(self) -> None: ...
-        def shut_down(self) -> None: ...
+        def after_fork(self) -> None:
+            """Drop in the child what the parent goes on using."""
+
+        def shut_down(self) -> None:
+            """End what runs, because the program ends."""
 
 
 class Hooks:

@@ -307,12 +307,12 @@ class _Clock(ManualClock):
             self.before_moving()
         super().advance(ns)
 
-    def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
+    def call_at(self, when_ns: int, action: Callable[[], object]) -> int:
         def act() -> None:
             action()
             self._settle()
 
-        super().call_at(when_ns, act)
+        return super().call_at(when_ns, act)
 
 
 class _SteppedDispatcher(Dispatcher):

@@ -58,6 +58,10 @@ def lock_of_program() -> LockType:
     return _thread.allocate_lock()
 
 
+OF_THREADING = ("functools", "_weakrefset")
+"""What it imports itself, and what these do, which can be loaded apart."""
+
+
 def load(name: str) -> None:
     """Import a module of ours or the standard library's, unless it is there, where no signal handler runs.
 
@@ -68,7 +72,11 @@ def load(name: str) -> None:
         return
     from . import _gpio
 
-    if name == "threading" or patched_by():
+    if patched_by():
+        __import__(name)
+    elif name == "threading":
+        for needed in OF_THREADING:
+            load(needed)
         __import__(name)
     else:
         _gpio.apart(__import__, name)

@@ -37,6 +37,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->held);
     Py_VISIT(state->finalizer);
     Py_VISIT(state->errand);
+    Py_VISIT(state->line);
     Py_VISIT(state->output_miss);
     Py_VISIT(state->input_miss);
     Py_VISIT(state->bit[0]);
@@ -60,6 +61,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->held);
     Py_CLEAR(state->finalizer);
     Py_CLEAR(state->errand);
+    Py_CLEAR(state->line);
     Py_CLEAR(state->output_miss);
     Py_CLEAR(state->input_miss);
     Py_CLEAR(state->bit[0]);

@@ -36,6 +36,7 @@ struct state {
     PyTypeObject *held;
     PyTypeObject *finalizer;
     PyTypeObject *errand;
+    PyTypeObject *line;
     struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
@@ -47,6 +48,12 @@ typedef struct {
     PyObject_HEAD
     struct rpio_regs regs;
 } Registers;
+
+/* A line that the kernel has given us. */
+typedef struct {
+    PyObject_HEAD
+    int fd; /* -1: closed */
+} Line;
 
 static inline PyObject *raise_errno(int error, const char *path)
 {
@@ -124,6 +131,7 @@ int rpio_add_events(PyObject *module);
 int rpio_add_timer(PyObject *module);
 int rpio_add_pwm(PyObject *module);
 int rpio_add_dma(PyObject *module);
+PyObject *rpio_line_new(struct state *state, int fd);
 int rpio_add_whole(PyObject *module);
 int rpio_add_apart(PyObject *module);
 

@@ -92,9 +92,10 @@ static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_
     struct rpio_line_config config = config_of(n + 3);
     int fd = rpio_cdev_request(n[0], (uint32_t)n[1], &config, consumer, (uint32_t)n[2]);
     int error = fd < 0 ? fd : rpio_numbers_add(state->numbers, fd);
-    if (fd >= 0 && error < 0)
+    PyObject *line = error < 0 ? NULL : rpio_line_new(state, fd);
+    if (fd >= 0 && !line)
         (void)close(fd);
-    return result_or_errno(error < 0 ? error : fd);
+    return error < 0 ? raise_errno(error, NULL) : line;
 }
 
 static PyObject *lines_after_fork(PyObject *module, PyObject *unused)
@@ -143,7 +144,7 @@ static PyMethodDef methods[] = {
      PyDoc_STR("line_info_v1(chip_fd, line, /)\n--\n\nThe same on a kernel before 5.10; the pull is unknown.")},
     {"line_request", (PyCFunction)(void (*)(void))line_request, METH_FASTCALL,
      PyDoc_STR("line_request(chip_fd, line, event_buffer_size, direction, value, pull, edges, debounce_us, consumer, "
-               "/)\n--\n\nDescriptor of the requested line.")},
+               "/)\n--\n\nThe requested Line.")},
     {"line_configure", (PyCFunction)(void (*)(void))line_configure, METH_FASTCALL,
      PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request. "
                "Without edges a watch of it is over: events_read() and Poller drop what is left.")},

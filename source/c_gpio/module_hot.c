@@ -7,7 +7,7 @@
  * table and one store or load, or one ioctl. Everything else is a miss: a channel without a grant, another backend,
  * other types than int, bool, list and tuple, an ioctl that fails. A miss goes to Board, which has the rules: it does
  * what was asked, or raises the precise error. A list with a miss in it goes there whole, before anything has been
- * written. A descriptor is closed by line_close(), which revokes its grants under the same lock.
+ * written. A requested line is closed by Line.close(), which revokes its grants under the same lock.
  */
 #include "module.h"
 
@@ -193,18 +193,78 @@ static PyObject *grant_line(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *line_close(PyObject *module, PyObject *line_fd)
+/* ---- Line: a request that is closed with its object ---------------------------------------------------- */
+
+static int close_line(struct state *state, Line *self)
 {
-    struct state *state = PyModule_GetState(module);
-    int fd;
-    if (as_int(line_fd, &fd) < 0)
-        return NULL;
+    int fd = self->fd;
+    self->fd = -1;
+    if (fd < 0)
+        return 0;
     for (int i = 0; i < GRANT_MAX; i++)
         if (state->grants[i].registers == Py_None && state->grants[i].fd == fd)
             Py_CLEAR(state->grants[i].registers);
     rpio_numbers_remove(state->numbers, fd);
-    return close(fd) < 0 ? raise_errno(-errno, NULL) : Py_NewRef(Py_None);
+    return close(fd) < 0 ? -errno : 0;
 }
+
+PyObject *rpio_line_new(struct state *state, int fd)
+{
+    Line *self = (Line *)state->line->tp_alloc(state->line, 0);
+    if (self)
+        self->fd = fd;
+    return (PyObject *)self;
+}
+
+static PyObject *line_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    int fd;
+    if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
+        return PyErr_Format(PyExc_TypeError, "Line() takes no keywords");
+    return PyArg_ParseTuple(args, "i:Line", &fd) ? rpio_line_new(PyType_GetModuleState(type), fd) : NULL;
+}
+
+static PyObject *line_close(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return none_or_errno(close_line(PyType_GetModuleState(Py_TYPE(object)), (Line *)object));
+}
+
+static void line_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    struct state *state = PyType_GetModuleState(type);
+    if (state)
+        (void)close_line(state, (Line *)object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyMemberDef line_members[] = {
+    {"fd", T_INT, offsetof(Line, fd), READONLY, PyDoc_STR("The descriptor; -1 when closed.")},
+    {0},
+};
+
+static PyMethodDef line_methods[] = {
+    {"close", line_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose it, and take its grants back.")},
+    {0},
+};
+
+static PyType_Slot line_slots[] = {
+    {Py_tp_doc, PyDoc_STR("Line(fd, /)\n--\n\nA requested line; closed with its object.")},
+    {Py_tp_new, line_new},
+    {Py_tp_dealloc, line_dealloc},
+    {Py_tp_members, line_members},
+    {Py_tp_methods, line_methods},
+    {0},
+};
+
+static PyType_Spec line_spec = {
+    .name = "RPIO._gpio.Line",
+    .basicsize = sizeof(Line),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = line_slots,
+};
 
 static PyObject *revoke_channel(PyObject *module, PyObject *channel)
 {
@@ -252,8 +312,6 @@ static PyMethodDef methods[] = {
      PyDoc_STR("grant(channel, registers, line, may_write, /)\n--\n\nLet output() and input() serve a channel.")},
     {"grant_line", grant_line, METH_VARARGS,
      PyDoc_STR("grant_line(channel, line_fd, may_write, /)\n--\n\nThe same for a line of the character device.")},
-    {"line_close", line_close, METH_O,
-     PyDoc_STR("line_close(line_fd, /)\n--\n\nClose a requested line, and take its grants back.")},
     {"revoke", revoke_channel, METH_O, PyDoc_STR("revoke(channel, /)\n--\n\nTake a grant back.")},
     {"revoke_all", revoke_all, METH_NOARGS, PyDoc_STR("revoke_all()\n--\n\nTake all grants back.")},
     {"on_miss", on_miss, METH_VARARGS,
@@ -267,5 +325,6 @@ int rpio_add_hot(PyObject *module)
     for (int i = 0; i < 2; i++)
         if (!(state->bit[i] = PyLong_FromLong(i)))
             return -1;
-    return PyModule_AddFunctions(module, methods);
+    state->line = add_type(module, &line_spec);
+    return state->line ? PyModule_AddFunctions(module, methods) : -1;
 }

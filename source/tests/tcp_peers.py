@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import RPIO
-from support import LIMIT_S, wait_until
+from waiting import LIMIT_S, wait_until
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux: sudo apt install tmux")
 

@@ -10,7 +10,8 @@ import pytest
 import RPIO
 from RPIO import aio, errors
 from RPIO.model import BOTH, FALLING, IN, OUT, PUD_UP, RISING
-from support import new_threads, raises, wait_until
+from support import new_threads, raises
+from waiting import wait_until
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "doc" / "performance.rst").read_text(encoding="utf-8")

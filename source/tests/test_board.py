@@ -13,7 +13,8 @@ from RPIO.backends.sim import SimBackend
 from RPIO.board import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING, Board
 from RPIO.boards import by_name, generic
 from RPIO.model import BCM, BOARD, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
-from support import drain, raises, simulated, wait_until
+from support import drain, raises, simulated
+from waiting import wait_until
 
 
 def board_of(hardware):

@@ -23,7 +23,7 @@ from RPIO.backends.sim import SimBackend
 from RPIO.boards import by_name
 from RPIO.cli import pins
 from RPIO.recording import Recording
-from support import LIMIT_S, wait_until
+from waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 

@@ -21,7 +21,8 @@ import RPIO
 from RPIO import PWM, boards, dma, errors, facade
 from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
-from support import LIMIT_S, highs, joined, raises, simulated
+from support import highs, joined, raises, simulated
+from waiting import LIMIT_S
 
 US, MS = 1_000, 1_000_000
 TURN = 20 * MS

@@ -12,7 +12,8 @@ import pytest
 
 from RPIO import cli
 from RPIO.boards import by_name
-from support import LIMIT_S, is_asleep, wait_until
+from support import is_asleep
+from waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 

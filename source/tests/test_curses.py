@@ -10,8 +10,8 @@ import pytest
 from RPIO import cli, facade, model
 from RPIO.cli.screens import curses_app, lines
 from RPIO.cli.screens import curses_screen as screen
-from support import wait_until
 from terminal import Terminal, needs_tmux
+from waiting import wait_until
 
 SIZES = [
     (80, 24),

@@ -12,7 +12,8 @@ import pytest
 from RPIO import errors
 from RPIO.interrupts import Wait
 from RPIO.model import BOARD, BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from support import LIMIT_S, drain, raises, wait_until
+from support import drain, raises
+from waiting import LIMIT_S, wait_until
 
 MS = 1_000_000
 

@@ -15,7 +15,8 @@ import pytest
 from RPIO import _gpio, errors
 from RPIO.callbacks import Worker
 from RPIO.dispatcher import Dispatcher
-from support import LIMIT_S, new_threads, wait_until
+from support import new_threads
+from waiting import LIMIT_S, wait_until
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from support import LIMIT_S, wait_until
 from test_dma_channels import PI3, Machine
+from waiting import LIMIT_S, wait_until
 
 HERE = Path(__file__).resolve().parent
 BASE, MEM_BYTES = 0x3F000000, 0x3F300000

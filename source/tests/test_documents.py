@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from RPIO import boards, cli
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "doc" / "testing.rst").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import devices
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "rpigpio"
 

@@ -9,7 +9,7 @@ import pytest
 
 import RPIO
 from RPIO import errors
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 
 def test_the_input_and_output_program_of_the_documentation(rpio):

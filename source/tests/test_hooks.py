@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 PROGRAM = """
 import asyncio, socket, sys, threading

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import RPIO
-from c import soc_build
+from c import compiling, soc_build
 from RPIO import _gpio, errors
 from RPIO.backends.regs import RegsBackend
 from RPIO.boards import by_name
@@ -181,11 +181,13 @@ CLOSING = """
 import os
 from RPIO import _gpio
 _gpio.on_miss(lambda channel, value: print("miss", channel, flush=True), print)
-line = os.open("/dev/null", os.O_RDWR)
+request = _gpio.Line(os.open("/dev/null", os.O_RDWR))
+line = request.fd
 _gpio.grant_line(17, line, True)
 _gpio.grant_line(18, line, True)
 _gpio.output(17, 1)
-_gpio.line_close(line)
+request.close()
+request.close()
 stranger = os.open("/dev/null", os.O_RDWR)
 print(stranger == line, flush=True)
 _gpio.output(17, 1)
@@ -201,7 +203,7 @@ def test_a_line_that_is_closed_takes_its_grants_along(tmp_path):
     source, library = tmp_path / "ioctls.c", tmp_path / "ioctls.so"
     source.write_text(IOCTLS)
     command = [
-        *soc_build.compiler(),
+        *compiling.compiler(),
         *soc_build.WIDE,
         "-shared",
         "-fPIC",

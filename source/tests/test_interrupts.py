@@ -15,7 +15,8 @@ from RPIO.board import Board
 from RPIO.boards import by_name
 from RPIO.callbacks import WORKER_QUEUE_SIZE
 from RPIO.model import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from support import drain, pump, wait_until
+from support import drain, pump
+from waiting import wait_until
 
 
 def add(board, line, callback, edge="both", pull=PUD_OFF, threaded=False, holdoff_ms=None, filter_us=0):

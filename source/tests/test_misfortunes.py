@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from support import LIMIT_S, native
+from support import native
+from waiting import LIMIT_S
 
 TESTS = Path(__file__).parent
 

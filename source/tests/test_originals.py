@@ -13,7 +13,8 @@ import pytest
 
 import RPIO
 from RPIO import PWM
-from support import drain, wait_until
+from support import drain
+from waiting import wait_until
 
 
 def test_the_functions_names_are_where_the_originals_rpio_looks(rpio_board):

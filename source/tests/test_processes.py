@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support import LIMIT_S, wait_until
+from waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 

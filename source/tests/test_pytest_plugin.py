@@ -11,7 +11,7 @@ import pytest
 import RPIO
 from RPIO import errors
 from RPIO.model import BCM, BOTH, FALLING, IN, OUT, PUD_UP, RISING
-from support import wait_until
+from waiting import wait_until
 
 pytest_plugins = ["pytester"]
 

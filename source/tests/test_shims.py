@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 NAMES = """
 BCM BOARD BOTH FALLING HARD_PWM HIGH I2C IN LOW OUT PUD_DOWN PUD_OFF PUD_UP PWM RISING RPI_INFO RPI_REVISION SERIAL

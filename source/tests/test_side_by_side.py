@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import LIMIT_S, wait_until
+from waiting import LIMIT_S, wait_until
 
 HERE = Path(__file__).parent
 PROGRAM = HERE / "side_by_side.py"

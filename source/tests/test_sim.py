@@ -14,7 +14,7 @@ from RPIO.backends.clock import ManualClock, RealClock
 from RPIO.backends.sim import SimBackend
 from RPIO.boards import MODELS, by_name
 from RPIO.model import BOTH, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
-from support import LIMIT_S, wait_until
+from waiting import LIMIT_S, wait_until
 
 
 def test_pulls_decide_where_nobody_drives(sim):
@@ -324,3 +324,22 @@ def test_pwm_runs_in_real_time_too():
     sim.end_pwm(17)
     assert sim.read(18) == 0
     sim.close()
+
+
+def test_pulses_that_are_changed_leave_nothing_due_but_the_next_change(sim):
+    sim.set_output(17, 0)
+    for number in range(100):
+        sim.pwm(17, 100_000_000_000 + number, 50_000_000_000)
+        sim.end_pwm(17)
+    sim.pwm(17, 100_000_000_000, 50_000_000_000)
+    assert len(sim.clock) == 1
+
+
+def test_a_clock_forgets_what_it_was_to_call():
+    clock, seen = ManualClock(), []
+    number = clock.call_at(10, lambda: seen.append(1))
+    clock.call_at(20, lambda: seen.append(2))
+    clock.forget(number)
+    clock.forget(number)
+    clock.advance(30)
+    assert seen == [2]

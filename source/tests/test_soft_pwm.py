@@ -10,7 +10,7 @@ import pytest
 
 from contract import rigs
 from RPIO import _gpio, channel_means
-from support import wait_until
+from waiting import wait_until
 
 GPSET0, GPCLR0 = 0x1C, 0x28
 US, MS = 1_000, 1_000_000

@@ -12,8 +12,9 @@ import threading
 import pytest
 
 from RPIO import tcp
-from support import LIMIT_S, new_threads, pump, raises, wait_until
+from support import new_threads, pump, raises
 from tcp_peers import echo, receive, round_trip_s
+from waiting import LIMIT_S, wait_until
 
 # -- messages -----------------------------------------------------------------------------------------------
 

@@ -11,8 +11,9 @@ import pytest
 
 from interrupted.moments import every_point
 from RPIO.board import Board
-from support import LIMIT_S, pump
+from support import pump
 from tcp_peers import echo
+from waiting import LIMIT_S
 
 pytestmark = pytest.mark.filterwarnings(
     # A socket that Ctrl+C finds between its making and the first name for it is closed at once, with this warning.

@@ -16,8 +16,9 @@ import time
 import pytest
 
 from RPIO import log, tcp, tcp_limits
-from support import LIMIT_S, pump, wait_until
+from support import pump
 from tcp_peers import echo, receive, round_trip_s
+from waiting import LIMIT_S, wait_until
 
 # -- descriptors --------------------------------------------------------------------------------------------
 

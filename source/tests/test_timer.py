@@ -9,7 +9,7 @@ import select
 import pytest
 
 from RPIO import _gpio
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from RPIO import cli
 from RPIO._gpio import EdgeEvent
 from RPIO.cli import screens
 from RPIO.cli.screens import journal, lines, trace, tui, tui_app, tui_parts, tui_table
-from support import LIMIT_S, wait_until
 from terminal import Terminal, needs_tmux
+from waiting import LIMIT_S, wait_until
 
 PICTURE = Path(__file__).parents[2] / "doc" / "tui.svg"
 STEP = trace.COLUMN_NS

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from RPIO import boards, cli
 from RPIO.cli import completion, pins, verb
-from support import LIMIT_S, raises, wait_until
+from support import raises
+from waiting import LIMIT_S, wait_until
 
 BOARD = boards.by_name("4B")
 MODEL = "Raspberry Pi 4 Model B"

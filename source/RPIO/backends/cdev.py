@@ -119,10 +119,10 @@ def _open_chip(path: str) -> int:
 class _Held:
     """A line that this process has requested."""
 
-    __slots__ = ("bits", "debounce_us", "direction", "fd", "pull")
+    __slots__ = ("bits", "debounce_us", "direction", "fd", "line", "pull")
 
-    def __init__(self, fd: int, direction: int, pull: int) -> None:
-        self.fd = fd
+    def __init__(self, line: _gpio.Line, direction: int, pull: int) -> None:
+        self.line, self.fd = line, line.fd
         self.direction = direction
         self.pull = pull
         self.bits = 0
@@ -172,12 +172,12 @@ class CdevBackend(Backend):
     ) -> _Held:
         size = model.EVENT_BUFFER_SIZE
         try:
-            fd = _gpio.line_request(
+            requested = _gpio.line_request(
                 self._chip_fd, line, size, direction, value, pull, bits, debounce_us, CONSUMER
             )
         except OSError as e:
             raise self._explain(e, line) from None
-        held = self._held[line] = _Held(fd, direction, pull)
+        held = self._held[line] = _Held(requested, direction, pull)
         held.bits, held.debounce_us = bits, debounce_us
         return held
 
@@ -218,7 +218,7 @@ class CdevBackend(Backend):
 
     @locked
     def line_fd(self, line: int) -> int | None:
-        """The descriptor of a line that is held, which _gpio.line_close() will close. Board grants it to C."""
+        """The descriptor of a line that is held, which is closed with its request. Board grants it to C."""
         held = self._held.get(line)
         return held.fd if held is not None else None
 
@@ -360,7 +360,7 @@ class CdevBackend(Backend):
         """Close the request. What was last written is remembered: the line drives it when it is an output again."""
         held = self._held.pop(line, None)
         if held is not None:
-            _gpio.line_close(held.fd)
+            held.line.close()
 
     @locked
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:

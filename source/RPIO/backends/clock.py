@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def _without(
+    due: list[tuple[int, int, Callable[[], object]]], number: int
+) -> list[tuple[int, int, Callable[[], object]]]:
+    left = [entry for entry in due if entry[1] != number]
+    heapq.heapify(left)
+    return left
+
+
 class ManualClock:
     """A clock that stands still until advance(): tests that need seconds take none."""
 
@@ -27,10 +35,16 @@ class ManualClock:
         """The time in nanoseconds."""
         return self._now_ns
 
-    def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
-        """Call action() when the clock gets there; in order of time, then of the calls of call_at()."""
+    def call_at(self, when_ns: int, action: Callable[[], object]) -> int:
+        """Call action() when the clock gets there; in order of time, then of the calls of call_at(). For forget()."""
         self._count += 1
-        heapq.heappush(self._due, (when_ns, self._count, action))
+        number = self._count
+        heapq.heappush(self._due, (when_ns, number, action))
+        return number
+
+    def forget(self, number: int) -> None:
+        """Do not call what call_at() has returned that for; nothing where it has been called."""
+        self._due = _without(self._due, number)
 
     def sleep_until(self, when_ns: int) -> None:
         """Move there."""
@@ -49,6 +63,10 @@ class ManualClock:
             self._now_ns = max(self._now_ns, when_ns)
             action()
         self._now_ns = max(self._now_ns, end_ns)
+
+    def __len__(self) -> int:
+        """How much is due."""
+        return len(self._due)
 
     @property
     def next_due_ns(self) -> int | None:
@@ -79,16 +97,28 @@ class RealClock:
         """The time in nanoseconds."""
         return time.monotonic_ns()
 
-    def call_at(self, when_ns: int, action: Callable[[], object]) -> None:
-        """Call action() at that time, in the clock's thread."""
+    def call_at(self, when_ns: int, action: Callable[[], object]) -> int:
+        """Call action() at that time, in the clock's thread. For forget()."""
         with self._lock:
             self._count += 1
-            heapq.heappush(self._due, (when_ns, self._count, action))
+            number = self._count
+            heapq.heappush(self._due, (when_ns, number, action))
             first, changed = self._changed is None, self._changed or allocate_lock()
             self._changed = changed
         if first:
-            start(lambda: self._run(changed), "RPIO simulated time")
+            try:
+                start(lambda: self._run(changed), "RPIO simulated time")
+            except BaseException:
+                self._changed = None  # the next call tries again; a thread that has begun nevertheless ends
+                self._tell(changed)
+                raise
         self._tell(changed)
+        return number
+
+    def forget(self, number: int) -> None:
+        """Do not call what call_at() has returned that for; nothing where it has been called."""
+        with self._lock:
+            self._due = _without(self._due, number)
 
     @staticmethod
     def _tell(changed: LockType) -> None:
@@ -98,7 +128,7 @@ class RealClock:
             pass  # it has been told, and has not looked yet
 
     def _run(self, changed: LockType) -> None:
-        while not self._closed:
+        while not self._closed and self._changed is changed:
             action, wait_s = None, -1.0
             with self._lock:
                 if self._due:

@@ -82,6 +82,7 @@ class SimBackend(Backend):
         self._plan = _gpio.PwmPlan()
         self._waves: dict[int, list[int]] = {}  # number -> lines
         self._plan_due_ns: int | None = None  # when the clock will ask the plan
+        self._plan_call: int | None = None  # by which of its calls
         self._is_carrying_out = False
         self._ended: set[int] = set()  # lines whose PWM a signal handler has ended in the middle of that
         self.short_circuits = 0
@@ -376,7 +377,6 @@ class SimBackend(Backend):
                 self._ended.clear()
         if due_ns is None or due_ns == self._plan_due_ns:
             return
-        self._plan_due_ns = due_ns
 
         def come_back() -> None:
             """Go on, unless the plan has changed since."""
@@ -385,7 +385,10 @@ class SimBackend(Backend):
                     self._plan_due_ns = None
                     self._carry_out_plan()
 
-        self.clock.call_at(due_ns, come_back)
+        before, self._plan_call = self._plan_call, self.clock.call_at(due_ns, come_back)
+        self._plan_due_ns = due_ns
+        if before is not None:
+            self.clock.forget(before)
 
     def end_pwm(self, line: int) -> None:
         with self._lock:

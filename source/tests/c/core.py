@@ -6,7 +6,8 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from c.soc_build import HERE, PROJECT, SOC_CDEF, SOC_SOURCES, build, declarations
+from c.compiling import PROJECT
+from c.soc_build import HERE, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 from c.core import SANITIZE, broken, core
-from support import LIMIT_S, wait_until
+from waiting import LIMIT_S, wait_until
 
 SOCS = ("brcm,bcm2835", "brcm,bcm2836", "brcm,bcm2837", "brcm,bcm2711")
 PWM, PCM = 0, 1

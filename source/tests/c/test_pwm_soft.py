@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from c.core import broken, core
-from support import EMULATED, native, wait_until
+from support import EMULATED, native
+from waiting import wait_until
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 NEVER = (1 << 64) - 1

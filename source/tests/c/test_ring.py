@@ -15,7 +15,7 @@ import pytest
 
 from c.core import core
 from c.test_poll import ADD_READ, ERROR, record
-from support import wait_until
+from waiting import wait_until
 
 WAIT_MS = 5000
 SOON_S = 10.0

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c import soc_build
+from c import compiling, soc_build
 from c.soc_table import BCM2711, BCM2835, ROWS, RP1
 
 CHIPS = (BCM2835, BCM2711, RP1)
@@ -565,7 +565,7 @@ STRICT = (
 
 
 def test_the_model_compiles_without_warnings() -> None:
-    command = [*soc_build.compiler(), *STRICT, *map(str, soc_build.SOC_SOURCES)]
+    command = [*compiling.compiler(), *STRICT, *map(str, soc_build.SOC_SOURCES)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -574,7 +574,7 @@ def test_the_model_compiles_without_warnings() -> None:
 def test_the_model_has_no_globals_that_change(source: str, tmp_path) -> None:
     target = tmp_path / "soc.o"
     subprocess.run(
-        [*soc_build.compiler(), "-std=c11", "-fno-pic", "-c", source, "-o", str(target)], check=True
+        [*compiling.compiler(), "-std=c11", "-fno-pic", "-c", source, "-o", str(target)], check=True
     )
     symbols = subprocess.run(["nm", str(target)], capture_output=True, text=True, check=True).stdout
     assert not re.findall(r"^\S* [dDbBcCgGsS] \S+$", symbols, re.MULTILINE)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from c.core import core
 from c.test_pwm_plan import MS, NEVER, US, Plan
 from c.test_pwm_soft import GPCLR0, GPSET0, GPSET1, Bench
-from support import native, wait_until
+from support import native
+from waiting import wait_until
 
 WAVE = [(0, 4, 1), (100, 5, 1), (100, 4, 0), (350, 5, 0)]
 """Edges as (time, line, value); a turn of 1000 ns goes with it."""

@@ -28,7 +28,7 @@ from typing import Any
 
 import cffi
 
-from c import soc_build
+from c import compiling, soc_build
 from c.core import MODULE, PARTS, broken
 from RPIO import _gpio, boards, errors, model
 from RPIO.backends import Backend
@@ -243,7 +243,7 @@ class SimRig(Rig):
 
 # -- registers over a modelled SoC ----------------------------------------------------------------------
 
-CORE = soc_build.PROJECT / "source" / "c_gpio"
+CORE = compiling.PROJECT / "source" / "c_gpio"
 CORE_SOURCES = [*(CORE / f"{part}.c" for part in (*PARTS, *MODULE)), *soc_build.SOC_SOURCES]
 CORE_FLAGS = (
     "-std=c11",
@@ -266,10 +266,10 @@ def modelled_core() -> tuple[ModuleType, Any, cffi.FFI]:
     Built once per content, in a folder of its own that is renamed when it is whole: two processes may build at once.
     """
     headers = sorted({*CORE.glob("*.h"), *soc_build.HERE.glob("*.h")})
-    digest = hashlib.sha256(repr((CORE_FLAGS, soc_build.compiler(), sys.version)).encode())
+    digest = hashlib.sha256(repr((CORE_FLAGS, compiling.compiler(), sys.version)).encode())
     for file in (*CORE_SOURCES, *headers):
         digest.update(hashlib.sha256(file.read_bytes()).digest())
-    folder = soc_build.CACHE / f"core-{digest.hexdigest()[:20]}"
+    folder = compiling.CACHE / f"core-{digest.hexdigest()[:20]}"
     library = folder / f"_gpio{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not library.exists():
         _build_core(library)
@@ -291,7 +291,7 @@ def _build_core(library: Path) -> None:
     work = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
         python = [f"-I{sysconfig.get_path(key)}" for key in ("include", "platinclude")]
-        command = [*soc_build.compiler(), *CORE_FLAGS, f"-I{CORE}", f"-I{soc_build.HERE}", *python]
+        command = [*compiling.compiler(), *CORE_FLAGS, f"-I{CORE}", f"-I{soc_build.HERE}", *python]
         command += [*map(str, CORE_SOURCES), "-o", str(work / library.name)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 
-from support import wait_until
+from waiting import wait_until
 
 
 def program(code, **env):

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from RPIO import vcd
-from support import LIMIT_S, is_asleep, wait_until
+from support import is_asleep
+from waiting import LIMIT_S, wait_until
 
 BURST = 20
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kernel.programs import program, reader
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 
 def doctor(*arguments):

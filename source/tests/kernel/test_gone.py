@@ -12,7 +12,7 @@ from RPIO import errors
 from RPIO.arguments import ALL
 from RPIO.board import Board
 from RPIO.model import IN, OUT, PUD_OFF
-from support import LIMIT_S, wait_until
+from waiting import LIMIT_S, wait_until
 
 SETUP = """
 import sys

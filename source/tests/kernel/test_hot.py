@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kernel.programs import program
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 LINE = 18
 

@@ -19,7 +19,8 @@ from RPIO.arguments import ALL
 from RPIO.backends.cdev import CdevBackend
 from RPIO.board import Board
 from RPIO.model import BOTH, EVENT_BUFFER_SIZE, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
-from support import LIMIT_S, drain, pump, wait_until
+from support import drain, pump
+from waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -309,7 +310,7 @@ def test_a_line_that_waits_again_and_again_is_never_free(board, chip):
 def was_free(chip_fd, line):
     """Request the line, and give it back where that works; whether it did."""
     try:
-        os.close(_gpio.line_request(chip_fd, line, 0, -1, 0, -1, 0, 0, "thief"))
+        _gpio.line_request(chip_fd, line, 0, -1, 0, -1, 0, 0, "thief").close()
     except OSError as e:
         assert e.errno == errno.EBUSY
         return False

@@ -19,7 +19,8 @@ from RPIO.backends import cdev, sysfs, sysfs_files
 from RPIO.backends.joined import JoinedBackend
 from RPIO.board import Board
 from RPIO.model import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from support import LIMIT_S, pump, wait_until
+from support import pump
+from waiting import LIMIT_S, wait_until
 
 ROOT = Path(sysfs_files.ROOT)
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from support import LIMIT_S, is_asleep, wait_until
+from support import is_asleep
+from waiting import LIMIT_S, wait_until
 
 COMMANDS = ["watch 17", "pwm 18 100 50", "servo 19 1500", "write 20=1 -o --hold", "capture 21", "-w 22"]
 """A line for each, an input first: gpio-sim leaves a line an output that was one."""

@@ -13,8 +13,8 @@ import sys
 
 import pytest
 
-from support import wait_until
 from terminal import Terminal, needs_tmux
+from waiting import wait_until
 
 from . import fakepi, peers
 from .original import NAME, REVISION
