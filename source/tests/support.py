@@ -2,6 +2,7 @@
 """What several test modules need: waiting without sleeping, errors compared to the letter."""
 
 import contextlib
+import errno
 import itertools
 import os
 import threading
@@ -16,7 +17,13 @@ from waiting import LIMIT_S
 EMULATED = os.environ.get("RPIO_EMULATED") == "1"
 """Under QEMU's user mode: its kernel is this machine's, whose numbers it translates as far as it knows them."""
 
-native = pytest.mark.skipif(EMULATED, reason="QEMU's user mode has no such system call, or another answer")
+NO_SUCH_IOCTL = errno.ENOSYS if EMULATED else errno.ENOTTY
+"""What a descriptor answers to what only a gpiochip does: QEMU does not know those calls, and has asked nobody."""
+
+
+def native(reason):
+    """Mark a test that QEMU's user mode cannot hold, and why."""
+    return pytest.mark.skipif(EMULATED, reason=f"QEMU's user mode: {reason}")
 
 
 @contextlib.contextmanager

@@ -252,11 +252,14 @@ def test_close_ends_the_thread(dispatcher):
 
 
 def test_an_idle_loop_uses_no_cpu(dispatcher):
+    """What the other thread used, while this one polled; starting up is no idling, so it has more than one try."""
     dispatcher.start_thread()
-    before = time.thread_time_ns(), time.process_time_ns()
-    wait_until(lambda: False, 0.3)
-    here_ns, all_ns = time.thread_time_ns() - before[0], time.process_time_ns() - before[1]
-    assert all_ns - here_ns < 2_000_000  # what the other thread used, while this one polled
+    used_ns = []
+    for _ in range(3):
+        before = time.thread_time_ns(), time.process_time_ns()
+        wait_until(lambda: False, 0.3)
+        used_ns.append(time.process_time_ns() - before[1] - (time.thread_time_ns() - before[0]))
+    assert min(used_ns) < 2_000_000
 
 
 def test_nothing_wakes_an_idle_loop(dispatcher):

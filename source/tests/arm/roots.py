@@ -50,10 +50,10 @@ PACKAGES = (
         "python3-cffi",
         "python3-pytest",
         "python3-pytest-timeout",
+        "python3-pytest-xdist",
     ),
     *(
         "python3-hypothesis",
-        "gcc",
         "libc6-dev",
         "bash",
         "dash",
@@ -67,6 +67,14 @@ PACKAGES = (
 )
 PURE = ("textual>=1.0", "RPLCD>=1.3", "pyvcd>=0.4")
 """What Debian has not, or too old: wheels without machine code, so pip of this machine may fetch them."""
+
+RECIPE = f"{PACKAGES} {PURE} 2"
+"""A root is made again when this changes; the number is for what else it is made by."""
+
+OPTIONS = (
+    *("-q", "-p", "no:cacheprovider", "--durations=40", "--timeout", "1800"),
+    *("-n", str(len(os.sched_getaffinity(0)))),
+)
 
 IGNORED = ("kernel", "package", "peers", "qemu")
 QUICK = (
@@ -135,6 +143,7 @@ def run_root(root: Path, words: tuple[str, ...]) -> int:
         "TERM": os.environ.get("TERM", "dumb"),
         "PYTHONPATH": "/root/rpio/source:/opt/pure",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
         "RPIO_EMULATED": "1",
     }
     command = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(root), *words)
@@ -161,7 +170,8 @@ def check(names: tuple[str, ...]) -> None:
 
 
 def is_made(name: str) -> bool:
-    return (cache() / name / "made").exists()
+    made = cache() / name / "made"
+    return made.exists() and made.read_text() == RECIPE
 
 
 # --- Making them --------------------------------------------------------------------------------------------
@@ -192,20 +202,20 @@ def build(name: str) -> None:
     say(f"making {name} in {cache()}")
     work = cache() / f"{name}.new"
     shutil.rmtree(work, ignore_errors=True)
-    root, packages = work / "root", work / "archives"
-    fetch(work, architecture, suite)
-    unpack(sorted(packages.glob("*.deb")), root)
-    furnish(root)
-    borrow_compiler(root, architecture, suite)
-    shutil.rmtree(packages)
-    (work / "made").touch()
+    root, triplet = work / "root", MACHINES[architecture][3]
+    # A compiler that is a program of this machine's, ten times as fast as an emulated one; then what is emulated.
+    for machine, packages in (("amd64", (f"gcc-{triplet}",)), (architecture, PACKAGES)):
+        unpack(fetch(work / machine, machine, suite, packages), root)
+        shutil.rmtree(work / machine)
+    furnish(root, triplet)
+    (work / "made").write_text(RECIPE)
     shutil.rmtree(cache() / name, ignore_errors=True)
     work.rename(cache() / name)
 
 
-def fetch(work: Path, architecture: str, suite: str) -> None:
-    """Packages, by an apt that keeps its state in a folder of its own: the system's lists stay as they are."""
-    for folder in ("lists/partial", "archives/partial", "etc", "root"):
+def fetch(work: Path, architecture: str, suite: str, packages: tuple[str, ...]) -> list[Path]:
+    """Packages and what they need, by an apt that keeps its state in a folder of its own: the system's lists stay as they are."""
+    for folder in ("lists/partial", "archives/partial"):
         (work / folder).mkdir(parents=True)
     (work / "status").touch()
     (work / "sources.list").write_text(
@@ -232,16 +242,18 @@ def fetch(work: Path, architecture: str, suite: str) -> None:
     execute("apt-get", "update", "-qq", env=environment)
     execute(
         *("apt-get", "install", "-y", "-qq", "--download-only"),
-        *PACKAGES,
+        *packages,
         env=environment,
         stdout=subprocess.DEVNULL,
     )
+    return sorted((work / "archives").glob("*.deb"))
 
 
 def unpack(packages: list[Path], root: Path) -> None:
-    for folder in ("bin", "sbin", "lib"):  # all of these suites have /usr merged
+    for folder in ("bin", "sbin", "lib", "lib64"):  # all of these suites have /usr merged
         (root / "usr" / folder).mkdir(parents=True, exist_ok=True)
-        (root / folder).symlink_to(f"usr/{folder}")
+        if not (root / folder).is_symlink():
+            (root / folder).symlink_to(f"usr/{folder}")
     for package in packages:
         with subprocess.Popen(("dpkg-deb", "--fsys-tarfile", package), stdout=subprocess.PIPE) as files:
             execute("tar", "-C", root, "--keep-directory-symlink", "-xf", "-", stdin=files.stdout)
@@ -249,7 +261,7 @@ def unpack(packages: list[Path], root: Path) -> None:
             raise RootError(f"dpkg-deb cannot read {package.name}")
 
 
-def furnish(root: Path) -> None:
+def furnish(root: Path, triplet: str) -> None:
     """What the packages' scripts would have made, as far as tests want it."""
     for folder in ("proc", "dev", "sys", "tmp", "run", "var", TREE, "opt/pure"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -260,6 +272,8 @@ def furnish(root: Path) -> None:
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     if not (root / "usr/bin/sh").exists():
         (root / "usr/bin/sh").symlink_to("dash")
+    for name in ("cc", "gcc"):
+        (root / "usr/bin" / name).symlink_to(f"{triplet}-gcc")
     execute(
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
         *("--target", root / "opt/pure", "--only-binary", ":all:", "--platform", "any"),
@@ -267,90 +281,58 @@ def furnish(root: Path) -> None:
     )
 
 
-def borrow_compiler(root: Path, architecture: str, suite: str) -> None:
-    """A cross compiler of this machine in the place of the root's, where they are the same: ten times as fast.
-
-    Without it the root's own compiler does, emulated.
-    """
-    triplet = MACHINES[architecture][3]
-    system = platform.freedesktop_os_release()
-    if system.get("ID") != "debian" or system.get("VERSION_CODENAME") != suite:
-        return
-    driver = shutil.which(f"{triplet}-gcc")
-    if not driver:
-        say(f"without {triplet}-gcc of this machine its compiler is emulated: slow")
-        return
-    gcc, version = Path(driver).resolve(), Path(driver).resolve().name.rpartition("-")[2]
-    parts = Path("/usr/lib/gcc-cross", triplet, version)
-    tools = [Path("/usr/bin", f"{triplet}-{tool}").resolve() for tool in ("as", "ld", "ld.bfd", "ar")]
-    programs = [gcc, *tools, *(parts / program for program in ("cc1", "collect2", "liblto_plugin.so"))]
-    shutil.copytree(parts, root / parts.relative_to("/"), symlinks=True, dirs_exist_ok=True)
-    shutil.copytree(Path("/usr", triplet), root / "usr" / triplet, symlinks=True, dirs_exist_ok=True)
-    for program in (gcc, *tools):
-        place(program, root)
-    for name in ("as", "ld", "ld.bfd", "ar"):
-        link(root / f"usr/bin/{triplet}-{name}", Path("/usr/bin", f"{triplet}-{name}").resolve())
-    for name in ("gcc", "cc", f"{triplet}-gcc"):
-        link(root / "usr/bin" / name, gcc)
-    libraries = subprocess.run(
-        ["ldd", *map(str, programs)], stdout=subprocess.PIPE, text=True, check=False
-    ).stdout
-    for library in sorted(set(re.findall(r"=> (/\S+)", libraries))):
-        place(Path(library), root, Path("usr/lib/x86_64-linux-gnu", Path(library).name))
-    place(Path("/lib64/ld-linux-x86-64.so.2"), root, Path("usr/lib64/ld-linux-x86-64.so.2"))
-    if not (root / "lib64").exists():
-        (root / "lib64").symlink_to("usr/lib64")
-
-
-def place(file: Path, root: Path, at: Path | None = None) -> None:
-    target = root / (at or file.relative_to("/"))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    shutil.copy2(file, target)
-
-
-def link(at: Path, to: Path) -> None:
-    if at.name != to.name:
-        at.unlink(missing_ok=True)
-        at.symlink_to(to)
-
-
 # --- Running in them ----------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
+def locked(name: str, how: int) -> Iterator[int]:
+    """The descriptor of a locked file in the cache."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / f"{name}.lock").open("a") as lock:
+        fcntl.flock(lock, how)
+        yield lock.fileno()
+
+
+@contextlib.contextmanager
 def understood(architecture: str) -> Iterator[None]:
-    """The kernel gives this architecture's programs to QEMU, as long as this lasts."""
+    """The kernel gives this architecture's programs to QEMU, as long as this lasts, and as long as anybody wants it."""
     name, elf_class, machine, _ = MACHINES[architecture]
-    with (cache() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever ends first takes away what the other one needs
-        yield from registered(name, elf_class, machine, str(qemu(architecture)))
-
-
-def registered(name: str, elf_class: int, machine: int, interpreter: str) -> Iterator[None]:
     if any((BINFMT / entry).exists() for entry in (f"qemu-{name}", f"qemu-{name}-static")):
         yield  # by the system's own settings
         return
-    is_mounted = (BINFMT / "register").exists()
-    entry = f"rpio-{name}"
+    with locked("binfmt", fcntl.LOCK_SH) as lock:
+        try:
+            with locked("register", fcntl.LOCK_EX):
+                register(f"rpio-{name}", elf_class, machine, str(qemu(architecture)))
+            yield
+        finally:
+            with contextlib.suppress(BlockingIOError), locked("register", fcntl.LOCK_EX):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # else the last one does it
+                forget()
+
+
+def register(entry: str, elf_class: int, machine: int, interpreter: str) -> None:
+    if (BINFMT / entry).exists():
+        return
     magic = bytes((0x7F, *b"ELF", elf_class, 1, 1, *bytes(9), 2, 0, machine, 0))
     mask = bytes((*([0xFF] * 7), 0, *([0xFF] * 8), 0xFE, 0xFF, 0xFF, 0xFF))
+    if not (BINFMT / "register").exists():
+        execute("mount", "-t", "binfmt_misc", "rpio", BINFMT)
     try:
-        if not is_mounted:
-            execute("mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT)
-        if not (BINFMT / entry).exists():
-            # F: the kernel opens QEMU now, so that it is there in a root that has none.
-            (BINFMT / "register").write_bytes(
-                b":%s:M::%s:%s:%s:F" % (entry.encode(), escaped(magic), escaped(mask), interpreter.encode())
-            )
-        yield
+        # F: the kernel opens QEMU now, so that it is there in a root that has none.
+        (BINFMT / "register").write_bytes(
+            b":%s:M::%s:%s:%s:F" % (entry.encode(), escaped(magic), escaped(mask), interpreter.encode())
+        )
     except OSError as error:
         raise RootError(f"binfmt_misc does not take QEMU: {error}", UNUSABLE) from None
-    finally:
-        if (BINFMT / entry).exists():
-            (BINFMT / entry).write_text("-1")
-        if not is_mounted:
-            subprocess.run(("umount", str(BINFMT)), check=False, stderr=subprocess.DEVNULL)
+
+
+def forget() -> None:
+    """Take back what register() did."""
+    for entry in BINFMT.glob("rpio-*"):
+        entry.write_text("-1")
+    if f"rpio {BINFMT} " in Path("/proc/mounts").read_text():  # mounted here
+        subprocess.run(("umount", str(BINFMT)), check=False, stderr=subprocess.DEVNULL)
 
 
 def escaped(text: bytes) -> bytes:
@@ -373,7 +355,7 @@ def install(root: Path, words: tuple[str, ...] = ()) -> None:
         if name and source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    build_module = "python3 setup.py -q build_ext --inplace && python3 setup.py -q egg_info"
+    build_module = "python3 -W ignore setup.py -q build_ext --inplace && python3 -W ignore setup.py -q egg_info"
     if run_root(root, ("sh", "-c", build_module)):
         raise RootError("the C module could not be built")
 
@@ -382,15 +364,13 @@ def run_tests(name: str, tests: tuple[str, ...]) -> int:
     """Run pytest there; its status."""
     architecture, _ = split(name)
     root = cache() / name / "root"
-    with understood(architecture):
+    with understood(architecture), locked(name, fcntl.LOCK_EX):
         install(root)
         say(f"{name}: {' '.join(tests) or 'the host suite'}")
         words = tuple(f"source/tests/{test}" for test in tests) or tuple(
             f"--ignore=source/tests/{folder}" for folder in IGNORED
         )
-        return run_root(
-            root, ("python3", "-m", "pytest", "-q", "--durations=10", "-p", "no:cacheprovider", *words)
-        )
+        return run_root(root, ("python3", "-m", "pytest", *OPTIONS, *words))
 
 
 def main(words: list[str]) -> int:
@@ -403,11 +383,12 @@ def main(words: list[str]) -> int:
     if verb == "check":
         return 0
     for name in names:
-        build(name)
+        with locked(name, fcntl.LOCK_EX):
+            build(name)
     if verb == "build":
         return 0
     if verb == "run":
-        with understood(split(names[0])[0]):
+        with understood(split(names[0])[0]), locked(names[0], fcntl.LOCK_EX):
             install(cache() / names[0] / "root")
             return run_root(cache() / names[0] / "root", tuple(rest[1:]))
     return max(run_tests(name, QUICK if verb == "quick" else ()) for name in names)

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from c.core import core
+from support import NO_SUCH_IOCTL
 
 
 def config(**fields):
@@ -25,7 +26,7 @@ def test_errors_of_the_kernel_come_back_as_numbers(tmp_path):
     lib = core().lib
     plain = tmp_path / "file"
     plain.write_text("")
-    assert lib.rpio_cdev_open(str(plain).encode()) == -errno.ENOTTY
+    assert lib.rpio_cdev_open(str(plain).encode()) == -NO_SUCH_IOCTL
     assert lib.rpio_cdev_open(str(tmp_path / "none").encode()) == -errno.ENOENT
     assert lib.rpio_cdev_read(-1) == -errno.EBADF
     assert lib.rpio_cdev_write(-1, 1) == -errno.EBADF
