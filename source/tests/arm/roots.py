@@ -70,6 +70,9 @@ PACKAGES = (
 PURE = ("textual>=1.0", "RPLCD>=1.3", "pyvcd>=0.4")
 """What Debian has not, or too old: wheels without machine code, so pip of this machine may fetch them."""
 
+COMMANDS = {"rpio": "main", "rpio-curses": "curses"}
+"""As in pyproject.toml: what pip would install."""
+
 RECIPE = f"{PACKAGES} {PURE} 2"
 """A root is made again when this changes; the number is for what else it is made by."""
 
@@ -158,7 +161,6 @@ def run_root(root: Path, words: tuple[str, ...]) -> int:
         "LANG": "C.UTF-8",
         "TERM": os.environ.get("TERM", "dumb"),
         "PYTHONPATH": "/root/rpio/source:/opt/pure",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "RPIO_EMULATED": "1",
         "RPIO_INTERRUPTED_STEP": "50",
@@ -356,22 +358,35 @@ def escaped(text: bytes) -> bytes:
     return b"".join(b"\\x%02x" % byte for byte in text)
 
 
-def install(root: Path, words: tuple[str, ...] = ()) -> None:
-    """This tree, as git has its files, and the C module of it; what was built from the same sources is kept."""
+def install(root: Path) -> None:
+    """This tree, as git has its files, and the C module of it.
+
+    A file that is the same stays, with its time and what was made of it: bytecode, objects. A tree's own times say
+    nothing, as several may take turns in one root.
+    """
     tree = root / TREE
-    for old in tree.iterdir():
-        if old.name not in (".cache", "build"):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
     listing = subprocess.run(
         ("git", "-C", str(PROJECT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
         stdout=subprocess.PIPE,
         check=True,
     ).stdout
-    for name in listing.decode().split("\0"):
+    wanted = {name for name in listing.decode().split("\0") if name and (PROJECT / name).is_file()}
+    for old in [path for path in tree.rglob("*") if path.is_file() or path.is_symlink()]:
+        name = str(old.relative_to(tree))
+        if name not in wanted and not re.search(r"^(\.cache|build)/|__pycache__/|\.so$|\.egg-info/", name):
+            old.unlink()
+    for name in wanted:
         source, target = PROJECT / name, tree / name
-        if name and source.is_file():
+        if not target.is_file() or source.read_bytes() != target.read_bytes():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
+            target.unlink(missing_ok=True)
+            shutil.copy(source, target, follow_symlinks=False)
+    for command, function in COMMANDS.items():
+        script = root / "usr/bin" / command
+        script.write_text(
+            f"#!/usr/bin/python3\nimport sys\nfrom RPIO.cli import {function}\nsys.exit({function}())\n"
+        )
+        script.chmod(0o755)
     build_module = (
         "python3 -W ignore setup.py -q build_ext --inplace && python3 -W ignore setup.py -q egg_info"
     )
