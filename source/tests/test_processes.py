@@ -536,10 +536,9 @@ def test_pwm_ends_low_with_the_program():
         """
         import atexit
         import RPIO as GPIO
-        atexit.register(lambda: print(GPIO.sim.level(18)))   # older than the board's own: runs after it
-        GPIO.facade.board._hooked = False
+        # Older than the board's own, which comes with the first name that is asked for: it runs after it.
+        atexit.register(lambda: print(GPIO.sim.level(18)))
         GPIO.setup(18, GPIO.OUT)
-        GPIO.facade.board.register_hooks()
         lamp = GPIO.PWM(18, 100)
         lamp.start(100)
         """,
