@@ -381,6 +381,7 @@ def install(root: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             shutil.copy(source, target, follow_symlinks=False)
+    (root / "root").chmod(0o755)  # some tests become nobody, who has to find our modules
     for command, function in COMMANDS.items():
         script = root / "usr/bin" / command
         script.write_text(
