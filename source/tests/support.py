@@ -17,8 +17,10 @@ from waiting import LIMIT_S
 EMULATED = os.environ.get("RPIO_EMULATED") == "1"
 """Under QEMU's user mode: its kernel is this machine's, whose numbers it translates as far as it knows them."""
 
-NO_SUCH_IOCTL = errno.ENOSYS if EMULATED else errno.ENOTTY
-"""What a descriptor answers to what only a gpiochip does: QEMU does not know those calls, and has asked nobody."""
+
+def of_ioctl(error):
+    """The error of a call that only a gpiochip knows: QEMU does not know it either, and asks no kernel."""
+    return errno.ENOSYS if EMULATED else error
 
 
 def native(reason):

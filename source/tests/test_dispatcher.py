@@ -267,6 +267,7 @@ def test_nothing_wakes_an_idle_loop(dispatcher):
     dispatcher.start_thread()
     assert wait_until(lambda: "RPIO loop" in [t.name for t in threading.enumerate()])
     loop = next(t for t in threading.enumerate() if t.name == "RPIO loop")
+    assert wait_until(lambda: loop.native_id)  # which it says itself as it starts
 
     def switches():
         with open(f"/proc/self/task/{loop.native_id}/status") as f:
