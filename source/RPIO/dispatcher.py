@@ -150,22 +150,21 @@ class Dispatcher:
         """Change what a registered *fd* is watched for; 0 leaves errors and hang-ups."""
         self._poller.modify(fd, self._tokens[fd], mask)
 
-    def remove(self, fd: int, token: int | None = None) -> None:
-        """Forget *fd*: its handler is not called any more, nothing reads it, it may be closed. Twice is fine.
+    def remove_edges(self, fd: int, token: int) -> None:
+        """remove(), where *fd* has that token of add_edges() still: it may be another's by now. Twice is fine."""
+        if token in self._handlers:
+            self.remove(fd)
 
-        With a *token* only the registration that has it: *fd* may be another's by now.
-        """
+    def remove(self, fd: int) -> None:
+        """Forget *fd*: its handler is not called any more, nothing reads it, it may be closed. Twice is fine."""
         try:
-            if (
-                token is None or token in self._handlers
-            ):  # no signal handler comes between the look and the call
-                self._poller.remove(fd)
+            self._poller.remove(fd)
         except OSError as e:
             from errno import EBADF, ENOENT
 
             if e.errno not in (ENOENT, EBADF):
                 raise  # else somebody was interrupted after this, or a signal handler has done it meanwhile
-        self._forget(fd, token)
+        self._forget(fd)
 
     def park(self, fd: int) -> bool:
         """Forget the edges of *fd*, which stays open until remove(); add_edges() is then no system call.

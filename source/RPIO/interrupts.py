@@ -320,7 +320,7 @@ class WatchedLines:
             watched.fd, watched.seq, watched.token, watched.gone = fd, 0, token, False
             loop.add_edges(fd, token, lambda events: self.lose(line))
             if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
-                loop.remove(fd, token)
+                loop.remove_edges(fd, token)
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
@@ -336,7 +336,7 @@ class WatchedLines:
         if self.lasting_fd(line) == fd:
             return [lambda: self._park(line, fd)]
         loop = self._loop()
-        return [lambda: loop.remove(fd, token), lambda: self._disarm(line, False)]
+        return [lambda: loop.remove_edges(fd, token), lambda: self._disarm(line, False)]
 
     def _park(self, line: int, fd: int) -> None:
         """Disarm; keep a descriptor that lasts for the next watch. Each step may run twice, and resume() undoes it."""
