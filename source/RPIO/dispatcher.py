@@ -164,7 +164,9 @@ class Dispatcher:
             from errno import EBADF, ENOENT
 
             if e.errno not in (ENOENT, EBADF):
-                raise  # else somebody was interrupted after this, or a signal handler has done it meanwhile
+                self._forget(fd, token)  # nobody hears of it again, whatever epoll says
+                raise
+            # else somebody was interrupted after this, or a signal handler has done it meanwhile
         self._forget(fd, token)
 
     def park(self, fd: int) -> bool:
@@ -407,18 +409,37 @@ class Dispatcher:
 
     def _serve(self, run: Run, loop: Callable[[Run], object]) -> None:
         """What the thread of a loop does."""
+        next_run: Run | None = run
+        while next_run is not None:
+            next_run = self._serve_one(next_run, loop)
+            loop = self._step_until_stopped
+
+    def _serve_one(self, run: Run, loop: Callable[[Run], object]) -> Run | None:
+        """Serve that run; return the one that this thread has to serve next, if any."""
         with self._lock:
-            if self._run is not run or not run.is_present:
-                return
-            run.thread = get_ident()
+            if self._run is not run:
+                return None
+            begins = run.is_present  # else it was stopped before, and leaves all the same
+            if begins:
+                run.thread = get_ident()
+        again = Run(is_background=True)
+        takes_over = False
         try:
-            loop(run)
+            if begins:
+                loop(run)
         finally:
             run.is_over = True
             if run.for_claim:
                 self._tell_waiting()
             else:
-                self.release(run)
+                try:
+                    self.release(run)
+                except (
+                    RuntimeError,
+                    MemoryError,
+                ):  # no room for the background loop's thread: this one will do
+                    takes_over = self._take_background(again)
+        return again if takes_over else None
 
     def _start(self, target: Callable[[], object]) -> Started:
         return start(target, "RPIO loop")
@@ -450,15 +471,21 @@ class Dispatcher:
         self._leave_dead_nest()
         self._start_background()
 
+    def _take_background(self, run: Run) -> bool:
+        """Whether this run is the background loop now: it is wanted, and nobody runs the loop."""
+        with self._lock:
+            if not self._background_wanted or (self._run is not None and self._run.is_present):
+                return False  # who runs the loop now does this when he leaves
+            self._run = run
+            return True
+
     def _start_background(self) -> None:
         if not self._background_wanted:
             return
         run = Run(is_background=True)
         try:
-            with self._lock:
-                if self._run is not None and self._run.is_present:
-                    return  # who runs the loop now does this when he leaves
-                self._run = run
+            if not self._take_background(run):
+                return
             self._thread = self._start(lambda: self._serve(run, self._step_until_stopped))
         except BaseException:
             run.is_stopped = True
