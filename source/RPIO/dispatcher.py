@@ -426,7 +426,7 @@ class Dispatcher:
         takes_over = False
         try:
             if begins:
-                loop(run)
+                self._outlast(loop, run)
         finally:
             run.is_over = True
             if run.for_claim:
@@ -440,6 +440,15 @@ class Dispatcher:
                 ):  # no room for the background loop's thread: this one will do
                     takes_over = self._take_background(again)
         return again if takes_over else None
+
+    def _outlast(self, loop: Callable[[Run], object], run: Run) -> None:
+        """Run a loop in a thread, which has nobody to tell that there is no memory: it goes on when there is again."""
+        while not run.is_stopped:
+            try:
+                loop(run)
+            except MemoryError:
+                log.warning("the loop lacks memory, and goes on in %s s", CLAIM_STEP_S)
+                original("time", "sleep")(CLAIM_STEP_S)
 
     def _start(self, target: Callable[[], object]) -> Started:
         return start(target, "RPIO loop")

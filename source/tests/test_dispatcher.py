@@ -367,6 +367,29 @@ def test_where_no_thread_can_be_started_the_one_that_leaves_runs_the_background_
     assert wait_until(lambda: not dispatcher.is_busy)
 
 
+def test_a_loop_in_a_thread_outlives_a_lack_of_memory(dispatcher, pipe, monkeypatch):
+    heard, step = [], dispatcher.step
+    dispatcher.add(pipe[0], lambda events: heard.append(os.read(pipe[0], 9)))
+
+    def lack(timeout_s):
+        monkeypatch.setattr(dispatcher, "step", step)
+        raise MemoryError
+
+    monkeypatch.setattr(dispatcher, "step", lack)
+    dispatcher.run_in_background()
+    os.write(pipe[1], b"x")
+    assert wait_until(lambda: heard)
+
+
+def test_a_threaded_callback_whose_thread_has_ended_gets_another():
+    heard = []
+    worker = Worker(heard.append, "RPIO test")
+    assert worker.put(1) and wait_until(lambda: heard == [1])
+    worker._thread.is_over = True  # as after a MemoryError in it
+    assert worker.put(2) and wait_until(lambda: heard == [1, 2])
+    worker.close()
+
+
 def test_descriptors_are_close_on_exec(dispatcher):
     assert not os.get_inheritable(dispatcher.fileno())
 

@@ -343,7 +343,7 @@ def _open_edges(hardware: Hardware) -> Backend:
         try:
             return _open_sysfs(hardware, "")
         except (OSError, errors.NoBackendError) as in_sysfs:
-            if isinstance(in_sysfs, OSError) and errors.is_lack(in_sysfs):
+            if errors.is_lack(in_sysfs):
                 raise
             raise e from None
 
@@ -362,7 +362,7 @@ def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
     try:
         return JoinedBackend(levels, _open_edges(hardware))
     except (OSError, errors.NoBackendError) as e:
-        if isinstance(e, OSError) and errors.is_lack(e):
+        if errors.is_lack(e):
             raise  # the board would be without edges for good, and is opened again by the next call
         return JoinedBackend(levels, None, e)
 
