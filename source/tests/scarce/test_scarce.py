@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from scarce.library import build
-from scarce.world import WORLDS
 from support import LIMIT_S, native
 
+STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "23"))
+"""Each so many requests of the interpreter; `make test-full` takes them all."""
 TESTS = Path(__file__).parents[1]
 
 
@@ -38,6 +39,13 @@ def run(*arguments):
 
 @native
 @pytest.mark.timeout(20 * LIMIT_S)
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("world", ["sim", "cdev"])
 def test_what_lacks_something_says_so_and_loses_nothing(world):
     assert run(world, "1") > 100
+
+
+@native
+@pytest.mark.timeout(20 * LIMIT_S)
+def test_an_interpreter_without_memory_says_so_and_loses_nothing():
+    pytest.importorskip("_testcapi")
+    assert run("memory", str(STEP)) > 20
