@@ -233,7 +233,7 @@ class PWM(_AnyNew):
         self._rpio_line = facade.board.pulses.claim(channel, self, means)
         try:
             self._rpio_period_ns = arguments.period_ns_of(frequency)
-        except ValueError:
+        except (ValueError, MemoryError):
             facade.board.pulses.drop(self._rpio_line, self)
             raise
 

@@ -163,7 +163,10 @@ class WatchedLine:
         for subscription in self.subscriptions:
             # an earlier callback of this very event may have removed it
             if subscription in self.subscriptions and subscription.accepts(event):
-                subscription.deliver(event, self)
+                try:
+                    subscription.deliver(event, self)
+                except MemoryError:  # of ours: a callback's is its own affair
+                    self.count_lost(event.line, 1, "there was no memory to hand it on")
 
     def count_missing(self, event: EdgeEvent) -> None:
         """Count what the numbers of the events say is missing before this one. They are of 32 bits, and begin anew."""

@@ -129,8 +129,9 @@ class Pulses:
             self._check_owner(line, owner)
             if not by_hardware:
                 self._check_output(line)
+            drive = Drive(id(owner), by=by)
             self._enders[line], self._resumers[line] = end, resume
-            self._book[line] = Drive(id(owner), by=by)
+            self._book[line] = drive
 
     def detach(self, line: int, owner: object) -> None:
         """The line is nobody's again. Nothing where it is not this owner's."""

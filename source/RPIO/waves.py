@@ -155,16 +155,20 @@ class Player:
         wave = Wave(self, score, repeat or 0)
         with self._lock:
             self.collect()
-            self._take_lines(wave, score, means)
-            self._waves.append(wave)
+            try:
+                self._take_lines(wave, score, means)
+                self._waves.append(wave)
+            except MemoryError:  # it may have begun, and nobody has it
+                self.stop(wave)
+                raise
         return wave
 
     def _take_lines(self, wave: Wave, score: Score, means: str | None) -> None:
         taken: list[int] = []
         try:
             for line in score.lines:
-                self._pulses.attach(line, wave, "a wave", lambda line: self.stop(wave))
                 taken.append(line)
+                self._pulses.attach(line, wave, "a wave", lambda line: self.stop(wave))
             self._begin(wave, score, means)
         except BaseException:
             for line in taken:
