@@ -225,6 +225,9 @@ class Board:
             if self._backend.holds_lines:
                 self._directions.clear()
                 self._grant_all()
+        from . import _gpio
+
+        _gpio.pipes_after_fork()  # the last, for some are known to nobody yet
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""

@@ -34,6 +34,7 @@ struct state {
     PyTypeObject *dma;
     PyTypeObject *pipe;
     PyTypeObject *held;
+    struct pipe *pipes; /* all that are open, for the child of a fork */
     struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
