@@ -27,6 +27,19 @@ FOLDER = os.path.dirname(RPIO.__file__) + os.sep
 """Of the files at whose bytecodes another thread comes: locks of the standard library tell nothing."""
 
 
+_locks: list[LockType] = []
+
+
+def _made(lock: LockType) -> LockType:
+    _locks.append(lock)
+    return lock
+
+
+def made_locks() -> list[LockType]:
+    """All locks that RPIO has made within telling_locks()."""
+    return list(_locks)
+
+
 @contextlib.contextmanager
 def telling_locks() -> Iterator[None]:
     """Have all locks tell that RPIO makes from here on, and threads take turns where they wait, and nowhere else."""
@@ -46,12 +59,13 @@ def telling_locks() -> Iterator[None]:
             make = vars(module).get(attribute)
             if make is not None:
                 patched.append((module, attribute, make))
-                setattr(module, attribute, lambda make=make: tripwire.told_of(make()))
+                setattr(module, attribute, lambda make=make: _made(tripwire.told_of(make())))
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(1.0)
     try:
         yield
     finally:
+        _locks.clear()
         sys.setswitchinterval(before_s)
         tripwire.tell(None)
         for module, attribute, make in patched:

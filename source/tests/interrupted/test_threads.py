@@ -17,7 +17,7 @@ from RPIO import facade
 from RPIO.dispatcher import Run
 from RPIO.errors import AlreadyRunningError
 
-STEP = int(os.environ.get("RPIO_THREADS_STEP", "41"))
+STEP = int(os.environ.get("RPIO_THREADS_STEP", "67"))
 """Each so many bytecodes; `make test-full` takes them all."""
 FIRST = int(os.environ.get("RPIO_THREADS_FIRST", "1"))
 
