@@ -254,6 +254,12 @@ class Dispatcher:
         run = self._run
         return run is not None and not run.is_over and run.thread == get_ident()
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether another event loop runs it."""
+        run = self._run
+        return run is not None and run.is_present and run.is_nested
+
     def claim(self, run: Run | None = None) -> Run:
         """Become the one who runs the loop, with step(), until ``run.is_over = True`` and release(run).
 

@@ -407,6 +407,8 @@ class WatchedLines:
             for subscription in watched.subscriptions:
                 if subscription.worker is not None:
                     subscription.worker.is_closed = True  # where its callback has forked, it ends with that
+                if isinstance(subscription, Wait):
+                    subscription.over = True  # the same of what has been called while it waits
             watched.subscriptions = ()
         self._watched.clear()
         self._parked.clear()

@@ -132,9 +132,9 @@ class World:
         for step in self.row.before:
             step(self.things)
 
-    def call(self) -> None:
+    def call(self) -> object:
         """The call itself."""
-        self.row.call(self.things)
+        return self.row.call(self.things)
 
     def end(self) -> None:
         """What a program does at its end; it may say so twice."""
