@@ -13,7 +13,7 @@ SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_g
 CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork ring poll pwm_place wave_plan pwm_plan pwm_soft mailbox dma_chain pwm_dma guard sysfs module module_hot module_regs module_cdev module_events module_timer module_pwm module_dma module_whole module_apart
 C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
-.PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers check lint bench docs deb clean
+.PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers test-every test-moments check lint bench docs deb clean
 
 help:                 ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -100,7 +100,13 @@ test-package: dev     ## wheel and sdist build, install and import elsewhere, on
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
 	@$(PY) -m pytest -p no:cacheprovider --timeout 3600 source/tests/peers
 
-test-full: test-package test-peers test-arm-quick deb ## what takes long: package builds, other people's suites, ARM
+test-every: dev       ## at every point: what is interrupted, and what lacks something, which `make test` tries here and there
+	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce
+
+test-moments: dev     ## every function at every bytecode: interrupted, beside another thread, beside a fork
+	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=1 RPIO_FORKS_STEP=1 $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 7200 source/tests/interrupted
+
+test-full: test-package test-peers test-every test-arm-quick deb ## what takes long: package builds, other people's suites, ARM
 
 check: lint test-sanitized docs ## format, lint, types, C warnings, sanitizers, documents
 

@@ -148,13 +148,7 @@ class Servo:
         Raises:
             RuntimeError: it has none.
         """
-        gpio = arguments.integer("gpio", gpio)
-        if _channels().has_hardware_servo(gpio):
-            _channels().stop_hardware_servo(gpio)
-        elif self._asked_means == "hardware":
-            raise errors.PulseError(f"GPIO {gpio} has no pulses of this servo")
-        else:
-            _channels().stop_servo(*self._wanted, gpio)
+        _channels().stop_servo(*self._wanted, arguments.integer("gpio", gpio))
 
 
 class _Means:
@@ -233,7 +227,7 @@ class PWM(_AnyNew):
         self._rpio_line = facade.board.pulses.claim(channel, self, means)
         try:
             self._rpio_period_ns = arguments.period_ns_of(frequency)
-        except ValueError:
+        except (ValueError, MemoryError):
             facade.board.pulses.drop(self._rpio_line, self)
             raise
 
@@ -243,27 +237,30 @@ class PWM(_AnyNew):
         Raises:
             WrongDirectionException: the channel is no output any more. PWMExistsError. ValueError.
         """
-        was_running, self._rpio_running = self._rpio_running, True
-        try:
-            self._rpio_duty = arguments.duty_of(dutycycle)
-            facade.board.pulses.start(self._rpio_line, self, self._rpio_asked_means, *_times_ns(self))
-        except BaseException:
-            self._rpio_running = was_running
-            raise
-        if not self._rpio_running:  # stopped in the middle
-            _end(self)
+        with facade.board.pulses.lock:
+            was_running, self._rpio_running = self._rpio_running, True
+            try:
+                self._rpio_duty = arguments.duty_of(dutycycle)
+                facade.board.pulses.start(self._rpio_line, self, self._rpio_asked_means, *_times_ns(self))
+            except BaseException:
+                self._rpio_running = was_running
+                raise
+            if not self._rpio_running:  # stopped in the middle
+                _end(self)
 
     def ChangeDutyCycle(self, dutycycle: float) -> None:
         """Have *dutycycle* percent of each period high: 0.0 to 100.0. Before start() it is only checked."""
-        self._rpio_duty = arguments.duty_of(dutycycle)
-        if self._rpio_running:
-            facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
+        with facade.board.pulses.lock:
+            self._rpio_duty = arguments.duty_of(dutycycle)
+            if self._rpio_running:
+                facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
 
     def ChangeFrequency(self, frequency: float) -> None:
         """Change the frequency, in Hz. Before start() it is the one to start with."""
-        self._rpio_period_ns = arguments.period_ns_of(frequency)
-        if self._rpio_running:
-            facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
+        with facade.board.pulses.lock:
+            self._rpio_period_ns = arguments.period_ns_of(frequency)
+            if self._rpio_running:
+                facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
 
     def __repr__(self) -> str:
         line = getattr(self, "_rpio_line", None)
@@ -391,8 +388,7 @@ class PWM(_AnyNew):
     @staticmethod
     def cleanup() -> None:
         """End all channels and servos, their GPIOs low, and waves that DMA plays. setup() begins again."""
-        facade.board.player.stop_all("dma")
-        _channels().cleanup()
+        facade.board.end_channels()
 
 
 def _end(pwm: PWM) -> None:

@@ -148,31 +148,36 @@ class Board:
     @property
     def backend(self) -> backends.Backend:
         """The backend; opens it."""
-        if self._backend is None:
-            with self._lock:
-                if self._backend is None:
-                    self._open()
-        assert self._backend is not None
-        return self._backend
+        backend = self._backend  # once: another thread may close the board
+        if backend is not None:
+            return backend
+        with self._lock:
+            if self._backend is None:
+                self._open()
+            assert self._backend is not None
+            return self._backend
 
     @property
     def hardware(self) -> Hardware:
         """What machine this is; opens the backend where the machine is no Raspberry Pi."""
-        if self._hardware is None:
-            self._hardware = opening.look(self._spec)
-        if self._hardware is None:
-            _ = self.backend
-        assert self._hardware is not None
-        return self._hardware
+        hardware = self._hardware  # once: another thread may close the board
+        if hardware is not None:
+            return hardware
+        with self._lock:
+            if self._hardware is None:
+                self._hardware = opening.look(self._spec)
+            if self._hardware is None:
+                _ = self.backend
+            assert self._hardware is not None
+            return self._hardware
 
     @property
     def expected_hardware(self) -> Hardware:
         """What machine this is, or will be once a line is touched; opens nothing, and raises nothing."""
-        if self._hardware is not None:
-            return self._hardware
-        if self._expected is None:
-            self._expected = opening.expect(self._spec)
-        return self._expected
+        found = self._hardware or self._expected
+        if found is None:
+            found = self._expected = opening.expect(self._spec)
+        return found
 
     def _open(self) -> None:
         self._backend, self._hardware = opening.open_board(self._spec)
@@ -205,6 +210,9 @@ class Board:
             if self._backend.holds_lines:
                 self._directions.clear()
                 self._grant_all()
+        from . import _gpio
+
+        _gpio.pipes_after_fork()  # the last, for some are known to nobody yet
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
@@ -314,8 +322,8 @@ class Board:
             raise ValueError("initial parameter is not valid for inputs")
         pull = arguments.pull_of(pull_up_down, historic=not self._strict)
         value = initial if initial in (0, 1) else None  # as RPi.GPIO, which ignores other integers
-        for channel in many:
-            with self._lock:
+        with self._lock:  # all of them: no other thread sees half a list
+            for channel in many:
                 self._setup_line(self.line_of(arguments.channel_in_list(channel)), direction, pull, value)
 
     def _setup_line(self, line: int, direction: int, pull: int, value: int | None) -> None:
@@ -364,12 +372,12 @@ class Board:
     @property
     def channels(self) -> PulseChannels:
         """The channels of RPIO.PWM; made on first use."""
-        return self._make_pulse_makers()[0]
+        return (self._pulse_makers or self._make_pulse_makers())[0]
 
     @property
     def player(self) -> Player:
         """What plays waves; made on first use."""
-        return self._make_pulse_makers()[1]
+        return (self._pulse_makers or self._make_pulse_makers())[1]
 
     def _make_pulse_makers(self) -> tuple[PulseChannels, Player]:
         with self._lock:
@@ -398,7 +406,14 @@ class Board:
     def end_pulses(self) -> None:
         """End waves, levels as they are, and channels, their lines low."""
         if self._pulse_makers is not None:
-            self.player.stop_all()
+            with self._lock:
+                self.player.stop_all()
+                self.channels.cleanup()
+
+    def end_channels(self) -> None:
+        """End all channels, and waves that DMA plays. See RPIO.PWM.cleanup()."""
+        with self._lock:
+            self.player.stop_all("dma")
             self.channels.cleanup()
 
     def _check_hardware_free(self, line: int) -> None:
@@ -461,10 +476,10 @@ class Board:
         several = isinstance(value, (list, tuple))
         if several and (len(values) != len(channels) or not isinstance(channel, (list, tuple))):
             raise RuntimeError("Number of channels != number of values")
-        for position, one in enumerate(channels):
-            number = arguments.channel_in_list(one)
-            level = arguments.level_in_list(values[position if several else 0])
-            with self._lock:
+        with self._lock:
+            for position, one in enumerate(channels):
+                number = arguments.channel_in_list(one)
+                level = arguments.level_in_list(values[position if several else 0])
                 line = self.line_of(number)
                 if self._directions.get(line) != model.OUT:
                     raise errors.WrongDirectionException(
@@ -474,13 +489,14 @@ class Board:
 
     def input(self, channel: int) -> int:
         """Read a channel. See RPIO.input()."""
-        line = self.line_of(channel)
-        if line not in self._directions:
-            raise errors.WrongDirectionException(
-                "You must setup() the GPIO channel first",
-                hint=f"setup({channel}, IN), or forceinput({channel})",
-            )
-        return self.backend.read(line)
+        with self._lock:
+            line = self.line_of(channel)
+            if line not in self._directions:
+                raise errors.WrongDirectionException(
+                    "You must setup() the GPIO channel first",
+                    hint=f"setup({channel}, IN), or forceinput({channel})",
+                )
+            return self.backend.read(line)
 
     # What RPIO.output() and RPIO.input() cannot do ends there, with this name in the errors of wrong calls.
     output.__qualname__, input.__qualname__ = "output", "input"
@@ -496,7 +512,8 @@ class Board:
 
     def force_input(self, channel: int) -> int:
         """Read without setup()."""
-        return self.backend.read(self.line_of(channel))
+        with self._lock:
+            return self.backend.read(self.line_of(channel))
 
     def set_pull(self, channel: int, pull_up_down: int | str) -> None:
         """Set the pull of an input; ignored on an output."""
@@ -510,11 +527,13 @@ class Board:
 
     def function(self, channel: int) -> int:
         """The function of a channel, set up or not."""
-        return self.backend.function(self.line_of(channel))
+        with self._lock:
+            return self.backend.function(self.line_of(channel))
 
     def direction(self, channel: int) -> int | None:
         """IN or OUT as set up here; None where it was not."""
-        return self._directions.get(self.line_of(channel))
+        with self._lock:
+            return self._directions.get(self.line_of(channel))
 
     def _is_output(self, line: int) -> bool:
         return self._directions.get(line) == model.OUT
@@ -661,7 +680,7 @@ class Board:
         """How many edges were lost, on one channel or on all, since the callbacks were first added."""
         with self._lock:
             counts = self._watched.lost()
-        return sum(counts.values()) if channel is None else counts.get(self.line_of(channel), 0)
+            return sum(counts.values()) if channel is None else counts.get(self.line_of(channel), 0)
 
     def del_interrupt(self, channel: int) -> None:
         """Remove all callbacks of add_interrupt() from a channel."""
@@ -713,7 +732,11 @@ class Board:
                 )
             self._wait_here()
         elif not self.is_waiting:
-            self.dispatcher.start_thread()
+            try:
+                self.dispatcher.start_thread()
+            except errors.AlreadyRunningError:
+                if self.dispatcher.in_loop or self.dispatcher.is_nested:
+                    raise  # else another thread was quicker
 
     def _wait_here(self) -> None:
         """Run the loop in this thread. LineGoneError, at once, where the chip of a watched line goes or has gone."""
@@ -787,12 +810,12 @@ class Board:
                 found = found or any(driven)
         else:
             lines: list[int] = []
-            try:
-                for channel in arguments.channel_list(channels):
-                    lines.append(self.line_of(arguments.channel_in_list(channel)))
-            finally:  # those before a bad one are cleaned up
-                with self._lock:
-                    done: list[bool] = []
+            done: list[bool] = []
+            with self._lock:
+                try:
+                    for channel in arguments.channel_list(channels):
+                        lines.append(self.line_of(arguments.channel_in_list(channel)))
+                finally:  # those before a bad one are cleaned up
                     _do_all(
                         *[lambda line=line: done.append(self._release(line)) for line in lines],
                         self._leave_gone_chip,

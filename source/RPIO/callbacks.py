@@ -121,14 +121,16 @@ class Worker:
     def put(self, *args: object) -> bool:
         """Queue a call; False where it was not taken, ``why_not`` says why. Never blocks. One thread puts.
 
-        A thread that could not be started is tried again with the next call.
+        A thread that could not be started, or has ended for lack of memory, is tried again with the next call.
         """
         if self.is_closed:
             return False
-        if self._thread is None:
+        if (
+            self._thread is None or self._thread.is_over
+        ):  # which lacked memory, and what is queued waits for the next
             try:
                 self._start()
-            except RuntimeError as e:
+            except (RuntimeError, MemoryError) as e:
                 self.why_not = f"its thread did not start: {e}"
                 return False
         if self._queue is None or self._ready is None:

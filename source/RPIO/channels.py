@@ -55,17 +55,20 @@ class PulseChannels:
     @property
     def is_setup(self) -> bool:
         """Whether setup() was called."""
-        return self._means is not None and not self._is_for_waves
+        with self._lock:
+            return self._means is not None and not self._is_for_waves
 
     @property
     def means(self) -> str | None:
         """What carries pulses out: "dma", "soft", or None before setup()."""
-        return self._means.name if self._means and not self._is_for_waves else None
+        with self._lock:
+            return self._means.name if self._means and not self._is_for_waves else None
 
     @property
     def engine(self) -> dma.Engine | None:
         """The DMA engine, where it is what carries pulses out."""
-        return self._means.engine if isinstance(self._means, DmaMeans) else None
+        means = self._means  # once: another thread may clean up
+        return means.engine if isinstance(means, DmaMeans) else None
 
     @property
     def increment_us(self) -> int:
@@ -74,8 +77,9 @@ class PulseChannels:
         Raises:
             PulseError: setup() was not called.
         """
-        self._check_setup("asking for the increment")
-        return self._increment_us
+        with self._lock:
+            self._check_setup("asking for the increment")
+            return self._increment_us
 
     @property
     def slot_us(self) -> int:
@@ -301,8 +305,13 @@ class PulseChannels:
             return self.means if channel is None else channel.means.name
 
     def stop_servo(self, number: int | None, subcycle_time_us: int, asked: str | None, line: int) -> None:
-        """Remove all pulses of a line from the channel that servo_channel() would return."""
+        """Remove all pulses of a line from the channel that servo_channel() would return, or those of the hardware."""
         with self._lock:
+            if line in self._hardware_servos:
+                self.stop_hardware_servo(line)
+                return
+            if asked == "hardware":
+                raise errors.PulseError(f"GPIO {line} has no pulses of this servo")
             number = self._of_servos(number, subcycle_time_us, asked)
             if number not in self._channels:
                 raise errors.PulseError(f"gpio {line} has not been used on channel {number} yet")
@@ -418,12 +427,13 @@ class PulseChannels:
         Raises:
             PulseError: it was not initialised.
         """
-        if number not in self._channels:
+        channel = self._channels.get(number)
+        if channel is None:
             raise errors.PulseError(
                 f"channel {number} has not been initialized with `init_channel(..)`",
                 hint=f"PWM.init_channel({number}) first",
             )
-        return self._channels[number]
+        return channel
 
     def _new_pulse(self, number: int, line: int, start: int, width: int) -> Channel:
         """Check a pulse, and have its line be an output of the channel."""
@@ -503,14 +513,15 @@ class PulseChannels:
 
     def unless_ended(self, line: int, change: Callable[[], None]) -> None:
         """Change the pulses of a line; where a signal handler ends them before that is done, end them again."""
-        before = self._ends.get(line)
-        try:
-            change()
-        except Exception:
-            if self._ends.get(line) == before:
-                raise
-        if self._ends.get(line) != before:
-            self._end_again(line)
+        with self._lock:
+            before = self._ends.get(line)
+            try:
+                change()
+            except Exception:
+                if self._ends.get(line) == before:
+                    raise
+            if self._ends.get(line) != before:
+                self._end_again(line)
 
     def _end_again(self, line: int) -> None:
         with self._lock:
@@ -551,15 +562,16 @@ class PulseChannels:
 
     def describe(self, number: int) -> str:
         """Return a channel and its pulses as text."""
-        channel = self.channel(number)
-        lines = [
-            f"channel {number}: {channel.slots} slots of {channel.increment_us} us "
-            f"({channel.subcycle_time_us} us), by {channel.means.describe(channel)}"
-        ]
-        for line, pulses in sorted(channel.pulses.items()):
-            shown = (f"{start}+{width}" for start, width in sorted(pulses.items()))
-            lines.append(f"  GPIO {line:2}: {', '.join(shown) or 'no pulse'}")
-        return "\n".join(lines)
+        with self._lock:
+            channel = self.channel(number)
+            lines = [
+                f"channel {number}: {channel.slots} slots of {channel.increment_us} us "
+                f"({channel.subcycle_time_us} us), by {channel.means.describe(channel)}"
+            ]
+            for line, pulses in sorted(channel.pulses.items()):
+                shown = (f"{start}+{width}" for start, width in sorted(pulses.items()))
+                lines.append(f"  GPIO {line:2}: {', '.join(shown) or 'no pulse'}")
+            return "\n".join(lines)
 
     # -- the end ----------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 """Which board this is, where its peripherals are, and why a device file stays shut.
 
 Everything is read from below *root*, so that a directory can stand in for a machine. Nothing here
-raises on files that are missing, unreadable or odd: what they do not tell is not known.
+raises on files that are missing, unreadable or odd: what they do not tell is not known. Where there is no descriptor to
+read them with, nothing is known at all, and that is an OSError.
 
 Source: the device tree and /proc/cpuinfo as Raspberry Pi's kernels, upstream ones and QEMU have them;
 RPi.GPIO 0.7.1 (cpuinfo.c, c_gpio.c) reads the same files.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from . import boards
+from . import boards, errors
 
 REVISION = "proc/device-tree/system/linux,revision"
 COMPATIBLE = "proc/device-tree/compatible"
@@ -62,7 +63,9 @@ def _read(root: str, path: str) -> bytes:
     try:
         with open(os.path.join(root, path), "rb") as file:
             return file.read()
-    except OSError:
+    except OSError as e:
+        if errors.is_lack(e):
+            raise  # else a Raspberry Pi would be taken for none, and simulated
         return b""
 
 

@@ -111,12 +111,10 @@ class Dispatcher:
             self._forget(fd)  # that of a descriptor which was closed without a word
             self._handlers[token], self._tokens[fd] = handler, token
 
-    def _forget(self, fd: int, token: int | None = None) -> None:
+    def _forget(self, fd: int) -> None:
         with self._lock:
-            found = self._tokens.get(fd, 0)
-            if token in (None, found):
-                self._handlers.pop(found, None)
-                self._tokens.pop(fd, None)  # the last: who is interrupted before does it again
+            self._handlers.pop(self._tokens.get(fd, 0), None)
+            self._tokens.pop(fd, None)  # the last: who is interrupted before does it again
 
     def add(self, fd: int, handler: Handler, mask: int = READ) -> None:
         """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*.
@@ -150,22 +148,23 @@ class Dispatcher:
         """Change what a registered *fd* is watched for; 0 leaves errors and hang-ups."""
         self._poller.modify(fd, self._tokens[fd], mask)
 
-    def remove(self, fd: int, token: int | None = None) -> None:
-        """Forget *fd*: its handler is not called any more, nothing reads it, it may be closed. Twice is fine.
+    def remove_edges(self, fd: int, token: int) -> None:
+        """remove(), where *fd* has that token of add_edges() still: it may be another's by now. Twice is fine."""
+        if token in self._handlers:
+            self.remove(fd)
 
-        With a *token* only the registration that has it: *fd* may be another's by now.
-        """
+    def remove(self, fd: int) -> None:
+        """Forget *fd*: its handler is not called any more, nothing reads it, it may be closed. Twice is fine."""
         try:
-            if (
-                token is None or token in self._handlers
-            ):  # no signal handler comes between the look and the call
-                self._poller.remove(fd)
+            self._poller.remove(fd)
         except OSError as e:
             from errno import EBADF, ENOENT
 
             if e.errno not in (ENOENT, EBADF):
-                raise  # else somebody was interrupted after this, or a signal handler has done it meanwhile
-        self._forget(fd, token)
+                self._forget(fd)  # nobody hears of it again, whatever epoll says
+                raise
+            # else somebody was interrupted after this, or a signal handler has done it meanwhile
+        self._forget(fd)
 
     def park(self, fd: int) -> bool:
         """Forget the edges of *fd*, which stays open until remove(); add_edges() is then no system call.
@@ -254,6 +253,12 @@ class Dispatcher:
         """Whether the caller runs in the thread that runs the loop: in a callback."""
         run = self._run
         return run is not None and not run.is_over and run.thread == get_ident()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether another event loop runs it."""
+        run = self._run
+        return run is not None and run.is_present and run.is_nested
 
     def claim(self, run: Run | None = None) -> Run:
         """Become the one who runs the loop, with step(), until ``run.is_over = True`` and release(run).
@@ -406,18 +411,46 @@ class Dispatcher:
 
     def _serve(self, run: Run, loop: Callable[[Run], object]) -> None:
         """What the thread of a loop does."""
+        next_run: Run | None = run
+        while next_run is not None:
+            next_run = self._serve_one(next_run, loop)
+            loop = self._step_until_stopped
+
+    def _serve_one(self, run: Run, loop: Callable[[Run], object]) -> Run | None:
+        """Serve that run; return the one that this thread has to serve next, if any."""
         with self._lock:
-            if self._run is not run or not run.is_present:
-                return
-            run.thread = get_ident()
+            if self._run is not run:
+                return None
+            begins = run.is_present  # else it was stopped before, and leaves all the same
+            if begins:
+                run.thread = get_ident()
+        again = Run(is_background=True)
+        takes_over = False
         try:
-            loop(run)
+            if begins:
+                self._outlast(loop, run)
         finally:
             run.is_over = True
             if run.for_claim:
                 self._tell_waiting()
             else:
-                self.release(run)
+                try:
+                    self.release(run)
+                except (
+                    RuntimeError,
+                    MemoryError,
+                ):  # no room for the background loop's thread: this one will do
+                    takes_over = self._take_background(again)
+        return again if takes_over else None
+
+    def _outlast(self, loop: Callable[[Run], object], run: Run) -> None:
+        """Run a loop in a thread, which has nobody to tell that there is no memory: it goes on when there is again."""
+        while not run.is_stopped:
+            try:
+                loop(run)
+            except MemoryError:
+                log.warning("the loop lacks memory, and goes on in %s s", CLAIM_STEP_S)
+                original("time", "sleep")(CLAIM_STEP_S)
 
     def _start(self, target: Callable[[], object]) -> Started:
         return start(target, "RPIO loop")
@@ -449,19 +482,23 @@ class Dispatcher:
         self._leave_dead_nest()
         self._start_background()
 
+    def _take_background(self, run: Run) -> bool:
+        """Whether this run is the background loop now: it is wanted, and nobody runs the loop."""
+        with self._lock:
+            if not self._background_wanted or (self._run is not None and self._run.is_present):
+                return False  # who runs the loop now does this when he leaves
+            self._run = run
+        if self._background_wanted:
+            return True
+        run.is_stopped = True  # who has just ended it may have looked for it before it was there
+        return False
+
     def _start_background(self) -> None:
         if not self._background_wanted:
             return
         run = Run(is_background=True)
         try:
-            with self._lock:
-                if self._run is not None and self._run.is_present:
-                    return  # who runs the loop now does this when he leaves
-                self._run = run
-            if (
-                not self._background_wanted
-            ):  # any more: who has ended it may have looked for it before it was there
-                run.is_stopped = True
+            if not self._take_background(run):
                 return
             self._thread = self._start(lambda: self._serve(run, self._step_until_stopped))
         except BaseException:

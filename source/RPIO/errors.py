@@ -39,6 +39,15 @@ def is_refusal(error: BaseException) -> bool:
     )
 
 
+def is_lack(error: BaseException) -> bool:
+    """Whether it says that there is no descriptor or no memory now. What is there cannot be told from that."""
+    from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+
+    if isinstance(error, OSError):
+        return error.errno in (EMFILE, ENFILE, ENOMEM, EAGAIN)
+    return isinstance(error, MemoryError)
+
+
 class GPIOError(Exception):
     """The root of all errors that are RPIO's own.
 

@@ -163,7 +163,10 @@ class WatchedLine:
         for subscription in self.subscriptions:
             # an earlier callback of this very event may have removed it
             if subscription in self.subscriptions and subscription.accepts(event):
-                subscription.deliver(event, self)
+                try:
+                    subscription.deliver(event, self)
+                except MemoryError:  # of ours: a callback's is its own affair
+                    self.count_lost(event.line, 1, "there was no memory to hand it on")
 
     def count_missing(self, event: EdgeEvent) -> None:
         """Count what the numbers of the events say is missing before this one. They are of 32 bits, and begin anew."""
@@ -320,7 +323,7 @@ class WatchedLines:
             watched.fd, watched.seq, watched.token, watched.gone = fd, 0, token, False
             loop.add_edges(fd, token, lambda events: self.lose(line))
             if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
-                loop.remove(fd, token)
+                loop.remove_edges(fd, token)
 
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
@@ -336,7 +339,7 @@ class WatchedLines:
         if self.lasting_fd(line) == fd:
             return [lambda: self._park(line, fd)]
         loop = self._loop()
-        return [lambda: loop.remove(fd, token), lambda: self._disarm(line, False)]
+        return [lambda: loop.remove_edges(fd, token), lambda: self._disarm(line, False)]
 
     def _park(self, line: int, fd: int) -> None:
         """Disarm; keep a descriptor that lasts for the next watch. Each step may run twice, and resume() undoes it."""
@@ -404,6 +407,8 @@ class WatchedLines:
             for subscription in watched.subscriptions:
                 if subscription.worker is not None:
                     subscription.worker.is_closed = True  # where its callback has forked, it ends with that
+                if isinstance(subscription, Wait):
+                    subscription.over = True  # the same of what has been called while it waits
             watched.subscriptions = ()
         self._watched.clear()
         self._parked.clear()

@@ -30,7 +30,8 @@ class Numbering:
     @property
     def mode(self) -> int | None:
         """The numbering mode: BOARD, BCM or None."""
-        return self._explicit_mode if self._explicit_mode is not None else self.default_mode
+        explicit = self._explicit_mode  # once: another thread may clean up
+        return explicit if explicit is not None else self.default_mode
 
     def setmode(self, mode: int) -> None:
         """Choose the numbering. See RPIO.setmode()."""

@@ -82,7 +82,7 @@ class Pulses:
         lock: RLock,
         hardware_lines: HardwareLines,
     ) -> None:
-        self._numbering, self._is_output, self._backend, self._lock = numbering, is_output, backend, lock
+        self._numbering, self._is_output, self._backend, self.lock = numbering, is_output, backend, lock
         self._hardware_lines = hardware_lines
         self._book: dict[int, Drive] = {}
         self._hardware: dict[int, HardwareChannel] = {}  # of lines that it drives
@@ -106,7 +106,7 @@ class Pulses:
 
     def check_free(self, line: int, owner: object) -> None:
         """Raise PWMExistsError for a line that another one than *owner* drives."""
-        with self._lock:
+        with self.lock:
             self._check_owner(line, owner)
 
     def attach(
@@ -125,16 +125,17 @@ class Pulses:
         Raises:
             PWMExistsError, WrongDirectionException: as claim().
         """
-        with self._lock:
+        with self.lock:
             self._check_owner(line, owner)
             if not by_hardware:
                 self._check_output(line)
+            drive = Drive(id(owner), by=by)
             self._enders[line], self._resumers[line] = end, resume
-            self._book[line] = Drive(id(owner), by=by)
+            self._book[line] = drive
 
     def detach(self, line: int, owner: object) -> None:
         """The line is nobody's again. Nothing where it is not this owner's."""
-        with self._lock:
+        with self.lock:
             if self.has(line, owner):
                 self._book.pop(line, None)
                 self._enders.pop(line, None)
@@ -158,8 +159,8 @@ class Pulses:
 
     def claim(self, channel: int, owner: object, means: str | None) -> int:
         """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
-        line = self._numbering.line_of(channel)
-        with self._lock:
+        with self.lock:
+            line = self._numbering.line_of(channel)
             self._check_owner(line, owner)
             self._check_driven(line, means)
             self._book.setdefault(line, Drive(id(owner), means))
@@ -170,11 +171,12 @@ class Pulses:
         """What drives the line, or would with that period: "hardware", "dma" or "soft"."""
         if means is not None:
             return means
-        if self._by_hardware(line, None):
-            return "hardware"
-        if self.by_dma.drives(line):
-            return "dma"
-        return "soft" if line in self._soft or not self.by_dma.fits(line, period_ns) else "dma"
+        with self.lock:
+            if self._by_hardware(line, None):
+                return "hardware"
+            if self.by_dma.drives(line):
+                return "dma"
+            return "soft" if line in self._soft or not self.by_dma.fits(line, period_ns) else "dma"
 
     def _by_hardware(self, line: int, means: str | None) -> bool:
         return means in (None, "hardware") and (line in self._hardware or self._hardware_lines.has(line))
@@ -216,7 +218,7 @@ class Pulses:
 
     def start(self, line: int, owner: object, means: str | None, period_ns: int, high_ns: int) -> None:
         """Drive an output with pulses; with others from its next period on where it has some already."""
-        with self._lock:
+        with self.lock:
             self._check_owner(line, owner)
             self._check_driven(line, means)
             drive = self._book.setdefault(line, Drive(id(owner), means))
@@ -224,7 +226,7 @@ class Pulses:
 
     def change(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
         """As start(); nothing shows where the line is no output of this owner any more, as after cleanup()."""
-        with self._lock:
+        with self.lock:
             is_soft = line in self._soft  # before the book: what is ended from here on does not begin again
             drive = self._book.get(line)
             if drive is None or drive.owner != id(owner):
@@ -319,14 +321,14 @@ class Pulses:
 
     def end(self, line: int, owner: object) -> None:
         """End the pulses of this owner, low, and any that are nobody's. Nothing where the line is another one's."""
-        with _gpio.Held(self._lock, STOP_S):
+        with _gpio.Held(self.lock, STOP_S):
             if line not in self._book:
                 self._silence(line)
             self._let_go(line, owner)
 
     def drop(self, line: int, owner: object) -> None:
         """The same for an owner that is no more, at any moment of any thread: waits for nobody. See PWM.__del__()."""
-        with _gpio.Held(self._lock, 0):
+        with _gpio.Held(self.lock, 0):
             self._let_go(line, owner)
 
     def _let_go(self, line: int, owner: object) -> None:

@@ -221,8 +221,9 @@ class TcpServer:
     def turn_out(self, client: TcpClient) -> bool:
         """Close a client that has never spoken, to make room; False where it has just done so."""
         try:
-            if client.recv(1, socket.MSG_PEEK | MSG_DONTWAIT):
-                return False
+            with self._changing:
+                if client.recv(1, socket.MSG_PEEK | MSG_DONTWAIT):
+                    return False
         except OSError:
             pass  # BlockingIOError: it is silent; any other: it has gone
         self._warn("silent", "port %s: a client that never spoke is closed, others want its place", self.port)
@@ -249,10 +250,13 @@ class TcpServer:
             self._guests.drop(client, repr(e), discard=True)
 
     def _receive(self, client: TcpClient) -> None:
-        try:
-            data = client.recv(MESSAGE_BYTES, MSG_DONTWAIT)
-        except BlockingIOError:
-            return
+        with self._changing:  # nobody closes it in between, and its number is not another's
+            if not self._guests.are(client):
+                return
+            try:
+                data = client.recv(MESSAGE_BYTES, MSG_DONTWAIT)
+            except BlockingIOError:
+                return
         if data.strip():
             text = client._decoder.decode(data).strip(WHITE_SPACE)
             if text:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import codecs
 from _collections_abc import Callable
-from _thread import RLock
 
 from .dispatcher import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import RLock
     from socket import socket as Socket
     from typing import Protocol
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         """What a client needs of its server."""
 
         callback: Callback
+        lock: RLock
+        """Over the descriptors of its clients: who has it sends to no other, whoever closes this one meanwhile."""
 
         def update(self, client: TcpClient) -> None:
             """Wait for what the client wants now."""
@@ -67,7 +69,6 @@ class TcpClient(Socket):
     def __init__(self, fd: int, server: Port) -> None:
         self._server = server
         self._unsent = bytearray()
-        self._sending = RLock()
         self._closing = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.number = fd
@@ -97,7 +98,7 @@ class TcpClient(Socket):
         from .tcp_limits import SEND_BUFFER_BYTES  # here: this module is loaded by who wants no port, too
 
         payload = bytes_of(data)
-        with self._sending:
+        with self._server.lock:
             if self._closing or self.fileno() < 0:
                 raise OSError(EBADF, "the connection is closed")
             taken = 0
@@ -123,7 +124,7 @@ class TcpClient(Socket):
 
     def flush(self) -> None:
         """Send what waits, as much as the kernel takes. Called by the loop."""
-        with self._sending:
+        with self._server.lock:
             unsent = self._unsent
             del unsent[: self._send_now(unsent)]
             if self._closing and not unsent:
@@ -141,13 +142,14 @@ class TcpClient(Socket):
 
         What still waits to be sent is dropped. The descriptor does not block, as it was.
         """
-        self._unsent = bytearray()
-        self._server.forget(self)
-        return super().detach()
+        with self._server.lock:
+            self._unsent = bytearray()
+            self._server.forget(self)
+            return super().detach()
 
     def close(self) -> None:
         """Close the connection as soon as all that was sent has gone; a second close() does not wait for that."""
-        with self._sending:
+        with self._server.lock:
             if self._unsent and not self._closing and self._server.has(self):
                 self._closing = True
                 self._server.update(self)

@@ -55,25 +55,25 @@ class Ports:
 
     def clients(self, port: int | None) -> list[TcpClient]:
         """The clients that are connected. See RPIO.tcp_clients()."""
-        servers = list(self.servers)
-        if port is not None:
-            number = arguments.integer("port", port)
-            servers = [server for server in servers if server.port == number]
-            if not servers:
+        number = None if port is None else arguments.integer("port", port)
+        with self._lock:
+            servers = [server for server in self.servers if number in (None, server.port)]
+            if number is not None and not servers:
                 raise errors.NotWatchedError(
                     f"there is no TCP callback on port {number}", hint="add one with add_tcp_callback()"
                 )
-        return [client for server in servers for client in list(server.clients.values())]
+            return [client for server in servers for client in list(server.clients.values())]
 
     def close_client(self, fileno: int) -> None:
         """Close the connection of one TCP client."""
         fileno = arguments.integer("fileno", fileno)
-        for server in list(self.servers):
-            client = server.clients.get(fileno)
-            if client is not None:
-                log.debug("closing client socket fd %s: close_tcp_client()", fileno)
-                client.close()
-                return
+        with self._lock:
+            for server in list(self.servers):
+                client = server.clients.get(fileno)
+                if client is not None:
+                    log.debug("closing client socket fd %s: close_tcp_client()", fileno)
+                    client.close()
+                    return
         raise errors.NoClientError(f"there is no TCP client with the number {fileno}")
 
     def make_room(self) -> bool:

@@ -8,6 +8,8 @@ and then does that. Whoever is next, cleanup() for one, does the rest. Every ste
 
 from __future__ import annotations
 
+from . import errors
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,19 +25,27 @@ class Undoing:
         """To be added to with ``undoing.steps += [step]``, with no call between that and what forgets it, or before."""
 
     def finish(self) -> None:
-        """Do what is left, all of it. Raises the first error, of those of the system and of ours."""
+        """Do what is left, all of it. Raises the first error, of those of the system and of ours.
+
+        A step that lacked memory is still to be done, by the next call.
+        """
         first: Exception | None = None
+        kept: list[Callable[[], object]] = []
         while True:
             steps = (
                 self.steps
             )  # of which a signal handler may do the rest: with the next jump or call, not before
-            if not steps:
+            if not steps or steps[0] in kept:
                 break
             step = steps[0]
             try:
                 step()
             except Exception as e:
                 first = first or e
+                if errors.is_lack(e):
+                    kept.append(step)
+                    self.steps = [*[other for other in self.steps if other is not step], step]
+                    continue
             self.steps = [other for other in self.steps if other is not step]
         if first is not None:
             raise first

@@ -101,7 +101,7 @@ class Wave:
     @property
     def is_playing(self) -> bool:
         """Whether it goes on; the delay of the last step belongs to it."""
-        return self._number >= 0 and self._player.is_playing(self)
+        return self._player.is_playing(self)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of the wave, for at most *timeout_s* seconds. Whether it has ended."""
@@ -151,20 +151,27 @@ class Player:
             raise ValueError(
                 f"a wave is repeated 1 time or more, or for ever with None, not {repeat!r} times"
             )
-        score = Score(steps, self._numbering)
-        wave = Wave(self, score, repeat or 0)
+        mode = self._numbering.mode
+        score = Score(steps, self._numbering)  # without the lock: a long one takes its time
         with self._lock:
+            if mode != self._numbering.mode:
+                score = Score(steps, self._numbering)
+            wave = Wave(self, score, repeat or 0)
             self.collect()
-            self._take_lines(wave, score, means)
-            self._waves.append(wave)
+            try:
+                self._take_lines(wave, score, means)
+                self._waves.append(wave)
+            except MemoryError:  # it may have begun, and nobody has it
+                self.stop(wave)
+                raise
         return wave
 
     def _take_lines(self, wave: Wave, score: Score, means: str | None) -> None:
         taken: list[int] = []
         try:
             for line in score.lines:
-                self._pulses.attach(line, wave, "a wave", lambda line: self.stop(wave))
                 taken.append(line)
+                self._pulses.attach(line, wave, "a wave", lambda line: self.stop(wave))
             self._begin(wave, score, means)
         except BaseException:
             for line in taken:
@@ -249,13 +256,17 @@ class Player:
 
     def is_playing(self, wave: Wave) -> bool:
         """Whether a wave goes on."""
-        if wave.means == "dma":
-            engine = self._channels.engine
-            mine = engine is not None and engine is wave._engine
-            return mine and engine is not None and bool(engine.info(wave._number).get("is_active"))
-        backend = self._backend()
-        state = backend.wave(wave._number) if backend is not None else None
-        return state is not None and state[0]
+        with self._lock:
+            number = wave._number
+            if number < 0:
+                return False
+            if wave.means == "dma":
+                engine = self._channels.engine
+                mine = engine is not None and engine is wave._engine
+                return mine and engine is not None and bool(engine.info(number).get("is_active"))
+            backend = self._backend()
+            state = backend.wave(number) if backend is not None else None
+            return state is not None and state[0]
 
     def stop(self, wave: Wave) -> None:
         """Stop a wave, and let go of its lines."""

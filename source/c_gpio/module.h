@@ -37,6 +37,7 @@ struct state {
     PyTypeObject *finalizer;
     PyTypeObject *errand;
     PyTypeObject *line;
+    struct pipe *pipes; /* all that are open, for the child of a fork */
     struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */

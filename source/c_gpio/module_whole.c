@@ -6,15 +6,19 @@
  * closed with its object. A lock for which one waits a limited time stays locked between acquire() and try: Held is what
  * "with lock" is without a limit, whose beginning and end Python does not interrupt. And what a handler raises while an
  * object dies is printed and gone: a Finalizer does its work to the end, and has it raised where the program goes on.
+ *
+ * In the child of a fork the variables of other threads are gone, and what they had is never freed: so the module knows
+ * all pipes, also those that have no other name yet.
  */
 #include "module.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-typedef struct {
+typedef struct pipe {
     PyObject_HEAD
     int reader, writer; /* -1: closed */
+    struct pipe *next;  /* in the module's list */
 } Pipe;
 
 static void close_ends(Pipe *self)
@@ -42,12 +46,21 @@ static PyObject *pipe_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     self->reader = ends[0];
     self->writer = ends[1];
+    struct state *state = PyType_GetModuleState(type);
+    self->next = state->pipes;
+    state->pipes = self;
     return (PyObject *)self;
 }
 
 static void pipe_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
+    struct state *state = PyType_GetModuleState(type);
+    for (Pipe **at = &state->pipes; *at; at = &(*at)->next)
+        if (*at == (Pipe *)object) {
+            *at = (*at)->next;
+            break;
+        }
     close_ends((Pipe *)object);
     type->tp_free(object);
     Py_DECREF(type);
@@ -57,6 +70,15 @@ static PyObject *pipe_close(PyObject *object, PyObject *unused)
 {
     (void)unused;
     close_ends((Pipe *)object);
+    Py_RETURN_NONE;
+}
+
+static PyObject *pipes_after_fork(PyObject *module, PyObject *unused)
+{
+    struct state *state = PyModule_GetState(module);
+    (void)unused;
+    for (Pipe *pipe = state->pipes; pipe; pipe = pipe->next)
+        close_ends(pipe);
     Py_RETURN_NONE;
 }
 
@@ -276,11 +298,17 @@ static PyType_Spec finalizer_spec = {
     .slots = finalizer_slots,
 };
 
+static PyMethodDef functions[] = {
+    {"pipes_after_fork", pipes_after_fork, METH_NOARGS,
+     PyDoc_STR("pipes_after_fork()\n--\n\nClose all pipes, in the child of a fork: they are the parent's.")},
+    {0},
+};
+
 int rpio_add_whole(PyObject *module)
 {
     struct state *state = PyModule_GetState(module);
     state->pipe = add_type(module, &pipe_spec);
     state->held = add_type(module, &held_spec);
     state->finalizer = add_type(module, &finalizer_spec);
-    return state->pipe && state->held && state->finalizer ? 0 : -1;
+    return state->pipe && state->held && state->finalizer ? PyModule_AddFunctions(module, functions) : -1;
 }

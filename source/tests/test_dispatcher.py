@@ -333,6 +333,67 @@ def test_the_background_loop_follows_a_dead_nest(dispatcher, pipe):
     assert threads[0].name == "RPIO loop" and not dispatcher.in_loop
 
 
+def test_the_background_loop_follows_one_that_was_stopped_before_it_began(dispatcher, pipe, monkeypatch):
+    heard, late = [], []
+    dispatcher.add(pipe[0], lambda events: heard.append(os.read(pipe[0], 9)))
+    start = dispatcher._start
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatcher, "_start", late.append)  # a thread that takes its time
+        dispatcher.start_thread()
+    dispatcher.run_in_background()
+    dispatcher.stop()
+    start(late[0])
+    os.write(pipe[1], b"x")
+    assert wait_until(lambda: heard)
+
+
+def test_where_no_thread_can_be_started_the_one_that_leaves_runs_the_background_loop(
+    dispatcher, pipe, monkeypatch
+):
+    heard = []
+    dispatcher.add(pipe[0], lambda events: (os.read(pipe[0], 9), heard.append(threading.current_thread())))
+    dispatcher.start_thread()
+    dispatcher.run_in_background()  # when the other loop has ended
+    assert wait_until(lambda: dispatcher._run.thread is not None)
+
+    def refuse(target):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(dispatcher, "_start", refuse)
+    for _ in range(3):
+        before = len(heard)
+        dispatcher.stop()
+        os.write(pipe[1], b"x")
+        assert wait_until(lambda before=before: len(heard) > before)
+        assert wait_until(lambda: not dispatcher.running)
+    assert len(set(heard)) == 1
+    dispatcher.end_background()
+    assert wait_until(lambda: not dispatcher.is_busy)
+
+
+def test_a_loop_in_a_thread_outlives_a_lack_of_memory(dispatcher, pipe, monkeypatch):
+    heard, step = [], dispatcher.step
+    dispatcher.add(pipe[0], lambda events: heard.append(os.read(pipe[0], 9)))
+
+    def lack(timeout_s):
+        monkeypatch.setattr(dispatcher, "step", step)
+        raise MemoryError
+
+    monkeypatch.setattr(dispatcher, "step", lack)
+    dispatcher.run_in_background()
+    os.write(pipe[1], b"x")
+    assert wait_until(lambda: heard)
+
+
+def test_a_threaded_callback_whose_thread_has_ended_gets_another():
+    heard = []
+    worker = Worker(heard.append, "RPIO test")
+    assert worker.put(1) and wait_until(lambda: heard == [1])
+    worker._thread.is_over = True  # as after a MemoryError in it
+    assert worker.put(2) and wait_until(lambda: heard == [1, 2])
+    worker.close()
+
+
 def test_descriptors_are_close_on_exec(dispatcher):
     assert not os.get_inheritable(dispatcher.fileno())
 

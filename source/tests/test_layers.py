@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "bell": {"_gpio"},
     "dispatcher": {"bell", "errors", "log", "threads", "_gpio"},
     "green": {"dispatcher", "threads", "_gpio"},
-    "undoing": NOTHING,
+    "undoing": {"errors"},
     "processes": NOTHING,
     "interrupts": {"errors", "log", "model", "callbacks", "dispatcher", "threads", "undoing", "_gpio"},
     "tcp_limits": NOTHING,

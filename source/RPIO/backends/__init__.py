@@ -350,7 +350,9 @@ def _open_edges(hardware: Hardware) -> Backend:
     except errors.NoBackendError as e:
         try:
             return _open_sysfs(hardware, "")
-        except (OSError, errors.NoBackendError):
+        except (OSError, errors.NoBackendError) as in_sysfs:
+            if errors.is_lack(in_sysfs):
+                raise
             raise e from None
 
 
@@ -369,6 +371,8 @@ def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
     try:
         return JoinedBackend(levels, _open_edges(hardware))
     except (OSError, errors.NoBackendError) as e:
+        if errors.is_lack(e):
+            raise  # the board would be without edges for good, and is opened again by the next call
         return JoinedBackend(levels, None, e)
 
 

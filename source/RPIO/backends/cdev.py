@@ -26,7 +26,9 @@ def chip_paths(dev: str = "/dev") -> list[str]:
     """Return the device files of all gpiochips, by number; symbolic links are other names of the same."""
     try:
         names = os.listdir(dev)
-    except OSError:
+    except OSError as e:
+        if errors.is_lack(e):
+            raise  # else a machine with chips would be taken for one without
         return []
     numbered = sorted(
         (int(name[8:]), name) for name in names if name.startswith("gpiochip") and name[8:].isdecimal()
@@ -41,7 +43,9 @@ def usable() -> bool:
     for path in paths:
         try:
             chip_fd = _gpio.chip_open(path)
-        except OSError:
+        except OSError as e:
+            if errors.is_lack(e):
+                raise
             continue
         try:
             return _speaks_v2(chip_fd)
@@ -66,10 +70,14 @@ def chips() -> tuple[dict[str, str], OSError | None]:
         try:
             chip_fd = _gpio.chip_open(path)
         except OSError as e:
+            if errors.is_lack(e):
+                raise  # else another chip would be taken for the one that is meant
             refused = e
             continue
-        labels.setdefault(_gpio.chip_info(chip_fd)[1], path)
-        os.close(chip_fd)
+        try:
+            labels.setdefault(_gpio.chip_info(chip_fd)[1], path)
+        finally:
+            os.close(chip_fd)
     return labels, refused
 
 
@@ -143,15 +151,18 @@ class CdevBackend(Backend):
         self._latch: dict[int, int] = {}
         self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
         self._waves: dict[int, int] = {}  # number -> its first line, which errors name
-        self._chip_fd = _open_chip(path)
-        if not _speaks_v2(self._chip_fd):
-            os.close(self._chip_fd)
-            raise errors.NoBackendError(
-                f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
-                hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
-            )
         self._removal = RemovalWatch(path)
-        self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
+        self._chip_fd = _open_chip(path)
+        try:
+            if not _speaks_v2(self._chip_fd):
+                raise errors.NoBackendError(
+                    f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
+                    hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
+                )
+            self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
+        except BaseException:
+            self.close()
+            raise
 
     def describe(self) -> str:
         return f"{self._path} ({self.label}, {self.line_count} lines)"

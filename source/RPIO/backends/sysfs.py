@@ -67,6 +67,15 @@ class SysfsBackend(Backend):
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
         self._pump: _gpio.Pump | None = None
+        self._label_fd = self._device_fd = -1
+        self._removal = RemovalWatch(None)
+        try:
+            self._look_at_chip(folder, device)
+        except BaseException:
+            self.close()
+            raise
+
+    def _look_at_chip(self, folder: str, device: str | None) -> None:
         self.label = text_of(os.path.join(folder, "label"))
         self.line_count = int(text_of(os.path.join(folder, "ngpio")))
         self._base = int(text_of(os.path.join(folder, "base")))

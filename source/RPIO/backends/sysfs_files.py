@@ -18,7 +18,9 @@ def chips(root: str = ROOT) -> dict[str, str]:
     found = []
     try:
         names = os.listdir(root)
-    except OSError:
+    except OSError as e:
+        if errors.is_lack(e):
+            raise  # else a machine with chips would be taken for one without
         return {}
     for name in names:
         if name.startswith("gpiochip") and name[8:].isdecimal():
@@ -26,8 +28,10 @@ def chips(root: str = ROOT) -> dict[str, str]:
                 found.append(
                     (int(name[8:]), os.path.join(root, name), text_of(os.path.join(root, name, "label")))
                 )
-            except OSError:
-                pass  # it has just gone
+            except OSError as e:
+                if errors.is_lack(e):
+                    raise
+                # else it has just gone
     return {folder: label for _, folder, label in sorted(found)}
 
 
@@ -35,7 +39,9 @@ def usable(root: str = ROOT) -> bool:
     """Whether there are chips, and not just the read-only look at them that containers get."""
     try:
         return bool(chips(root)) and not os.statvfs(os.path.join(root, "export")).f_flag & os.ST_RDONLY
-    except OSError:
+    except OSError as e:
+        if errors.is_lack(e):
+            raise
         return False
 
 
@@ -84,11 +90,15 @@ def find_device(folder: str) -> str | None:
         if parent in (where := os.path.realpath(os.path.join(DEVICES, name)), os.path.dirname(where)):
             try:
                 chip_fd = _gpio.chip_open(f"/dev/{name}")
-            except OSError:
+            except OSError as e:
+                if errors.is_lack(e):
+                    raise
                 continue
-            if _gpio.chip_info(chip_fd)[1:] == (label, count):
-                found.append(f"/dev/{name}")
-            os.close(chip_fd)
+            try:
+                if _gpio.chip_info(chip_fd)[1:] == (label, count):
+                    found.append(f"/dev/{name}")
+            finally:
+                os.close(chip_fd)
     return found[0] if len(found) == 1 else None  # chips of one device may share a label
 
 

@@ -48,6 +48,8 @@ class Call:
     call: Callable[[dict[str, object]], object]
     before: tuple[Callable[[dict[str, object]], object], ...] = ()
     after: tuple[Callable[[dict[str, object]], object], ...] = ()
+    waits: tuple[str, ...] = ()
+    """What it comes to, besides, where another thread does something in its middle: of calls that wait."""
 
 
 # -- what is there before ------------------------------------------------------------------------------------
@@ -136,6 +138,7 @@ def client(things):
     while not RPIO.tcp_clients():
         dispatcher.step(0.1)
     things["guest"] = RPIO.tcp_clients()[0]
+    things["number"] = things["guest"].fileno()
 
 
 def goes(things):
@@ -234,6 +237,9 @@ def _on_edge(things):
         asyncio._set_running_loop(None)
 
 
+ENDED = ("EdgeDetectionError(Error waiting for edge)", "17")
+RUNNING = ("AlreadyRunningError(wait_for_interrupts() is running already)",)
+
 CALLS = {
     "setup": Call(lambda t: RPIO.setup(18, OUT, initial=1)),
     "setup(IN)": Call(lambda t: RPIO.setup(18, IN, pull_up_down=PUD_UP), (relay,)),
@@ -283,14 +289,17 @@ CALLS = {
     "remove_event_detect": Call(lambda t: RPIO.remove_event_detect(17), (relay, button, detection)),
     "event_detected": Call(lambda t: RPIO.event_detected(17), (button, detection)),
     "events_lost": Call(lambda t: RPIO.events_lost(17), (button, detection)),
-    "wait_for_edge": Call(lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1), (relay, button)),
+    "wait_for_edge": Call(lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1), (relay, button), waits=ENDED),
     "wait_for_edge(again)": Call(
         lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1),
         (button, lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1)),
+        waits=ENDED,
     ),
-    "wait_for_interrupts": Call(lambda t: RPIO.wait_for_interrupts(), (interrupt, stopping), (stopper_goes,)),
+    "wait_for_interrupts": Call(
+        lambda t: RPIO.wait_for_interrupts(), (interrupt, stopping), (stopper_goes,), waits=RUNNING
+    ),
     "wait_for_interrupts(after detection)": Call(
-        lambda t: RPIO.wait_for_interrupts(), (button, detection, stopping), (stopper_goes,)
+        lambda t: RPIO.wait_for_interrupts(), (button, detection, stopping), (stopper_goes,), waits=RUNNING
     ),
     "wait_for_interrupts(threaded)": Call(loop_in_thread, (interrupt,)),
     "stop_waiting_for_interrupts": Call(
@@ -302,7 +311,7 @@ CALLS = {
         lambda t: RPIO.add_tcp_callback(PORT, nothing, threaded_callback=True, host="127.0.0.1")
     ),
     "tcp_clients": Call(lambda t: RPIO.tcp_clients(), (tcp, client), (goes,)),
-    "close_tcp_client": Call(lambda t: RPIO.close_tcp_client(t["guest"].fileno()), (tcp, client), (goes,)),
+    "close_tcp_client": Call(lambda t: RPIO.close_tcp_client(t["number"]), (tcp, client), (goes,)),
     "TcpClient.send": Call(lambda t: t["guest"].send("x"), (tcp, client), (goes,)),
     "TcpClient.sendall": Call(
         lambda t: (t["guest"].callback, t["guest"].sendall("x"), t["guest"].flush()), (tcp, client), (goes,)
@@ -349,6 +358,6 @@ CALLS = {
     "wave": Call(wave, (relay,)),
     "Wave.stop": Call(lambda t: t["wave"].stop(), (relay, wave)),
     "Wave.wait": Call(lambda t: t["wave"].wait(0), (relay, wave)),
-    "with wave": Call(_with_wave, (relay,)),
+    "with wave": Call(_with_wave, (relay,), waits=("PWMExistsError(GPIO 18 is driven by a wave already)",)),
     "Wave.is_playing": Call(lambda t: t["wave"].is_playing, (relay, wave)),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 
 import RPIO
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from interrupted.calls import Call
+    from RPIO.backends import Backend
 
 PIN = 17
 PATIENCE_S = float(os.environ.get("RPIO_INTERRUPTED_PATIENCE_S", "20"))
@@ -43,9 +45,22 @@ def descriptors() -> list[str]:
     return sorted(name for name in found if name != "anon_inode:[io_uring]" and not name.startswith("/proc"))
 
 
-def is_open(wanted: list[str]) -> bool:
-    """Whether that is open, and nothing else. What asyncio leaves of a loop half made is closed with the garbage."""
-    return descriptors() == wanted or (gc.collect() >= 0 and descriptors() == wanted)
+def threads() -> set[threading.Thread]:
+    """Those that run. Python keeps what it has made for a thread that is none of its own, also when that has ended."""
+    alive = sys._current_frames()
+    return {thread for thread in threading.enumerate() if thread.ident in alive}
+
+
+def c_threads() -> list[str]:
+    """Those of the C core, by their names."""
+    found = []
+    for number in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{number}/comm", encoding="utf-8") as file:
+                found.append(file.read().strip())
+        except OSError:
+            continue  # it has just ended
+    return [name for name in found if name in ("rpio-pwm", "RPIO sysfs")]
 
 
 class World:
@@ -54,8 +69,7 @@ class World:
     def __init__(self, row: Call) -> None:
         facade.new_board()
         self.row = row
-        self.backend = SimBackend(by_name("4B"), ManualClock())
-        facade.board.use(self.backend, self.backend.hardware)
+        self.use(self.open_backend())
         self.things: dict[str, object] = {}
         for _ in range(2):
             self.prepare()
@@ -63,17 +77,64 @@ class World:
             self.end()
             self.begin_anew()
         assert wait_until(lambda: not facade.board.dispatcher.is_busy)
-        self.threads = {thread for thread in threading.enumerate() if not thread.name.startswith("RPIO")}
-        self.descriptors = descriptors()
+        assert wait_until(lambda: not any("timerfd" in name for name in self.open_files())), (
+            "PWM's thread stays"
+        )
+        self.threads = {thread for thread in threads() if not thread.name.startswith("RPIO")}
+        self.descriptors = self.open_files()
+
+    # -- the machine, and what is seen of it from outside ----------------------------------------------------
+
+    backend: Backend
+    hardware = by_name("4B")
+
+    def open_backend(self) -> Backend:
+        """A backend of this machine."""
+        return SimBackend(self.hardware, ManualClock())
+
+    def use(self, backend: Backend) -> None:
+        """Have the board drive that."""
+        self.backend = backend
+        facade.board.use(backend, self.hardware)
+
+    def drive(self, line: int, level: int | None) -> None:
+        """Hold a line from outside; None lets go."""
+        self.backend.drive(line, level)  # type: ignore[attr-defined]
+
+    def driven(self) -> list[int]:
+        """The lines that drive their pins."""
+        lines = self.backend._lines  # type: ignore[attr-defined]
+        return [number for number, line in enumerate(lines) if line.function != model.IN]
+
+    def watched(self) -> list[int]:
+        """The lines of which edges are asked for."""
+        return [number for number, line in enumerate(self.backend._lines) if line.watch]  # type: ignore[attr-defined]
+
+    def handlers(self) -> set[int]:
+        """The descriptors that the loop has for others."""
+        loop = facade.board.dispatcher
+        return set(loop._tokens) - ({loop._bell.reader} if loop._bell is not None else set())
+
+    def open_files(self) -> list[str]:
+        """What the process has open."""
+        return descriptors()
+
+    def is_closed(self) -> bool:
+        """Whether nothing more is open than at the beginning. What asyncio leaves half made goes with the garbage."""
+        return self.open_files() == self.descriptors or (
+            gc.collect() >= 0 and self.open_files() == self.descriptors
+        )
+
+    # -- what a program does ---------------------------------------------------------------------------------
 
     def prepare(self) -> None:
         """Do what a program has done before the call."""
         for step in self.row.before:
             step(self.things)
 
-    def call(self) -> None:
+    def call(self) -> object:
         """The call itself."""
-        self.row.call(self.things)
+        return self.row.call(self.things)
 
     def end(self) -> None:
         """What a program does at its end; it may say so twice."""
@@ -101,19 +162,19 @@ class World:
     def check_books(self) -> None:
         """What is registered, driven and held: nothing."""
         board = facade.board
-        outputs = [line.net for line in self.backend._lines if line.function != model.IN]
-        assert not outputs, f"still driven: {outputs}"
+        assert not self.driven(), f"still driven: {self.driven()}"
         assert not len(board._watched), "still watched"
         assert not board.has_ports, "still served"
         assert not board._directions and not board._owned and not board._taken
         assert not board.pulses._book, f"still pulsed: {board.pulses._book}"
-        assert not any(line.watch for line in self.backend._lines), "edges still asked for"
-        for lock in (board._lock, self.backend._lock, board.dispatcher._lock):
+        assert not self.watched(), f"edges still asked for: {self.watched()}"
+        for lock in (board._lock, getattr(self.backend, "_lock", board._lock), board.dispatcher._lock):
             assert not lock._is_owned(), "a lock is held"
         assert wait_until(lambda: not board.dispatcher.is_busy), "the loop goes on"
-        assert wait_until(lambda: is_open(self.descriptors)), (self.descriptors, descriptors())
-        assert wait_until(lambda: not set(threading.enumerate()) - self.threads), threading.enumerate()
-        assert not board.dispatcher.has_handlers, board.dispatcher._tokens
+        assert wait_until(lambda: not c_threads()), c_threads()
+        assert wait_until(self.is_closed), (self.descriptors, self.open_files())
+        assert wait_until(lambda: not threads() - self.threads), threads()
+        assert not self.handlers(), f"still in the loop: {self.handlers()}"
 
     def begin_anew(self) -> None:
         """The next program in the same process works, and hears its edges."""
@@ -122,11 +183,11 @@ class World:
         RPIO.setup(22, RPIO.OUT, initial=1)
         assert self.backend.function(22) == model.OUT
         RPIO.setup(PIN, RPIO.IN, pull_up_down=RPIO.PUD_UP)
-        self.backend.drive(PIN, None)
+        self.drive(PIN, None)
         RPIO.add_event_detect(PIN, RPIO.FALLING, lambda channel: heard.release())
-        self.backend.drive(PIN, 0)
+        self.drive(PIN, 0)
         assert heard.acquire(timeout=20), "no edge came"
-        self.backend.drive(PIN, None)
+        self.drive(PIN, None)
         RPIO.cleanup()
 
     def close(self) -> None:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a program has brought about, in all books: two threads together bring about what one after the other would."""
+
+from __future__ import annotations
+
+from interrupted.world import World
+from RPIO import facade, model
+
+LINES = (4, 17, 18, 22, 23)
+"""That the table of calls uses."""
+
+
+def books(world: World) -> dict[str, object]:
+    """All that is registered, asked for and driven."""
+    board = facade.board
+    lines = world.backend._lines
+    found: dict[str, object] = {
+        "mode": board.mode,
+        "warnings": board._warnings,
+        "directions": dict(board._directions),
+        "owned": set(board._owned),
+        "taken": set(board._taken),
+        "lines": {
+            n: (lines[n].function, lines[n].latch if lines[n].function == model.OUT else None, lines[n].pull)
+            for n in LINES
+        },
+        "edges": {n: line.watch.bits for n, line in enumerate(lines) if line.watch is not None},
+        "drives": {n: (drive.wave, drive.means, drive.by) for n, drive in board.pulses._book.items()},
+        "soft": set(board.pulses._soft),
+        "attached": set(board.pulses._enders),
+        "background": board.dispatcher._background_wanted,
+    }
+    for n in board._watched:
+        watched = board._watched.get(n)
+        kinds = sorted(_kind(subscription) for subscription in watched.subscriptions)
+        found[f"watched {n}"] = (watched.edge, watched.filter_us, watched.fd is not None, kinds)
+    if board._ports is not None:
+        found["ports"] = [(server.is_closed, len(server.clients)) for server in board._ports.servers]
+    if board._pulse_makers is not None:
+        channels, player = board._pulse_makers
+        found["channels"] = (channels.is_setup, {n: dict(c.pulses) for n, c in channels._channels.items()})
+        found["servos"] = dict(channels._servo_channels)
+        found["waves"] = [(wave.is_playing, wave.means) for wave in player._waves]
+    return found
+
+
+def _kind(subscription: object) -> tuple[str, int, bool]:
+    """A subscription, with how many callbacks it has, and whether it has a thread."""
+    callbacks = getattr(subscription, "callbacks", ())
+    return type(subscription).__name__, len(callbacks), subscription.worker is not None
