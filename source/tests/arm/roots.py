@@ -51,10 +51,13 @@ PACKAGES = (
     *("git", "netbase", "tzdata", "ca-certificates"),
 )
 
+PURE = ("RPLCD>=1.3",)
+"""What an example needs and Debian has not: wheels without machine code, which pip of this machine fetches."""
+
 COMMANDS = {"rpio": "main", "rpio-curses": "curses"}
 """As in pyproject.toml: what pip would install."""
 
-RECIPE = f"{' '.join(PACKAGES)} 3"
+RECIPE = f"{' '.join((*PACKAGES, *PURE))} 3"
 """A root is made again when this changes; the number is for what else it is made by."""
 
 OPTIONS = (
@@ -145,7 +148,7 @@ def run_root(root: Path, words: tuple[str, ...]) -> int:
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "TERM": os.environ.get("TERM", "dumb"),
-        "PYTHONPATH": "/root/rpio/source",
+        "PYTHONPATH": "/root/rpio/source:/opt/pure",
         "PYTHONUNBUFFERED": "1",
         "RPIO_EMULATED": "1",
         "RPIO_INTERRUPTED_STEP": "50",
@@ -268,7 +271,7 @@ def unpack(packages: list[Path], root: Path) -> None:
 
 def furnish(root: Path, triplet: str) -> None:
     """What the packages' scripts would have made, as far as tests want it."""
-    for folder in ("proc", "dev", "sys", "tmp", "run", "var", TREE):
+    for folder in ("proc", "dev", "sys", "tmp", "run", "var", TREE, "opt/pure"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "etc/passwd").write_text(
         "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
@@ -279,6 +282,11 @@ def furnish(root: Path, triplet: str) -> None:
         (root / "usr/bin/sh").symlink_to("dash")
     for name in ("cc", "gcc"):
         (root / "usr/bin" / name).symlink_to(f"{triplet}-gcc")
+    execute(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
+        *("--target", root / "opt/pure", "--only-binary", ":all:", "--platform", "any"),
+        *("--implementation", "py", "--python-version", "3.11", *PURE),
+    )
 
 
 # --- Running in them ----------------------------------------------------------------------------------------
