@@ -69,16 +69,13 @@ async def edges(
     if pull_up_down is not None:
         board.make_input(channel, pull_up_down)
     queue = _Queue(bits, arguments.bouncetime_ns(bouncetime), asyncio.get_running_loop(), board.unsubscribe)
-    line = board.subscribe(channel, queue, filter_us)
+    line = board.subscribe(channel, queue, filter_us, lambda: queue.enter(board.dispatcher))
     try:
-        nest = _enter(board.dispatcher, queue.loop)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            nest.leave()
+        while True:
+            yield await queue.get()
     finally:
         board.unsubscribe(line, queue)
+        queue.leave()
 
 
 async def wait_for_edge(
@@ -139,7 +136,7 @@ def _bits(edge: int | str) -> int:
 class _Queue(Subscription):
     """A subscription that keeps its events for a coroutine."""
 
-    __slots__ = ("_ended", "_events", "_lost", "_unsubscribe", "_waiter", "loop")
+    __slots__ = ("_ended", "_events", "_lost", "_nest", "_unsubscribe", "_waiter", "loop")
 
     def __init__(
         self,
@@ -155,6 +152,20 @@ class _Queue(Subscription):
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._lost: int | None = None  # the line, whose chip has gone
+        self._nest: _Nest | None = None
+
+    def enter(self, dispatcher: Dispatcher) -> None:
+        """Have somebody run RPIO's loop until leave()."""
+        nest = dispatcher.nested_in
+        if not isinstance(nest, _Nest) or not nest.is_in(self.loop):
+            nest = _Nest(dispatcher, self.loop)
+        self._nest = nest.enter()
+
+    def leave(self) -> None:
+        """It is not needed any more. Twice is fine."""
+        nest, self._nest = self._nest, None
+        if nest is not None:
+            nest.leave()
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         if self.loop.is_closed():
@@ -236,10 +247,3 @@ class _Nest:
             if not self.is_dead():
                 self._loop.remove_reader(self._fd)
             self._dispatcher.unnest(self)
-
-
-def _enter(dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> _Nest:
-    nest = dispatcher.nested_in
-    if not isinstance(nest, _Nest) or not nest.is_in(loop):
-        nest = _Nest(dispatcher, loop)
-    return nest.enter()

@@ -89,6 +89,7 @@ class Board:
         self._owned: set[int] = set()
         self._releases = 0  # how often a line was given back: who sets one up looks whether it was meanwhile
         self._closing = Undoing()
+        self._leaving: list[Callable[[], object]] = []  # of what is being closed, for the child of a fork
         self._taken: set[int] = set()  # used without setup(): cleanup() changes nothing there but lets go
         self._numbering = numbering = Numbering(lambda: self.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
@@ -196,7 +197,9 @@ class Board:
             self._dispatcher = None
         if self._ports is not None:
             self._ports.abandon()
-        self._closing.steps = []
+        self._closing.steps, leaving, self._leaving = [], self._leaving, []
+        for abandon in leaving:
+            abandon()
         self._watched.forget()
         self._owned.clear()
         self._taken.clear()
@@ -216,9 +219,11 @@ class Board:
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
-        _do_all(
-            self._take_leave, self._closing.finish
-        )  # the second waits for threads, which may want the lock
+        _do_all(self._take_leave, self._finish_closing)  # which waits for threads, and they for the lock
+
+    def _finish_closing(self) -> None:
+        self._closing.finish()
+        self._leaving = []
 
     def _take_leave(self) -> None:
         """End everything, and write down what has to be waited for or closed then."""
@@ -245,11 +250,13 @@ class Board:
 
     def _close_dispatcher(self) -> None:
         if self._dispatcher is not None:
+            self._leaving += [self._dispatcher.abandon]
             self._closing.steps = [self._dispatcher.close, *self._closing.steps]
             self._dispatcher = None
 
     def _close_backend(self) -> None:
         if self._backend is not None:
+            self._leaving += [self._backend.after_fork, self._backend.close]
             self._closing.steps += [self._backend.close]
             self._backend = None
         self._hardware = self._expected = None
@@ -594,13 +601,26 @@ class Board:
                 worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
                 self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
 
-    def subscribe(self, channel: int, subscription: Subscription, filter_us: int) -> int:
-        """Add a subscription of the caller's own making to an input; return its line."""
+    def subscribe(
+        self,
+        channel: int,
+        subscription: Subscription,
+        filter_us: int,
+        begin: Callable[[], object] = lambda: None,
+    ) -> int:
+        """Add a subscription of the caller's own making to an input; return its line. begin() has the loop run: in one
+        with the rest, so that a cleanup() comes before or after both.
+        """
         filter_us = arguments.filter_us_of(filter_us)
         with self._lock:
             line = self._input_line(channel)
             self._watched.add(line, subscription, filter_us)
             self._check_still_input(channel, line)
+            try:
+                begin()
+            except BaseException:
+                self._watched.discard(line, subscription)
+                raise
         return line
 
     def _check_still_input(self, channel: int, line: int) -> None:
@@ -835,7 +855,7 @@ class Board:
         if gone_fd is not None and self._dispatcher is not None and self._dispatcher.has(gone_fd):
             self._dispatcher.remove(gone_fd)
         self._close_backend()
-        self._closing.finish()
+        self._finish_closing()
 
     def _forget_numbering(self) -> None:
         if self._backend is not None:

@@ -99,8 +99,9 @@ class TcpClient(Socket):
 
         payload = bytes_of(data)
         with self._server.lock:
-            if self._closing or self.fileno() < 0:
+            if self._closing:
                 raise OSError(EBADF, "the connection is closed")
+            self._check_open()
             taken = 0
             if not self._unsent:
                 taken = self._send_now(payload, flags)
@@ -116,6 +117,12 @@ class TcpClient(Socket):
         """As send()."""
         self.send(data, flags)
 
+    def _check_open(self) -> None:
+        if self.fileno() < 0:
+            from errno import EBADF
+
+            raise OSError(EBADF, "the connection is closed")
+
     def _send_now(self, payload: bytes | bytearray, flags: int = 0) -> int:
         try:
             return super().send(payload, flags | MSG_NOSIGNAL | MSG_DONTWAIT)
@@ -125,6 +132,7 @@ class TcpClient(Socket):
     def flush(self) -> None:
         """Send what waits, as much as the kernel takes. Called by the loop."""
         with self._server.lock:
+            self._check_open()
             unsent = self._unsent
             del unsent[: self._send_now(unsent)]
             if self._closing and not unsent:

@@ -48,6 +48,8 @@ class Call:
     call: Callable[[dict[str, object]], object]
     before: tuple[Callable[[dict[str, object]], object], ...] = ()
     after: tuple[Callable[[dict[str, object]], object], ...] = ()
+    is_of_one_thread: bool = False
+    """No other thread does it at the same time, and what asyncio has open is asyncio's in a child."""
     waits: tuple[str, ...] = ()
     """What it comes to, besides, where another thread does something in its middle: of calls that wait."""
 
@@ -103,6 +105,10 @@ def started(things):
     things["pwm"].start(50)
 
 
+def _pwm_dies(things):
+    things.pop("pwm", None)  # within the call: nobody gets it
+
+
 def servo(things):
     things["servo"] = PWM.Servo()
 
@@ -156,6 +162,10 @@ def given_away_goes(things):
     with contextlib.suppress(OSError):  # closed by cleanup()
         if os.fstat(number).st_ino == inode:
             os.close(number)
+
+
+def _detach(things):
+    things["guest"].detach()
 
 
 def other_board(things):
@@ -238,6 +248,7 @@ def _on_edge(things):
 
 
 ENDED = ("EdgeDetectionError(Error waiting for edge)", "17")
+PWM_EXISTS = ("PWMExistsError(A PWM object already exists for this GPIO channel)",)
 RUNNING = ("AlreadyRunningError(wait_for_interrupts() is running already)",)
 
 CALLS = {
@@ -316,11 +327,11 @@ CALLS = {
     "TcpClient.sendall": Call(
         lambda t: (t["guest"].callback, t["guest"].sendall("x"), t["guest"].flush()), (tcp, client), (goes,)
     ),
-    "TcpClient.detach": Call(lambda t: t["guest"].detach(), (tcp, client, numbered), (given_away_goes, goes)),
+    "TcpClient.detach": Call(_detach, (tcp, client, numbered), (given_away_goes, goes)),
     "TcpClient.close": Call(lambda t: t["guest"].close(), (tcp, client), (goes,)),
     "PWM": Call(pwm, (relay,)),
-    "PWM dies": Call(lambda t: t.pop("pwm"), (relay, pwm, started)),
-    "PWM is made, starts and dies": Call(lambda t: RPIO.PWM(18, 100).start(50), (relay,)),
+    "PWM dies": Call(_pwm_dies, (relay, pwm, started)),
+    "PWM is made, starts and dies": Call(lambda t: RPIO.PWM(18, 100).start(50), (relay,), waits=PWM_EXISTS),
     "PWM.start": Call(started, (relay, pwm)),
     "PWM.ChangeDutyCycle": Call(lambda t: t["pwm"].ChangeDutyCycle(20), (relay, pwm, started)),
     "PWM.ChangeFrequency": Call(lambda t: t["pwm"].ChangeFrequency(200), (relay, pwm, started)),
@@ -343,12 +354,12 @@ CALLS = {
     "PWM.clear_channel": Call(lambda t: PWM.clear_channel(0), (channel, pulse)),
     "PWM.clear_channel_gpio": Call(lambda t: PWM.clear_channel_gpio(0, 18), (channel, pulse)),
     "PWM.cleanup": Call(lambda t: PWM.cleanup(), (channel, pulse)),
-    "aio.edges": Call(iteration, (button, asyncio_loop), (asyncio_ends,)),
-    "aio.edges(loop)": Call(iteration, (button, loop_in_thread, asyncio_loop), (asyncio_ends,)),
-    "aio.edges(end)": Call(cancelled, (button, asyncio_loop, iteration), (asyncio_ends,)),
-    "aio.wait_for_edge": Call(_wait_for_edge, (button, asyncio_loop), (asyncio_ends,)),
-    "aio.on_edge": Call(_on_edge, (button, asyncio_loop), (asyncio_ends,)),
-    "Board": Call(other_board, (), (other_board_closes,)),
+    "aio.edges": Call(iteration, (button, asyncio_loop), (asyncio_ends,), True, ENDED),
+    "aio.edges(loop)": Call(iteration, (button, loop_in_thread, asyncio_loop), (asyncio_ends,), True, ENDED),
+    "aio.edges(end)": Call(cancelled, (button, asyncio_loop, iteration), (asyncio_ends,), True),
+    "aio.wait_for_edge": Call(_wait_for_edge, (button, asyncio_loop), (asyncio_ends,), True, ENDED),
+    "aio.on_edge": Call(_on_edge, (button, asyncio_loop), (asyncio_ends,), True),
+    "Board": Call(other_board, (), (other_board_closes,), True),
     "Board.close": Call(other_board_closes, (other_board,), (other_board_closes,)),
     "Board.shut_down": Call(lambda t: t["board"].shut_down(), (other_board,), (other_board_closes,)),
     "Board.be_strict": Call(lambda t: t["board"].be_strict(), (other_board,), (other_board_closes,)),

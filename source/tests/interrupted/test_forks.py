@@ -35,6 +35,9 @@ def forks(request):
         other.close()
 
 
+@pytest.mark.parametrize(
+    "forks", [name for name, row in CALLS.items() if not row.is_of_one_thread], indirect=True
+)
 def test_a_fork_at_any_bytecode_of_another_threads_call(forks):
     world, other, forks = forks
     moment, has_come = 1, True

@@ -19,6 +19,7 @@ from RPIO.errors import AlreadyRunningError
 
 STEP = int(os.environ.get("RPIO_THREADS_STEP", "67"))
 """Each so many bytecodes; `make test-full` takes them all."""
+SHARED = [name for name, row in CALLS.items() if not row.is_of_one_thread]
 FIRST = int(os.environ.get("RPIO_THREADS_FIRST", "1"))
 
 
@@ -123,15 +124,18 @@ def test_cleanup_and_a_call(pair):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("pair", SHARED, indirect=True)
 def test_a_call_and_itself(pair):
     assert pair.come_between(pair.world.call, pair.world.call) > FIRST
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("pair", SHARED, indirect=True)
 def test_a_call_and_the_loop(pair):
     assert pair.come_between(pair.world.call, pair.loop) > FIRST
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("pair", SHARED, indirect=True)
 def test_the_loop_and_a_call(pair):
     assert pair.come_between(pair.loop, pair.world.call, is_row_here=False) > FIRST

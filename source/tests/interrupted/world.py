@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import threading
+from collections import Counter
 
 import RPIO
 from interrupted.moments import Interrupted
@@ -121,9 +122,10 @@ class World:
 
     def is_closed(self) -> bool:
         """Whether nothing more is open than at the beginning. What asyncio leaves half made goes with the garbage."""
-        return self.open_files() == self.descriptors or (
-            gc.collect() >= 0 and self.open_files() == self.descriptors
-        )
+        return not self._more_files() or (gc.collect() >= 0 and not self._more_files())
+
+    def _more_files(self) -> Counter[str]:
+        return Counter(self.open_files()) - Counter(self.descriptors)
 
     # -- what a program does ---------------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class World:
             assert not lock._is_owned(), "a lock is held"
         assert wait_until(lambda: not board.dispatcher.is_busy), "the loop goes on"
         assert wait_until(lambda: not c_threads()), c_threads()
-        assert wait_until(self.is_closed), (self.descriptors, self.open_files())
+        assert wait_until(self.is_closed), f"still open: {self._more_files()}"
         assert wait_until(lambda: not threads() - self.threads), threads()
         assert not self.handlers(), f"still in the loop: {self.handlers()}"
 
