@@ -148,7 +148,6 @@ def run_root(root: Path, words: tuple[str, ...]) -> int:
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "TERM": os.environ.get("TERM", "dumb"),
-        "PYTHONPATH": "/root/rpio/source:/opt/pure",
         "PYTHONUNBUFFERED": "1",
         "RPIO_EMULATED": "1",
         "RPIO_INTERRUPTED_STEP": "50",
@@ -370,6 +369,8 @@ def install(root: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             shutil.copy(source, target, follow_symlinks=False)
+    # As if installed: a program that a test starts may have no PYTHONPATH.
+    (root / "usr/lib/python3/dist-packages/rpio-here.pth").write_text(f"/{TREE}/source\n/opt/pure\n")
     (root / "root").chmod(0o755)  # some tests become nobody, who has to find our modules
     for command, function in COMMANDS.items():
         script = root / "usr/bin" / command
