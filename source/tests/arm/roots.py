@@ -279,8 +279,8 @@ def furnish(root: Path, triplet: str) -> None:
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     if not (root / "usr/bin/sh").exists():
         (root / "usr/bin/sh").symlink_to("dash")
-    for name in ("cc", "gcc"):
-        (root / "usr/bin" / name).symlink_to(f"{triplet}-gcc")
+    for name, program in (("cc", "gcc"), ("gcc", "gcc"), ("nm", "nm")):
+        (root / "usr/bin" / name).symlink_to(f"{triplet}-{program}")
     execute(
         *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"),
         *("--target", root / "opt/pure", "--only-binary", ":all:", "--platform", "any"),

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, note, seed, settings
 from hypothesis import strategies as st
 
 from c.core import SANITIZE, broken, core
+from support import native
 from waiting import LIMIT_S, wait_until
 
 SOCS = ("brcm,bcm2835", "brcm,bcm2836", "brcm,bcm2837", "brcm,bcm2711")
@@ -717,6 +718,7 @@ def test_an_overtaken_add_or_clear_leaves_whole_pulses(machine):
     assert {(start % 20, width) for start, width in pulses_of(ring, 8)} == {(4, 3), (10, 1), (16, 2)}
 
 
+@native("a call takes longer")
 @pytest.mark.skipif(SANITIZE, reason="it is slower with sanitizers")
 def test_a_change_of_a_large_ring_takes_less_than_100_us(machine):
     ring = Ring(machine, 2000)
