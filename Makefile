@@ -84,12 +84,10 @@ test-qemu: dev        ## the C core and a DMA engine on QEMU's Raspberry Pi 3B, 
 	else s=$$?; [ $$s = 3 ] && echo "tests on QEMU skipped, as said above" || exit $$s; fi
 
 test-arm: dev         ## the host suite on ARM with 32 and 64 bits: roots of Debian's packages, under QEMU's user mode
-	@if $(PY) $(ARM) check; then $(PY) $(ARM) test $(ROOTS); \
-	else s=$$?; [ $$s = 3 ] && echo "tests on ARM skipped, as said above" || exit $$s; fi
+	@$(PY) $(ARM) test $(ROOTS) || { s=$$?; [ $$s = 3 ] && echo "tests on ARM skipped, as said above" || exit $$s; }
 
 test-arm-quick: dev   ## a part of it, on ARM with 32 bits
-	@if $(PY) $(ARM) check armhf-bookworm; then $(PY) $(ARM) quick armhf-bookworm; \
-	else s=$$?; [ $$s = 3 ] && echo "tests on ARM skipped, as said above" || exit $$s; fi
+	@$(PY) $(ARM) quick || { s=$$?; [ $$s = 3 ] && echo "tests on ARM skipped, as said above" || exit $$s; }
 
 test-sanitized: dev   ## the C core under the address and undefined-behaviour sanitizers
 	@RPIO_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \

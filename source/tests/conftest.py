@@ -18,9 +18,11 @@ from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
+from support import EMULATED
 from tcp_peers import connect, serve  # noqa: F401  # fixtures
 
-hypothesis.settings.register_profile("rpio", deadline=None)  # no example is wrong for taking its time
+# No example is wrong for taking its time. Where each takes twenty times as long, fewer have to do.
+hypothesis.settings.register_profile("rpio", deadline=None, max_examples=20 if EMULATED else 100)
 hypothesis.settings.load_profile("rpio")
 
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):  # what programs print is compared

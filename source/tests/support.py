@@ -2,6 +2,7 @@
 """What several test modules need: waiting without sleeping, errors compared to the letter."""
 
 import contextlib
+import errno
 import itertools
 import os
 import threading
@@ -16,7 +17,15 @@ from waiting import LIMIT_S
 EMULATED = os.environ.get("RPIO_EMULATED") == "1"
 """Under QEMU's user mode: its kernel is this machine's, whose numbers it translates as far as it knows them."""
 
-native = pytest.mark.skipif(EMULATED, reason="QEMU's user mode has no such system call, or another answer")
+
+def of_ioctl(error):
+    """The error of a call that only a gpiochip knows: QEMU does not know it either, and asks no kernel."""
+    return errno.ENOSYS if EMULATED else error
+
+
+def native(reason):
+    """Mark a test that QEMU's user mode cannot hold, and why."""
+    return pytest.mark.skipif(EMULATED, reason=f"QEMU's user mode: {reason}")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from RPIO import cli
 from RPIO.boards import by_name
-from support import is_asleep
+from support import is_asleep, native
 from waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -392,6 +392,7 @@ def test_verbose_logs_and_shows_tracebacks():
     assert "there is no gpiochip 'nope' here" in quiet.stderr
 
 
+@native("the time of a process is that of its translation")
 @pytest.mark.slow
 def test_a_short_run_takes_little_longer_than_python_itself():
     """Three tries: another program on a test machine may have the processor."""

@@ -252,11 +252,14 @@ def test_close_ends_the_thread(dispatcher):
 
 
 def test_an_idle_loop_uses_no_cpu(dispatcher):
+    """What the other thread used, while this one polled; starting up is no idling, so it has more than one try."""
     dispatcher.start_thread()
-    before = time.thread_time_ns(), time.process_time_ns()
-    wait_until(lambda: False, 0.3)
-    here_ns, all_ns = time.thread_time_ns() - before[0], time.process_time_ns() - before[1]
-    assert all_ns - here_ns < 2_000_000  # what the other thread used, while this one polled
+    used_ns = []
+    for _ in range(3):
+        before = time.thread_time_ns(), time.process_time_ns()
+        wait_until(lambda: False, 0.3)
+        used_ns.append(time.process_time_ns() - before[1] - (time.thread_time_ns() - before[0]))
+    assert min(used_ns) < 2_000_000
 
 
 def test_nothing_wakes_an_idle_loop(dispatcher):
@@ -264,6 +267,7 @@ def test_nothing_wakes_an_idle_loop(dispatcher):
     dispatcher.start_thread()
     assert wait_until(lambda: "RPIO loop" in [t.name for t in threading.enumerate()])
     loop = next(t for t in threading.enumerate() if t.name == "RPIO loop")
+    assert wait_until(lambda: loop.native_id)  # which it says itself as it starts
 
     def switches():
         with open(f"/proc/self/task/{loop.native_id}/status") as f:
@@ -430,7 +434,14 @@ def test_a_signal_handler_that_raises_loses_no_edge_and_repeats_none():
     count, alarms = 20_000, 0
 
     def handler(*_):
-        raise Alarm
+        if len(seen) < count:  # else it is over
+            raise Alarm
+
+    def until_the_last():
+        """A call: what is raised as a loop begins again is within no `try` of its own function (Python 3.13)."""
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.001))
+        while len(seen) < count:
+            dispatcher.step(5)
 
     def send():
         for seq in range(count):
@@ -448,13 +459,9 @@ def test_a_signal_handler_that_raises_loses_no_edge_and_repeats_none():
         thread.start()
         while len(seen) < count:
             try:
-                signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.001))
-                while len(seen) < count:
-                    dispatcher.step(5)
+                until_the_last()
             except Alarm:
                 alarms += 1
-    except Alarm:
-        pass  # the last one, after the last edge
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

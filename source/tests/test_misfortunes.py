@@ -286,7 +286,7 @@ def test_without_descriptors_calls_work_or_say_so_and_then_work_again():
     assert (out, err) == ("done\n", "")
 
 
-@native
+@native("who may not start a thread is told so by an abort")
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become a user who has no thread left")
 def test_without_threads_edges_are_counted_as_lost_and_calls_say_so():
     """Of a threaded callback; the loop lives, and with threads again all goes on."""

@@ -140,7 +140,8 @@ CALLS = {
 }
 """Every call that takes a list of tuples."""
 
-NO_TUPLES = ["x", 7, None, [0, 17, 1], {0: 1}, {0, 17, 1}, b"\0\1\2"]
+# The set's numbers differ in their last bits, so it is shown in one order: another for each process is another test.
+NO_TUPLES = ["x", 7, None, [0, 17, 1], {0: 1}, {0, 4, 1}, b"\0\1\2"]
 
 
 @pytest.mark.parametrize("item", NO_TUPLES, ids=repr)

@@ -53,7 +53,7 @@ class UsageError(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the classic options."""
-    p = argparse.ArgumentParser(
+    p = help.QuietParser(
         prog="rpio",
         usage=USAGE,
         description="Inspect and change GPIOs: those of other programs too.",

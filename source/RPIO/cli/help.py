@@ -6,6 +6,20 @@ from __future__ import annotations
 import argparse
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+
+class QuietParser(argparse.ArgumentParser):
+    """Help that cannot be written is no traceback: argparse of early Python 3.11, which Debian 12 has, makes one."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        try:
+            super()._print_message(message, file)
+        except OSError:
+            pass
+
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
     """Asks the terminal itself. argparse asks shutil for each option, whose import is a tenth of a short run."""

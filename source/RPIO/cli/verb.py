@@ -22,7 +22,7 @@ LONGEST_NS = 365 * 24 * UNITS_NS["h"]
 PINS_HELP = "17, GPIO17, BOARD11, pin11, SDA1; lists (4,17 or 4 17) and ranges (2-8)"
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(help.QuietParser):
     """A parser whose errors name what to type next."""
 
     def error(self, message: str) -> NoReturn:

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from c.core import core
+from support import of_ioctl
 
 
 def config(**fields):
@@ -25,15 +26,15 @@ def test_errors_of_the_kernel_come_back_as_numbers(tmp_path):
     lib = core().lib
     plain = tmp_path / "file"
     plain.write_text("")
-    assert lib.rpio_cdev_open(str(plain).encode()) == -errno.ENOTTY
+    assert lib.rpio_cdev_open(str(plain).encode()) == -of_ioctl(errno.ENOTTY)
     assert lib.rpio_cdev_open(str(tmp_path / "none").encode()) == -errno.ENOENT
-    assert lib.rpio_cdev_read(-1) == -errno.EBADF
-    assert lib.rpio_cdev_write(-1, 1) == -errno.EBADF
-    assert lib.rpio_cdev_request(-1, 0, config(), b"RPIO", 16) == -errno.EBADF
+    assert lib.rpio_cdev_read(-1) == -of_ioctl(errno.EBADF)
+    assert lib.rpio_cdev_write(-1, 1) == -of_ioctl(errno.EBADF)
+    assert lib.rpio_cdev_request(-1, 0, config(), b"RPIO", 16) == -of_ioctl(errno.EBADF)
 
 
 def test_a_long_consumer_name_is_cut_not_overrun():
-    assert core().lib.rpio_cdev_request(-1, 0, config(), b"x" * 1000, 16) == -errno.EBADF
+    assert core().lib.rpio_cdev_request(-1, 0, config(), b"x" * 1000, 16) == -of_ioctl(errno.EBADF)
 
 
 def test_a_refused_open_leaves_no_descriptor(tmp_path):

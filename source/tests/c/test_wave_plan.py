@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from c.core import core
 from c.test_pwm_plan import MS, NEVER, US, Plan
 from c.test_pwm_soft import GPCLR0, GPSET0, GPSET1, Bench
-from support import native
+from support import of_ioctl
 from waiting import wait_until
 
 WAVE = [(0, 4, 1), (100, 5, 1), (100, 4, 0), (350, 5, 0)]
@@ -518,13 +518,12 @@ def test_a_wave_that_is_none_ends_no_pwm(bench, edges, period, lines):
     assert bench.writes() == [(GPSET0, 1 << 4), (GPCLR0, 1 << 4)]
 
 
-@native
 def test_a_descriptor_that_fails_ends_its_wave(bench):
     reader, writer = os.pipe()
     wave = bench.play([(0, 4, 1), (100, 4, 0), (200, 7, 1), (300, 4, 1)], MS, 0, lines=[4], fds=[(7, reader)])
     assert wave >= 0
     bench.run_until(2 * MS)
-    assert bench.wave(wave) == -errno.ENOTTY
+    assert bench.wave(wave) == -of_ioctl(errno.ENOTTY)
     assert bench.step(3 * MS) == NEVER
     assert bench.level(4) == 0
     os.close(reader)

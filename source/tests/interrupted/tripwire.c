@@ -30,6 +30,17 @@ static int counts(PyCodeObject *code)
     return file && strncmp(file, wire.folder, strlen(wire.folder)) == 0;
 }
 
+/* From the frame's first one on. Python 3.13 counts from now on where the frame has a tracer of its own, which is called
+ * by a tracer in Python alone; without one it counts from the next call of the same code on. */
+static int count_bytecodes(PyObject *frame)
+{
+    return PyObject_SetAttrString(frame, "f_trace_lines", Py_False) < 0 ||
+                   PyObject_SetAttrString(frame, "f_trace", Py_True) < 0 ||
+                   PyObject_SetAttrString(frame, "f_trace_opcodes", Py_True) < 0
+               ? -1
+               : 0;
+}
+
 static int tracer(PyObject *unused, PyFrameObject *frame, int what, PyObject *argument)
 {
     (void)unused;
@@ -45,10 +56,7 @@ static int tracer(PyObject *unused, PyFrameObject *frame, int what, PyObject *ar
         }
         if (!is_counted)
             return 0;
-        return PyObject_SetAttrString((PyObject *)frame, "f_trace_lines", Py_False) < 0 ||
-                       PyObject_SetAttrString((PyObject *)frame, "f_trace_opcodes", Py_True) < 0
-                   ? -1
-                   : 0;
+        return count_bytecodes((PyObject *)frame);
     }
     if (what != PyTrace_OPCODE || ++wire.count != wire.moment)
         return 0;
@@ -237,5 +245,10 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "tripwi
 
 PyMODINIT_FUNC PyInit_tripwire(void)
 {
+    /* Python 3.12 looks whether there has been such a frame when a tracer is set, and not later. */
+    PyObject *frame = (PyObject *)PyEval_GetFrame();
+    if (frame && (PyObject_SetAttrString(frame, "f_trace_opcodes", Py_True) < 0 ||
+                  PyObject_SetAttrString(frame, "f_trace_opcodes", Py_False) < 0))
+        return NULL;
     return PyType_Ready(&lock_type) < 0 ? NULL : PyModule_Create(&definition);
 }
