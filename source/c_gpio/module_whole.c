@@ -247,12 +247,14 @@ static int raise_kept(void *error)
 static PyObject *finalizer_call(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     PyObject *first = NULL;
+    int is_done = 0;
     if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
         return PyErr_Format(PyExc_TypeError, "a finalizer takes no keywords");
     for (int i = 0; i < FINALIZER_TRIES; i++) {
         PyObject *result = PyObject_CallObject(((Finalizer *)object)->function, args);
         if (result) {
             Py_DECREF(result);
+            is_done = 1;
             break;
         }
         PyObject *type, *error, *traceback;
@@ -269,9 +271,9 @@ static PyObject *finalizer_call(PyObject *object, PyObject *args, PyObject *kwar
         if (gettid() != getpid())
             break; /* no handler runs here: it is an error of its own, and printed */
     }
-    if (!first)
-        Py_RETURN_NONE;
-    if (gettid() == getpid() && Py_AddPendingCall(raise_kept, first) == 0)
+    if (is_done && first && PyErr_GivenExceptionMatches(first, PyExc_MemoryError))
+        Py_CLEAR(first); /* there was some at last */
+    if (!first || (is_done && Py_AddPendingCall(raise_kept, first) == 0))
         Py_RETURN_NONE;
     PyErr_SetObject((PyObject *)Py_TYPE(first), first);
     Py_DECREF(first);

@@ -1112,8 +1112,8 @@ def test_watch_filter(rig: Rig, edge: int, kind: str) -> None:
     elif kind == "slow":
         for value in (1, 0, 1):
             rig.pass_us(FILTER_US // 4)
-            rig.drive(line, value)
             start = rig.now_ns()
+            rig.drive(line, value)
         rig.pass_us(long_us)
         wanted = [1]
     elif kind == "back":

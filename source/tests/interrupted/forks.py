@@ -12,7 +12,7 @@ import traceback
 import RPIO
 from interrupted.moments import tripwire
 from interrupted.world import World
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

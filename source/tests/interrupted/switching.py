@@ -17,7 +17,7 @@ from _thread import LockType, allocate_lock, get_ident
 
 import RPIO
 from interrupted.moments import tripwire
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from interrupted.calls import (
 from RPIO import backends, detect, facade
 from RPIO.backends import cdev, sysfs_files
 from RPIO.model import PUD_UP
-from support import pump, wait_until
+from support import pump
+from waiting import wait_until
 
 
 def heard(things):

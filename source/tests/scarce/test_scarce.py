@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from scarce.library import build
-from support import LIMIT_S, native
+from support import native
+from waiting import LIMIT_S
 
 STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "23"))
 """Each so many requests of the interpreter; `make test-full` takes them all."""

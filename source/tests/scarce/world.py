@@ -14,7 +14,7 @@ from modelled import PI4
 from RPIO import callbacks, errors, facade
 from RPIO.backends import cdev
 from RPIO.backends.cdev import CdevBackend
-from support import LIMIT_S
+from waiting import LIMIT_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
