@@ -121,8 +121,13 @@ class World:
         return descriptors()
 
     def is_closed(self) -> bool:
-        """Whether nothing more is open than at the beginning. What asyncio leaves half made goes with the garbage."""
-        return not self._more_files() or (gc.collect() >= 0 and not self._more_files())
+        """Whether nothing more is open than at the beginning, soon. What asyncio leaves half made goes with the garbage,
+        which takes long to collect where much is loaded.
+        """
+        if _wait_until(lambda: not self._more_files(), 0.3):
+            return True
+        gc.collect()
+        return not self._more_files()
 
     def _more_files(self) -> Counter[str]:
         return Counter(self.open_files()) - Counter(self.descriptors)
