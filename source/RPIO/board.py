@@ -594,12 +594,23 @@ class Board:
             self._watched.check_filter(line, filter_us)
             if bits and "edges" not in self.backend.features:
                 self._arm(line, model.BOTH, filter_us)  # says why not, before the line is touched
-            before = -1
-            while before != self._releases:  # as in _setup_line()
-                before = self._releases
-                self._make_input(line, pull)
-                worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
-                self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
+            self._watch_input(
+                line,
+                pull,
+                lambda: Subscription(
+                    bits, callback, holdoff_ns, Worker(callback, f"RPIO GPIO {line}") if threaded else None
+                ),
+                filter_us,
+            )
+
+    def _watch_input(
+        self, line: int, pull: int | None, subscribe: Callable[[], Subscription], filter_us: int
+    ) -> None:
+        before = -1
+        while before != self._releases:  # as in _setup_line()
+            before = self._releases
+            self._make_input(line, pull)
+            self._watched.add(line, subscribe(), filter_us)
 
     def subscribe(
         self,

@@ -10,7 +10,7 @@ import signal
 from contextlib import contextmanager
 
 from . import errors, model
-from .dispatcher import Run
+from .dispatcher import Dispatcher, Run
 from .interrupts import Subscription
 from .recording import Recording
 
@@ -87,11 +87,7 @@ class Capture:
                     for line, tap in zip(recording.lines, self._taps, strict=True):
                         tap.seen_ns = recording.start_ns
                         board.subscribe(board.channel_of(line), tap, 0)
-                    while not interrupted:
-                        wait_ns = self._wait_ns(dispatcher.now_ns(), tell, keep)
-                        if wait_ns == 0:
-                            break
-                        dispatcher.step(None if wait_ns is None else wait_ns / 1e9)
+                    self._step_until(interrupted, dispatcher, tell, keep)
                     end_ns = dispatcher.now_ns()
                     self._drain()
             finally:
@@ -103,6 +99,19 @@ class Capture:
 
     def _began_ns(self) -> int | None:
         return self._hold.at_ns if self._hold is not None else self._start_ns
+
+    def _step_until(
+        self,
+        interrupted: list[int],
+        dispatcher: Dispatcher,
+        tell: Callable[[int | None, int], object] | None,
+        keep: Callable[[Recording], object] | None,
+    ) -> None:
+        while not interrupted:
+            wait_ns = self._wait_ns(dispatcher.now_ns(), tell, keep)
+            if wait_ns == 0:
+                break
+            dispatcher.step(None if wait_ns is None else wait_ns / 1e9)
 
     def _wait_ns(
         self,

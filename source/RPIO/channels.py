@@ -523,10 +523,13 @@ class PulseChannels:
             if self._ends.get(line) != before:
                 self._end_again(line)
 
+    def _channels_with(self, line: int) -> list[Channel]:
+        return [channel for channel in self._channels.values() if line in channel.pulses]
+
     def _end_again(self, line: int) -> None:
         with self._lock:
             self.stop_hardware_servo(line)
-            for channel in [channel for channel in self._channels.values() if line in channel.pulses]:
+            for channel in self._channels_with(line):
                 if self._pulses.has(line, channel):
                     self.clear_line(channel.number, line)
                 else:

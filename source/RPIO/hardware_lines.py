@@ -80,6 +80,9 @@ class HardwareLines:
 
         return self._backend().name in OF_THIS_MACHINE and line in hardware_pwm.own_chips()
 
+    def _open_ones(self) -> list[Channel]:
+        return [channel for channel in self._taken if channel.is_open]
+
     def take(self, line: int) -> Channel:
         """Return the line's channel of the hardware's PWM, taken for this program.
 
@@ -89,7 +92,7 @@ class HardwareLines:
         from . import hardware_pwm
 
         with self._lock:
-            self._taken = [channel for channel in self._taken if channel.is_open]
+            self._taken = self._open_ones()
             self._check_free(line)
             channel = hardware_pwm.find(line, self._hardware(), held=self._taken)
             channel.export()

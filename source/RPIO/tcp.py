@@ -131,6 +131,9 @@ class TcpServer:
                 self._on_client(client, what)
                 return
 
+    def _known(self, found: dict[int, int]) -> list[tuple[TcpClient, int]]:
+        return [(self.clients[fd], what) for fd, what in found.items() if fd in self.clients]
+
     def _look(self) -> None:
         """See who is ready, and welcome those who are new."""
         with self._changing:
@@ -140,7 +143,7 @@ class TcpServer:
             found = dict(self._guests.epoll.poll(0, READY_AT_ONCE))
             is_over = found.pop(timer.fileno(), 0)
             has_new = found.pop(listener.fileno(), 0)
-            here = [(self.clients[fd], what) for fd, what in found.items() if fd in self.clients]
+            here = self._known(found)
         self._ready.extend(sorted(here, key=lambda pair: pair[0].turn))
         if is_over:
             self._on_timer()

@@ -53,11 +53,14 @@ class Ports:
                 self._close(server)  # what was opened after that
         return server
 
+    def _on(self, port: int | None) -> list[TcpServer]:
+        return [server for server in self.servers if port in (None, server.port)]
+
     def clients(self, port: int | None) -> list[TcpClient]:
         """The clients that are connected. See RPIO.tcp_clients()."""
         number = None if port is None else arguments.integer("port", port)
         with self._lock:
-            servers = [server for server in self.servers if number in (None, server.port)]
+            servers = self._on(number)
             if number is not None and not servers:
                 raise errors.NotWatchedError(
                     f"there is no TCP callback on port {number}", hint="add one with add_tcp_callback()"

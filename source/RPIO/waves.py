@@ -268,12 +268,15 @@ class Player:
             state = backend.wave(number) if backend is not None else None
             return state is not None and state[0]
 
+    def _forget(self, wave: Wave) -> None:
+        self._waves = [other for other in self._waves if other is not wave]
+
     def stop(self, wave: Wave) -> None:
         """Stop a wave, and let go of its lines."""
         with self._lock:
             number, wave._number = wave._number, -1
             engine, backend = self._channels.engine, self._backend()
-            self._waves = [other for other in self._waves if other is not wave]
+            self._forget(wave)
             for line in wave._score.lines:
                 self._pulses.detach(line, wave)
             if number >= 0 and wave.means == "dma" and engine is not None and engine is wave._engine:

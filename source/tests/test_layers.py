@@ -265,3 +265,37 @@ def test_every_module_function_and_class_has_a_docstring(path):
 def test_every_source_file_says_its_licence(path):
     if path.suffix in (".py", ".c", ".h", ".pyi"):
         assert "SPDX-License-Identifier: LGPL-3.0-or-later" in path.read_text().split("\n", 2)[0]
+
+
+IN_OTHER_THREADS = {("callbacks.py", "_run")}
+"""No signal handler runs there."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_jump_back_stands_in_a_with_itself(path):
+    """CPython 3.13 leaves those of ``while`` and of a comprehension with ``if`` out of the ``with`` around them: what a
+    signal handler raises there leaves the lock held. A function that is called there has its own.
+    """
+
+    def inside(node):
+        for child in ast.iter_child_nodes(node):
+            if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                yield child
+                yield from inside(child)
+
+    found = []
+    for function in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef) or (path.name, function.name) in IN_OTHER_THREADS:
+            continue
+        for node in inside(function):
+            if isinstance(node, ast.With):
+                found += [
+                    f"{path.name}:{jump.lineno}"
+                    for jump in inside(node)
+                    if isinstance(jump, ast.While)
+                    or (
+                        isinstance(jump, (ast.ListComp, ast.SetComp, ast.DictComp))
+                        and any(g.ifs for g in jump.generators)
+                    )
+                ]
+    assert not found

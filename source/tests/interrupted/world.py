@@ -121,7 +121,7 @@ class World:
         return descriptors()
 
     def is_closed(self) -> bool:
-        """Whether nothing more is open than at the beginning, soon. What asyncio leaves half made goes with the garbage,
+        """Whether nothing more is open than at the beginning. What asyncio leaves half made goes with the garbage,
         which takes long to collect where much is loaded.
         """
         if _wait_until(lambda: not self._more_files(), 0.3):
