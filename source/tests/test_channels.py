@@ -218,15 +218,15 @@ def test_any_pulses_laid_over_each_other_are_the_originals(slots, drawn):
     with simulated() as world:
         PWM.setup()
         PWM.init_channel(3, slots * 10)
-        turn_ms = slots / 100
+        turn_ns = slots * 10 * US
         for at, longest, wait_ms in drawn:
             start = at % slots
             width = min(longest, slots - start)
             PWM.add_channel_pulse(3, 17, start, width)
             line.add(start, width)
-            first = int((world.now_ms + wait_ms) // turn_ms) + 1
-            world.advance((first + 2) * turn_ms - world.now_ms)
-            turn_ns = slots * 10 * US
+            now_ns = world.clock.now_ns()
+            first = (now_ns + wait_ms * MS) // turn_ns + 1
+            world.advance(((first + 2) * turn_ns - now_ns) / MS)
             found = highs(world, 17, first * turn_ns, (first + 2) * turn_ns)
             assert found == turns_of(line.pulses, first, first + 2, turn_ns)
 

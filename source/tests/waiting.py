@@ -13,9 +13,10 @@ vain. No test measures with it.
 
 def wait_until(done, timeout_s=LIMIT_S):
     """Wait for another thread; returns whether done() came true in time. It is not asked again after that."""
-    end = time.monotonic() + timeout_s
+    end, pause_s = time.monotonic() + timeout_s, 0.0001
     while not done():
         if time.monotonic() > end:
             return False
-        select.select([], [], [], 0.005)
+        select.select([], [], [], pause_s)
+        pause_s = min(2 * pause_s, 0.005)  # most of what is waited for comes at once
     return True
