@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import sys
 
-from . import _gpio, arguments, errors, facade, threads
+from . import _gpio, arguments, errors, facade, log
 from .channels import DELAY_VIA_PCM, DELAY_VIA_PWM
 from .model import VERSION as RPIO_VERSION
 
@@ -358,12 +358,7 @@ class PWM(_AnyNew):
 
         Any int will do, as it always has: above LOG_LEVEL_DEBUG it is errors alone.
         """
-        is_quiet = arguments.integer("level", level) > PWM.LOG_LEVEL_DEBUG
-        threads.load("threading")
-        threads.load("logging")
-        import logging
-
-        logging.getLogger("RPIO").setLevel(logging.ERROR if is_quiet else logging.DEBUG)
+        log.be_quiet(arguments.integer("level", level) > PWM.LOG_LEVEL_DEBUG)
 
     @staticmethod
     def is_setup() -> bool:

@@ -14,7 +14,12 @@ from . import threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from logging import Logger
+    from threading import RLock
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 LINES_A_MINUTE = 3
 """Of one kind, where others decide how often it happens: enough to see what goes on, and 1 MB a day at most."""
@@ -32,8 +37,7 @@ def info(message: str, *args: object) -> None:
 
 
 _loggers: list[Logger] = []
-"""The logger, once somebody has needed it. Asking by name locks all of logging each time; where Ctrl+C comes out of
-that, logging stays locked."""
+"""The logger, once somebody has needed it: asking by name locks all of logging each time."""
 
 
 def _logger() -> Logger | None:
@@ -43,14 +47,41 @@ def _logger() -> Logger | None:
         get_logger = getattr(sys.modules.get("logging"), "getLogger", None)
         if get_logger is None:
             return None
-        _loggers.append(get_logger("RPIO"))
+        _loggers.append(_unlocking(get_logger, "RPIO"))
     return _loggers[0]
 
 
 def _log_if_wanted(level: str, message: str, *args: object) -> None:
     logger = _logger()
     if logger is not None:
-        threads.at_home(getattr(logger, level), message, *args)
+        threads.at_home(_unlocking, getattr(logger, level), message, *args)
+
+
+def _unlocking(function: Callable[..., T], *args: object) -> T:
+    """Call something of logging's.
+
+    Where a signal handler raises between logging's acquire() and the "try" that follows, before CPython 3.13, the lock
+    would stay with this thread, and the next other thread that logs would wait for good.
+    """
+    others = _owned_locks()
+    try:
+        return function(*args)
+    except BaseException:
+        for lock in _owned_locks():
+            while lock not in others and lock._is_owned():
+                lock.release()
+        raise
+
+
+def _owned_locks() -> list[RLock]:
+    """Those of logging's locks on the way of a record that this thread has."""
+    logging = sys.modules["logging"]
+    locks = [getattr(logging, "_lock", None), getattr(getattr(logging, "lastResort", None), "lock", None)]
+    above = _loggers[0] if _loggers else None
+    while above is not None:
+        locks += [handler.lock for handler in above.handlers]
+        above = above.parent if above.propagate else None
+    return [lock for lock in locks if lock is not None and lock._is_owned()]
 
 
 def warning(message: str, *args: object) -> None:
@@ -58,6 +89,17 @@ def warning(message: str, *args: object) -> None:
     threads.load("threading")
     threads.load("logging")
     _log_if_wanted("warning", message, *args)
+
+
+def be_quiet(is_quiet: bool) -> None:
+    """Log errors alone, or everything."""
+    threads.load("threading")
+    threads.load("logging")
+    import logging
+
+    logger = _logger()
+    if logger is not None:
+        _unlocking(logger.setLevel, logging.ERROR if is_quiet else logging.DEBUG)
 
 
 class Sparing:

@@ -58,6 +58,9 @@ def lock_of_program() -> LockType:
     return _thread.allocate_lock()
 
 
+loads_apart = True
+"""False in a process that Ctrl+C just ends."""
+
 OF_THREADING = ("functools", "_weakrefset")
 """What it imports itself, and what these do, which can be loaded apart."""
 
@@ -72,7 +75,7 @@ def load(name: str) -> None:
         return
     from . import _gpio
 
-    if patched_by():
+    if patched_by() or not loads_apart:
         __import__(name)
     elif name == "threading":
         for needed in OF_THREADING:

@@ -43,6 +43,8 @@ RUN_PROGRAMS = (["run"], ["replay"])
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status. Without *argv* it is sys.argv, and the process ends with it."""
     words = sys.argv[1:] if argv is None else argv
+    if argv is None and words and words[0].startswith("-"):
+        _load_here()
     try:
         status = _verb_or_options(words)
     except KeyboardInterrupt:
@@ -50,6 +52,17 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None and not any([word] in RUN_PROGRAMS for word in _verb_first(words)[:1]):
         gc.freeze()  # spares the interpreter's last look at every object, a tenth of a short run
     return status
+
+
+def _load_here() -> None:
+    """Spares the original's options, which are short runs, the threads in which the library loads its parts.
+
+    These are a tenth of a short run, and there for programs that go on after Ctrl+C.
+    """
+    from .. import threads
+
+    threads.loads_apart = False
+    from ..facade import board  # noqa: F401 - by its own name: RPIO loads it apart
 
 
 def curses() -> int:

@@ -20,7 +20,7 @@ from RPIO.backends.sim import SimBackend
 from RPIO.board import Board
 from RPIO.boards import by_name
 from RPIO.model import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from waiting import wait_until
+from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,17 +196,31 @@ def _with_wave(things):
 def asyncio_loop(things):
     """One of asyncio's own. It is not interrupted itself, which would not bear it: what it runs of ours is."""
     things["loop"] = asyncio.new_event_loop()
+    things["task"] = things["loop"].create_task(asyncio.sleep(LIMIT_S))
+
+
+def _enter_task(things):
+    """As in a coroutine that the loop runs."""
+    asyncio._set_running_loop(things["loop"])
+    asyncio.tasks._enter_task(things["loop"], things["task"])
+
+
+def _leave_task(things):
+    if asyncio._get_running_loop() is not None:
+        if asyncio.current_task() is not None:
+            asyncio.tasks._leave_task(things["loop"], things["task"])
+        asyncio._set_running_loop(None)
 
 
 def _advance(things, waiting):
     """Run a coroutine of ours to where it waits, as asyncio's loop does. Whether it waits."""
-    asyncio._set_running_loop(things["loop"])
+    _enter_task(things)
     try:
         waiting.send(None)
     except (StopIteration, StopAsyncIteration):
         return False
     finally:
-        asyncio._set_running_loop(None)
+        _leave_task(things)
     return True
 
 
@@ -227,6 +241,7 @@ def cancelled(things):
 def asyncio_ends(things):
     """What asyncio.run() does at its end."""
     loop = things["loop"]
+    _leave_task(things)  # where that was interrupted
     cancelled(things)
     for task in asyncio.all_tasks(loop):
         task.cancel()
@@ -240,11 +255,11 @@ def _wait_for_edge(things):
 
 
 def _on_edge(things):
-    asyncio._set_running_loop(things["loop"])
+    _enter_task(things)
     try:
         aio.on_edge(17, nothing, FALLING)
     finally:
-        asyncio._set_running_loop(None)
+        _leave_task(things)
 
 
 ENDED = ("EdgeDetectionError(Error waiting for edge)", "17")

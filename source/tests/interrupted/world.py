@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import threading
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from RPIO.backends import Backend
 
 PIN = 17
+RLock = type(threading.RLock())
 PATIENCE_S = float(os.environ.get("RPIO_INTERRUPTED_PATIENCE_S", "20"))
 """For a thread that is on its way out: it comes at once."""
 
@@ -50,6 +52,14 @@ def threads() -> set[threading.Thread]:
     """Those that run. Python keeps what it has made for a thread that is none of its own, also when that has ended."""
     alive = sys._current_frames()
     return {thread for thread in threading.enumerate() if thread.ident in alive}
+
+
+def locks() -> dict[str, threading.RLock]:
+    """Those of everybody, ours and Python's: what modules have, and the handlers of logging."""
+    found = {f"a handler of logging's, {handler()!r}": handler().lock for handler in logging._handlerList}
+    for name, module in list(sys.modules.items()):
+        found |= {f"{name}.{key}": value for key, value in vars(module).items() if isinstance(value, RLock)}
+    return {name: lock for name, lock in found.items() if lock is not None}
 
 
 def c_threads() -> list[str]:
@@ -83,6 +93,7 @@ class World:
         )
         self.threads = {thread for thread in threads() if not thread.name.startswith("RPIO")}
         self.descriptors = self.open_files()
+        self.locks = locks()
 
     # -- the machine, and what is seen of it from outside ----------------------------------------------------
 
@@ -170,6 +181,8 @@ class World:
         """What is registered, driven and held: nothing."""
         board = facade.board
         assert not self.driven(), f"still driven: {self.driven()}"
+        held = [name for name, lock in self.locks.items() if lock._is_owned()]
+        assert not held, f"for all other threads it is locked: {held}"
         assert not len(board._watched), "still watched"
         assert not board.has_ports, "still served"
         assert not board._directions and not board._owned and not board._taken
