@@ -38,14 +38,14 @@ def run(*arguments):
     return int(lines[-1].removeprefix("points "))
 
 
-@native
+@native("the preloaded library would have to be built for, and loaded by, the emulator")
 @pytest.mark.timeout(20 * LIMIT_S)
 @pytest.mark.parametrize("world", ["sim", "cdev"])
 def test_what_lacks_something_says_so_and_loses_nothing(world):
     assert run(world, "1") > 100
 
 
-@native
+@native("the preloaded library would have to be built for, and loaded by, the emulator")
 @pytest.mark.timeout(20 * LIMIT_S)
 def test_an_interpreter_without_memory_says_so_and_loses_nothing():
     pytest.importorskip("_testcapi")
