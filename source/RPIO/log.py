@@ -16,8 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
-    from threading import RLock
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     T = TypeVar("T")
 
@@ -73,7 +72,7 @@ def _unlocking(function: Callable[..., T], *args: object) -> T:
         raise
 
 
-def _owned_locks() -> list[RLock]:
+def _owned_locks() -> list[Any]:
     """Those of logging's locks on the way of a record that this thread has."""
     logging = sys.modules["logging"]
     locks = [getattr(logging, "_lock", None), getattr(getattr(logging, "lastResort", None), "lock", None)]
