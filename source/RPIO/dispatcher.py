@@ -150,7 +150,7 @@ class Dispatcher:
 
     def remove_edges(self, fd: int, token: int) -> None:
         """remove(), where *fd* has that token of add_edges() still: it may be another's by now. Twice is fine."""
-        if token in self._handlers:
+        if self._tokens.get(fd) == token:
             self.remove(fd)
 
     def remove(self, fd: int) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import socket
+import sys
 from dataclasses import dataclass
 
 import RPIO
@@ -128,8 +129,14 @@ def pulse(things):
 
 
 def _print_channel(things):
+    things["stdout"] = sys.stdout
     with contextlib.redirect_stdout(io.StringIO()):
         PWM.print_channel(0)
+
+
+def stdout_is_back(things):
+    """Where an interrupt has come between before the redirection's own."""
+    sys.stdout = things.pop("stdout", sys.stdout)
 
 
 def tcp(things):
@@ -361,7 +368,7 @@ CALLS = {
         lambda t: (PWM.get_channel_subcycle_time_us(0), PWM.get_pulse_incr_us()), (channel,)
     ),
     "PWM.is_channel_initialized": Call(lambda t: (PWM.is_setup(), PWM.is_channel_initialized(0)), (channel,)),
-    "PWM.print_channel": Call(_print_channel, (channel, pulse)),
+    "PWM.print_channel": Call(_print_channel, (channel, pulse), (stdout_is_back,)),
     "PWM.set_loglevel": Call(lambda t: PWM.set_loglevel(PWM.LOG_LEVEL_ERRORS)),
     "PWM.setup": Call(lambda t: PWM.setup()),
     "PWM.init_channel": Call(lambda t: PWM.init_channel(0), (lambda t: PWM.setup(),)),
