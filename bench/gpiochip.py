@@ -23,28 +23,45 @@ sys.path.insert(0, str(ROOT / "source" / "tests"))
 RIG = ROOT / "source" / "tests" / "kernel" / "rig"
 PEERS = {"gpiod-read": "gpiod, read", "gpiod-wait": "gpiod, wait+read"}
 """gpiod is called in two ways: read_edge_events() alone, which waits by itself; and wait_edge_events() before it."""
-PLACES = {"main": "main thread", "lines": "4 lines", "thread": "other thread"}
+PLACES = {
+    "main": "main thread",
+    "lines": "4 lines",
+    "busy": "8 lines move",
+    "again": "after 10 loops",
+    "thread": "other thread",
+}
 RUNS = [
     ("gpiod-read", "main"),
     ("gpiod-wait", "main"),
     ("RPIO", "main"),
     ("gpiod-read", "lines"),
     ("RPIO", "lines"),
+    ("gpiod-read", "busy"),
+    ("RPIO", "busy"),
+    ("RPIO", "again"),
     ("gpiod-read", "thread"),
     ("gpiod-wait", "thread"),
     ("rpi-lgpio", "thread"),
     ("gpiozero", "thread"),
     ("RPIO", "thread"),
 ]
-"""Library and place. "lines" is the main thread, with three more lines watched that do not move."""
+"""Library and place, see guest.py."""
+PAIRS = [
+    *[(run, ("RPIO", run[1])) for run in RUNS if run[0] != "RPIO"],
+    (("gpiod-read", "main"), ("RPIO", "again")),
+]
 EDGES = 200
-FIGURES = ("write_us", "call_us", "p50_us", "p99_us", "worst_us")
+FIGURES = ("write_us", "call_us", "p50_us", "p99_us", "worst_us", "switches")
 BARS = {
-    # what RPIO may take of its peer's time from edge to callback, half of all edges
-    ("gpiod-read", "main"): 1.25,
-    ("gpiod-wait", "main"): 1.0,
-    ("rpi-lgpio", "thread"): 0.4,
+    # what RPIO may take of its peer's time from edge to callback: half of all edges, and 99 of 100
+    ("gpiod-read", "main"): {"p50": 1.1, "p99": 1.5},
+    ("gpiod-read", "busy"): {"p50": 0.9},
+    ("gpiod-read", "again"): {"p50": 1.1, "p99": 1.5},
+    ("gpiod-wait", "main"): {"p50": 1.0},
+    ("rpi-lgpio", "thread"): {"p50": 0.4},
 }
+SWITCHES_BAR = 1.02
+"""How often the thread sleeps for an edge: once, as theirs."""
 WRITES = {
     # whose write is beside ours -> what ours may take of it
     ("gpiod-read", "main"): 1.15,
@@ -60,14 +77,15 @@ def plan():
     yield blank("gpiochip: a system call of this guest", "", "us"), "call_us", None, main
     for peer, bar in WRITES.items():
         yield blank("gpiochip: a write", peer[0].partition("-read")[0], "us", bar), "write_us", peer, main
-    for peer in RUNS:
-        library, place = peer
-        if library != "RPIO":
-            for tail in ("p50", "p99", "worst"):
-                what = f"gpiochip: edge to callback, {PLACES[place]}: {tail}"
-                bar = BARS.get(peer) if tail == "p50" else None
-                row = blank(what, PEERS.get(library, library), "us", bar)
-                yield row, f"{tail}_us", peer, ("RPIO", place)
+    for peer, ours in PAIRS:
+        library, place = PEERS.get(peer[0], peer[0]), ours[1]
+        bars = BARS.get((peer[0], place), {})
+        for tail in ("p50", "p99", "worst"):
+            what = f"gpiochip: edge to callback, {PLACES[place]}: {tail}"
+            yield blank(what, library, "us", bars.get(tail)), f"{tail}_us", peer, ours
+        if peer[0] == "gpiod-read" and place != "busy":
+            what = f"gpiochip: sleeps for an edge, {PLACES[place]}"
+            yield blank(what, library, "", SWITCHES_BAR), "switches", peer, ours
 
 
 ROWS = [row for row, *_ in plan()]

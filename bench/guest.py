@@ -2,7 +2,8 @@
 """One library on the real kernel's gpiochip: what a write costs, and how long an edge takes to its callback.
 
     guest.py LIBRARY PLACE EDGES      PLACE: "main", the loop is in the main thread; "lines", there, too, and three
-                                      more lines are watched; "thread", the loop is in another thread
+                                      more lines are watched; "busy", there, and eight lines move; "again", there,
+                                      after ten loops in other threads; "thread", the loop is in another thread
 
 Runs in the kernel rig. Another process moves GPIO 17 and notes the time before; the callback notes the time it
 begins. Prints one line of JSON, in microseconds. GPIO 18 is written.
@@ -11,6 +12,7 @@ begins. Prints one line of JSON, in microseconds. GPIO 18 is written.
 import json
 import mmap
 import os
+import resource
 import struct
 import sys
 import threading
@@ -24,6 +26,9 @@ from kernel import gpiosim
 IN, OUT = 17, 18
 IDLE = (22, 23, 24)
 """Lines that do not move."""
+BUSY = (5, 6, 12, 13, 16, 19, 20)
+"""Lines that move with IN, one right after the other."""
+LOOPS_BEFORE = 10
 PAUSE_S = 0.003
 CALLS = 300
 
@@ -31,11 +36,14 @@ CALLS = 300
 class Edges:
     """Another process that moves the line, and the two lists of times."""
 
-    def __init__(self, chip, count):
+    def __init__(self, chip, count, lines):
         self.count = count
+        self.lines = lines
         self.arrived_ns = []
+        self._switches = []
         self._sent = mmap.mmap(-1, 8 * (count + 1))  # the first is the starting signal
-        chip.drive(IN, 0)
+        for line in lines:
+            chip.drive(line, 0)
         self._child = os.fork()
         if self._child == 0:
             self._move(chip)
@@ -47,9 +55,11 @@ class Edges:
         while not self._sent[0]:
             time.sleep(0.001)
         for n in range(self.count):
-            time.sleep(PAUSE_S)
+            turn, place = divmod(n, len(self.lines))
+            if place == 0:
+                time.sleep(PAUSE_S)
             struct.pack_into("q", self._sent, 8 * (n + 1), time.monotonic_ns())
-            chip.drive(IN, (n + 1) % 2)
+            chip.drive(self.lines[place], (turn + 1) % 2)
         os._exit(0)
 
     def start(self):
@@ -57,6 +67,14 @@ class Edges:
 
     def note(self, *ignored):
         self.arrived_ns.append(time.monotonic_ns())
+        if len(self.arrived_ns) in (1, self.count):
+            self._switches.append(resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw)
+
+    @property
+    def switches(self):
+        """How often the thread that is called back has slept for each edge."""
+        first, last = self._switches
+        return (last - first) / (self.count - 1)
 
     @property
     def done(self):
@@ -74,6 +92,11 @@ class Edges:
         return sorted((b - a) / 1000 for a, b in zip(sent, self.arrived_ns, strict=False))
 
 
+def watched(place):
+    """The lines whose edges are asked for."""
+    return (IN, *{"lines": IDLE, "busy": BUSY}.get(place, ()))
+
+
 def gpiod(chip, edges, place, wait=False):
     """Its blocking read, one system call; with *wait* as its examples do that have a time limit, two of them."""
     import gpiod
@@ -81,7 +104,7 @@ def gpiod(chip, edges, place, wait=False):
 
     def loop():
         settings = gpiod.LineSettings(edge_detection=Edge.BOTH)
-        lines = (IN, *IDLE) if place == "lines" else IN
+        lines = watched(place)
         with gpiod.request_lines(chip.path, consumer="bench", config={lines: settings}) as request:
             edges.start()
             while not edges.done:
@@ -135,10 +158,16 @@ def rpio(chip, edges, place):
             RPIO.stop_waiting_for_interrupts()
 
     if place != "thread":
-        for line in IDLE if place == "lines" else ():
+        for line in watched(place):
             RPIO.setup(line, RPIO.IN)
-            RPIO.add_interrupt_callback(line, print)
-        RPIO.add_interrupt_callback(IN, callback)
+            RPIO.add_interrupt_callback(line, callback)
+        for _ in range(LOOPS_BEFORE if place == "again" else 0):
+            loop = threading.Thread(target=RPIO.wait_for_interrupts)
+            loop.start()
+            while not RPIO.facade.board.is_waiting:
+                time.sleep(0.001)
+            RPIO.stop_waiting_for_interrupts()
+            loop.join()
         edges.start()
         RPIO.wait_for_interrupts()
     else:
@@ -173,11 +202,12 @@ def best_us(call):
 
 def main(library, place, count):
     chip = gpiosim.find("pinctrl-bcm2835")
-    edges = Edges(chip, int(count))
+    edges = Edges(chip, int(count), watched(place) if place == "busy" else (IN,))
     write = LIBRARIES[library](chip, edges, place)
     latencies = edges.latencies_us()
     figures = {"library": library, "place": place, "edges": len(latencies)}
     figures |= {"write_us": best_us(write), "call_us": best_us(os.getppid), "worst_us": latencies[-1]}
+    figures["switches"] = edges.switches
     for name, share in (("p50_us", 0.5), ("p99_us", 0.99)):
         figures[name] = latencies[int(share * (len(latencies) - 1))]
     print(json.dumps(figures), flush=True)
