@@ -67,7 +67,7 @@ def _unlocking(function: Callable[..., T], *args: object) -> T:
         return function(*args)
     except BaseException:
         for lock in _owned_locks():
-            while lock not in others and lock._is_owned():
+            while lock not in others and _is_owned(lock):
                 lock.release()
         raise
 
@@ -78,9 +78,15 @@ def _owned_locks() -> list[Any]:
     locks = [getattr(logging, "_lock", None), getattr(getattr(logging, "lastResort", None), "lock", None)]
     above = _loggers[0] if _loggers else None
     while above is not None:
-        locks += [handler.lock for handler in above.handlers]
+        locks += [getattr(handler, "lock", None) for handler in above.handlers]
         above = above.parent if above.propagate else None
-    return [lock for lock in locks if lock is not None and lock._is_owned()]
+    return [lock for lock in locks if _is_owned(lock)]
+
+
+def _is_owned(lock: object) -> bool:
+    """Whether this thread has it: an RLock, as logging makes them; a handler may have none, or another kind."""
+    look = getattr(lock, "_is_owned", None)
+    return look is not None and bool(look())
 
 
 def warning(message: str, *args: object) -> None:

@@ -14,6 +14,8 @@ from RPIO import facade
 from RPIO.pytest_plugin import SimulatedBoard
 from waiting import LIMIT_S
 
+FORKS = int(os.environ.get("RPIO_FORKS", "30"))
+"""How often a test forks that does so at random moments; a tenth of a second each."""
 EMULATED = os.environ.get("RPIO_EMULATED") == "1"
 """Under QEMU's user mode: its kernel is this machine's, whose numbers it translates as far as it knows them."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from c.core import broken, core
-from support import EMULATED, of_ioctl
+from support import EMULATED, FORKS, of_ioctl
 from waiting import wait_until
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
@@ -340,7 +340,6 @@ def test_the_child_of_a_fork_has_an_engine_that_does_nothing(threaded, then):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_at_any_moment_leaves_the_child_an_engine_that_is_whole(threaded):
     """Forked by one thread, while another changes PWM, a third one waves, and the engine's own is at work."""
-    forks = 100
     over, statuses, changes = threading.Event(), [], [0, 0]
 
     def change():
@@ -363,7 +362,7 @@ def test_a_fork_at_any_moment_leaves_the_child_an_engine_that_is_whole(threaded)
         while not all(changes):
             pass
         try:
-            for _ in range(forks):
+            for _ in range(FORKS):
                 child = os.fork()
                 if child == 0:
                     signal.alarm(20)  # kills it where it waits for what nobody gives it
@@ -379,7 +378,7 @@ def test_a_fork_at_any_moment_leaves_the_child_an_engine_that_is_whole(threaded)
     with ThreadPoolExecutor(3) as workers:
         for work in [workers.submit(action) for action in (change, play, fork)]:
             work.result()
-    assert statuses == [0] * forks
+    assert statuses == [0] * FORKS
     begun = threaded.query(0).periods
     assert threaded.start(0, MS, 400 * US) == 0
     assert threaded.has_begun(0, begun + 2)

@@ -15,6 +15,7 @@ import pytest
 
 from c.core import core
 from c.test_poll import ADD_READ, ERROR, record
+from support import FORKS
 from waiting import wait_until
 
 WAIT_MS = 5000
@@ -388,7 +389,7 @@ def test_a_child_of_a_fork_closes_what_another_thread_waits_on(poll, line):
             counts[1] += 1
 
     def fork():
-        for seq in range(100):
+        for seq in range(FORKS):
             line.send(seq)
             child = os.fork()
             if child == 0:
@@ -404,7 +405,7 @@ def test_a_child_of_a_fork_closes_what_another_thread_waits_on(poll, line):
     with ThreadPoolExecutor(3) as threads:
         for work in [threads.submit(action) for action in (loop, change, fork)]:
             work.result()
-    assert statuses == [0] * 100
+    assert statuses == [0] * FORKS
     assert counts[0] and counts[1]
 
 

@@ -17,6 +17,8 @@ from waiting import LIMIT_S
 
 STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "23"))
 """Each so many requests of the interpreter; `make test-full` takes them all."""
+CALLS_STEP = min(STEP, 3)
+"""The same of calls of the C library."""
 TESTS = Path(__file__).parents[1]
 
 
@@ -42,7 +44,7 @@ def run(*arguments):
 @pytest.mark.timeout(20 * LIMIT_S)
 @pytest.mark.parametrize("world", ["sim", "cdev"])
 def test_what_lacks_something_says_so_and_loses_nothing(world):
-    assert run(world, "1") > 100
+    assert run(world, str(CALLS_STEP)) > 100
 
 
 @native("the preloaded library would have to be built for, and loaded by, the emulator")
