@@ -157,7 +157,7 @@ class _Queue(Subscription):
     def enter(self, dispatcher: Dispatcher) -> None:
         """Have somebody run RPIO's loop until leave()."""
         nest = dispatcher.nested_in
-        if not isinstance(nest, _Nest) or not nest.is_in(self.loop):
+        if not isinstance(nest, _Nest) or not nest.is_in(self.loop) or not dispatcher.is_nested:
             nest = _Nest(dispatcher, self.loop)
         self._nest = nest.enter()
 

@@ -322,11 +322,14 @@ class Dispatcher:
         with self._lock:
             if self.nested_in is not nest:
                 return
-            run, self.nested_in = self._run, None
-            if run is None or not run.is_nested:
-                return
-            run.is_over = True
-        self.release(run)
+            run = self._run
+            if run is not None and run.is_nested:
+                run.is_over = True
+            else:
+                run = None
+            self.nested_in = None  # the last: who is interrupted before does it again
+        if run is not None:
+            self.release(run)
 
     def _leave_dead_nest(self) -> None:
         nest = self.nested_in
