@@ -39,9 +39,9 @@ class WatchedBoard(SimBackend):
         self.watched.add(line)
         return super().watch(line, edge, filter_us)
 
-    def unwatch(self, line: int) -> None:
+    def unwatch(self, line: int, is_read: bool = False) -> None:
         self.watched.discard(line)
-        super().unwatch(line)
+        super().unwatch(line, is_read)
 
 
 class Sysfs:
