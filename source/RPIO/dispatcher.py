@@ -474,8 +474,11 @@ class Dispatcher:
         self._wake()
 
     def _wake(self) -> None:
-        if self._poller.fileno() >= 0:
+        try:
             self._poller.wake()
+        except OSError:
+            if self._poller.fileno() >= 0:  # else it is closed, by another thread at this very moment perhaps
+                raise
 
     # -- the background loop ---------------------------------------------------------------------
 

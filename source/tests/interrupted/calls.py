@@ -208,15 +208,16 @@ def asyncio_loop(things):
 
 def _enter_task(things):
     """As in a coroutine that the loop runs."""
+    _leave_task(things)
     asyncio._set_running_loop(things["loop"])
     asyncio.tasks._enter_task(things["loop"], things["task"])
 
 
 def _leave_task(things):
-    if asyncio._get_running_loop() is not None:
-        if asyncio.current_task() is not None:
-            asyncio.tasks._leave_task(things["loop"], things["task"])
-        asyncio._set_running_loop(None)
+    """Also where it was interrupted before."""
+    if asyncio.current_task(things["loop"]) is not None:
+        asyncio.tasks._leave_task(things["loop"], things["task"])
+    asyncio._set_running_loop(None)
 
 
 def _advance(things, waiting):
@@ -248,7 +249,7 @@ def cancelled(things):
 def asyncio_ends(things):
     """What asyncio.run() does at its end."""
     loop = things["loop"]
-    _leave_task(things)  # where that was interrupted
+    _leave_task(things)
     cancelled(things)
     for task in asyncio.all_tasks(loop):
         task.cancel()
