@@ -2,6 +2,7 @@
 """Interrupted at its first use, when modules are imported and the board is opened, a program cleans up as ever."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,5 +32,7 @@ def test_a_first_use_that_is_interrupted_can_be_cleaned_up(name, kind):
     )
     *wrong, tried = done.stdout.splitlines()
     assert not wrong
-    assert "Exception ignored" not in done.stderr or USES[name].startswith("import")
+    # That of the import machinery, where it may be: first_uses.py looks whose import it was.
+    ignored = re.findall("Exception ignored in: (.*)", done.stderr)
+    assert not [where for where in ignored if "_get_module_lock.<locals>.cb" not in where]
     assert int(tried) > POINTS // SPREAD // 2

@@ -14,7 +14,7 @@ from modelled import PI4
 from RPIO import callbacks, errors, facade
 from RPIO.backends import cdev
 from RPIO.backends.cdev import CdevBackend
-from waiting import LIMIT_S
+from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +119,11 @@ class MemoryWorld(World):
         super().__init__(row, scarce, machine)
         if row is CALLS["with wave"]:
             self.ended = (*ENDED, errors.PWMExistsError)
+
+    def prepare(self) -> None:
+        # No row may run beside a thread: the loop of the one before is on its way out.
+        assert wait_until(lambda: not facade.board.dispatcher.is_busy)
+        super().prepare()
 
     def is_typed(self, error: BaseException) -> bool:
         # CPython 3.11 itself: a frame that finds no place, a lock that cannot be made
