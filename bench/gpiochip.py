@@ -55,7 +55,6 @@ FIGURES = ("write_us", "call_us", "p50_us", "p99_us", "worst_us", "switches")
 BARS = {
     # what RPIO may take of its peer's time from edge to callback: half of all edges, and 99 of 100
     ("gpiod-read", "main"): {"p50": 1.1, "p99": 1.5},
-    ("gpiod-read", "busy"): {"p50": 0.9},
     ("gpiod-read", "again"): {"p50": 1.1, "p99": 1.5},
     ("gpiod-wait", "main"): {"p50": 1.0},
     ("rpi-lgpio", "thread"): {"p50": 0.4},
