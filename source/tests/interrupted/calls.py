@@ -129,7 +129,7 @@ def pulse(things):
 
 
 def _print_channel(things):
-    things["stdout"] = sys.stdout
+    things.setdefault("stdout", sys.stdout)  # once: the redirection of a call before may still be there
     with contextlib.redirect_stdout(io.StringIO()):
         PWM.print_channel(0)
 
