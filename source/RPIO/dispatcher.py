@@ -16,7 +16,7 @@ from time import monotonic_ns
 
 from . import errors, log
 from .bell import Bell
-from .threads import Started, allocate_lock, get_ident, in_main_thread, original, start
+from .threads import Started, allocate_lock, get_ident, in_main_thread, naps, original, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Dispatcher:
         poll = original("select", "poll")()
         for fd in fds:
             poll.register(fd, READ)  # POLLIN is the same
-        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+        return any(poll.poll(None if nap_s is None else nap_s * 1000) for nap_s in naps(timeout_s))
 
     # -- the loop --------------------------------------------------------------------------------
 

@@ -132,7 +132,9 @@ class Wait(Subscription):
 
     def block(self, timeout_s: float | None) -> None:
         """Sleep until it is over, or the timeout."""
-        self._done.acquire(timeout=-1 if timeout_s is None else timeout_s)
+        for nap_s in threads.naps(timeout_s):
+            if self._done.acquire(timeout=-1 if nap_s is None else nap_s) or self.over:
+                return
 
 
 class WatchedLine:

@@ -10,11 +10,12 @@ runs *at home*: in the thread that has its greenlets. ``green.py`` takes it ther
 from __future__ import annotations
 
 import sys
+from time import monotonic_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from threading import Thread
     from typing import Any, Protocol
 
@@ -170,6 +171,23 @@ def in_main_thread() -> bool:
     from os import getpid
 
     return get_native_id() == getpid()
+
+
+NAP_S = 0.5
+"""How long the main thread sleeps at most before it looks for signals again."""
+
+
+def naps(timeout_s: float | None) -> Iterator[float | None]:
+    """Yield how long to sleep at once, until that time is over; None is for ever.
+
+    A signal that comes between Python's last look for one and its sleep does not end the sleep, and its handler runs
+    only after that: Ctrl+C would be forgotten until the next one. So the main thread, where handlers run, takes naps.
+    """
+    end_ns = None if timeout_s is None else monotonic_ns() + int(timeout_s * 1e9)
+    left_s, is_main = timeout_s, in_main_thread()
+    while left_s is None or left_s >= 0:
+        yield (NAP_S if left_s is None else min(left_s, NAP_S)) if is_main else left_s
+        left_s = None if end_ns is None else (end_ns - monotonic_ns() - 1) / 1e9
 
 
 homes: dict[int, Home] = {}

@@ -2,6 +2,7 @@
 """RPi.GPIO's event detection: the latch, callbacks, bouncetime, wait_for_edge(), and the loop in the background."""
 
 import inspect
+import os
 import subprocess
 import sys
 import threading
@@ -574,3 +575,44 @@ def test_channel_and_gpio_are_both_names_of_the_first_argument(gpio):
     with pytest.raises(TypeError, match="unexpected keyword argument 'pin'"):
         gpio.event_detected(pin=17)
     assert str(inspect.signature(gpio.event_detected)) == "(channel: 'int') -> 'bool'"
+
+
+UNHEARD = """
+import signal, sys, threading, RPIO
+
+class Gone(Exception): pass
+def handler(number, frame): raise Gone
+def end():
+    # This thread takes the signal, as the main one may have right before it went to sleep: nothing wakes that.
+    signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+def wait(*ignored):
+    threading.Timer(0.2, end).start()
+    try:
+        RPIO.wait_for_edge(17, RPIO.RISING)
+    except Gone:
+        print("ended", flush=True)
+        RPIO.stop_waiting_for_interrupts()
+
+signal.signal(signal.SIGUSR1, handler)
+RPIO.setup([17, 18], RPIO.IN, pull_up_down=RPIO.PUD_DOWN)
+if sys.argv[1] == "in a callback":
+    RPIO.add_interrupt_callback(18, wait, edge="rising")
+    threading.Timer(0.2, lambda: RPIO.sim.drive(18, 1)).start()
+    RPIO.wait_for_interrupts()
+else:
+    wait()
+RPIO.cleanup()
+"""
+
+
+@pytest.mark.parametrize("where", ["alone", "in a callback"])
+def test_wait_for_edge_hears_of_a_signal_that_did_not_wake_it(where):
+    done = subprocess.run(
+        [sys.executable, "-c", UNHEARD, where],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        env={**os.environ, "RPIO_BACKEND": "sim"},
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
