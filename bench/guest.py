@@ -30,6 +30,9 @@ BUSY = (5, 6, 12, 13, 16, 19, 20)
 """Lines that move with IN, one right after the other."""
 LOOPS_BEFORE = 10
 PAUSE_S = 0.003
+"""Between two moves: longer than any library takes for one, so that each finds it asleep."""
+LOOK_S = 0.001
+"""How often somebody looks for what has nothing to wake him, and is not measured."""
 CALLS = 300
 
 
@@ -53,7 +56,7 @@ class Edges:
         # the mover has gone to sleep: three system calls, 40 us here.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while not self._sent[0]:
-            time.sleep(0.001)
+            time.sleep(LOOK_S)
         for n in range(self.count):
             turn, place = divmod(n, len(self.lines))
             if place == 0:
@@ -165,7 +168,7 @@ def rpio(chip, edges, place):
             loop = threading.Thread(target=RPIO.wait_for_interrupts)
             loop.start()
             while not RPIO.facade.board.is_waiting:
-                time.sleep(0.001)
+                time.sleep(LOOK_S)
             RPIO.stop_waiting_for_interrupts()
             loop.join()
         edges.start()

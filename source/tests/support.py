@@ -5,6 +5,8 @@ import contextlib
 import errno
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -36,6 +38,19 @@ def raises(error, text):
     with pytest.raises(error) as caught:
         yield caught
     assert str(caught.value) == text
+
+
+def play(code, *arguments):
+    """Run a program on a simulated board to its end; its status, and what it has printed to stdout and stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        env={**os.environ, "RPIO_BACKEND": "sim"},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def pump(board, done, timeout_s=LIMIT_S):

@@ -5,7 +5,6 @@ import gc
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,8 +14,8 @@ import pytest
 from RPIO import _gpio, errors
 from RPIO.callbacks import Worker
 from RPIO.dispatcher import Dispatcher
-from support import new_threads
-from waiting import LIMIT_S, wait_until
+from support import new_threads, play
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -635,7 +634,6 @@ def test_a_callback_without_a_repr_and_a_stderr_that_has_gone_end_nothing(monkey
 
 
 def test_logging_that_is_being_imported_is_left_alone(monkeypatch):
-    import sys
     import types
 
     from RPIO import log
@@ -719,16 +717,9 @@ print(len(went), set(os.listdir("/proc/self/fd")) - before or "none left")
 
 @pytest.mark.parametrize("lines", ["one line", "two lines"])
 def test_a_signal_that_does_not_interrupt_the_wait_is_handled_all_the_same(lines):
-    done = subprocess.run(
-        [sys.executable, "-c", SIGNALLED, lines],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        env={**os.environ, "RPIO_BACKEND": "sim"},
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("4 ")
+    status, out, err = play(SIGNALLED, lines)
+    assert (status, err) == (0, "")
+    assert out.startswith("4 ")
 
 
 def test_another_loops_wakeup_descriptor_is_left_alone(rpio):
