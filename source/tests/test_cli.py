@@ -395,8 +395,8 @@ def test_verbose_logs_and_shows_tracebacks():
 @native("the time of a process is that of its translation")
 @pytest.mark.slow
 def test_a_short_run_takes_little_longer_than_python_itself():
-    """Three tries: another program on a test machine may have the processor."""
-    for _ in range(3):
+    """Ten tries: other programs on a test machine have the processor, for longer than a try takes."""
+    for _ in range(10):
         done = subprocess.run(
             [sys.executable, str(ROOT / "bench" / "startup.py")],
             capture_output=True,
