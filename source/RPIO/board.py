@@ -275,7 +275,10 @@ class Board:
         self.pulses.end_all()
         self.hardware_lines.close()
         if self._backend is not None and self._backend.close_at_exit:
-            self._backend.close()
+            try:
+                self._backend.close()
+            except OSError as e:
+                log.warning("at the end of the program: %s", e)
 
     def be_strict(self) -> None:
         """Follow RPi.GPIO where the original RPIO differs: setmode() required, pulls on inputs only."""
@@ -520,7 +523,15 @@ class Board:
     def force_input(self, channel: int) -> int:
         """Read without setup()."""
         with self._lock:
-            return self.backend.read(self.line_of(channel))
+            line = self.line_of(channel)
+            was_taken = line in self._taken
+            self._taken.add(
+                line
+            )  # a line may have to be held for as long as it is looked at, if not interrupted
+            level = self.backend.read(line)
+            if not was_taken:
+                self._taken.discard(line)
+            return level
 
     def set_pull(self, channel: int, pull_up_down: int | str) -> None:
         """Set the pull of an input; ignored on an output."""
@@ -811,7 +822,7 @@ class Board:
             self.cleanup_interrupts,
             *[lambda line=line: self._watched.drop(line) for line in self._watched],
             self._watched.finish,
-            *[lambda line=line: self._watched.let_go(line) for line in list(self._directions)],
+            self._watched.let_go_all,
             self.detections.forget_waits,
         )
         if self._dispatcher is not None:
@@ -836,6 +847,7 @@ class Board:
                         for line in sorted({*self._directions, *self._owned})
                     ],
                     *[lambda line=line: self._let_go(line) for line in sorted(self._taken)],
+                    self._let_go_of_others,
                     self._leave_gone_chip,
                 )
                 found = found or any(driven)
@@ -877,6 +889,13 @@ class Board:
         """Of a line that was used without setup()."""
         self.backend.release(line)
         self._taken.discard(line)
+
+    def _let_go_of_others(self) -> None:
+        """Of lines that the backend holds and we do not: a signal handler has cleaned up in the middle of a call."""
+        backend = self._backend
+        if backend is not None:
+            others = [line for line in backend.held() if line not in self._directions]
+            _do_all(*[lambda line=line: backend.release(line) for line in others])
 
     def _release(self, line: int) -> bool:
         """Undo setup() of a line; False where this process did not set it up. Forgotten when it is done."""

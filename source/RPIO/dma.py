@@ -76,22 +76,22 @@ class Engine:
 
     def __init__(self, hardware: Hardware, root: str | None = None) -> None:
         self._root = root = ROOT if root is None else root
-        self._guard_fd = -1
+        self._lock: _gpio.File | None = None
+        self._guardian: _gpio.File | None = None
         self.guardian_pid = 0
         compatible = ENGINES.get(hardware.soc)
         base = detect.peripheral_base(root) or hardware.peripheral_base
         if compatible is None or base is None:
             raise errors.NotSupportedError(f"a {hardware.name} has no DMA engine that drives its GPIO")
-        self._lock_fd = -1
         try:
             self._check_files()
-            self._lock_fd = self._lock()
+            self._lock = self._take_lock()
             self._dma = self._open(compatible, base)
             self._reap()
             self._leave_pwm_alone(hardware)
         except BaseException as e:
-            if self._lock_fd >= 0:
-                os.close(self._lock_fd)
+            if self._lock is not None:
+                self._lock.close()
             if isinstance(e, OSError) and not isinstance(e, errors.GPIOError):
                 raise errors.DMAError(f"Pulses by DMA are not possible: {e}") from None
             raise
@@ -106,7 +106,7 @@ class Engine:
         for name in (MEM, VCIO):
             path = self._path(name)
             try:
-                os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+                _gpio.File(path, os.O_RDWR).close()
             except FileNotFoundError:
                 raise errors.NotSupportedError(
                     f"Pulses by DMA need {path}, which is not there",
@@ -128,20 +128,20 @@ class Engine:
                 hint="put iomem=relaxed into cmdline.txt and reboot",
             ) from None
 
-    def _lock(self) -> int:
+    def _take_lock(self) -> _gpio.File:
         import fcntl
 
         folder = self._path(FOLDER)
         os.makedirs(folder, mode=0o755, exist_ok=True)
-        fd = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = _gpio.File(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT)
         end_s = time.monotonic() + LOCK_S
         while True:
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return fd
+                fcntl.flock(file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return file
             except BlockingIOError:
                 if time.monotonic() > end_s:
-                    os.close(fd)
+                    file.close()
                     raise errors.DMAError(
                         f"Another program has the DMA engine: {self._holder()}",
                         hint="one program at a time can make pulses by DMA: end that one first",
@@ -222,8 +222,8 @@ class Engine:
         os.replace(new, self._state_path)
 
     def _guard(self) -> None:
-        if self._guard_fd < 0:
-            self._guard_fd, self.guardian_pid = self._dma.guard(self._state_path, self._lock_fd)
+        if self._guardian is None and self._lock is not None:
+            self._guardian, self.guardian_pid = self._dma.guard(self._state_path, self._lock.fd)
 
     # -- channels --------------------------------------------------------------------------------
 
@@ -349,22 +349,24 @@ class Engine:
 
     def abandon(self) -> None:
         """In the child of a fork: the engine is the parent's, and the guardian waits for the parent alone."""
-        for fd in (self._guard_fd, self._lock_fd):
-            if fd >= 0:
-                os.close(fd)
-        self._guard_fd = self._lock_fd = -1
+        self._let_go()
         self._dma.close()
 
     def close(self) -> None:
         """Stop everything and give it back. Twice is fine."""
         self._dma.close()
-        if self._lock_fd < 0:
+        if self._lock is None:
             return
         self._forget_state()
-        for fd in (self._guard_fd, self._lock_fd):
-            if fd >= 0:
-                os.close(fd)
-        self._guard_fd = self._lock_fd = -1
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the guardian and the lock, in this order."""
+        files = (self._guardian, self._lock)
+        self._guardian = self._lock = None
+        for file in files:
+            if file is not None:
+                file.close()
 
 
 REASONS = {

@@ -76,7 +76,7 @@ class Files:
 
     def check_writable(self, path: str, until_s: float = 0.0) -> None:
         """Open the file for writing and close it; what may not be opened is tried again until that time."""
-        os.close(open_file(path, os.O_WRONLY, until_s))
+        open_file(path, os.O_WRONLY, until_s).close()
 
 
 # --- which line, which channel --------------------------------------------------------------------

@@ -346,6 +346,9 @@ class WatchedLines:
     def _park(self, line: int, fd: int) -> None:
         """Disarm; keep a descriptor that lasts for the next watch. Each step may run twice, and resume() undoes it."""
         self._parked[line] = fd
+        if self.lasting_fd(line) != fd:  # a signal handler has given the line back, and closed it
+            self._parked.pop(line, None)
+            return
         self._disarm(line, self._loop().park(fd))
 
     def let_go(self, line: int) -> None:
@@ -357,6 +360,11 @@ class WatchedLines:
             except OSError:
                 pass  # the loop has lost it already, with its chip
             self._parked.pop(line, None)
+
+    def let_go_all(self) -> None:
+        """The same for all lines."""
+        for line in list(self._parked):
+            self.let_go(line)
 
     def drop(self, line: int) -> None:
         """End all subscriptions of a line, if there are any."""

@@ -197,8 +197,8 @@ void rpio_pump_free(struct rpio_pump *pump);
  * the same; records that wait stay. `value_fd` and `edge_fd` are the line's files of these names; the first has to
  * stay open while it is watched. A line that is lost has its pipe hung up. */
 int rpio_pump_watch(struct rpio_pump *pump, uint32_t line, int value_fd, int edge_fd, int edges);
-/* When it returns nothing reads value_fd any more, and the pipe is closed. Returns how many lines are still watched,
- * -ENOENT for a line that was not. The kernel's `edge` stays as it is. */
+/* When it returns nothing reads value_fd any more, and the pipe is closed. Returns how many lines are still watched.
+ * Twice is fine. The kernel's `edge` stays as it is. */
 int rpio_pump_unwatch(struct rpio_pump *pump, uint32_t line);
 /* How many records there have been on the line, lost ones included; -ENOENT where it is not watched. */
 int64_t rpio_pump_seq(struct rpio_pump *pump, uint32_t line);
@@ -247,7 +247,7 @@ int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token);
 int rpio_poll_remove(struct rpio_poll *poll, int fd); /* when it returns nothing reads fd any more */
 /* Ends the watch of a line whose descriptor stays open until rpio_poll_remove(): its edges have been, or are about to be,
  * switched off, and what still comes is dropped. rpio_poll_add_edges() goes on with it. No system call. Returns 1 where a
- * thread waits, and so reads what is left, 0 where none does, -ENOENT for what is not watched. */
+ * thread waits, and so reads what is left, else 0, also for what is not watched. */
 int rpio_poll_park(struct rpio_poll *poll, int fd);
 int rpio_poll_wake(struct rpio_poll *poll);           /* ends the wait; safe in a signal handler */
 

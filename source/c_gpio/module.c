@@ -33,6 +33,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->pwm_plan);
     Py_VISIT(state->pump);
     Py_VISIT(state->dma);
+    Py_VISIT(state->file);
     Py_VISIT(state->pipe);
     Py_VISIT(state->held);
     Py_VISIT(state->finalizer);
@@ -57,6 +58,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->pwm_plan);
     Py_CLEAR(state->pump);
     Py_CLEAR(state->dma);
+    Py_CLEAR(state->file);
     Py_CLEAR(state->pipe);
     Py_CLEAR(state->held);
     Py_CLEAR(state->finalizer);

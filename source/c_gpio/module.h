@@ -32,6 +32,7 @@ struct state {
     PyTypeObject *pwm_plan;
     PyTypeObject *pump;
     PyTypeObject *dma;
+    PyTypeObject *file;
     PyTypeObject *pipe;
     PyTypeObject *held;
     PyTypeObject *finalizer;
@@ -132,7 +133,7 @@ int rpio_add_events(PyObject *module);
 int rpio_add_timer(PyObject *module);
 int rpio_add_pwm(PyObject *module);
 int rpio_add_dma(PyObject *module);
-PyObject *rpio_line_new(struct state *state, int fd);
+PyObject *rpio_file_new(struct state *state, int fd); /* closes it where there is no memory */
 int rpio_add_whole(PyObject *module);
 int rpio_add_apart(PyObject *module);
 

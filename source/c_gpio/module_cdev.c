@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * module_cdev.c - the gpiochip calls as Python sees them: descriptors are plain ints, their owner is the backend.
+ * module_cdev.c - the gpiochip calls as Python sees them: what opens returns an object that is closed when it
+ * dies; all else takes its descriptor.
  */
 #include "module.h"
 
@@ -8,22 +9,20 @@
 
 static PyObject *chip_open(PyObject *module, PyObject *path)
 {
-    (void)module;
     const char *text = PyUnicode_AsUTF8(path);
     if (!text)
         return NULL;
     int fd = rpio_cdev_open(text);
-    return fd < 0 ? raise_errno(fd, text) : PyLong_FromLong(fd);
+    return fd < 0 ? raise_errno(fd, text) : rpio_file_new(PyModule_GetState(module), fd);
 }
 
 static PyObject *file_watch(PyObject *module, PyObject *path)
 {
-    (void)module;
     const char *text = PyUnicode_AsUTF8(path);
     if (!text)
         return NULL;
     int fd = rpio_cdev_file_watch(text);
-    return fd < 0 ? raise_errno(fd, text) : PyLong_FromLong(fd);
+    return fd < 0 ? raise_errno(fd, text) : rpio_file_new(PyModule_GetState(module), fd);
 }
 
 static PyObject *name_text(const char *name)
@@ -78,24 +77,30 @@ static struct rpio_line_config config_of(const int n[5])
         .direction = n[0], .value = n[1], .pull = n[2], .edges = n[3], .debounce_us = (uint32_t)n[4]};
 }
 
+/* The object that will own the request is there before it, and in the backend's books: so a signal handler that cleans up
+ * finds the line, whenever it comes. */
 static PyObject *line_request(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     struct state *state = PyModule_GetState(module);
     int n[8];
-    if (count != 9) {
-        PyErr_SetString(PyExc_TypeError, "9 arguments expected");
+    if (count != 10)
+        return PyErr_Format(PyExc_TypeError, "10 arguments expected, %zd given", count);
+    if (!PyObject_TypeCheck(args[0], state->line))
+        return PyErr_Format(PyExc_TypeError, "a Line expected, not %.200s", Py_TYPE(args[0])->tp_name);
+    Line *line = (Line *)args[0];
+    const char *consumer = PyUnicode_AsUTF8(args[9]);
+    if (!consumer || as_ints(args + 1, 8, n, 8) < 0)
         return NULL;
-    }
-    const char *consumer = PyUnicode_AsUTF8(args[8]);
-    if (!consumer || as_ints(args, 8, n, 8) < 0)
-        return NULL;
+    if (line->fd >= 0)
+        return raise_errno(-EBUSY, NULL);
     struct rpio_line_config config = config_of(n + 3);
     int fd = rpio_cdev_request(n[0], (uint32_t)n[1], &config, consumer, (uint32_t)n[2]);
     int error = fd < 0 ? fd : rpio_numbers_add(state->numbers, fd);
-    PyObject *line = error < 0 ? NULL : rpio_line_new(state, fd);
-    if (fd >= 0 && !line)
+    if (fd >= 0 && error < 0)
         (void)close(fd);
-    return error < 0 ? raise_errno(error, NULL) : line;
+    else
+        line->fd = fd;
+    return none_or_errno(error);
 }
 
 static PyObject *lines_after_fork(PyObject *module, PyObject *unused)
@@ -133,9 +138,9 @@ static PyObject *line_write(PyObject *module, PyObject *const *args, Py_ssize_t 
 }
 
 static PyMethodDef methods[] = {
-    {"chip_open", chip_open, METH_O, PyDoc_STR("chip_open(path, /)\n--\n\nDescriptor of a gpiochip.")},
+    {"chip_open", chip_open, METH_O, PyDoc_STR("chip_open(path, /)\n--\n\nA gpiochip, open.")},
     {"file_watch", file_watch, METH_O,
-     PyDoc_STR("file_watch(path, /)\n--\n\nDescriptor that is readable when the file may have been removed.")},
+     PyDoc_STR("file_watch(path, /)\n--\n\nA File that is readable when the other may have been removed.")},
     {"chip_info", chip_info, METH_O, PyDoc_STR("chip_info(chip_fd, /)\n--\n\n(name, label, line_count).")},
     {"line_info", (PyCFunction)(void (*)(void))line_info, METH_FASTCALL,
      PyDoc_STR("line_info(chip_fd, line, /)\n--\n\nDict: name, consumer, used, is_output, active_low, pull (-1: "
@@ -143,8 +148,8 @@ static PyMethodDef methods[] = {
     {"line_info_v1", (PyCFunction)(void (*)(void))line_info_v1, METH_FASTCALL,
      PyDoc_STR("line_info_v1(chip_fd, line, /)\n--\n\nThe same on a kernel before 5.10; the pull is unknown.")},
     {"line_request", (PyCFunction)(void (*)(void))line_request, METH_FASTCALL,
-     PyDoc_STR("line_request(chip_fd, line, event_buffer_size, direction, value, pull, edges, debounce_us, consumer, "
-               "/)\n--\n\nThe requested Line.")},
+     PyDoc_STR("line_request(requested, chip_fd, line, event_buffer_size, direction, value, pull, edges, debounce_us, "
+               "consumer, /)\n--\n\nHave a Line request a line.")},
     {"line_configure", (PyCFunction)(void (*)(void))line_configure, METH_FASTCALL,
      PyDoc_STR("line_configure(line_fd, direction, value, pull, edges, debounce_us, /)\n--\n\nChange a request. "
                "Without edges a watch of it is over: events_read() and Poller drop what is left.")},

@@ -139,7 +139,9 @@ static PyObject *dma_guard(PyObject *self, PyObject *args)
     if (!dma || !PyArg_ParseTuple(args, "si:guard", &state_path, &lock_fd))
         return NULL;
     int fd = rpio_guard_start(dma, state_path, lock_fd, &pid);
-    return fd < 0 ? raise_errno(fd, NULL) : Py_BuildValue("(ii)", fd, pid);
+    if (fd < 0)
+        return raise_errno(fd, NULL);
+    return Py_BuildValue("(Ni)", rpio_file_new(PyType_GetModuleState(Py_TYPE(self)), fd), pid);
 }
 
 #define DMA_METHOD(name, arguments, text)                                                                             \
@@ -165,7 +167,7 @@ static PyMethodDef dma_methods[] = {
     {"reap", dma_reap, METH_VARARGS,
      PyDoc_STR("reap($self, channel, lines, handle, handle, /)\n--\n\nStop what another program has left running.")},
     {"guard", dma_guard, METH_VARARGS,
-     PyDoc_STR("guard($self, state_path, lock_fd, /)\n--\n\nStart the guardian; its (descriptor, pid).")},
+     PyDoc_STR("guard($self, state_path, lock_fd, /)\n--\n\nStart the guardian; a File that is closed to tell it of the end, and its pid.")},
     {"close", dma_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nStop everything. Twice is fine.")},
     {0},
 };

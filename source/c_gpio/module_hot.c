@@ -208,20 +208,17 @@ static int close_line(struct state *state, Line *self)
     return close(fd) < 0 ? -errno : 0;
 }
 
-PyObject *rpio_line_new(struct state *state, int fd)
+static PyObject *line_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    Line *self = (Line *)state->line->tp_alloc(state->line, 0);
+    int fd = -1;
+    if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
+        return PyErr_Format(PyExc_TypeError, "Line() takes no keywords");
+    if (!PyArg_ParseTuple(args, "|i:Line", &fd))
+        return NULL;
+    Line *self = (Line *)type->tp_alloc(type, 0);
     if (self)
         self->fd = fd;
     return (PyObject *)self;
-}
-
-static PyObject *line_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    int fd;
-    if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
-        return PyErr_Format(PyExc_TypeError, "Line() takes no keywords");
-    return PyArg_ParseTuple(args, "i:Line", &fd) ? rpio_line_new(PyType_GetModuleState(type), fd) : NULL;
 }
 
 static PyObject *line_close(PyObject *object, PyObject *unused)
@@ -251,7 +248,7 @@ static PyMethodDef line_methods[] = {
 };
 
 static PyType_Slot line_slots[] = {
-    {Py_tp_doc, PyDoc_STR("Line(fd, /)\n--\n\nA requested line; closed with its object.")},
+    {Py_tp_doc, PyDoc_STR("Line(fd=-1, /)\n--\n\nA line that line_request() requests, or has; closed with its object.")},
     {Py_tp_new, line_new},
     {Py_tp_dealloc, line_dealloc},
     {Py_tp_members, line_members},

@@ -2,8 +2,8 @@
 /*
  * module_whole.c - what has to be whole where a signal handler raises in the instant after a call.
  *
- * Two descriptors as plain numbers, as of os.pipe2(), are lost between the call and the names that they get: a Pipe is
- * closed with its object. A lock for which one waits a limited time stays locked between acquire() and try: Held is what
+ * A descriptor as a plain number, as of os.open() and os.pipe2(), is lost between the call and the name that it gets: a
+ * File and a Pipe are closed with their objects. A lock for which one waits a limited time stays locked between acquire() and try: Held is what
  * "with lock" is without a limit, whose beginning and end Python does not interrupt. And what a handler raises while an
  * object dies is printed and gone: a Finalizer does its work to the end, and has it raised where the program goes on.
  *
@@ -14,6 +14,99 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+
+/* ---- File ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    int fd; /* -1: closed */
+} File;
+
+PyObject *rpio_file_new(struct state *state, int fd)
+{
+    File *self = (File *)state->file->tp_alloc(state->file, 0);
+    if (self)
+        self->fd = fd;
+    else
+        (void)close(fd);
+    return (PyObject *)self;
+}
+
+static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    const char *path;
+    int flags;
+    if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
+        return PyErr_Format(PyExc_TypeError, "File() takes no keywords");
+    if (!PyArg_ParseTuple(args, "si:File", &path, &flags))
+        return NULL;
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC, 0600);
+    while (fd < 0 && errno == EINTR && PyErr_CheckSignals() == 0);
+    if (fd < 0)
+        return PyErr_Occurred() ? NULL : raise_errno(-errno, path);
+    return rpio_file_new(PyType_GetModuleState(type), fd);
+}
+
+static void close_file(File *self)
+{
+    int fd = self->fd;
+    self->fd = -1;
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static void file_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    close_file((File *)object);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *file_close(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    close_file((File *)object);
+    Py_RETURN_NONE;
+}
+
+static PyObject *file_enter(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return Py_NewRef(object);
+}
+
+static PyMemberDef file_members[] = {
+    {"fd", T_INT, offsetof(File, fd), READONLY, PyDoc_STR("The descriptor; -1 when closed.")},
+    {0},
+};
+
+static PyMethodDef file_methods[] = {
+    {"close", file_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose it. Twice is fine.")},
+    {"__enter__", file_enter, METH_NOARGS, PyDoc_STR("__enter__($self, /)\n--\n\nThe same object.")},
+    {"__exit__", file_close, METH_VARARGS, PyDoc_STR("__exit__($self, /, *error)\n--\n\nClose it.")},
+    {0},
+};
+
+static PyType_Slot file_slots[] = {
+    {Py_tp_doc, PyDoc_STR("File(path, flags, /)\n--\n\nA file that is open, close-on-exec; closed with its object. OSError.")},
+    {Py_tp_new, file_new},
+    {Py_tp_dealloc, file_dealloc},
+    {Py_tp_members, file_members},
+    {Py_tp_methods, file_methods},
+    {0},
+};
+
+static PyType_Spec file_spec = {
+    .name = "RPIO._gpio.File",
+    .basicsize = sizeof(File),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = file_slots,
+};
+
+/* ---- Pipe ---------------------------------------------------------------------------------------------- */
 
 typedef struct pipe {
     PyObject_HEAD
@@ -309,8 +402,9 @@ static PyMethodDef functions[] = {
 int rpio_add_whole(PyObject *module)
 {
     struct state *state = PyModule_GetState(module);
+    state->file = add_type(module, &file_spec);
     state->pipe = add_type(module, &pipe_spec);
     state->held = add_type(module, &held_spec);
     state->finalizer = add_type(module, &finalizer_spec);
-    return state->pipe && state->held && state->finalizer ? PyModule_AddFunctions(module, functions) : -1;
+    return state->file && state->pipe && state->held && state->finalizer ? PyModule_AddFunctions(module, functions) : -1;
 }

@@ -266,7 +266,7 @@ int rpio_poll_park(struct rpio_poll *poll, int fd)
     struct watch *watch = watch_of(poll, fd);
     if (watch)
         watch->is_parked = 1;
-    int result = watch ? atomic_load(&poll->is_waiting) : -ENOENT;
+    int result = watch && atomic_load(&poll->is_waiting);
     (void)pthread_mutex_unlock(&poll->mutex);
     return result;
 }

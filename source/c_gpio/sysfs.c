@@ -323,7 +323,7 @@ int rpio_pump_unwatch(struct rpio_pump *pump, uint32_t line)
         drop(pump, watch);
     int left = (int)pump->count;
     (void)pthread_mutex_unlock(&pump->mutex);
-    return watch ? left : -ENOENT;
+    return left;
 }
 
 int64_t rpio_pump_seq(struct rpio_pump *pump, uint32_t line)

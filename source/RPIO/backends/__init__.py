@@ -140,6 +140,13 @@ class Backend:
         """
         check_line(self, line)
 
+    def held(self) -> list[int]:
+        """Return the lines that it holds, and that release() gives back. [held_lines]
+
+        More than are set up, where a signal handler has cleaned up in the middle of another call. [held_lines]
+        """
+        return []
+
     def release(self, line: int) -> None:
         """Give the line back: others may take it. [release_frees]
 

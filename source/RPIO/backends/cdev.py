@@ -42,15 +42,13 @@ def usable() -> bool:
     paths = chip_paths()
     for path in paths:
         try:
-            chip_fd = _gpio.chip_open(path)
+            chip = _gpio.chip_open(path)
         except OSError as e:
             if errors.is_lack(e):
                 raise
             continue
-        try:
-            return _speaks_v2(chip_fd)
-        finally:
-            os.close(chip_fd)
+        with chip:
+            return _speaks_v2(chip.fd)
     return bool(paths)
 
 
@@ -68,16 +66,14 @@ def chips() -> tuple[dict[str, str], OSError | None]:
     refused: OSError | None = None
     for path in chip_paths():
         try:
-            chip_fd = _gpio.chip_open(path)
+            chip = _gpio.chip_open(path)
         except OSError as e:
             if errors.is_lack(e):
                 raise  # else another chip would be taken for the one that is meant
             refused = e
             continue
-        try:
-            labels.setdefault(_gpio.chip_info(chip_fd)[1], path)
-        finally:
-            os.close(chip_fd)
+        with chip:
+            labels.setdefault(_gpio.chip_info(chip.fd)[1], path)
     return labels, refused
 
 
@@ -113,7 +109,7 @@ def find_chip(argument: str, label: str | None) -> str:
     )
 
 
-def _open_chip(path: str) -> int:
+def _open_chip(path: str) -> _gpio.File:
     try:
         return _gpio.chip_open(path)
     except OSError as e:
@@ -125,16 +121,21 @@ def _open_chip(path: str) -> int:
 
 
 class _Held:
-    """A line that this process has requested."""
+    """A line that this process has requested, or is about to."""
 
-    __slots__ = ("bits", "debounce_us", "direction", "fd", "line", "pull")
+    __slots__ = ("bits", "debounce_us", "direction", "line", "pull")
 
-    def __init__(self, line: _gpio.Line, direction: int, pull: int) -> None:
-        self.line, self.fd = line, line.fd
+    def __init__(self, direction: int, pull: int, bits: int, debounce_us: int) -> None:
+        self.line = _gpio.Line()
         self.direction = direction
         self.pull = pull
-        self.bits = 0
-        self.debounce_us = 0
+        self.bits = bits
+        self.debounce_us = debounce_us
+
+    @property
+    def fd(self) -> int:
+        """Of the request; -1 before, and after it."""
+        return self.line.fd
 
 
 class CdevBackend(Backend):
@@ -152,14 +153,14 @@ class CdevBackend(Backend):
         self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
         self._waves: dict[int, int] = {}  # number -> its first line, which errors name
         self._removal = RemovalWatch(path)
-        self._chip_fd = _open_chip(path)
+        self._chip = _open_chip(path)
         try:
-            if not _speaks_v2(self._chip_fd):
+            if not _speaks_v2(self._chip.fd):
                 raise errors.NoBackendError(
                     f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
                     hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
                 )
-            self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip_fd)
+            self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip.fd)
         except BaseException:
             self.close()
             raise
@@ -171,26 +172,37 @@ class CdevBackend(Backend):
 
     def _explain(self, error: OSError, line: int) -> OSError:
         """The kernel's error with the line, its holder and what to do."""
-        if error.errno == errno.EBUSY and line not in self._held:
+        if error.errno == errno.EBUSY and self._holding(line) is None:
             return busy(line, self.consumer(line), self._path, self.label)
         if error.errno == errno.ENODEV:
             return errors.LineGoneError.of(line, self._path)
         number = error.errno if error.errno is not None else errno.EIO
         return OSError(number, f"GPIO {line}: {os.strerror(number)}", self._path)
 
+    def _holding(self, line: int) -> _Held | None:
+        """The line where it is held; a signal handler may look while it is being requested."""
+        held = self._held.get(line)
+        return held if held is not None and held.fd >= 0 else None
+
     def _request(
         self, line: int, direction: int, value: int, pull: int, bits: int = 0, debounce_us: int = 0
     ) -> _Held:
+        """Request the line; again, where a signal handler has released it in the middle: as if it had come before."""
         size = model.EVENT_BUFFER_SIZE
-        try:
-            requested = _gpio.line_request(
-                self._chip_fd, line, size, direction, value, pull, bits, debounce_us, CONSUMER
-            )
-        except OSError as e:
-            raise self._explain(e, line) from None
-        held = self._held[line] = _Held(requested, direction, pull)
-        held.bits, held.debounce_us = bits, debounce_us
-        return held
+        held = _Held(direction, pull, bits, debounce_us)
+        while True:
+            self._held[line] = held  # before it is: so that a handler finds it
+            try:
+                _gpio.line_request(
+                    held.line, self._chip.fd, line, size, direction, value, pull, bits, debounce_us, CONSUMER
+                )
+            except OSError as e:
+                if self._held.get(line) is held:
+                    self._held.pop(line, None)
+                raise self._explain(e, line) from None
+            if self._held.get(line) is held:
+                return held
+            held.line.close()
 
     def _configure(
         self,
@@ -213,24 +225,30 @@ class CdevBackend(Backend):
             pass  # what waits is dropped
 
     def _take(self, line: int, direction: int, value: int, pull: int) -> None:
-        held = self._held.get(line)
-        if held is None:
-            self._request(line, direction, value, pull)
-        elif direction == model.IN:
-            self._configure(line, held, direction, value, pull, held.bits, held.debounce_us)
-        else:
-            self._configure(line, held, direction, value, pull, 0, 0)
+        while True:
+            held = self._holding(line)
+            if held is None:
+                self._request(line, direction, value, pull)
+                return
+            bits, debounce_us = (held.bits, held.debounce_us) if direction == model.IN else (0, 0)
+            try:
+                self._configure(line, held, direction, value, pull, bits, debounce_us)
+                return
+            except OSError:
+                if self._held.get(line) is held:
+                    raise
+                # else a signal handler has released it in the middle
 
     def _info(self, line: int) -> dict[str, object]:
         try:
-            return _gpio.line_info(self._chip_fd, line)
+            return _gpio.line_info(self._chip.fd, line)
         except OSError as e:
             raise self._explain(e, line) from None
 
     @locked
     def line_fd(self, line: int) -> int | None:
         """The descriptor of a line that is held, which is closed with its request. Board grants it to C."""
-        held = self._held.get(line)
+        held = self._holding(line)
         return held.fd if held is not None else None
 
     # -- the protocol ----------------------------------------------------------------------------
@@ -238,7 +256,7 @@ class CdevBackend(Backend):
     @locked
     def function(self, line: int) -> int:
         check_line(self, line)
-        held = self._held.get(line)
+        held = self._holding(line)
         if held is not None:
             return held.direction
         return model.OUT if self._info(line)["is_output"] else model.IN
@@ -247,7 +265,7 @@ class CdevBackend(Backend):
     def set_input(self, line: int, pull: int | None) -> None:
         check_line(self, line)
         if pull is None:
-            held = self._held.get(line)
+            held = self._holding(line)
             code = held.pull if held else AS_IS
         else:
             check_pull(pull)
@@ -258,18 +276,19 @@ class CdevBackend(Backend):
 
     def _keep_latch(self, line: int) -> None:
         """Remember what an output drives: the C functions write to its descriptor without a word to us."""
-        held = self._held.get(line)
+        held = self._holding(line)
         if held is not None and held.direction == model.OUT:
             try:
                 self._latch[line] = _gpio.line_read(held.fd)
             except OSError as e:
-                raise self._explain(e, line) from None
+                if self._held.get(line) is held:  # else a signal handler has released it
+                    raise self._explain(e, line) from None
 
     @locked
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
         self._end_pwm(line, value or 0)
-        held = self._held.get(line)
+        held = self._holding(line)
         if value is None:
             if held is not None and held.direction == model.OUT:
                 self._keep_latch(line)  # an error, where the chip has gone
@@ -287,12 +306,13 @@ class CdevBackend(Backend):
             return self._latch.get(line, 0)
         held = self._request(line, AS_IS, 0, AS_IS)
         held.direction = model.OUT
-        return _gpio.line_read(held.fd)
+        self._keep_latch(line)
+        return self._latch.get(line, 0)
 
     @locked
     def read(self, line: int) -> int:
         check_line(self, line)
-        held = self._held.get(line)
+        held = self._holding(line)
         try:
             if held is not None:
                 return _gpio.line_read(held.fd)
@@ -313,7 +333,7 @@ class CdevBackend(Backend):
     def write(self, line: int, value: int) -> None:
         check_line(self, line)
         bit = 1 if value else 0
-        held = self._held.get(line)
+        held = self._holding(line)
         if self.function(line) == model.OUT:
             if held is None:
                 self._request(line, model.OUT, bit, AS_IS)
@@ -334,7 +354,7 @@ class CdevBackend(Backend):
     @locked
     def pull(self, line: int) -> int | None:
         check_line(self, line)
-        held = self._held.get(line)
+        held = self._holding(line)
         code = held.pull if held is not None else self._info(line)["pull"]
         return None if code == AS_IS else code + model.PUD_OFF  # type: ignore[operator]
 
@@ -342,7 +362,7 @@ class CdevBackend(Backend):
     def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
         check_line(self, line)
         bits = check_edge(edge)
-        held = self._held.get(line)
+        held = self._holding(line)
         if self.function(line) != model.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
         pull = held.pull if held is not None else AS_IS
@@ -354,12 +374,16 @@ class CdevBackend(Backend):
     @locked
     def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
-        held = self._held.get(line)
+        held = self._holding(line)
         if held is not None and held.bits:
             try:
                 self._configure(line, held, model.IN, 0, held.pull, 0, 0, is_read)
             except errors.LineGoneError:
                 pass
+
+    @locked
+    def held(self) -> list[int]:
+        return list(self._held)
 
     @locked
     def release(self, line: int) -> None:
@@ -369,14 +393,16 @@ class CdevBackend(Backend):
 
     def _let_go(self, line: int) -> None:
         """Close the request. What was last written is remembered: the line drives it when it is an output again."""
-        held = self._held.pop(line, None)
+        held = self._held.get(line)
         if held is not None:
             held.line.close()
+            if self._held.get(line) is held:
+                self._held.pop(line, None)
 
     @locked
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
         check_pwm(self, line, period_ns, high_ns)
-        held = self._held.get(line) or self._request(line, model.OUT, 0, AS_IS)
+        held = self._holding(line) or self._request(line, model.OUT, 0, AS_IS)
         try:
             self._pulses.start_fd(held.fd, line, period_ns, high_ns)
         except OSError as e:
@@ -401,7 +427,7 @@ class CdevBackend(Backend):
         self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
     ) -> int:
         lines = check_wave(self, edges, period_ns, instead_of)
-        held = {line: self._held.get(line) or self._request(line, model.OUT, 0, AS_IS) for line in lines}
+        held = {line: self._holding(line) or self._request(line, model.OUT, 0, AS_IS) for line in lines}
         outputs: dict[int, _gpio.Registers | int] = {line: held[line].fd for line in lines}
         try:
             wave = self._pulses.play(
@@ -451,7 +477,7 @@ class CdevBackend(Backend):
     def is_gone(self) -> bool:
         self._removal.drain()
         try:
-            _gpio.chip_info(self._chip_fd)
+            _gpio.chip_info(self._chip.fd)
         except OSError as e:
             return e.errno == errno.ENODEV
         return False
@@ -472,6 +498,4 @@ class CdevBackend(Backend):
         if self._soft_pwm is not None:
             self._soft_pwm.close()
         self._removal.close()
-        if self._chip_fd >= 0:
-            os.close(self._chip_fd)
-            self._chip_fd = -1
+        self._chip.close()

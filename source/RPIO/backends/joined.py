@@ -61,10 +61,11 @@ class JoinedBackend(Backend):
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
         fresh = line not in self._watched
         if fresh:
-            # The kernel's own idea of an unrequested line's direction may be older than our registers.
-            self._edges.set_input(line, None)
-            self._watched.add(line)
+            self._watched.add(line)  # before it is: an interruption may come between
         try:
+            if fresh:
+                # The kernel's own idea of an unrequested line's direction may be older than our registers.
+                self._edges.set_input(line, None)
             return self._edges.watch(line, edge, filter_us)
         except (OSError, errors.NotSupportedError):
             if fresh:
@@ -74,11 +75,16 @@ class JoinedBackend(Backend):
     def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
         if self._edges is not None and line in self._watched:
+            self._edges.release(line)  # what fails is done again
             self._watched.discard(line)
-            self._edges.release(line)
+
+    def held(self) -> list[int]:
+        return list({*self._watched, *(self._edges.held() if self._edges is not None else ())})
 
     def release(self, line: int) -> None:
         self.unwatch(line)
+        if self._edges is not None:
+            self._edges.release(line)  # that a signal handler's release() has not seen
         self._levels.release(line)
 
     def consumer(self, line: int) -> str:

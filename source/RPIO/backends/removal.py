@@ -13,27 +13,27 @@ class RemovalWatch:
 
     def __init__(self, path: str | None) -> None:
         self._path = path
-        self._fd: int | None = None
+        self._file: _gpio.File | None = None
 
     def fd(self) -> int | None:
         """Return a descriptor that is readable when the file may have gone; None where there is no file."""
-        if self._fd is None and self._path is not None:
+        if self._file is None and self._path is not None:
             try:
-                self._fd = _gpio.file_watch(self._path)
+                self._file = _gpio.file_watch(self._path)
             except FileNotFoundError:
                 pass  # it has gone already
-        return self._fd
+        return self._file.fd if self._file is not None else None
 
     def drain(self) -> None:
         """Make the descriptor unreadable again."""
-        if self._fd is not None:
+        if self._file is not None:
             try:
-                os.read(self._fd, 4096)
+                os.read(self._file.fd, 4096)
             except BlockingIOError:
                 pass  # nothing new
 
     def close(self) -> None:
         """Close the descriptor; fd() begins anew. Twice is fine."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()

@@ -38,12 +38,11 @@ UDEV_S = 2.0
 class _Held:
     """A line that this process uses: its open `value`, and what it has been set to."""
 
-    __slots__ = ("bits", "direction", "fd", "mine", "until_s")
+    __slots__ = ("bits", "direction", "fd", "file", "until_s")
 
-    def __init__(self, fd: int, direction: int, mine: bool, until_s: float) -> None:
-        self.fd = fd
+    def __init__(self, file: _gpio.File, direction: int, until_s: float) -> None:
+        self.file, self.fd = file, file.fd
         self.direction = direction
-        self.mine = mine  # exported by this process
         self.until_s = until_s  # until when udev may be at work
         self.bits = 0
 
@@ -62,12 +61,17 @@ class SysfsBackend(Backend):
     def __init__(self, folder: str, device: str | None = "") -> None:
         self._folder = folder
         self._root = os.path.dirname(folder)
-        os.close(open_file(os.path.join(self._root, "export"), os.O_WRONLY))  # says now that it may not be
+        open_file(os.path.join(self._root, "export"), os.O_WRONLY).close()  # says now that it may not be
         self._lock = RLock()
         self._held: dict[int, _Held] = {}
+        self._exported: set[int] = set()  # by this process; those that are not held wait to be given back
+        self._kept: set[int] = (
+            set()
+        )  # outputs of others that were looked at: to give one back might change it
         self._latch: dict[int, int] = {}
         self._pump: _gpio.Pump | None = None
-        self._label_fd = self._device_fd = -1
+        self._label: _gpio.File | None = None
+        self._chip: _gpio.File | None = None
         self._removal = RemovalWatch(None)
         try:
             self._look_at_chip(folder, device)
@@ -79,11 +83,11 @@ class SysfsBackend(Backend):
         self.label = text_of(os.path.join(folder, "label"))
         self.line_count = int(text_of(os.path.join(folder, "ngpio")))
         self._base = int(text_of(os.path.join(folder, "base")))
-        self._label_fd = open_file(os.path.join(folder, "label"), os.O_RDONLY)
+        self._label = open_file(os.path.join(folder, "label"), os.O_RDONLY)
         self._device = find_device(folder) if device == "" else device
         self._removal = RemovalWatch(self._device)
-        self._device_fd = _gpio.chip_open(self._device) if self._device else -1
-        self._line_info = self._find_line_info() if self._device else None
+        self._chip = _gpio.chip_open(self._device) if self._device else None
+        self._line_info = self._find_line_info(self._chip) if self._chip else None
         self.features = frozenset({"edges", "consumers"} if self._line_info else {"edges"})
 
     def describe(self) -> str:
@@ -91,10 +95,10 @@ class SysfsBackend(Backend):
 
     # -- what the kernel shows ------------------------------------------------------------------------
 
-    def _find_line_info(self) -> Callable[[int, int], dict[str, object]] | None:
+    def _find_line_info(self, chip: _gpio.File) -> Callable[[int, int], dict[str, object]] | None:
         for ask in (_gpio.line_info, _gpio.line_info_v1):
             try:
-                ask(self._device_fd, 0)
+                ask(chip.fd, 0)
             except OSError:
                 continue
             return ask
@@ -102,10 +106,10 @@ class SysfsBackend(Backend):
 
     def _info(self, line: int) -> dict[str, object]:
         """What is known of a line without touching it: {} where that is nothing."""
-        if self._line_info is None:
+        if self._line_info is None or self._chip is None:
             return {}
         try:
-            return self._line_info(self._device_fd, line)
+            return self._line_info(self._chip.fd, line)
         except OSError as e:
             raise self._explain(e, line) from None
 
@@ -122,6 +126,7 @@ class SysfsBackend(Backend):
             if self._chip_is_gone():
                 return errors.LineGoneError.of(line, self._folder)
             if line in self._held and not self._is_exported(line):
+                self._exported.discard(line)
                 self._forget(line)
                 return errors.LineGoneError(
                     errno.ENODEV,
@@ -140,9 +145,15 @@ class SysfsBackend(Backend):
         """Have the kernel show the line; return whether it did not before."""
         if self._chip_is_gone():  # its numbers may be another chip's by now
             raise errors.LineGoneError.of(line, self._folder)
+        if line in self._exported:  # and could not be given back
+            return True
+        if self._is_exported(line):
+            return False
+        self._exported.add(line)  # before it is done: an interruption may come between
         try:
             write_file(os.path.join(self._root, "export"), str(self._base + line))
         except OSError as e:
+            self._exported.discard(line)
             if e.errno != errno.EBUSY:
                 raise self._explain(e, line) from None
             if not self._is_exported(line):
@@ -150,16 +161,20 @@ class SysfsBackend(Backend):
                     line, self.consumer(line), os.path.join(self._root, "export"), self.label
                 ) from None
             return False
+        self._exported.add(line)  # a signal handler may have cleaned up in the middle
         return True
 
     def _unexport(self, line: int) -> None:
-        if self._chip_is_gone():  # and its number may be another chip's line by now
+        """Undo what this process has exported; where that fails, give_back() tries again."""
+        if line not in self._exported:
             return
-        try:
-            write_file(os.path.join(self._root, "unexport"), str(self._base + line))
-        except OSError as e:
-            if e.errno != errno.EINVAL:  # EINVAL: it is not exported; somebody else has done it
-                raise self._explain(e, line) from None
+        if not self._chip_is_gone():  # else its number may be another chip's line by now
+            try:
+                write_file(os.path.join(self._root, "unexport"), str(self._base + line))
+            except OSError as e:
+                if e.errno != errno.EINVAL:  # EINVAL: it is not exported; somebody else has done it
+                    raise self._explain(e, line) from None
+        self._exported.discard(line)
 
     def _take(self, line: int) -> _Held:
         """Hold the line, as it is."""
@@ -177,10 +192,9 @@ class SysfsBackend(Backend):
                     hint=f"echo 0 > {self._path(line, 'active_low')}, or unexport it",
                 )
             direction = self._shown_direction(line)
-            held = _Held(open_file(self._path(line, "value"), os.O_RDWR, until_s), direction, mine, until_s)
+            held = _Held(open_file(self._path(line, "value"), os.O_RDWR, until_s), direction, until_s)
         except OSError as e:
-            if mine:
-                self._unexport(line)
+            self._unexport(line)
             raise (
                 e if isinstance(e, (PermissionError, errors.LineBusyError)) else self._explain(e, line)
             ) from None
@@ -193,8 +207,9 @@ class SysfsBackend(Backend):
     def _direct(self, line: int, word: str) -> None:
         """Switch the line: "in", or "high" and "low", which are output and level in one."""
         fresh = line not in self._held
+        self._kept.discard(line)
         held = self._take(line)
-        if word != "in" and held.direction == model.IN and not held.mine:
+        if word != "in" and held.direction == model.IN and line not in self._exported:
             self._disarm(line)  # kernels before 4.15 do not drive a line whose edges somebody has left armed
         try:
             write_file(self._path(line, "direction"), word, held.until_s)
@@ -205,27 +220,38 @@ class SysfsBackend(Backend):
             raise error from None
         held.direction = model.IN if word == "in" else model.OUT
 
-    def _forget(self, line: int) -> _Held | None:
-        """Close what is open of a line."""
-        held = self._held.pop(line, None)
+    def _forget(self, line: int) -> None:
+        """Close what is open of a line. Each step may be interrupted, and is then done again."""
+        held = self._held.get(line)
         if held is not None:
             self._end_watch(line, held)
-            os.close(held.fd)
-        return held
+            held.file.close()
+            self._held.pop(line, None)
 
     def _give_back(self, line: int) -> None:
-        held = self._forget(line)
-        if held is not None and held.mine:
-            self._unexport(line)
+        """Give a line back, and those that could not be given back before."""
+        self._forget(line)
+        self._give_back_left()
+
+    def _give_back_left(self) -> None:
+        first: OSError | None = None
+        for left in self._exported - self._held.keys():
+            try:
+                self._unexport(left)
+            except OSError as e:
+                first = first or e
+        if first is not None:
+            raise first
 
     def _end_watch(self, line: int, held: _Held) -> None:
-        if not held.bits or self._pump is None:
+        if not held.bits:
             return
-        held.bits = 0
-        if self._pump.unwatch(line) == 0:
-            self._pump.close()  # no thread without work
-            self._pump = None
+        pump = self._pump
+        if pump is not None and pump.unwatch(line) == 0:
+            self._pump = None  # no thread without work
+            pump.close()
         self._disarm(line)
+        held.bits = 0
 
     def _disarm(self, line: int) -> None:
         try:
@@ -271,6 +297,7 @@ class SysfsBackend(Backend):
         self.unwatch(line)
         if value is None:
             held = self._take(line)
+            self._kept.discard(line)
             if held.direction == model.OUT:
                 self._latch[line] = self._level(line, held)  # an error, where the chip has gone
                 return
@@ -314,8 +341,10 @@ class SysfsBackend(Backend):
 
     def _stop_looking(self, line: int, held: _Held) -> None:
         """Give a line back that was taken to look at it; an output might change by that, and is kept."""
-        if held.direction != model.OUT or not held.mine:
+        if held.direction != model.OUT or line not in self._exported:
             self._give_back(line)
+        else:
+            self._kept.add(line)
 
     @locked
     def write(self, line: int, value: int) -> None:
@@ -365,18 +394,17 @@ class SysfsBackend(Backend):
             raise error from None
 
     def _start_watch(self, line: int, held: _Held, bits: int) -> int:
-        edge_fd = open_file(self._path(line, "edge"), os.O_WRONLY, held.until_s)
-        pump = self._pump or _gpio.Pump()
-        try:
-            reader = pump.watch(line, held.fd, edge_fd, bits)
-        except BaseException:
-            if self._pump is None:
-                pump.close()
-            raise
-        finally:
-            os.close(edge_fd)
-        self._pump, held.bits = pump, bits
-        return reader
+        with open_file(self._path(line, "edge"), os.O_WRONLY, held.until_s) as file:
+            pump = self._pump = self._pump or _gpio.Pump()
+            before, held.bits = held.bits, bits
+            try:
+                return pump.watch(line, held.fd, file.fd, bits)
+            except BaseException:
+                if before:
+                    held.bits = before
+                else:
+                    self._end_watch(line, held)
+                raise
 
     @locked
     def unwatch(self, line: int, is_read: bool = False) -> None:
@@ -384,6 +412,10 @@ class SysfsBackend(Backend):
         held = self._held.get(line)
         if held is not None:
             self._end_watch(line, held)
+
+    @locked
+    def held(self) -> list[int]:
+        return list({*self._held, *self._exported} - self._kept)
 
     @locked
     def release(self, line: int) -> None:
@@ -408,8 +440,10 @@ class SysfsBackend(Backend):
         return self._chip_is_gone()
 
     def _chip_is_gone(self) -> bool:
+        if self._label is None:
+            return False
         try:
-            os.pread(self._label_fd, 1, 0)
+            os.pread(self._label.fd, 1, 0)
         except OSError as e:
             return e.errno == errno.ENODEV
         return False
@@ -420,24 +454,34 @@ class SysfsBackend(Backend):
             self._pump.close()  # the child has no such thread, only its descriptors
             self._pump = None
         for held in self._held.values():
-            os.close(held.fd)  # the parent has exported it, and goes on using it
+            held.file.close()  # the parent has exported it, and goes on using it
         self._held.clear()
+        self._exported.clear()
+        self._kept.clear()
         self._latch.clear()
         self._removal.close()
 
     @locked
     def close(self) -> None:
+        """Give everything back; outputs stay exported. Twice is fine, and tries again what has failed."""
+        first: OSError | None = None
         for line, held in list(self._held.items()):
             try:
                 if held.direction == model.OUT:
-                    self._forget(line)  # it stays exported, and so its level stays
+                    self._forget(line)
+                    self._exported.discard(line)  # it stays exported, and so its level stays
                 else:
                     self._give_back(line)
-            except OSError:
-                pass  # the end of a program is no place for what can no longer be helped
+            except OSError as e:
+                first = first or e
+        try:
+            self._give_back_left()
+        except OSError as e:
+            first = first or e
         self._latch.clear()
         self._removal.close()
-        for fd in (self._label_fd, self._device_fd):
-            if fd >= 0:
-                os.close(fd)
-        self._label_fd, self._device_fd = -1, -1
+        for file in (self._label, self._chip):
+            if file is not None:
+                file.close()
+        if first is not None:
+            raise first

@@ -89,33 +89,28 @@ def find_device(folder: str) -> str | None:
     for name in os.listdir(DEVICES) if os.path.isdir(DEVICES) else []:
         if parent in (where := os.path.realpath(os.path.join(DEVICES, name)), os.path.dirname(where)):
             try:
-                chip_fd = _gpio.chip_open(f"/dev/{name}")
+                chip = _gpio.chip_open(f"/dev/{name}")
             except OSError as e:
                 if errors.is_lack(e):
                     raise
                 continue
-            try:
-                if _gpio.chip_info(chip_fd)[1:] == (label, count):
+            with chip:
+                if _gpio.chip_info(chip.fd)[1:] == (label, count):
                     found.append(f"/dev/{name}")
-            finally:
-                os.close(chip_fd)
     return found[0] if len(found) == 1 else None  # chips of one device may share a label
 
 
 def text_of(path: str) -> str:
     """Return what the file says, without white space around it."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, 4096).decode("utf-8", "replace").strip()  # sysfs shows a page at most
-    finally:
-        os.close(fd)
+    with _gpio.File(path, os.O_RDONLY) as file:
+        return os.read(file.fd, 4096).decode("utf-8", "replace").strip()  # sysfs shows a page at most
 
 
-def open_file(path: str, flags: int, until_s: float = 0.0) -> int:
+def open_file(path: str, flags: int, until_s: float = 0.0) -> _gpio.File:
     """Open; where it may not be, try again until that time: udev gives a new line's files to their group late."""
     while True:
         try:
-            return os.open(path, flags | os.O_CLOEXEC)
+            return _gpio.File(path, flags)
         except PermissionError:
             if time.monotonic() >= until_s:
                 raise
@@ -124,11 +119,9 @@ def open_file(path: str, flags: int, until_s: float = 0.0) -> int:
 
 def write_file(path: str, text: str, until_s: float = 0.0) -> None:
     """Write in one call; the error of a write has the path too."""
-    fd = open_file(path, os.O_WRONLY, until_s)
-    try:
-        os.write(fd, text.encode())
-    except OSError as e:
-        e.filename = path
-        raise
-    finally:
-        os.close(fd)
+    with open_file(path, os.O_WRONLY, until_s) as file:
+        try:
+            os.write(file.fd, text.encode())
+        except OSError as e:
+            e.filename = path
+            raise

@@ -85,7 +85,7 @@ def test_unwatch_closes_the_pipe_and_counts_what_is_left(pump, value, edge):
     assert lib.rpio_pump_unwatch(pump, 4) == 1
     with pytest.raises(OSError, match="Bad file"):
         os.fstat(readers[0])
-    assert lib.rpio_pump_unwatch(pump, 4) == -errno.ENOENT
+    assert lib.rpio_pump_unwatch(pump, 4) == 1
     assert lib.rpio_pump_seq(pump, 4) == -errno.ENOENT
     assert lib.rpio_pump_unwatch(pump, 5) == 0
     os.close(reopened)
@@ -104,7 +104,7 @@ def test_a_watch_that_fails_leaves_nothing_behind(pump, value, edge):
     assert lib.rpio_pump_watch(pump, 4, value, readable, BOTH) == -errno.EBADF  # the kernel says no
     os.close(readable)
     assert descriptors() == before
-    assert lib.rpio_pump_unwatch(pump, 4) == -errno.ENOENT
+    assert lib.rpio_pump_unwatch(pump, 4) == 0
 
 
 def test_the_child_of_a_fork_gives_back_its_copies_and_the_parent_goes_on(pump, value, edge):

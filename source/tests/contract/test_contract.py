@@ -1356,6 +1356,23 @@ def test_release_yields(rig: Rig, a_line: int, value: int) -> None:
     expect_output(rig, a_line, 1 - value)
 
 
+@pytest.mark.parametrize("kind", ["input", "output", "watched"])
+def test_held_lines(rig: Rig, a_line: int, kind: str) -> None:
+    backend = rig.backend
+    assert backend.held() == []
+    if kind == "output":
+        backend.set_output(a_line, 0)
+    else:
+        backend.set_input(a_line, None)
+    if kind == "watched" and "edges" in backend.features:
+        backend.watch(a_line, BOTH)
+    assert set(backend.held()) <= {a_line}
+    if backend.holds_lines:
+        assert backend.held() == [a_line]
+    backend.release(a_line)
+    assert backend.held() == []
+
+
 @pytest.mark.parametrize("kind", ["untouched", "released"])
 def test_release_untaken(rig: Rig, a_line: int, kind: str) -> None:
     if kind == "released":

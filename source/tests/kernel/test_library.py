@@ -310,7 +310,7 @@ def test_a_line_that_waits_again_and_again_is_never_free(board, chip):
 def was_free(chip_fd, line):
     """Request the line, and give it back where that works; whether it did."""
     try:
-        _gpio.line_request(chip_fd, line, 0, -1, 0, -1, 0, 0, "thief").close()
+        _gpio.line_request(_gpio.Line(), chip_fd, line, 0, -1, 0, -1, 0, 0, "thief")
     except OSError as e:
         assert e.errno == errno.EBUSY
         return False

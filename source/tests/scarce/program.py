@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The program of test_scarce.py, which has the library preloaded. Arguments: a world, and each how many points to try.
+"""The program of test_scarce.py, which has the library preloaded. Arguments: a world, each how
+many points to try, and names of rows, none for all.
 
 Each row of the table is called with the first call of a function failing, then with the second, and so on until a run
 has no failure; and then again with all calls failing from there on. It prints where it is, for whoever finds it dead, a
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import faulthandler
 import itertools
-import os
 import sys
 import tempfile
 import traceback
@@ -137,24 +137,35 @@ def try_memory(world: World, name: str, step: int) -> int:
     return len(moments)
 
 
-def main(kind: str, step: str) -> None:
-    """Try all rows, or the one that RPIO_SCARCE_ROW names."""
+def worlds(kind: str) -> tuple[type[World], list[str]]:
+    """The world of that name, and the files of our libraries in it."""
+    if kind in WORLDS:
+        return WORLDS[kind], [_gpio.__file__]
+    from contract.rigs import modelled_core
+    from scarce import joined  # which is for the kernel rig
+
+    module, _, _ = modelled_core()
+    return joined.WORLDS[kind], [_gpio.__file__, str(module.__file__)]
+
+
+def main(kind: str, step: str, *only: str) -> None:
+    """Try all rows, or these."""
     warnings.simplefilter("ignore", RuntimeWarning)
-    scarce = Scarce(_gpio.__file__)
+    make_world, ours = worlds(kind)
+    scarce = Scarce(*ours)
     tcp.RETRY_S = 0.02  # type: ignore[attr-defined]
-    only = os.environ.get("RPIO_SCARCE_ROW")
     total = 0
     with tempfile.TemporaryDirectory() as folder:
         machine = Machine(folder, scarce)
         for name, row in ROWS.items():
-            if only in (None, name):
-                world = WORLDS[kind](row, scarce, machine)
+            if not only or name in only:
+                world = make_world(row, scarce, machine)
                 if kind == "memory":
                     total += 0 if has_threads(world) else try_memory(world, name, int(step))
                     world.close()
                     continue
                 try_point(world, f"{name}, nothing lacking", scarce.count, scarce.disarm)
-                functions = [function for function in FUNCTIONS if scarce.calls(function)]
+                functions = [f for f in FUNCTIONS if scarce.calls(f) and (name, f) not in world.never]
                 for function, all_after in itertools.product(functions, (False, True)):
                     total += try_function(world, name, function, all_after, int(step))
                 world.close()

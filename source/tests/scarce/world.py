@@ -91,6 +91,10 @@ class World(interrupted.World):
         super().end()
 
     ended: tuple[type[Exception], ...] = ENDED
+    never: frozenset[tuple[str, str]] = frozenset()
+    """Rows, and functions that do not fail in them. A pipe's write has no such error, and what is lost by it is counted
+    when the next edge comes; what the kernel refuses for good, not for want of something, close() does not ask again.
+    """
 
     def is_typed(self, error: BaseException) -> bool:
         """Whether a program can tell from it what was lacking."""
