@@ -443,17 +443,14 @@ def pytest_runtest_makereport() -> Iterator[None]:
     _add_hint(outcome)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Fail a test that has passed, where a callback of its board has raised."""
-    outcome: Any = yield
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Fail a test that has passed, where a callback of its board has raised: after pytest's own, which runs it."""
     world = getattr(item, "funcargs", {}).get("rpio_board")
-    if isinstance(world, SimulatedBoard) and world.errors and outcome.excinfo is None:
-        failure = AssertionError(
+    if isinstance(world, SimulatedBoard) and world.errors:
+        raise AssertionError(
             "in a callback, which rpio_board.errors has: " + ", ".join(repr(error) for error in world.errors)
-        )
-        failure.__cause__ = world.errors[0]
-        outcome.force_exception(failure)
+        ) from world.errors[0]
 
 
 def _gpiozero_takes(monkeypatch: pytest.MonkeyPatch) -> None:

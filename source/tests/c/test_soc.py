@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from c import compiling, soc_build
 from c.soc_table import BCM2711, BCM2835, ROWS, RP1
+from support import native
 
 CHIPS = (BCM2835, BCM2711, RP1)
 LINES = {BCM2835: 54, BCM2711: 58, RP1: 54}
@@ -666,6 +667,7 @@ def run_everything_sanitized() -> None:
         soc.log()
 
 
+@native("the sanitizers' shadow of the memory is that of a real address space")
 @pytest.mark.slow
 def test_the_model_is_clean_under_the_sanitizers() -> None:
     environment = soc_build.sanitizer_environment()
