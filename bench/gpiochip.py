@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from guest import BURSTS
 from table import blank, report
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,7 @@ PLACES = {
     "main": "main thread",
     "lines": "4 lines",
     "busy": "8 lines move",
+    "burst": "1 line moves 8 times",
     "again": "after 10 loops",
     "thread": "other thread",
 }
@@ -37,7 +39,10 @@ RUNS = [
     ("gpiod-read", "lines"),
     ("RPIO", "lines"),
     ("gpiod-read", "busy"),
+    ("gpiod-wait", "busy"),
     ("RPIO", "busy"),
+    ("gpiod-read", "burst"),
+    ("RPIO", "burst"),
     ("RPIO", "again"),
     ("gpiod-read", "thread"),
     ("gpiod-wait", "thread"),
@@ -57,6 +62,7 @@ BARS = {
     ("gpiod-read", "main"): {"p50": 1.1, "p99": 1.5},
     ("gpiod-read", "again"): {"p50": 1.1, "p99": 1.5},
     ("gpiod-wait", "main"): {"p50": 1.0},
+    ("gpiod-wait", "busy"): {"p50": 1.0},
     ("rpi-lgpio", "thread"): {"p50": 0.4},
 }
 SWITCHES_BAR = 1.02
@@ -82,7 +88,7 @@ def plan():
         for tail in ("p50", "p99", "worst"):
             what = f"gpiochip: edge to callback, {PLACES[place]}: {tail}"
             yield blank(what, library, "us", bars.get(tail)), f"{tail}_us", peer, ours
-        if peer[0] == "gpiod-read" and place != "busy":
+        if peer[0] == "gpiod-read" and place not in BURSTS:
             what = f"gpiochip: sleeps for an edge, {PLACES[place]}"
             yield blank(what, library, "", SWITCHES_BAR), "switches", peer, ours
 

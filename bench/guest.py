@@ -2,8 +2,9 @@
 """One library on the real kernel's gpiochip: what a write costs, and how long an edge takes to its callback.
 
     guest.py LIBRARY PLACE EDGES      PLACE: "main", the loop is in the main thread; "lines", there, too, and three
-                                      more lines are watched; "busy", there, and eight lines move; "again", there,
-                                      after ten loops in other threads; "thread", the loop is in another thread
+                                      more lines are watched; "busy", there, and eight lines move; "burst", there,
+                                      and one line moves eight times; "again", there, after ten loops in other
+                                      threads; "thread", the loop is in another thread
 
 Runs in the kernel rig. Another process moves GPIO 17 and notes the time before; the callback notes the time it
 begins. Prints one line of JSON, in microseconds. GPIO 18 is written.
@@ -28,20 +29,24 @@ IDLE = (22, 23, 24)
 """Lines that do not move."""
 BUSY = (5, 6, 12, 13, 16, 19, 20)
 """Lines that move with IN, one right after the other."""
+BURST = 8
+BURSTS = ("busy", "burst")
+"""Where so many moves follow one another without a pause."""
 LOOPS_BEFORE = 10
 PAUSE_S = 0.003
-"""Between two moves: longer than any library takes for one, so that each finds it asleep."""
+"""Between two moves, or bursts: longer than any library takes for one, so that each finds it asleep."""
 LOOK_S = 0.001
 """How often somebody looks for what has nothing to wake him, and is not measured."""
 CALLS = 300
 
 
 class Edges:
-    """Another process that moves the line, and the two lists of times."""
+    """Another process that moves the lines in turn, *burst* times without a pause, and the two lists of times."""
 
-    def __init__(self, chip, count, lines):
+    def __init__(self, chip, count, lines, burst):
         self.count = count
         self.lines = lines
+        self.burst = burst
         self.arrived_ns = []
         self._switches = []
         self._sent = mmap.mmap(-1, 8 * (count + 1))  # the first is the starting signal
@@ -59,7 +64,7 @@ class Edges:
             time.sleep(LOOK_S)
         for n in range(self.count):
             turn, place = divmod(n, len(self.lines))
-            if place == 0:
+            if n % self.burst == 0:
                 time.sleep(PAUSE_S)
             struct.pack_into("q", self._sent, 8 * (n + 1), time.monotonic_ns())
             chip.drive(self.lines[place], (turn + 1) % 2)
@@ -205,7 +210,9 @@ def best_us(call):
 
 def main(library, place, count):
     chip = gpiosim.find("pinctrl-bcm2835")
-    edges = Edges(chip, int(count), watched(place) if place == "busy" else (IN,))
+    edges = Edges(
+        chip, int(count), watched(place) if place == "busy" else (IN,), BURST if place in BURSTS else 1
+    )
     write = LIBRARIES[library](chip, edges, place)
     latencies = edges.latencies_us()
     figures = {"library": library, "place": place, "edges": len(latencies)}

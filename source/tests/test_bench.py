@@ -93,7 +93,7 @@ def test_gpiod_at_its_best_is_beside_every_place_of_the_loop():
     """read_edge_events() alone is one system call; a row with two calls needs the other."""
     shown = {(what, peer) for what, peer, *_ in ROWS}
     places = {what for what, peer in shown if what.startswith("gpiochip: edge to callback")}
-    assert len({what.rpartition(": ")[0] for what in places}) == 5
+    assert len({what.rpartition(": ")[0] for what in places}) == 6
     assert all((what, "gpiod, read") in shown for what in places)
 
 
