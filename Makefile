@@ -64,7 +64,7 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 # Two threads at once and forks at each few bytecodes are test-every's.
 HOST_TESTS = $(PY) -m pytest -n auto --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
 GUEST_TESTS = $(RIG) run --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys source/tests/kernel source/tests/contract
-GUEST_PARTS = PYTHONPATH=source/tests $(PY) -c 'from contract.rigs import modelled_core; modelled_core()'
+GUEST_PARTS = PYTHONPATH=source/tests $(PY) -c 'from contract.rigs import modelled_core; from interrupted import moments; from scarce.library import build; modelled_core(); build()'
 
 test: dev             ## everything of ours, a real kernel included: both parts side by side
 	@if reason=$$($(RIG) check); then \
@@ -101,8 +101,14 @@ test-package: dev     ## wheel and sdist build, install and import elsewhere, on
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
 	@$(PY) -m pytest -p no:cacheprovider --timeout 3600 source/tests/peers
 
+EVERY_STEPS = RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 RPIO_PULSE_SETS=10000
+EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/c/test_pwm_dma.py::test_random_pulse_sets_are_exact_to_the_slot
+EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_INTERRUPTED_STEP=1 -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 3600 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py
+
 test-every: dev       ## at every point: what is interrupted, and what lacks something, which `make test` tries here and there
-	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce
+	@if reason=$$($(RIG) check); then \
+	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-every.log "$(EVERY_ON_HOST)" "$(EVERY_IN_GUEST)"; \
+	else s=$$?; if [ $$s = 3 ]; then $(EVERY_ON_HOST); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
 
 test-moments: dev     ## every function at every bytecode: interrupted, beside another thread, beside a fork
 	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=1 RPIO_FORKS_STEP=1 $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 7200 source/tests/interrupted

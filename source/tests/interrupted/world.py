@@ -75,11 +75,17 @@ def c_threads() -> list[str]:
 
 
 class World:
-    """A board, used once so that everything is loaded; *call* is the row of the table that is about to be tried."""
+    """A board, used once so that everything is loaded; *row* is the row of the table that is about to be tried.
 
-    def __init__(self, row: Call) -> None:
+    Whether the program can begin anew is asked at each *anew_each*-th check, and at the end. It costs more than all the
+    rest of a check, since threads start and end; and what is broken then stays broken.
+    """
+
+    def __init__(self, row: Call, anew_each: int = 1) -> None:
         facade.new_board()
         self.row = row
+        self._anew_each = anew_each
+        self._checks = 0
         self.use(self.open_backend())
         self.things: dict[str, object] = {}
         for _ in range(2):
@@ -170,7 +176,9 @@ class World:
         assert error is None or type(error) is Interrupted, repr(error)
         self.end()
         self.check_books()
-        self.begin_anew()
+        self._checks += 1
+        if self._checks % self._anew_each == 0:
+            self.begin_anew()
 
     def check_any(self, error: BaseException | None) -> None:
         """The same after a handler that has cleaned up: what the call needs may be gone before it comes to it."""
