@@ -58,11 +58,12 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 
 # -- tests -------------------------------------------------------------------------------------------
 
-# As many processes as there are processors. In the guest there is one, and a system call is dear: what a test prints is
-# caught in Python alone, and what takes a compiler is made outside. No limit is for the whole: each test has one
-# (pyproject.toml), and a guest that says nothing.
+# One process more than there are processors: some tests wait for a terminal. In the guest there is one, and a system
+# call is dear: what a test prints is caught in Python alone, and what takes a compiler is made outside. No limit is for
+# the whole: each test has one (pyproject.toml), and a guest that says nothing.
 # Two threads at once and forks at each few bytecodes are test-every's.
-HOST_TESTS = $(PY) -m pytest -n auto --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
+WORKERS = $$(($$(nproc) + 1))
+HOST_TESTS = $(PY) -m pytest -n $(WORKERS) --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
 GUEST_TESTS = $(RIG) run --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys source/tests/kernel source/tests/contract
 GUEST_PARTS = PYTHONPATH=source/tests $(PY) -c 'from contract.rigs import modelled_core; from interrupted import moments; from scarce.library import build; modelled_core(); build()'
 
@@ -101,9 +102,9 @@ test-package: dev     ## wheel and sdist build, install and import elsewhere, on
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
 	@$(PY) -m pytest -p no:cacheprovider --timeout 3600 source/tests/peers
 
-EVERY_STEPS = RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 RPIO_PULSE_SETS=10000
-EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/c/test_pwm_dma.py::test_random_pulse_sets_are_exact_to_the_slot
-EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_INTERRUPTED_STEP=1 -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 3600 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py
+EVERY_STEPS = RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 RPIO_PULSE_SETS=10000
+EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/c/test_pwm_dma.py::test_random_pulse_sets_are_exact_to_the_slot
+EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 3600 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
 
 test-every: dev       ## at every point: what is interrupted, and what lacks something, which `make test` tries here and there
 	@if reason=$$($(RIG) check); then \

@@ -653,9 +653,10 @@ if os.getpid() != here:
 
 BESIDE_CLEANUP = re.compile(
     r"RPIO: exception in callback .*, ignored:\nTraceback .*\n(?: .*\n)+"
-    r"RPIO.errors.WrongDirectionException: You must setup\(\) the GPIO channel first\n.*\n"
+    r"RPIO\.errors\.(?:WrongDirectionException: You must setup\(\) the GPIO channel first\n.*\n"
+    r"|ModeNotSetException: Please set pin numbering mode .*\n)"
 )
-"""A callback that runs while the main thread cleans up finds its line gone, as with RPi.GPIO."""
+"""A callback that runs while the main thread cleans up finds its line gone, or the mode, as with RPi.GPIO."""
 
 AT_THE_END = re.compile(
     r"Exception ignored in: <module 'threading' .*\nTraceback .*\n(?: .*\n)+KeyboardInterrupt: ?\n"

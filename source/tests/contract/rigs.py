@@ -743,7 +743,8 @@ _GUEST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
     "sysfs-hidden": (HiddenSysfsRig, BCM_LINES),
     "joined-sysfs": (JoinedSysfsRig, BCM_LINES),
 }
-RIGS = _GUEST if os.environ.get("RPIO_RIG") == "1" else _HOST
+IN_GUEST = os.environ.get("RPIO_RIG") == "1"
+RIGS = _GUEST if IN_GUEST else _HOST
 
 NAMES = tuple(RIGS)
 LINES = {name: lines for name, (_, lines) in RIGS.items()}
