@@ -29,7 +29,7 @@ ALL = os.environ.get("RPIO_LINES") == "all"
 FEW = 4 if ALL else 1 if rigs.IN_GUEST else 2
 """As many lines get a test that is not about places in registers."""
 EACH = 7 if rigs.IN_GUEST and not ALL else 1
-"""A test that is gets each so many of the lines: a kernel's chip has no seams, but the registers that it is joined with."""
+"""A test that is gets each so many of the lines: registers have seams, a kernel's chip has none."""
 
 pull_of_each_kind = pytest.mark.parametrize("pull", PULLS, ids=["off", "down", "up"])
 both_levels = pytest.mark.parametrize("value", [0, 1])
