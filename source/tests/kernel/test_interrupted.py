@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Interrupted anywhere, nothing is lost, where the edges are a real kernel's: interrupted/test_interrupted.py."""
+"""Interrupted anywhere, nothing is lost, where lines are the kernel's own: interrupted/test_interrupted.py on a chip."""
 
 import os
 
 import pytest
 
+import RPIO
 from contract.rigs import remove_shared_chip
 from interrupted.calls import CALLS
 from interrupted.chips import Chip, Joined, JoinedSysfs
-from interrupted.moments import Interrupted, every_point
+from interrupted.moments import Interrupted, every_bytecode, every_point
 from interrupted.test_interrupted import pytestmark  # noqa: F401
 
-STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "5")) * 5
-"""The guest is slow; `make test-every` takes each fifth."""
+IS_WHOLE = os.environ.get("RPIO_INTERRUPTED_STEP") == "1"
+"""As `make test-every` has it."""
 ROWS = (
-    list(CALLS) if STEP == 5 else ["setup(watched)", "add_event_detect", "wait_for_edge", "cleanup(watched)"]
+    list(CALLS) if IS_WHOLE else ["setup(watched)", "add_event_detect", "wait_for_edge", "cleanup(watched)"]
 )
+POINTS, EXITS, BYTECODES = (5, 25, 123) if IS_WHOLE else (25, 123, 621)
+"""Each so many: the guest is slow."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,15 +28,34 @@ def _shared_chip():
     remove_shared_chip()
 
 
-def interrupt():
-    raise Interrupted
+@pytest.fixture(params=[Chip, Joined, JoinedSysfs])
+def kind(request):
+    return request.param
 
 
-@pytest.mark.parametrize("world", [Chip, Joined, JoinedSysfs])
-@pytest.mark.parametrize("row", ROWS)
-def test_the_program_catches_it_and_cleans_up(world, row):
-    world = world(CALLS[row])
-    try:
-        assert every_point(world.prepare, world.call, interrupt, world.check, STEP) > 0
-    finally:
-        world.close()
+@pytest.fixture(params=ROWS)
+def world(kind, request):
+    world = kind(CALLS[request.param])
+    yield world
+    world.close()
+
+
+def test_the_program_catches_it_and_cleans_up(world):
+    def interrupt():
+        raise Interrupted
+
+    assert every_point(world.prepare, world.call, interrupt, world.check, POINTS) > 0
+
+
+@pytest.mark.parametrize("kind", [Chip, JoinedSysfs], indirect=True)
+def test_a_handler_cleans_up_and_returns(world):
+    assert every_bytecode(world.prepare, world.call, RPIO.cleanup, world.check_any, BYTECODES) > 0
+
+
+@pytest.mark.parametrize("kind", [Chip, JoinedSysfs], indirect=True)
+def test_a_handler_cleans_up_and_exits(world):
+    def end():
+        RPIO.cleanup()
+        raise Interrupted
+
+    assert every_point(world.prepare, world.call, end, world.check, EXITS) > 0
