@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Interrupted anywhere, nothing is lost, where lines are the kernel's own: interrupted/test_interrupted.py on a chip."""
+"""Interrupted anywhere, nothing is lost, where lines are the kernel's: interrupted/test_interrupted.py on a chip."""
 
 import os
 
