@@ -224,7 +224,8 @@ class PWM(_AnyNew):
         channel = arguments.integer("channel", channel)
         arguments.real(frequency)  # types come first, values after the channel
         self._rpio_asked_means = _means_of(means)
-        self._rpio_line = facade.board.pulses.claim(channel, self, means)
+        self._rpio_line = facade.board.line_of(channel)  # before it is claimed: __del__ lets go of it
+        facade.board.pulses.claim(self._rpio_line, self, means)
         try:
             self._rpio_period_ns = arguments.period_ns_of(frequency)
         except (ValueError, MemoryError):

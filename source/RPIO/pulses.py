@@ -157,15 +157,19 @@ class Pulses:
         if hardware is not None:
             hardware.close()
 
-    def claim(self, channel: int, owner: object, means: str | None) -> int:
-        """Return the line of an output that the PWM object *owner* is going to drive. See RPIO.PWM."""
+    def claim(self, line: int, owner: object, means: str | None) -> None:
+        """Let the PWM object *owner* drive an output from start() on; nobody does where this raises. See RPIO.PWM."""
         with self.lock:
-            line = self._numbering.line_of(channel)
             self._check_owner(line, owner)
             self._check_driven(line, means)
-            self._book.setdefault(line, Drive(id(owner), means))
-            self._check_owner(line, owner)  # a signal handler may have been quicker
-        return line
+            drive = Drive(id(owner), means)
+            try:
+                self._book.setdefault(line, drive)
+                self._check_owner(line, owner)  # a signal handler may have been quicker
+            except BaseException:
+                if self._book.get(line) is drive:
+                    self._book.pop(line, None)
+                raise
 
     def means_of(self, line: int, period_ns: int, means: str | None) -> str:
         """What drives the line, or would with that period: "hardware", "dma" or "soft"."""

@@ -11,7 +11,7 @@ import pickle
 import pytest
 
 import RPIO
-from RPIO import errors
+from RPIO import errors, facade
 from RPIO.model import BOARD, IN, OUT
 from support import raises
 
@@ -431,3 +431,30 @@ def test_the_c_timer_says_which_frequency_it_cannot_keep(rpio_board, caplog):
         said.format(25_000),
         said.format(1_000_000),
     ]
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_an_object_that_could_not_be_made_has_no_line(out, monkeypatch, moment):
+    """Whatever is raised in the middle, memory that lacks or Ctrl+C."""
+    pulses, looks = facade.board.pulses, []
+    look, claim = pulses._check_owner, pulses.claim
+
+    def lack(line, owner):
+        look(line, owner)
+        looks.append(line)
+        if len(looks) == moment:
+            raise MemoryError
+
+    def interrupted(*arguments):
+        claim(*arguments)
+        if moment == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pulses, "_check_owner", lack)
+    monkeypatch.setattr(pulses, "claim", interrupted)
+    with pytest.raises((MemoryError, KeyboardInterrupt)):
+        RPIO.PWM(18, 50)
+    monkeypatch.undo()
+    others = [object.__new__(RPIO.PWM) for _ in range(10)]  # one of them where that object was, and so with its id()
+    RPIO.PWM(18, 50)
+    del others
