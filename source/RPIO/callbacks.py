@@ -78,18 +78,13 @@ class Worker:
     """A thread of its own for one callback: calls run in order, one at a time.
 
     The queue is bounded; put() says whether the call was taken. The thread starts with the first call and is
-    a daemon: an endless callback does not keep the program alive. *on_room* is called, in that thread, each
-    time a queue that was full has shrunk to half.
+    a daemon: an endless callback does not keep the program alive.
     """
 
-    def __init__(
-        self, callback: Callable[..., object], name: str, on_room: Callable[[], object] | None = None
-    ) -> None:
+    def __init__(self, callback: Callable[..., object], name: str) -> None:
         self._callback = callback
         self._name = name
-        self._on_room = on_room
         self._busy = False
-        self.full = False
         self.why_not = ""
         self._thread: threads.Started | None = None
         self._servant: object = (
@@ -140,7 +135,6 @@ class Worker:
             return False
         with self._ready:
             self._queue.append(args)
-            self.full = len(self._queue) >= WORKER_QUEUE_SIZE
         threads.at_home(self._tell)
         return True
 
@@ -156,10 +150,6 @@ class Worker:
                     return
                 self._busy = True
                 args = queue.popleft()
-                room = self.full and len(queue) <= WORKER_QUEUE_SIZE // 2
-                self.full = self.full and not room
-            if room and self._on_room is not None:
-                self._on_room()
             try:
                 _call(self._callback, args, in_worker=True)
             except BaseException as e:  # a greenlet of the main thread, and who started it would drop it

@@ -455,6 +455,8 @@ def test_an_object_that_could_not_be_made_has_no_line(out, monkeypatch, moment):
     with pytest.raises((MemoryError, KeyboardInterrupt)):
         RPIO.PWM(18, 50)
     monkeypatch.undo()
-    others = [object.__new__(RPIO.PWM) for _ in range(10)]  # one of them where that object was, and so with its id()
+    others = [
+        object.__new__(RPIO.PWM) for _ in range(10)
+    ]  # one of them where that object was, and so with its id()
     RPIO.PWM(18, 50)
     del others

@@ -131,8 +131,8 @@ class ModelledDma:
         names = ("slots", "lines", "edge_slots", "pages", "is_active", "error")
         return {**{name: getattr(info, name) for name in names}, "handles": tuple(info.handles)}
 
-    def guard(self, state_path: str, lock_fd: int) -> tuple[int, int]:
-        return os.open(os.devnull, os.O_RDONLY), 0
+    def guard(self, state_path: str, lock_fd: int) -> tuple[_gpio.File, int]:
+        return _gpio.File(os.devnull, os.O_RDONLY), 0
 
     def close(self) -> None:
         for channel in list(self.slots):

@@ -116,7 +116,7 @@ PROGRAM = """
 from gpiozero import Button, LED, PWMLED, Device
 
 led, button, dimmed = LED(17), Button(2), PWMLED(18)
-button.when_pressed = led.toggle
+button.when_pressed = led.on
 import RPIO.sim
 RPIO.sim.press(2, ms=1)
 import time
