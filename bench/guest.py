@@ -30,8 +30,9 @@ IDLE = (22, 23, 24)
 BUSY = (5, 6, 12, 13, 16, 19, 20)
 """Lines that move with IN, one right after the other."""
 BURST = 8
+"""So many moves follow one another without a pause, ..."""
 BURSTS = ("busy", "burst")
-"""Where so many moves follow one another without a pause."""
+"""... in these places."""
 LOOPS_BEFORE = 10
 PAUSE_S = 0.003
 """Between two moves, or bursts: longer than any library takes for one, so that each finds it asleep."""
@@ -61,7 +62,9 @@ class Edges:
         # the mover has gone to sleep: three system calls, 40 us here.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while not self._sent[0]:
-            time.sleep(LOOK_S)
+            time.sleep(
+                LOOK_S
+            )  # before the first move: nothing is measured yet, and nothing wakes this process
         for n in range(self.count):
             turn, place = divmod(n, len(self.lines))
             if n % self.burst == 0:
@@ -173,7 +176,7 @@ def rpio(chip, edges, place):
             loop = threading.Thread(target=RPIO.wait_for_interrupts)
             loop.start()
             while not RPIO.facade.board.is_waiting:
-                time.sleep(LOOK_S)
+                time.sleep(LOOK_S)  # a loop of before, which is not measured; it does not say when it waits
             RPIO.stop_waiting_for_interrupts()
             loop.join()
         edges.start()

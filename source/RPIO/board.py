@@ -527,7 +527,7 @@ class Board:
             was_taken = line in self._taken
             self._taken.add(
                 line
-            )  # a line may have to be held for as long as it is looked at, if not interrupted
+            )  # as long as it is looked at: where that is interrupted, cleanup() lets go of it
             level = self.backend.read(line)
             if not was_taken:
                 self._taken.discard(line)

@@ -233,11 +233,11 @@ class CdevBackend(Backend):
             bits, debounce_us = (held.bits, held.debounce_us) if direction == model.IN else (0, 0)
             try:
                 self._configure(line, held, direction, value, pull, bits, debounce_us)
-                return
             except OSError:
-                if self._held.get(line) is held:
+                if self._held.get(line) is held:  # else a signal handler has released it in the middle
                     raise
-                # else a signal handler has released it in the middle
+            else:
+                return
 
     def _info(self, line: int) -> dict[str, object]:
         try:
