@@ -181,8 +181,9 @@ class Board:
         return found
 
     def _open(self) -> None:
-        self._backend, self._hardware = opening.open_board(self._spec)
         hooks.look_after(self)
+        with hooks.making:
+            self._backend, self._hardware = opening.open_board(self._spec)
         self._tell(self._hardware)
 
     def _tell(self, hardware: Hardware | None) -> None:
@@ -215,7 +216,7 @@ class Board:
                 self._grant_all()
         from . import _gpio
 
-        _gpio.pipes_after_fork()  # the last, for some are known to nobody yet
+        _gpio.close_after_fork()  # the last, for some are known to nobody yet
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""

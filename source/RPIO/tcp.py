@@ -22,7 +22,6 @@ Source: the documentation of RPIO 0.10, "TCP Socket Interrupts".
 
 from __future__ import annotations
 
-import os
 import socket
 from collections import deque
 from time import monotonic_ns
@@ -30,6 +29,7 @@ from time import monotonic_ns
 from . import log, threads
 from .callbacks import run_callback
 from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher
+from .processes import hooks
 from .tcp_client import MSG_DONTWAIT, Message, TcpClient
 from .tcp_guests import Guests
 from .tcp_limits import (
@@ -110,7 +110,9 @@ class TcpServer:
         from ._gpio import Timer
 
         with self._changing:
-            self._guests.epoll = epoll = threads.original("select", "epoll")()
+            make_epoll = threads.original("select", "epoll")
+            with hooks.making:
+                self._guests.epoll = epoll = make_epoll()
             self._timer = timer = Timer()  # now, for it is wanted when there is no descriptor left
             self._listener = listener = Listener(epoll, host, self.port)
             self.port = listener.open()
@@ -152,9 +154,11 @@ class TcpServer:
 
     def _accept(self, listener: Listener) -> None:
         try:
-            for fd, address in listener.accept():
+            for address, failure in listener.accept(self._take):
                 try:
-                    self._welcome(fd, address)
+                    if failure is not None:
+                        raise failure
+                    self._welcome(address)
                 except Exception as e:  # whatever it is, the others are served
                     self._warn("welcome", "port %s: %s could not be served: %r", self.port, address, e)
                 if self._guests.is_closed:
@@ -198,12 +202,12 @@ class TcpServer:
         if self._log.warning(kind, message, *args):
             self._wake_later()
 
-    def _welcome(self, fd: int, address: object) -> None:
-        try:
-            client = Connection(fd, self._guests)
-        except Exception:
-            os.close(fd)
-            raise
+    def _take(self, fd: int) -> None:
+        self._guests.arriving = Connection(fd, self._guests)
+
+    def _welcome(self, address: object) -> None:
+        client = self._guests.arriving
+        assert client is not None
         try:
             if not self._make_room():
                 self._warn(
@@ -219,7 +223,7 @@ class TcpServer:
         except BaseException:  # Ctrl+C too
             client.discard()
             raise
-        log.debug("- connection from %s, fd %s", address, fd)
+        log.debug("- connection from %s, fd %s", address, client.number)
 
     def turn_out(self, client: TcpClient) -> bool:
         """Close a client that has never spoken, to make room; False where it has just done so."""

@@ -30,6 +30,8 @@ class Guests:
         self.callback = callback
         self._on_left = on_left
         self.clients: dict[int, TcpClient] = {}
+        self.arriving: TcpClient | None = None
+        """Who has connected last: for the child of a fork, until he stands among the clients."""
         self.lock = RLock()  # over clients, what epoll knows of them, and the flags of the port
         self.epoll: Epoll | None = None
         self.is_closed = False
@@ -44,6 +46,7 @@ class Guests:
             if stale is not None:  # closed by its number, with os.close(); the number is another's now
                 Socket.detach(stale)
             self.clients[client.number] = client
+            self.arriving = None
             self.epoll.register(client.number, client.wanted)
 
     def are(self, client: TcpClient) -> bool:
@@ -91,6 +94,8 @@ class Guests:
             if here:
                 self.clients.pop(client.number, None)  # last: until then who closes the port finds it
                 self._on_left()
+            elif self.arriving is client:
+                self.arriving = None
 
     def drop(self, client: TcpClient, reason: str, discard: bool = False) -> None:
         """Close the connection of one client; *discard* what waits to be sent to it."""
@@ -102,6 +107,8 @@ class Guests:
 
     def abandon(self) -> None:
         """Close the descriptors alone, in the child of a fork."""
-        for client in list(self.clients.values()):
+        arriving = [self.arriving] if self.arriving is not None else []
+        for client in [*self.clients.values(), *arriving]:
             Socket.close(client)
         self.clients.clear()
+        self.arriving = None

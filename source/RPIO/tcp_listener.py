@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 
 from . import threads
 from .dispatcher import READ
+from .processes import hooks
 from .tcp_limits import ACCEPTS_AT_ONCE, BACKLOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from select import epoll as Epoll
 
     Socket = socket.socket
@@ -54,7 +56,8 @@ class Listener:
             OSError: it is in use or not allowed, or the address is not this machine's.
         """
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        self._socket = made = Socket(family, socket.SOCK_STREAM)
+        with hooks.making:
+            self._socket = made = Socket(family, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             made.bind(self._address)
@@ -70,21 +73,31 @@ class Listener:
         """The descriptor; -1 when closed."""
         return -1 if self._socket is None else self._socket.fileno()
 
-    def accept(self) -> Iterator[tuple[int, object]]:
-        """Descriptor and address of those who have connected, ACCEPTS_AT_ONCE at most.
+    def accept(self, take: Callable[[int], object]) -> Iterator[tuple[object, Exception | None]]:
+        """Have those *taken* by their descriptor who have connected, ACCEPTS_AT_ONCE at most; the address of each, and
+        why he could not be taken: he has been closed then.
 
         Raises:
             OSError: no descriptor or no memory is left for the next one. rest(), or epoll reports him for ever.
         """
         for _ in range(ACCEPTS_AT_ONCE):
+            failure: Exception | None = None
             try:
-                # accept() would make a socket of it, of whoever has replaced them
-                yield self._socket._accept()  # type: ignore[union-attr]
+                with hooks.making:
+                    # accept() would make a socket of it, of whoever has replaced them
+                    fd, address = self._socket._accept()  # type: ignore[union-attr]
+                    try:
+                        take(fd)
+                    except Exception as e:
+                        os.close(fd)
+                        failure = e
             except BlockingIOError:
                 return
             except OSError as e:
                 if e.errno not in OF_ONE_CONNECTION:
                     raise
+                continue
+            yield address, failure
 
     def rest(self) -> None:
         """Leave those who connect to the kernel, where they wait, until go_on()."""

@@ -38,11 +38,19 @@ struct state {
     PyTypeObject *finalizer;
     PyTypeObject *errand;
     PyTypeObject *line;
-    struct pipe *pipes; /* all that are open, for the child of a fork */
+    struct descriptors *open; /* those of all objects */
     struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
     PyObject *output_miss, *input_miss; /* Board's own functions; NULL until on_miss() */
     PyObject *bit[2];                   /* the ints 0 and 1 */
+};
+
+/* What an object has open. The module knows all of them: in the child of a fork the variables of other threads are gone,
+ * and what only these had is never freed. */
+struct descriptors {
+    int fd[2];  /* -1: closed */
+    int stays;  /* in the child of a fork, too */
+    struct descriptors *next;
 };
 
 /* A mapped register block. */
@@ -133,7 +141,10 @@ int rpio_add_events(PyObject *module);
 int rpio_add_timer(PyObject *module);
 int rpio_add_pwm(PyObject *module);
 int rpio_add_dma(PyObject *module);
-PyObject *rpio_file_new(struct state *state, int fd); /* closes it where there is no memory */
+PyObject *rpio_file_new(struct state *state, int fd, int stays); /* closes it where there is no memory */
+void rpio_descriptors_note(struct state *state, struct descriptors *open);
+void rpio_descriptors_close(struct descriptors *open);
+void rpio_descriptors_end(struct state *state, struct descriptors *open); /* closed, and noted no more */
 int rpio_add_whole(PyObject *module);
 int rpio_add_apart(PyObject *module);
 

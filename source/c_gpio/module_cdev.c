@@ -13,7 +13,7 @@ static PyObject *chip_open(PyObject *module, PyObject *path)
     if (!text)
         return NULL;
     int fd = rpio_cdev_open(text);
-    return fd < 0 ? raise_errno(fd, text) : rpio_file_new(PyModule_GetState(module), fd);
+    return fd < 0 ? raise_errno(fd, text) : rpio_file_new(PyModule_GetState(module), fd, 1);
 }
 
 static PyObject *file_watch(PyObject *module, PyObject *path)
@@ -22,7 +22,7 @@ static PyObject *file_watch(PyObject *module, PyObject *path)
     if (!text)
         return NULL;
     int fd = rpio_cdev_file_watch(text);
-    return fd < 0 ? raise_errno(fd, text) : rpio_file_new(PyModule_GetState(module), fd);
+    return fd < 0 ? raise_errno(fd, text) : rpio_file_new(PyModule_GetState(module), fd, 0);
 }
 
 static PyObject *name_text(const char *name)
@@ -138,7 +138,7 @@ static PyObject *line_write(PyObject *module, PyObject *const *args, Py_ssize_t 
 }
 
 static PyMethodDef methods[] = {
-    {"chip_open", chip_open, METH_O, PyDoc_STR("chip_open(path, /)\n--\n\nA gpiochip, open.")},
+    {"chip_open", chip_open, METH_O, PyDoc_STR("chip_open(path, /)\n--\n\nA gpiochip, open; in the child of a fork, too.")},
     {"file_watch", file_watch, METH_O,
      PyDoc_STR("file_watch(path, /)\n--\n\nA File that is readable when the other may have been removed.")},
     {"chip_info", chip_info, METH_O, PyDoc_STR("chip_info(chip_fd, /)\n--\n\n(name, label, line_count).")},

@@ -141,7 +141,7 @@ static PyObject *dma_guard(PyObject *self, PyObject *args)
     int fd = rpio_guard_start(dma, state_path, lock_fd, &pid);
     if (fd < 0)
         return raise_errno(fd, NULL);
-    return Py_BuildValue("(Ni)", rpio_file_new(PyType_GetModuleState(Py_TYPE(self)), fd), pid);
+    return Py_BuildValue("(Ni)", rpio_file_new(PyType_GetModuleState(Py_TYPE(self)), fd, 0), pid);
 }
 
 #define DMA_METHOD(name, arguments, text)                                                                             \

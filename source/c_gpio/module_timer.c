@@ -13,7 +13,7 @@
 
 typedef struct {
     PyObject_HEAD
-    int fd; /* -1: closed */
+    struct descriptors open;
 } Timer;
 
 static PyObject *timer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -21,27 +21,20 @@ static PyObject *timer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     Timer *self = (Timer *)PyType_GenericNew(type, args, kwargs);
     if (!self)
         return NULL;
-    self->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (self->fd < 0) {
-        int error = errno;
+    self->open = (struct descriptors){.fd = {timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), -1}};
+    int error = self->open.fd[0] < 0 ? errno : 0;
+    rpio_descriptors_note(PyType_GetModuleState(type), &self->open);
+    if (error != 0) {
         Py_DECREF(self);
         return raise_errno(-error, NULL);
     }
     return (PyObject *)self;
 }
 
-static void timer_end(Timer *self)
-{
-    int fd = self->fd;
-    self->fd = -1;
-    if (fd >= 0)
-        (void)close(fd);
-}
-
 static void timer_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
-    timer_end((Timer *)object);
+    rpio_descriptors_end(PyType_GetModuleState(type), &((Timer *)object)->open);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -49,14 +42,14 @@ static void timer_dealloc(PyObject *object)
 static PyObject *timer_close(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    timer_end((Timer *)object);
+    rpio_descriptors_close(&((Timer *)object)->open);
     Py_RETURN_NONE;
 }
 
 static PyObject *timer_fileno(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    return PyLong_FromLong(((Timer *)object)->fd);
+    return PyLong_FromLong(((Timer *)object)->open.fd[0]);
 }
 
 static PyObject *timer_start(PyObject *object, PyObject *seconds)
@@ -72,14 +65,14 @@ static PyObject *timer_start(PyObject *object, PyObject *seconds)
     when.it_value.tv_nsec = (long)((after_s - (double)when.it_value.tv_sec) * 1e9);
     if (when.it_value.tv_sec == 0 && when.it_value.tv_nsec == 0)
         when.it_value.tv_nsec = 1; /* 0 would switch it off */
-    return none_or_errno(timerfd_settime(((Timer *)object)->fd, 0, &when, NULL) < 0 ? -errno : 0);
+    return none_or_errno(timerfd_settime(((Timer *)object)->open.fd[0], 0, &when, NULL) < 0 ? -errno : 0);
 }
 
 static PyObject *timer_over(PyObject *object, PyObject *unused)
 {
     uint64_t times;
     (void)unused;
-    return PyBool_FromLong(read(((Timer *)object)->fd, &times, sizeof times) == (ssize_t)sizeof times);
+    return PyBool_FromLong(read(((Timer *)object)->open.fd[0], &times, sizeof times) == (ssize_t)sizeof times);
 }
 
 static PyMethodDef timer_methods[] = {

@@ -8,37 +8,99 @@
  * object dies is printed and gone: a Finalizer does its work to the end, and has it raised where the program goes on.
  *
  * In the child of a fork the variables of other threads are gone, and what they had is never freed: so the module knows
- * all pipes, also those that have no other name yet.
+ * what is open, also that which has no other name yet.
  */
 #include "module.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-/* ---- File ---------------------------------------------------------------------------------------------- */
+/* ---- what is open -------------------------------------------------------------------------------------- */
 
+void rpio_descriptors_note(struct state *state, struct descriptors *open)
+{
+    open->next = state->open;
+    state->open = open;
+}
+
+void rpio_descriptors_close(struct descriptors *open)
+{
+    for (int i = 0; i < 2; i++) {
+        int fd = open->fd[i];
+        open->fd[i] = -1;
+        if (fd >= 0)
+            (void)close(fd);
+    }
+}
+
+void rpio_descriptors_end(struct state *state, struct descriptors *open)
+{
+    for (struct descriptors **at = &state->open; *at; at = &(*at)->next)
+        if (*at == open) {
+            *at = open->next;
+            break;
+        }
+    rpio_descriptors_close(open);
+}
+
+static PyObject *close_after_fork(PyObject *module, PyObject *unused)
+{
+    struct state *state = PyModule_GetState(module);
+    (void)unused;
+    for (struct descriptors *open = state->open; open; open = open->next)
+        if (!open->stays)
+            rpio_descriptors_close(open);
+    Py_RETURN_NONE;
+}
+
+/* What File and Pipe have in common: one object with its descriptors. */
 typedef struct {
     PyObject_HEAD
-    int fd; /* -1: closed */
-} File;
+    struct descriptors open;
+} Opened;
 
-PyObject *rpio_file_new(struct state *state, int fd)
+static PyObject *opened_new(PyTypeObject *type, int first, int second, int stays)
 {
-    File *self = (File *)state->file->tp_alloc(state->file, 0);
-    if (self)
-        self->fd = fd;
-    else
-        (void)close(fd);
+    Opened *self = (Opened *)type->tp_alloc(type, 0);
+    struct descriptors open = {.fd = {first, second}, .stays = stays};
+    if (!self) {
+        rpio_descriptors_close(&open);
+        return NULL;
+    }
+    self->open = open;
+    rpio_descriptors_note(PyType_GetModuleState(type), &self->open);
     return (PyObject *)self;
+}
+
+static void opened_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    rpio_descriptors_end(PyType_GetModuleState(type), &((Opened *)object)->open);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+static PyObject *opened_close(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    rpio_descriptors_close(&((Opened *)object)->open);
+    Py_RETURN_NONE;
+}
+
+/* ---- File ---------------------------------------------------------------------------------------------- */
+
+PyObject *rpio_file_new(struct state *state, int fd, int stays)
+{
+    return opened_new(state->file, fd, -1, stays);
 }
 
 static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     const char *path;
-    int flags;
+    int flags, stays = 0;
     if (kwargs && PyDict_GET_SIZE(kwargs) > 0)
         return PyErr_Format(PyExc_TypeError, "File() takes no keywords");
-    if (!PyArg_ParseTuple(args, "si:File", &path, &flags))
+    if (!PyArg_ParseTuple(args, "si|p:File", &path, &flags, &stays))
         return NULL;
     int fd;
     do
@@ -46,30 +108,7 @@ static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     while (fd < 0 && errno == EINTR && PyErr_CheckSignals() == 0);
     if (fd < 0)
         return PyErr_Occurred() ? NULL : raise_errno(-errno, path);
-    return rpio_file_new(PyType_GetModuleState(type), fd);
-}
-
-static void close_file(File *self)
-{
-    int fd = self->fd;
-    self->fd = -1;
-    if (fd >= 0)
-        (void)close(fd);
-}
-
-static void file_dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    close_file((File *)object);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyObject *file_close(PyObject *object, PyObject *ignored)
-{
-    (void)ignored;
-    close_file((File *)object);
-    Py_RETURN_NONE;
+    return opened_new(type, fd, -1, stays);
 }
 
 static PyObject *file_enter(PyObject *object, PyObject *unused)
@@ -79,21 +118,23 @@ static PyObject *file_enter(PyObject *object, PyObject *unused)
 }
 
 static PyMemberDef file_members[] = {
-    {"fd", T_INT, offsetof(File, fd), READONLY, PyDoc_STR("The descriptor; -1 when closed.")},
+    {"fd", T_INT, offsetof(Opened, open.fd[0]), READONLY, PyDoc_STR("The descriptor; -1 when closed.")},
     {0},
 };
 
 static PyMethodDef file_methods[] = {
-    {"close", file_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose it. Twice is fine.")},
+    {"close", opened_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose it. Twice is fine.")},
     {"__enter__", file_enter, METH_NOARGS, PyDoc_STR("__enter__($self, /)\n--\n\nThe same object.")},
-    {"__exit__", file_close, METH_VARARGS, PyDoc_STR("__exit__($self, /, *error)\n--\n\nClose it.")},
+    {"__exit__", opened_close, METH_VARARGS, PyDoc_STR("__exit__($self, /, *error)\n--\n\nClose it.")},
     {0},
 };
 
 static PyType_Slot file_slots[] = {
-    {Py_tp_doc, PyDoc_STR("File(path, flags, /)\n--\n\nA file that is open, close-on-exec; closed with its object. OSError.")},
+    {Py_tp_doc,
+     PyDoc_STR("File(path, flags, stays=False, /)\n--\n\nA file that is open, close-on-exec; closed with its object, "
+               "and unless it stays in the child of a fork. OSError.")},
     {Py_tp_new, file_new},
-    {Py_tp_dealloc, file_dealloc},
+    {Py_tp_dealloc, opened_dealloc},
     {Py_tp_members, file_members},
     {Py_tp_methods, file_methods},
     {0},
@@ -101,95 +142,36 @@ static PyType_Slot file_slots[] = {
 
 static PyType_Spec file_spec = {
     .name = "RPIO._gpio.File",
-    .basicsize = sizeof(File),
+    .basicsize = sizeof(Opened),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = file_slots,
 };
 
 /* ---- Pipe ---------------------------------------------------------------------------------------------- */
 
-typedef struct pipe {
-    PyObject_HEAD
-    int reader, writer; /* -1: closed */
-    struct pipe *next;  /* in the module's list */
-} Pipe;
-
-static void close_ends(Pipe *self)
-{
-    int reader = self->reader, writer = self->writer;
-    self->reader = self->writer = -1;
-    if (reader >= 0)
-        (void)close(reader);
-    if (writer >= 0)
-        (void)close(writer);
-}
-
 static PyObject *pipe_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     int ends[2];
     if (!PyArg_ParseTuple(args, ":Pipe") || (kwargs && PyDict_GET_SIZE(kwargs) > 0))
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "Pipe() takes no arguments");
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        return raise_errno(-errno, NULL);
-    Pipe *self = (Pipe *)type->tp_alloc(type, 0);
-    if (!self) {
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-        return NULL;
-    }
-    self->reader = ends[0];
-    self->writer = ends[1];
-    struct state *state = PyType_GetModuleState(type);
-    self->next = state->pipes;
-    state->pipes = self;
-    return (PyObject *)self;
-}
-
-static void pipe_dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    struct state *state = PyType_GetModuleState(type);
-    for (Pipe **at = &state->pipes; *at; at = &(*at)->next)
-        if (*at == (Pipe *)object) {
-            *at = (*at)->next;
-            break;
-        }
-    close_ends((Pipe *)object);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
-
-static PyObject *pipe_close(PyObject *object, PyObject *unused)
-{
-    (void)unused;
-    close_ends((Pipe *)object);
-    Py_RETURN_NONE;
-}
-
-static PyObject *pipes_after_fork(PyObject *module, PyObject *unused)
-{
-    struct state *state = PyModule_GetState(module);
-    (void)unused;
-    for (Pipe *pipe = state->pipes; pipe; pipe = pipe->next)
-        close_ends(pipe);
-    Py_RETURN_NONE;
+    return pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? raise_errno(-errno, NULL) : opened_new(type, ends[0], ends[1], 0);
 }
 
 static PyMemberDef pipe_members[] = {
-    {"reader", T_INT, offsetof(Pipe, reader), READONLY, PyDoc_STR("The end to read; -1 when closed.")},
-    {"writer", T_INT, offsetof(Pipe, writer), READONLY, PyDoc_STR("The end to write; -1 when closed.")},
+    {"reader", T_INT, offsetof(Opened, open.fd[0]), READONLY, PyDoc_STR("The end to read; -1 when closed.")},
+    {"writer", T_INT, offsetof(Opened, open.fd[1]), READONLY, PyDoc_STR("The end to write; -1 when closed.")},
     {0},
 };
 
 static PyMethodDef pipe_methods[] = {
-    {"close", pipe_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose both ends. Twice is fine.")},
+    {"close", opened_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose both ends. Twice is fine.")},
     {0},
 };
 
 static PyType_Slot pipe_slots[] = {
     {Py_tp_doc, PyDoc_STR("Pipe()\n--\n\nA pipe, non-blocking and close-on-exec; closed with its object. OSError.")},
     {Py_tp_new, pipe_new},
-    {Py_tp_dealloc, pipe_dealloc},
+    {Py_tp_dealloc, opened_dealloc},
     {Py_tp_members, pipe_members},
     {Py_tp_methods, pipe_methods},
     {0},
@@ -197,7 +179,7 @@ static PyType_Slot pipe_slots[] = {
 
 static PyType_Spec pipe_spec = {
     .name = "RPIO._gpio.Pipe",
-    .basicsize = sizeof(Pipe),
+    .basicsize = sizeof(Opened),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = pipe_slots,
 };
@@ -394,8 +376,9 @@ static PyType_Spec finalizer_spec = {
 };
 
 static PyMethodDef functions[] = {
-    {"pipes_after_fork", pipes_after_fork, METH_NOARGS,
-     PyDoc_STR("pipes_after_fork()\n--\n\nClose all pipes, in the child of a fork: they are the parent's.")},
+    {"close_after_fork", close_after_fork, METH_NOARGS,
+     PyDoc_STR("close_after_fork()\n--\n\nClose all that is open, in the child of a fork, and does not stay: it is the "
+               "parent's.")},
     {0},
 };
 

@@ -85,7 +85,22 @@ static void before_fork(void *object)
     (void)pthread_mutex_lock(&((struct rpio_poll *)object)->mutex);
 }
 
-/* In the child nobody waits, and the ring is not this thread's, whatever number it goes by. */
+/* Under `mutex`. */
+static void close_all(struct rpio_poll *poll)
+{
+    int *own[] = {&poll->epoll_fd, &poll->rest_fd, &poll->wake_fd};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (*own[i] >= 0)
+            (void)close(*own[i]);
+        *own[i] = -1;
+    }
+    rpio_ring_close(poll->ring);
+    poll->ring = NULL;
+    poll->watch_count = 0;
+}
+
+/* In the child nobody waits, and what it changed in an epoll, it would change for the parent: it is closed there, even
+ * where the object is known to nobody but a thread of the parent's. */
 static void after_fork(void *object, int is_child)
 {
     struct rpio_poll *poll = object;
@@ -93,8 +108,7 @@ static void after_fork(void *object, int is_child)
         (void)pthread_cond_init(&poll->direct_ended, NULL);
         poll->direct_fd = -1;
         rpio_ring_forget_read(poll->ring);
-        poll->waiter = 0;
-        poll->waits = 0;
+        close_all(poll);
     }
     (void)pthread_mutex_unlock(&poll->mutex);
 }
@@ -141,15 +155,8 @@ static void drop_ring(struct rpio_poll *poll)
 
 void rpio_poll_close(struct rpio_poll *poll)
 {
-    int *own[] = {&poll->epoll_fd, &poll->rest_fd, &poll->wake_fd};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        if (*own[i] >= 0)
-            (void)close(*own[i]);
-        *own[i] = -1;
-    }
-    drop_ring(poll);
     (void)pthread_mutex_lock(&poll->mutex);
-    poll->watch_count = 0;
+    close_all(poll);
     (void)pthread_mutex_unlock(&poll->mutex);
 }
 
@@ -393,15 +400,14 @@ static int is_passing(int error)
     return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
 }
 
+/* Under the mutex throughout: whoever forks has a ring that is noted, and one that has been closed gets none. */
 static void make_ring(struct rpio_poll *poll)
 {
-    struct rpio_ring *ring;
-    int error = rpio_ring_open(&ring);
+    (void)pthread_mutex_lock(&poll->mutex);
+    int error = poll->epoll_fd < 0 ? -EBADF : rpio_ring_open(&poll->ring);
+    (void)pthread_mutex_unlock(&poll->mutex);
     poll->no_ring = error < 0 && !is_passing(error);
     poll->waits = 0; /* where there is none, it is tried again after as many */
-    (void)pthread_mutex_lock(&poll->mutex);
-    poll->ring = ring;
-    (void)pthread_mutex_unlock(&poll->mutex);
 }
 
 static void note_wait(struct rpio_poll *poll)

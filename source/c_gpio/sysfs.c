@@ -156,10 +156,24 @@ static void before_fork(void *object)
     (void)pthread_mutex_lock(&((struct rpio_pump *)object)->mutex);
 }
 
+static void close_all(struct rpio_pump *pump)
+{
+    for (size_t i = 0; i < pump->count; i++) {
+        close_fd(&pump->watches[i].reader);
+        close_fd(&pump->watches[i].writer);
+    }
+    pump->count = 0;
+    close_fd(&pump->epoll_fd);
+    close_fd(&pump->wake_fd);
+}
+
+/* The child has no such thread, and may have nobody who knows the pump. */
 static void after_fork(void *object, int is_child)
 {
     struct rpio_pump *pump = object;
     pump->is_childs |= is_child;
+    if (is_child)
+        close_all(pump);
     (void)pthread_mutex_unlock(&pump->mutex);
 }
 
@@ -181,12 +195,7 @@ static int start_thread(struct rpio_pump *pump)
 static void give_back(struct rpio_pump *pump)
 {
     rpio_hold_no_more(&pump->held);
-    for (size_t i = 0; i < pump->count; i++) {
-        close_fd(&pump->watches[i].reader);
-        close_fd(&pump->watches[i].writer);
-    }
-    close_fd(&pump->epoll_fd);
-    close_fd(&pump->wake_fd);
+    close_all(pump);
     (void)pthread_mutex_destroy(&pump->mutex);
     free(pump->watches);
     free(pump);

@@ -82,3 +82,21 @@ def test_a_line_is_requested_once(path):
         with pytest.raises(TypeError, match="a Line expected, not int"):
             _gpio.line_request(line.fd, file.fd, 0, 0, -1, 0, -1, 0, 0, "RPIO")
         line.close()
+
+
+def test_the_child_of_a_fork_closes_what_does_not_stay(path):
+    file, stays, pipe, timer = (
+        _gpio.File(path, os.O_RDONLY),
+        _gpio.File(path, os.O_RDONLY, True),
+        _gpio.Pipe(),
+        _gpio.Timer(),
+    )
+    closed = [file.fd, pipe.reader, pipe.writer, timer.fileno()]
+    child = os.fork()
+    if child == 0:
+        _gpio.close_after_fork()
+        left = [file.fd, pipe.reader, pipe.writer, timer.fileno()]
+        is_right = left == [-1] * 4 and not any(map(is_open, closed)) and is_open(stays.fd)
+        os._exit(0 if is_right else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert all(map(is_open, closed))

@@ -26,14 +26,14 @@ MAY_IMPORT = {
     "dispatcher": {"bell", "errors", "log", "threads", "_gpio"},
     "green": {"dispatcher", "threads", "_gpio"},
     "undoing": {"errors"},
-    "processes": NOTHING,
+    "processes": {"_gpio"},
     "interrupts": {"errors", "log", "model", "callbacks", "dispatcher", "threads", "undoing", "_gpio"},
     "tcp_limits": NOTHING,
     "tcp_client": {"dispatcher", "tcp_limits"},
     "tcp_turns": {"callbacks", "tcp_client", "tcp_limits"},
-    "tcp_listener": {"dispatcher", "tcp_limits", "threads"},
+    "tcp_listener": {"dispatcher", "processes", "tcp_limits", "threads"},
     "tcp_guests": {"log", "tcp_client", "tcp_listener"},
-    "tcp": {"log", "callbacks", "dispatcher", "threads", "_gpio"}
+    "tcp": {"log", "callbacks", "dispatcher", "processes", "threads", "_gpio"}
     | {"tcp_client", "tcp_guests", "tcp_limits", "tcp_listener", "tcp_turns"},
     "tcp_ports": {
         "arguments",

@@ -592,3 +592,67 @@ print(RPIO.gpio_function(17) == RPIO.IN)
         0,
     )
     assert out == "True\nThis channel is already in use\nTrue\n"
+
+
+FORKING = """
+    import os, threading, time, RPIO
+    from RPIO.processes import hooks
+    RPIO.setup(17, RPIO.OUT)
+    makes, may_end = threading.Event(), threading.Event()
+
+    def make():
+        with hooks.making:
+            makes.set()
+            may_end.wait()
+
+    maker = threading.Thread(target=make, daemon=True)
+    maker.start()
+    makes.wait()
+
+    def fork():
+        pid = os.fork()
+        if pid == 0:
+            with hooks.making:
+                RPIO.add_tcp_callback(0, print)
+            RPIO.cleanup()
+            os._exit(0)
+        print("forked", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+
+
+def test_a_fork_waits_for_who_is_making_a_descriptor():
+    assert (
+        run(
+            FORKING
+            + """
+    forker = threading.Thread(target=fork)
+    forker.start()
+    forker.join(0.2)
+    assert forker.is_alive()
+    may_end.set()
+    forker.join()
+    fork()
+    """,
+            PYTHONWARNINGS="ignore",
+        )
+        == "forked 0\n" * 2
+    )
+
+
+def test_a_fork_waits_not_for_ever_and_leaves_the_lock_to_who_has_it():
+    assert (
+        run(
+            FORKING
+            + """
+    fork()
+    assert not hooks.making.acquire(blocking=False)
+    may_end.set()
+    maker.join()
+    with hooks.making:
+        fork()
+    threading.Thread(target=fork).start()
+    """,
+            PYTHONWARNINGS="ignore",
+        )
+        == "forked 0\n" * 3
+    )

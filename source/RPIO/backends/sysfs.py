@@ -83,7 +83,7 @@ class SysfsBackend(Backend):
         self.label = text_of(os.path.join(folder, "label"))
         self.line_count = int(text_of(os.path.join(folder, "ngpio")))
         self._base = int(text_of(os.path.join(folder, "base")))
-        self._label = open_file(os.path.join(folder, "label"), os.O_RDONLY)
+        self._label = open_file(os.path.join(folder, "label"), os.O_RDONLY, stays=True)
         self._device = find_device(folder) if device == "" else device
         self._removal = RemovalWatch(self._device)
         self._chip = _gpio.chip_open(self._device) if self._device else None

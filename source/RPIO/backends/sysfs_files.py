@@ -106,11 +106,14 @@ def text_of(path: str) -> str:
         return os.read(file.fd, 4096).decode("utf-8", "replace").strip()  # sysfs shows a page at most
 
 
-def open_file(path: str, flags: int, until_s: float = 0.0) -> _gpio.File:
-    """Open; where it may not be, try again until that time: udev gives a new line's files to their group late."""
+def open_file(path: str, flags: int, until_s: float = 0.0, stays: bool = False) -> _gpio.File:
+    """Open; where it may not be, try again until that time: udev gives a new line's files to their group late.
+
+    What *stays* is open in the child of a fork, too.
+    """
     while True:
         try:
-            return _gpio.File(path, flags)
+            return _gpio.File(path, flags, stays)
         except PermissionError:
             if time.monotonic() >= until_s:
                 raise

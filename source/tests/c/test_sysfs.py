@@ -114,11 +114,11 @@ def test_the_child_of_a_fork_gives_back_its_copies_and_the_parent_goes_on(pump, 
     if child == 0:
         status = 1
         try:
-            lib.rpio_pump_free(pump)
             try:
                 os.fstat(reader)
             except OSError:
                 status = 0
+            lib.rpio_pump_free(pump)
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0

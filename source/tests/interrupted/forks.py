@@ -10,6 +10,7 @@ import sys
 import traceback
 
 import RPIO
+from interrupted.calls import given_away_goes
 from interrupted.moments import tripwire
 from interrupted.world import World
 from waiting import LIMIT_S
@@ -81,6 +82,8 @@ class Forks:
         if "stopper" in self._world.things:
             pipe: Pipe = self._world.things["stopper"]  # type: ignore[assignment]
             found |= {pipe.reader, pipe.writer}
+        if given_away_goes in self._world.row.after:
+            found.add(self._world.things["number"][0])  # type: ignore[index] # as good as given
         return found
 
     def close(self) -> None:

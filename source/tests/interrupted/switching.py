@@ -17,6 +17,7 @@ from _thread import LockType, allocate_lock, get_ident
 
 import RPIO
 from interrupted.moments import tripwire
+from RPIO.processes import hooks
 from waiting import LIMIT_S
 
 TYPE_CHECKING = False
@@ -60,6 +61,7 @@ def telling_locks() -> Iterator[None]:
             if make is not None:
                 patched.append((module, attribute, make))
                 setattr(module, attribute, lambda make=make: _made(tripwire.told_of(make())))
+    making, hooks.making = hooks.making, tripwire.told_of(hooks.making)
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(1.0)
     try:
@@ -68,6 +70,7 @@ def telling_locks() -> Iterator[None]:
         _locks.clear()
         sys.setswitchinterval(before_s)
         tripwire.tell(None)
+        hooks.making = making
         for module, attribute, make in patched:
             setattr(module, attribute, make)
 
