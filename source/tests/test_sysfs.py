@@ -123,7 +123,7 @@ class SlowUdev:
     def __init__(self, late):
         self.late, self.tries, self.now = late, 0, 100.0
 
-    def File(self, path, flags):
+    def File(self, path, flags, stays):
         self.tries += 1
         if self.tries <= self.late:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
