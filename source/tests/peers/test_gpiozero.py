@@ -118,7 +118,7 @@ from gpiozero import Button, LED, PWMLED, Device
 led, button, dimmed = LED(17), Button(2), PWMLED(18)
 button.when_pressed = led.on
 import RPIO.sim
-RPIO.sim.press(2, ms=1)
+RPIO.sim.drive(2, 0)  # held until it is seen: gpiozero looks at the level in its callback
 import time
 end = time.monotonic() + 20
 while not led.value and time.monotonic() < end:
