@@ -62,9 +62,8 @@ class Edges:
         # the mover has gone to sleep: three system calls, 40 us here.
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while not self._sent[0]:
-            time.sleep(
-                LOOK_S
-            )  # before the first move: nothing is measured yet, and nothing wakes this process
+            # Before the first move: nothing is measured yet, and nothing wakes this process.
+            time.sleep(LOOK_S)
         for n in range(self.count):
             turn, place = divmod(n, len(self.lines))
             if n % self.burst == 0:
@@ -176,7 +175,8 @@ def rpio(chip, edges, place):
             loop = threading.Thread(target=RPIO.wait_for_interrupts)
             loop.start()
             while not RPIO.facade.board.is_waiting:
-                time.sleep(LOOK_S)  # a loop of before, which is not measured; it does not say when it waits
+                # A loop of before, which is not measured; it does not say when it waits.
+                time.sleep(LOOK_S)
             RPIO.stop_waiting_for_interrupts()
             loop.join()
         edges.start()

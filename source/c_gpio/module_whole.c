@@ -3,9 +3,10 @@
  * module_whole.c - what has to be whole where a signal handler raises in the instant after a call.
  *
  * A descriptor as a plain number, as of os.open() and os.pipe2(), is lost between the call and the name that it gets: a
- * File and a Pipe are closed with their objects. A lock for which one waits a limited time stays locked between acquire() and try: Held is what
- * "with lock" is without a limit, whose beginning and end Python does not interrupt. And what a handler raises while an
- * object dies is printed and gone: a Finalizer does its work to the end, and has it raised where the program goes on.
+ * File and a Pipe are closed with their objects. A lock for which one waits a limited time stays locked between
+ * acquire() and try: Held is what "with lock" is without a limit, whose beginning and end Python does not interrupt. And
+ * what a handler raises while an object dies is printed and gone: a Finalizer does its work to the end, and has it raised
+ * where the program goes on.
  *
  * In the child of a fork the variables of other threads are gone, and what they had is never freed: so the module knows
  * what is open, also that which has no other name yet.
