@@ -11,13 +11,14 @@ import timeit
 
 from table import blank, filled, report
 
-from RPIO import _gpio, model
-from RPIO.backends.clock import ManualClock
+from RPIO import _gpio
+from RPIO import constants as model
 from RPIO.backends.regs import RegsBackend
 from RPIO.backends.sim import SimBackend
-from RPIO.board import Board
-from RPIO.boards import by_name
-from RPIO.dispatcher import Dispatcher
+from RPIO.backends.sim_time import ManualClock
+from RPIO.board.board import Board
+from RPIO.loop.dispatcher import Dispatcher
+from RPIO.machine.boards import by_name
 
 ROUNDS = 15
 EVENTS = 640

@@ -2,7 +2,7 @@
 """Sphinx directives that show the tables of the library itself, so that the pages cannot fall behind it.
 
 .. header:: 17 = LED, 27 = button    the 40-pin header, lines marked
-.. models::                          one row per model of RPIO.boards
+.. models::                          one row per model of RPIO.machine.boards
 .. exceptions::                      the tree drawn at the top of RPIO.errors
 """
 
@@ -13,7 +13,9 @@ from docutils.statemachine import StringList
 from header_svg import as_svg, as_text
 from sphinx.util.docutils import SphinxDirective
 
-from RPIO import boards, errors, model
+from RPIO import constants as model
+from RPIO import errors
+from RPIO.machine import boards, headers
 
 
 class HeaderDirective(SphinxDirective):
@@ -23,10 +25,10 @@ class HeaderDirective(SphinxDirective):
     def run(self):
         pairs = (part.split("=") for part in self.arguments[0].split(",")) if self.arguments else ()
         marks = {int(line): text.strip() for line, text in pairs}
-        text = as_text(boards.HEADER_40, marks)
+        text = as_text(headers.HEADER_40, marks)
         if self.env.app.builder.format != "html":
             return [nodes.literal_block(text, text)]
-        svg = as_svg(boards.HEADER_40, marks, "The 40-pin header, pin 1 at the top left")
+        svg = as_svg(headers.HEADER_40, marks, "The 40-pin header, pin 1 at the top left")
         return [nodes.raw("", svg, format="html")]
 
 
@@ -69,7 +71,7 @@ def _table(directive, rows):
     for row in rows:
         lines += [f"   {'* -' if not n else '  -'} {cell}" for n, cell in enumerate(row)]
     holder = nodes.Element()
-    directive.state.nested_parse(StringList(lines, "RPIO.boards"), directive.content_offset, holder)
+    directive.state.nested_parse(StringList(lines, "RPIO.machine.boards"), directive.content_offset, holder)
     return holder.children
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 
 import RPIO
-from RPIO import tcp_listener
+from RPIO.loop import tcp_listener
 
 __all__ = ["connect", "fresh_board", "meanwhile", "run_program", "settle"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Draw a pin header as SVG or as text, from the tables of RPIO.boards.
+"""Draw a pin header as SVG or as text, from the tables of RPIO.machine.boards.
 
 Text is drawn in the colour of the page (currentColor), so light and dark themes both work.
 """

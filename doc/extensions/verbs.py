@@ -110,7 +110,7 @@ def page_of(title, parser, sample, for_man):
 
 def recording():
     """A button on GPIO 17 that bounces, and a LED on GPIO 18 that follows it 5 ms later."""
-    from RPIO.recording import Recording
+    from RPIO.recordings.recording import Recording
 
     made = Recording([17, 18], [1, 0])
     bounces_us = (2000, 2180, 2310, 2700, 2790, 3050, 3140, 3600, 3660)
@@ -126,8 +126,8 @@ def recording():
 
 def samples():
     """Verb -> what it shows: the page as it would be on a terminal, and as a picture."""
-    from RPIO import boards, pinout
-    from RPIO import recording_formats as formats
+    from RPIO.machine import boards, pinout
+    from RPIO.recordings import formats
 
     headers = pinout.rows(boards.by_name("5B"), None)
     write("pinout.svg", pinout.svg(headers))

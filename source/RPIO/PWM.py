@@ -29,12 +29,12 @@ from __future__ import annotations
 import sys
 
 from . import _gpio, arguments, errors, facade, log
-from .channels import DELAY_VIA_PCM, DELAY_VIA_PWM
-from .model import VERSION as RPIO_VERSION
+from .constants import DELAY_VIA_PCM, DELAY_VIA_PWM
+from .constants import VERSION as RPIO_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .channels import PulseChannels
+    from .pulses.subcycles import PulseChannels
 
 
 def _channels() -> PulseChannels:

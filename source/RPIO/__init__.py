@@ -46,7 +46,7 @@ Importing opens nothing: the board is found when the first line is touched.
 
 from ._gpio import EdgeEvent, input, output
 from ._gpio import apart as _apart
-from .model import (
+from .constants import (
     ALT0,
     ALT1,
     ALT2,
@@ -86,14 +86,6 @@ if TYPE_CHECKING:
     from . import Exceptions as Exceptions
     from . import facade as facade
     from . import sim as sim
-    from .boards import (
-        GPIO_LIST_R1,
-        GPIO_LIST_R2,
-        GPIO_LIST_R3,
-        HEADER_P5,
-        MODEL_DATA,
-        PIN_LIST,
-    )
     from .errors import (
         AlreadyRunningError,
         DMAError,
@@ -149,8 +141,9 @@ if TYPE_CHECKING:
         wait_for_interrupts,
         wave,
     )
+    from .loop.tcp_client import TcpClient
+    from .machine.boards import GPIO_LIST_R1, GPIO_LIST_R2, GPIO_LIST_R3, HEADER_P5, MODEL_DATA, PIN_LIST
     from .PWM import PWM as PWM
-    from .tcp_client import TcpClient
 
 __version__ = VERSION
 

@@ -29,14 +29,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
 
-from . import arguments, errors, facade, log, model
+from . import arguments, errors, facade, log
+from . import constants as model
 from ._gpio import EdgeEvent
-from .interrupts import Subscription
+from .board.edges import Subscription
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .dispatcher import Dispatcher
-    from .interrupts import WatchedLine
+    from .board.edges import WatchedLine
+    from .loop.dispatcher import Dispatcher
 
 QUEUE_SIZE = 1024
 """Edges that wait for one iteration; more are dropped and counted by events_lost()."""

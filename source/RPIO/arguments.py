@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from _operator import index
 
-from . import errors, model
+from . import constants as model
+from . import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,20 +9,22 @@ from __future__ import annotations
 # Names of annotations too are there when the program runs, for who asks typing.get_type_hints().
 from _collections_abc import Callable, Sequence
 
-from . import _gpio, boards, errors
+from . import _gpio, errors
 from .arguments import ALL, Channels
 from .backends import Backend
-from .board import Board
-from .boards import Hardware
-from .dispatcher import Dispatcher
-from .model import PUD_OFF, VERSION, VERSION_GPIO
+from .board.board import Board
+from .constants import PUD_OFF, VERSION, VERSION_GPIO
+from .loop.dispatcher import Dispatcher
+from .machine import boards
+from .machine.boards import Hardware
 from .processes import hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
-    from . import tcp_client, waves
+    from .loop import tcp_client
+    from .pulses import waves
 
     F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +42,7 @@ class Later:
 
 
 if not TYPE_CHECKING:
-    tcp_client, waves = Later("RPIO.tcp_client"), Later("RPIO.waves")
+    tcp_client, waves = Later("RPIO.loop.tcp_client"), Later("RPIO.pulses.waves")
 
 LAZY: dict[str, Callable[[Hardware], object]] = {
     "RPI_REVISION": lambda hardware: hardware.p1_revision,
@@ -76,7 +78,7 @@ def complete(names: dict[str, object]) -> None:
         for source in (globals(), vars(boards), vars(errors)):
             if name in source and name not in names:
                 names[name] = source[name]
-    from .tcp_client import TcpClient
+    from .loop.tcp_client import TcpClient
 
     names["TcpClient"] = TcpClient
     have_lazy_names(names)

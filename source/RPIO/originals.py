@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import sys
 
-from . import facade, model
+from . import constants as model
+from . import facade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .tcp_client import TcpClient
+    from .loop.tcp_client import TcpClient
 
 
 class Interruptor:

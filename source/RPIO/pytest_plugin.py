@@ -32,11 +32,11 @@ import pytest
 
 from . import _gpio, errors, facade, log, shims
 from .backends import check_line
-from .backends.clock import ManualClock
 from .backends.sim import SimBackend
-from .boards import by_name
-from .dispatcher import Dispatcher
-from .pytest_time import ProgramTime, TestIsOver
+from .backends.sim_time import ManualClock
+from .loop.dispatcher import Dispatcher
+from .machine.boards import by_name
+from .testing.program_time import ProgramTime, TestIsOver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._gpio import EdgeEvent, Poller
-    from .callbacks import Worker
+    from .loop.callbacks import Worker
 
 NS_PER_MS = 1_000_000
 LOW, HIGH = "_", "-"
@@ -116,8 +116,8 @@ class SimulatedBoard:
         Raises:
             OSError, ValueError: it cannot be read; it is no VCD, with the number of the line, or has none of the lines.
         """
-        from .replaying import play
-        from .vcd import read_vcd
+        from .recordings.replay import play
+        from .recordings.vcd import read_vcd
 
         with open(path, encoding="utf-8", errors="replace") as file:
             recording = read_vcd(file, lines)
@@ -487,7 +487,7 @@ def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def rpio_time(rpio_board: SimulatedBoard) -> Iterator[ProgramTime]:
-    """The module ``time`` on the clock of rpio_board: see RPIO.pytest_time.
+    """The module ``time`` on the clock of rpio_board: see RPIO.testing.program_time.
 
     sleep() moves the clock, so do time(), monotonic(), perf_counter(), output() and input(), by ``rpio_time.tick_us``.
     Threads of the program sleep until the test's thread has moved it. Modules that have said ``from time import sleep``

@@ -17,6 +17,7 @@ in use is not simulated.
 from __future__ import annotations
 
 from . import arguments, errors, facade
+from .machine import boards
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 else:
     simulated = facade.Later("RPIO.backends.sim")
 
-__all__ = ["backend", "drive", "is_watched", "level", "press", "short_circuits", "unwire", "wire"]
+__all__ = ["MODELS", "backend", "drive", "is_watched", "level", "press", "short_circuits", "unwire", "wire"]
+
+MODELS = tuple(boards.MODELS)
+"""The boards that can be simulated: what may stand behind the colon of ``RPIO.use("sim:3B+")``."""
 
 
 def __dir__() -> list[str]:

@@ -14,10 +14,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 os.environ.setdefault("RPIO_BACKEND", "sim")
 
 import RPIO
-from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
-from RPIO.board import Board
-from RPIO.boards import by_name
+from RPIO.backends.sim_time import ManualClock
+from RPIO.board.board import Board
+from RPIO.machine.boards import by_name
 from support import EMULATED
 from tcp_peers import connect, serve  # noqa: F401  # fixtures
 

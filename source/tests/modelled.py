@@ -3,8 +3,8 @@
 
 import os
 
-from RPIO import detect
 from RPIO.doctor.patient import Patient
+from RPIO.machine import detect
 
 USER, GPIO_GROUP = 1000, 986
 

@@ -9,7 +9,7 @@ import pytest
 
 import RPIO
 from RPIO import aio, errors
-from RPIO.model import BOTH, FALLING, IN, OUT, PUD_UP, RISING
+from RPIO.constants import BOTH, FALLING, IN, OUT, PUD_UP, RISING
 from support import new_threads, raises
 from waiting import wait_until
 
@@ -397,4 +397,4 @@ def test_an_asyncio_loop_without_readers_is_an_error_and_leaves_nothing_behind(g
 
 def test_importing_rpio_imports_no_asyncio():
     assert "asyncio" not in vars(RPIO)
-    assert RPIO.model.OUT == OUT
+    assert RPIO.constants.OUT == OUT

@@ -11,7 +11,8 @@ from unittest import mock
 import pytest
 
 import RPIO
-from RPIO import PWM, aio, arguments, errors, model
+from RPIO import PWM, aio, arguments, errors
+from RPIO import constants as model
 from support import drain, raises
 
 # --- words

@@ -7,13 +7,16 @@ import types
 
 import pytest
 
-from RPIO import backends, boards, errors, model, opening
-from RPIO.backends import cdev, holders, regs, sysfs_files
-from RPIO.backends.clock import ManualClock
+from RPIO import backends, errors
+from RPIO import constants as model
+from RPIO.backends import cdev, holders, opening, regs
+from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.sim import SimBackend
-from RPIO.board import Board
-from RPIO.boards import by_name
+from RPIO.backends.sim_time import ManualClock
+from RPIO.board.board import Board
+from RPIO.machine import boards, socs
+from RPIO.machine.boards import by_name
 
 PI4, PI5, CM4 = by_name("4B"), by_name("5B"), by_name("CM4")
 
@@ -82,7 +85,7 @@ def test_a_register_file_that_may_not_be_opened_is_named_with_the_cure(monkeypat
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), arguments[1])
 
     monkeypatch.setattr(regs._gpio, "Registers", refuse)
-    monkeypatch.setattr("RPIO.detect.detect", lambda: PI4)
+    monkeypatch.setattr("RPIO.machine.detect.detect", lambda: PI4)
     board = Board("regs")
     with pytest.raises(errors.NoAccessError, match="/dev/none") as e:
         board.setup(17, model.IN, model.PUD_OFF, None)
@@ -140,7 +143,7 @@ def test_another_board_gets_its_first_chip(chips):
 @pytest.mark.parametrize("label", model.PI_CHIP_LABELS)
 def test_a_pi_that_tells_nothing_of_itself_is_known_by_its_chip(chips, monkeypatch, label):
     """A container hides the device tree, and /proc/cpuinfo of an upstream kernel has no revision."""
-    monkeypatch.setattr("RPIO.detect.detect", lambda root="/": None)
+    monkeypatch.setattr("RPIO.machine.detect.detect", lambda root="/": None)
     chips |= {"/dev/gpiochip0": "expander", "/dev/gpiochip1": label}
     assert cdev.find_chip("", None) == "/dev/gpiochip1"
     hardware = opening.unknown(types.SimpleNamespace(label=label, line_count=54))
@@ -157,7 +160,7 @@ def test_of_what_shares_a_label_no_address_is_known():
 
 
 def test_the_labels_are_those_of_the_table():
-    assert set(model.PI_CHIP_LABELS) == {soc.chip_label for soc in boards.SOCS.values()}
+    assert set(model.PI_CHIP_LABELS) == {soc.chip_label for soc in socs.SOCS.values()}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_levels_and_edges_can_come_from_two_backends(sim):
 
 def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
     monkeypatch.setenv("RPIO_BACKEND", "auto")
-    monkeypatch.setattr("RPIO.detect.detect", lambda: None)
+    monkeypatch.setattr("RPIO.machine.detect.detect", lambda: None)
     monkeypatch.setattr(cdev, "chip_paths", lambda: [])
     monkeypatch.setattr(sysfs_files, "usable", lambda: False)
     board = Board()
@@ -245,7 +248,7 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
 
 
 def test_on_a_pi_there_is_never_a_simulation(monkeypatch, tmp_path):
-    monkeypatch.setattr("RPIO.detect.detect", lambda: PI5)
+    monkeypatch.setattr("RPIO.machine.detect.detect", lambda: PI5)
     monkeypatch.setattr(cdev, "chip_paths", lambda: [])
     monkeypatch.setattr(sysfs_files, "usable", lambda: False)
     monkeypatch.setattr(regs, "candidates", lambda hardware: [(str(tmp_path / "gpiomem0"), 0)])

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import arguments, errors, facade, model
-from RPIO.backends.clock import ManualClock
+from RPIO import arguments, errors, facade
+from RPIO import constants as model
 from RPIO.backends.sim import SimBackend
-from RPIO.board import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING, Board
-from RPIO.boards import by_name, generic
-from RPIO.model import BCM, BOARD, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
+from RPIO.backends.sim_time import ManualClock
+from RPIO.board.board import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING, Board
+from RPIO.constants import BCM, BOARD, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
+from RPIO.machine.boards import by_name, generic
 from support import drain, native, raises, simulated
 from waiting import wait_until
 

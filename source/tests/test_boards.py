@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from RPIO import boards
+from RPIO.machine import boards, headers, socs
 
 # Type field -> short name, RPi.GPIO's TYPE, P1_REVISION; written down apart from the table under test.
 TYPES = {
@@ -113,7 +113,7 @@ def test_every_model_is_found_by_name_and_has_a_code_of_its_own_type(kind):
 def test_a_models_example_code_is_of_that_model_with_its_usual_soc(row):
     hardware = boards.decode(row.example)
     assert (hardware.model, hardware.p1_revision, hardware.soc) == (row.short, row.p1_revision, row.soc.name)
-    assert hardware.header == boards.HEADERS[row.layout]
+    assert hardware.header == headers.HEADERS[row.layout]
 
 
 def test_models_are_the_names_of_all_types():
@@ -257,7 +257,7 @@ def test_header_layouts_pin_by_pin(code, layout):
 
 
 def test_p5_is_on_second_revisions_only():
-    assert boards.P5 == {1: "5V", 2: "3V3", 3: 28, 4: 29, 5: 30, 6: 31, 7: "GND", 8: "GND"}
+    assert headers.P5 == {1: "5V", 2: "3V3", 3: 28, 4: 29, 5: 30, 6: 31, 7: "GND", 8: "GND"}
     assert {row.short for row in boards.ROWS if boards.by_name(row.short).p5} == {"A", "B"}
     assert not boards.decode(0x0002).p5
     assert not {28, 29, 30, 31} & set(boards.decode(0x000E).board_channels.values())
@@ -428,7 +428,7 @@ def test_an_unknown_raspberry_pi_falls_to_its_soc():
     assert hardware.board_channels == BOARD[3]
 
 
-@given(st.lists(st.text() | st.sampled_from(sorted(boards.SOC_COMPATIBLES))), st.text())
+@given(st.lists(st.text() | st.sampled_from(sorted(socs.SOC_COMPATIBLES))), st.text())
 def test_any_device_tree_text_gives_a_board(compatibles, model):
     check(boards.from_compatible(tuple(compatibles), model))
 

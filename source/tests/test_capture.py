@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from RPIO import capturing, cli, facade, vcd
-from RPIO import recording_formats as formats
-from RPIO.backends.clock import ManualClock
+from RPIO import cli, facade
 from RPIO.backends.sim import SimBackend
-from RPIO.boards import by_name
+from RPIO.backends.sim_time import ManualClock
 from RPIO.cli import pins
-from RPIO.recording import Recording
+from RPIO.machine.boards import by_name
+from RPIO.recordings import capture as capturing
+from RPIO.recordings import formats, vcd
+from RPIO.recordings.recording import Recording
 from support import native
 from waiting import LIMIT_S, wait_until
 

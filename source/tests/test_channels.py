@@ -18,9 +18,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import RPIO
-from RPIO import PWM, boards, dma, errors, facade
-from RPIO.backends.clock import ManualClock
+from RPIO import PWM, errors, facade
 from RPIO.backends.sim import SimBackend
+from RPIO.backends.sim_time import ManualClock
+from RPIO.machine import boards
+from RPIO.pulses import dma_engine as dma
 from support import highs, joined, raises, simulated
 from waiting import LIMIT_S
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from RPIO import cli
-from RPIO.boards import by_name
+from RPIO.machine.boards import by_name
 from support import is_asleep, native
 from waiting import LIMIT_S, wait_until
 
@@ -153,7 +153,7 @@ def shut(rpio, monkeypatch):
     def refused(spec):
         raise error
 
-    monkeypatch.setattr("RPIO.opening.open_board", refused)
+    monkeypatch.setattr("RPIO.backends.opening.open_board", refused)
     return error
 
 

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from RPIO import cli, facade, model
+from RPIO import cli, facade
+from RPIO import constants as model
 from RPIO.cli.screens import curses_app, lines
 from RPIO.cli.screens import curses_screen as screen
 from terminal import Terminal, needs_tmux

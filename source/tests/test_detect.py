@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from RPIO import detect
+from RPIO.machine import detect
 
 PI3 = (b"raspberrypi,3-model-b", b"brcm,bcm2837")
 PI4 = (b"raspberrypi,4-model-b", b"brcm,bcm2711")

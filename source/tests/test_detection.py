@@ -10,8 +10,8 @@ import time
 import pytest
 
 from RPIO import errors
-from RPIO.interrupts import Wait
-from RPIO.model import BOARD, BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO.board.edges import Wait
+from RPIO.constants import BOARD, BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import drain, play, raises
 from waiting import LIMIT_S, wait_until
 

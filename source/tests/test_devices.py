@@ -7,7 +7,7 @@ import pytest
 
 import devices
 import RPIO
-from RPIO.model import IN, OUT, PUD_UP
+from RPIO.constants import IN, OUT, PUD_UP
 
 
 def clock(world, line, bits, data):

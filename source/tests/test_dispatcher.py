@@ -12,8 +12,8 @@ import time
 import pytest
 
 from RPIO import _gpio, errors
-from RPIO.callbacks import Worker
-from RPIO.dispatcher import Dispatcher
+from RPIO.loop.callbacks import Worker
+from RPIO.loop.dispatcher import Dispatcher
 from support import new_threads, play
 from waiting import wait_until
 
@@ -612,7 +612,7 @@ def test_a_worker_survives_a_callback_that_is_interrupted(monkeypatch):
 
 
 def test_a_callback_without_a_repr_and_a_stderr_that_has_gone_end_nothing(monkeypatch):
-    from RPIO.callbacks import run_callback
+    from RPIO.loop.callbacks import run_callback
 
     class Unspeakable:
         def __call__(self):

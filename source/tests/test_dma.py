@@ -33,7 +33,9 @@ ENABLE, BUSY = 1 << 4, 1 << 7
 
 PROGRAM = """
 import os, signal, sys, time
-from RPIO import PWM, _gpio, boards, dma, facade
+from RPIO import PWM, _gpio, facade
+from RPIO.machine import boards
+from RPIO.pulses import dma_engine as dma
 from RPIO.backends.regs import RegsBackend
 import RPIO
 dma.ROOT = {root!r}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from RPIO import dma_channels
+from RPIO.machine import dma_channels
 
 PI3, PI4_UPSTREAM, PI4 = 0x7F35, 0x07F5, 0x01F5
 PI3_OWN = [0, 2, 4, 5, 8, 9, 10, 11, 12, 13, 14]

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelled import GPIO_GROUP, Backend, Model, pi4, pi5
-from RPIO import boards, cli, errors
+from RPIO import cli, errors
 from RPIO.cli import doctor
+from RPIO.constants import VERSION
 from RPIO.doctor import (
     NOTE,
     OK,
@@ -31,7 +32,7 @@ from RPIO.doctor import (
     patient,
     power,
 )
-from RPIO.model import VERSION
+from RPIO.machine import boards
 
 RULE = 'KERNEL=="gpiochip*", GROUP="gpio", MODE="0660"'
 CONFIG = "boot/firmware/config.txt"
@@ -693,7 +694,7 @@ def test_a_machine_where_nothing_opens_says_why(rpio, capsys, monkeypatch):
         text = "No access to /dev/gpiomem (root:root, 0600)"
         raise errors.NoAccessError(errno.EACCES, text, "/dev/gpiomem", hint="usermod")
 
-    monkeypatch.setattr("RPIO.opening.open_board", refused)
+    monkeypatch.setattr("RPIO.backends.opening.open_board", refused)
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
     rows = [row.strip() for row in out.splitlines()]

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from RPIO import boards, cli
+from RPIO import cli
+from RPIO.machine import headers
 from waiting import LIMIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,9 +69,9 @@ def test_every_example_has_a_section():
 def test_its_picture_has_the_lines_of_the_program_at_their_pins(path):
     picture = sections()[path.stem]
     pins = {int(line): int(pin) for line, pin in re.findall(r"GPIO (\d+) \(pin (\d+)\)", picture)}
-    assert all(boards.HEADER_40[pin] == line for line, pin in pins.items()), pins
+    assert all(headers.HEADER_40[pin] == line for line, pin in pins.items()), pins
     for supply, pin in re.findall(r"(3V3|5V|GND) \(pin (\d+)\)", picture):
-        assert boards.HEADER_40[int(pin)] == supply
+        assert headers.HEADER_40[int(pin)] == supply
     wiring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).partition("Wiring:")[2]
     lists = re.findall(r"GPIO (\d+(?:(?:, | and GPIO )\d+)*)", wiring)
     assert set(pins) == {int(number) for found in lists for number in re.findall(r"\d+", found)}
@@ -109,7 +110,8 @@ SAVED = re.compile(r"[Ss]ave this as\s`([\w.]+)`:\n\n```python\n((?:.*\n)*?)```$
 RUN_SAYS = re.compile(r"pins it says:\n\n```text\n((?:.*\n)*?)```$", re.MULTILINE)
 MADE = """
 import runpy
-from RPIO import backends, opening
+from RPIO import backends
+from RPIO.backends import opening
 backends.choose, opening.look = lambda hardware: "sim", lambda spec: None  # whatever this machine has
 runpy.run_path({path!r}, run_name="__main__")
 """

@@ -154,7 +154,7 @@ def program(code):
 
 def test_an_import_loads_the_constants_and_the_c_module_alone():
     code = "import sys; before = set(sys.modules); import RPIO; print(RPIO.OUT, sorted(set(sys.modules) - before))"
-    assert program(code) == "0 ['RPIO', 'RPIO._gpio', 'RPIO.model']\n"
+    assert program(code) == "0 ['RPIO', 'RPIO._gpio', 'RPIO.constants']\n"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import boards, errors, hardware_pwm, model
+from RPIO import constants as model
+from RPIO import errors
+from RPIO.machine import boards
+from RPIO.pulses import pwmchip as hardware_pwm
 from support import raises
 
 PI3, PI4, PI5, CM3 = (boards.by_name(name) for name in ("3B", "4B", "5B", "CM3"))

@@ -14,7 +14,7 @@ import RPIO
 from c import compiling, soc_build
 from RPIO import _gpio, errors
 from RPIO.backends.regs import RegsBackend
-from RPIO.boards import by_name
+from RPIO.machine.boards import by_name
 
 GPSET0, GPCLR0, GPLEV0 = 0x1C, 0x28, 0x34
 LAYOUTS = {"3B+": (GPSET0, GPCLR0, GPLEV0), "5B": (0x12000, 0x13000, 0x10008)}

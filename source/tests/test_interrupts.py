@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from RPIO import arguments, backends, errors
-from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
-from RPIO.board import Board
-from RPIO.boards import by_name
-from RPIO.callbacks import WORKER_QUEUE_SIZE
-from RPIO.model import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO.backends.sim_time import ManualClock
+from RPIO.board.board import Board
+from RPIO.constants import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO.loop.callbacks import WORKER_QUEUE_SIZE
+from RPIO.machine.boards import by_name
 from support import drain, pump
 from waiting import wait_until
 

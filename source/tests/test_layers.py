@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Who may import whom, and which names the package exports: a change of either has to change this file."""
+"""Which names the package exports, and what every module has. Who may import whom: test_floors."""
 
 import ast
 import inspect
@@ -10,97 +10,6 @@ import pytest
 import RPIO
 
 PACKAGE = Path(RPIO.__file__).parent
-NOTHING = frozenset()
-LOW = frozenset({"model", "errors"})
-MAY_IMPORT = {
-    "model": NOTHING,
-    "errors": NOTHING,
-    "threads": {"_gpio"},
-    "log": {"threads"},
-    "boards": LOW,
-    "pinout": {"boards", "model"},
-    "detect": LOW | {"boards"},
-    "arguments": LOW,
-    "callbacks": {"log", "threads", "green"},
-    "bell": {"_gpio"},
-    "dispatcher": {"bell", "errors", "log", "threads", "_gpio"},
-    "green": {"dispatcher", "threads", "_gpio"},
-    "undoing": {"errors"},
-    "processes": {"_gpio"},
-    "interrupts": {"errors", "log", "model", "callbacks", "dispatcher", "threads", "undoing", "_gpio"},
-    "tcp_limits": NOTHING,
-    "tcp_client": {"dispatcher", "tcp_limits"},
-    "tcp_turns": {"callbacks", "tcp_client", "tcp_limits"},
-    "tcp_listener": {"dispatcher", "processes", "tcp_limits", "threads"},
-    "tcp_guests": {"log", "tcp_client", "tcp_listener"},
-    "tcp": {"log", "callbacks", "dispatcher", "processes", "threads", "_gpio"}
-    | {"tcp_client", "tcp_guests", "tcp_limits", "tcp_listener", "tcp_turns"},
-    "tcp_ports": {
-        "arguments",
-        "dispatcher",
-        "errors",
-        "log",
-        "tcp",
-        "tcp_client",
-        "tcp_limits",
-        "tcp_turns",
-        "threads",
-    },
-    "numbering": LOW | {"arguments", "boards"},
-    "detection": LOW | {"arguments", "interrupts", "dispatcher", "numbering"},
-    "pulses": LOW | {"_gpio", "log", "backends", "dma_lines", "hardware_lines", "hardware_pwm", "numbering"},
-    "hardware_lines": LOW | {"backends", "boards", "hardware_pwm"},
-    "dma": LOW | {"backends", "boards", "detect", "dma_channels", "hardware_pwm", "log", "opening", "_gpio"},
-    "channel_means": LOW | {"backends", "dma", "log", "threads"},
-    "channels": LOW | {"backends", "boards", "channel_means", "dma", "hardware_pwm", "log", "pulses"},
-    "dma_lines": LOW | {"channel_means", "channels", "dma", "log"},
-    "waves": LOW
-    | {"arguments", "backends", "boards", "channel_means", "channels", "dma", "log", "numbering", "pulses"},
-    "backends": LOW | {"boards", "backends", "threads", "_gpio", "log"},
-    "dma_channels": NOTHING,
-    "recording": NOTHING,
-    "recording_formats": {"recording"},
-    "vcd": {"recording"},
-    "replaying": {"recording"},
-    "capturing": LOW | {"board", "dispatcher", "interrupts", "recording", "_gpio"},
-    "hardware_pwm": LOW | {"backends", "boards", "opening"},
-    "opening": LOW | {"backends", "boards", "detect", "log"},
-    "board": LOW
-    | {
-        "arguments",
-        "backends",
-        "boards",
-        "opening",
-        "callbacks",
-        "dispatcher",
-        "interrupts",
-        "green",
-        "log",
-        "tcp",
-        "tcp_client",
-        "tcp_ports",
-        "tcp_turns",
-        "threads",
-        "_gpio",
-    }
-    | {
-        "numbering",
-        "detection",
-        "processes",
-        "undoing",
-        "pulses",
-        "hardware_lines",
-        "channels",
-        "dma_lines",
-        "waves",
-    },
-    "doctor": LOW
-    | {"backends", "boards", "detect", "dma", "dma_channels", "doctor", "hardware_pwm", "_gpio"},
-    "Exceptions": {"errors"},
-    "__pyinstaller": NOTHING,
-}
-"""Module, or folder, -> what it may import of RPIO. Those that are not here (facade, sim, cli) may import anything."""
-
 INHERITED = {
     "accepts",
     "deliver",
@@ -115,48 +24,6 @@ INHERITED = {
 """Methods whose docstring is that of the class above."""
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
-
-
-def imports_of(path):
-    """The modules of RPIO that a file imports, by their first name; within functions too."""
-    found = set()
-    for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            depth = len(path.parts) - node.level
-            prefix = path.parts[:depth] if depth > 0 else ()
-            base = (*prefix, *(node.module.split(".") if node.module else ()))
-            found |= {base[0]} if base else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("RPIO"):
-            found.add(node.module)
-    return found
-
-
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_a_module_imports_only_what_is_below_it(path):
-    part = path.parts[0].removesuffix(".py")
-    if part in MAY_IMPORT:
-        assert imports_of(path) <= set(MAY_IMPORT[part])
-    if part != "__init__":
-        assert "facade" not in imports_of(path) or part in (
-            "sim",
-            "originals",
-            "cli",
-            "PWM",
-            "aio",
-            "shims",
-            "pytest_plugin",
-        )
-
-
-def test_backends_do_not_import_each_other():
-    for path in (PACKAGE / "backends").glob("*.py"):
-        if path.name == "__init__.py":
-            continue
-        text = path.read_text()
-        assert "from ..board " not in text
-        shared = {"__init__", "clock", "holders", "locked", "removal", "sysfs_files"}
-        others = {p.stem for p in (PACKAGE / "backends").glob("*.py")} - {path.stem, *shared}
-        assert not [other for other in others if f"from .{other} import" in text]
 
 
 def test_the_exported_names_are_these():
@@ -253,7 +120,8 @@ def test_every_module_function_and_class_has_a_docstring(path):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             inherited = path.parts[0] == "backends" and node.name in protocol_methods
             inherited = inherited or (
-                path.name in ("interrupts.py", "aio.py", "pytest_plugin.py") and node.name in INHERITED
+                path.name in ("edges.py", "event_detect.py", "aio.py", "pytest_plugin.py")
+                and node.name in INHERITED
             )
             local = node.name in ("settle", "after_fork_in_child", "call", "decorate", "serve", "act")
             assert ast.get_docstring(node) or inherited or local, node.name

@@ -13,8 +13,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from RPIO import boards, cli, errors, pinout
+from RPIO import cli, errors
 from RPIO.cli import pinout as verb
+from RPIO.machine import boards, headers, pinout
 
 GOLDEN = Path(__file__).parent / "golden" / "pinout"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -64,13 +65,13 @@ def test_no_golden_file_is_left_over():
 @pytest.mark.parametrize("name", MODELS)
 def test_every_pin_is_there_once_and_is_the_board_tables(name):
     hardware = MODELS[name]
-    headers = pinout.rows(hardware)
-    tables = [hardware.header, *([boards.P5] if hardware.p5 else [])]
-    assert len(headers) == len(tables)
-    for header, table in zip(headers, tables, strict=True):
+    headers_drawn = pinout.rows(hardware)
+    tables = [hardware.header, *([headers.P5] if hardware.p5 else [])]
+    assert len(headers_drawn) == len(tables)
+    for header, table in zip(headers_drawn, tables, strict=True):
         assert [row.pin for row in header.rows] == list(range(1, len(table) + 1))
         assert {row.pin: row.label if row.line is None else row.line for row in header.rows} == table
-    lines = [row.line for header in headers for row in header.rows if row.line is not None]
+    lines = [row.line for header in headers_drawn for row in header.rows if row.line is not None]
     assert len(lines) == len(set(lines))
     assert set(hardware.header_lines) <= set(lines)
 

@@ -552,7 +552,7 @@ ON_A_FILE = """
 import os, signal, sys, warnings, RPIO
 from RPIO import _gpio
 from RPIO.backends.regs import RegsBackend
-from RPIO.boards import by_name
+from RPIO.machine.boards import by_name
 backend = RegsBackend(_gpio.Registers("brcm,bcm2835-gpio", sys.argv[1]), "bcm2835", sys.argv[1])
 RPIO.facade.board.use(backend, by_name("3B+"))
 """

@@ -12,7 +12,7 @@ import pytest
 
 import RPIO
 from RPIO import errors, facade
-from RPIO.model import BOARD, IN, OUT
+from RPIO.constants import BOARD, IN, OUT
 from support import raises
 
 

@@ -13,8 +13,9 @@ import threading
 import pytest
 
 import RPIO
-from RPIO import PWM, facade, pulses
-from RPIO.model import IN, OUT
+from RPIO import PWM, facade
+from RPIO.constants import IN, OUT
+from RPIO.pulses import drives as pulses
 from support import simulated
 from test_dma import library, pi  # noqa: F401  # fixtures
 from test_pwm_means import assert_ended_low, bare, kernel, now  # noqa: F401  # two of them are fixtures

@@ -9,8 +9,9 @@ import gc
 import pytest
 
 import RPIO
-from RPIO import PWM, errors, facade, hardware_pwm
-from RPIO.model import ALT0, ALT5, BOARD, IN, OUT
+from RPIO import PWM, errors, facade
+from RPIO.constants import ALT0, ALT5, BOARD, IN, OUT
+from RPIO.pulses import pwmchip as hardware_pwm
 from support import highs, raises, simulated
 from test_hardware_pwm import Kernel
 

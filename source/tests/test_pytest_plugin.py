@@ -10,7 +10,7 @@ import pytest
 
 import RPIO
 from RPIO import errors
-from RPIO.model import BCM, BOTH, FALLING, IN, OUT, PUD_UP, RISING
+from RPIO.constants import BCM, BOTH, FALLING, IN, OUT, PUD_UP, RISING
 from waiting import wait_until
 
 pytest_plugins = ["pytester"]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import recording_formats as formats
-from RPIO import replaying, vcd
-from RPIO.backends.clock import ManualClock
-from RPIO.recording import UNKNOWN, Recording
+from RPIO.backends.sim_time import ManualClock
+from RPIO.recordings import formats, vcd
+from RPIO.recordings import replay as replaying
+from RPIO.recordings.recording import UNKNOWN, Recording
 
 
 def recording_of(lines, initial, edges, end_ns, start_ns=0):

@@ -10,10 +10,10 @@ import time
 import pytest
 
 from RPIO import _gpio, errors
-from RPIO.backends.clock import ManualClock, RealClock
 from RPIO.backends.sim import SimBackend
-from RPIO.boards import MODELS, by_name
-from RPIO.model import BOTH, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
+from RPIO.backends.sim_time import ManualClock, RealClock
+from RPIO.constants import BOTH, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
+from RPIO.machine.boards import MODELS, by_name
 from waiting import LIMIT_S, wait_until
 
 

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from contract import rigs
-from RPIO import _gpio, channel_means
+from RPIO import _gpio
+from RPIO.pulses import means as channel_means
 from support import native
 from waiting import wait_until
 

@@ -7,9 +7,10 @@ import os
 import pytest
 
 from RPIO import _gpio, backends, errors
-from RPIO.backends import cdev, sysfs_files
+from RPIO.backends import cdev
+from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.backends.sysfs import SysfsBackend
-from RPIO.boards import by_name
+from RPIO.machine.boards import by_name
 
 PI4 = by_name("4B")
 

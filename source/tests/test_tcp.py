@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from RPIO import tcp
+from RPIO.loop import tcp
 from support import new_threads, pump, raises
 from tcp_peers import echo, receive, round_trip_s
 from waiting import LIMIT_S, wait_until
@@ -308,7 +308,7 @@ def test_a_callback_may_close_everything(serve, connect, board):
 
 
 def test_no_descriptor_is_left_after_close(sim):
-    from RPIO.board import Board
+    from RPIO.board.board import Board
 
     def open_fds():
         return sorted(os.listdir("/proc/self/fd"))
@@ -353,7 +353,7 @@ def test_the_loop_with_a_port_nests_in_two_others(serve, connect, board):
 
 
 def test_tcp_needs_no_board(connect):
-    from RPIO.board import Board
+    from RPIO.board.board import Board
 
     board = Board("cdev:/dev/no-such-chip")
     server = board.add_tcp(0, echo, False, "127.0.0.1")
@@ -394,7 +394,7 @@ def test_sending_on_a_closed_connection_is_an_error(serve, connect):
 
 
 def test_nobody_is_left_when_a_port_closes_while_clients_come(sim):
-    from RPIO.board import Board
+    from RPIO.board.board import Board
 
     for _ in range(10):
         board = Board()

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from interrupted.moments import every_point
-from RPIO.board import Board
+from RPIO.board.board import Board
 from support import pump
 from tcp_peers import echo
 from waiting import LIMIT_S

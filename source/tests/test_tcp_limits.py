@@ -15,7 +15,8 @@ import time
 
 import pytest
 
-from RPIO import log, tcp, tcp_limits
+from RPIO import log
+from RPIO.loop import tcp, tcp_limits
 from support import pump
 from tcp_peers import echo, receive, round_trip_s
 from waiting import LIMIT_S, wait_until

@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from RPIO.undoing import Undoing
+from RPIO.board.undoing import Undoing
 
 
 def fail(error):

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import boards, cli
+from RPIO import cli
 from RPIO.cli import completion, pins, verb
+from RPIO.machine import boards
 from support import raises
 from waiting import LIMIT_S, wait_until
 

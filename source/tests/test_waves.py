@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import RPIO
 from RPIO import PWM, errors
-from RPIO.board import Board
-from RPIO.model import BOARD, IN, OUT
-from RPIO.waves import Score
+from RPIO.board.board import Board
+from RPIO.constants import BOARD, IN, OUT
+from RPIO.pulses.waves import Score
 from support import raises, simulated
 
 US, MS = 1_000, 1_000_000

@@ -3,5 +3,5 @@
 
 from PyInstaller.utils.hooks import collect_data_files  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-hiddenimports = ["RPIO.Exceptions", "RPIO.PWM", "RPIO.sim", "RPIO.green", "pkgutil"]
+hiddenimports = ["RPIO.Exceptions", "RPIO.PWM", "RPIO.sim", "RPIO.loop.green", "pkgutil"]
 datas = collect_data_files("RPIO.shims", include_py_files=True, includes=["RPi/**/*.py"])

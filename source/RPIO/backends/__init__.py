@@ -7,13 +7,14 @@ protocol below ends with the names of the contract tests that hold it; each back
 
 from __future__ import annotations
 
-from .. import errors, model, threads
+from .. import constants as model
+from .. import errors, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..boards import Hardware
+    from ..machine.boards import Hardware
 
 
 class Backend:
@@ -345,7 +346,7 @@ def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
 def _open_sysfs(hardware: Hardware | None, argument: str) -> Backend:
     _load("sysfs")
     from .sysfs import SysfsBackend
-    from .sysfs_files import find_chip
+    from .sysfs_chips import find_chip
 
     return SysfsBackend(find_chip(argument, hardware.chip_label if hardware else None))
 
@@ -399,8 +400,9 @@ def choose(hardware: Hardware | None) -> str:
     Elsewhere what the kernel offers, and the simulation where that is nothing. The kernel offers the character
     device, or sysfs where that is missing or too old.
     """
-    _load("cdev", "regs", "sysfs_files")
-    from . import cdev, regs, sysfs_files
+    _load("cdev", "regs", "sysfs_chips")
+    from . import cdev, regs
+    from . import sysfs_chips as sysfs_files
 
     offered = "cdev" if cdev.usable() else "sysfs" if sysfs_files.usable() else None
     if hardware is None:

@@ -12,7 +12,8 @@ import errno
 import os
 from _thread import RLock
 
-from .. import _gpio, errors, model
+from .. import _gpio, errors
+from .. import constants as model
 from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 from .holders import busy
 from .locked import locked

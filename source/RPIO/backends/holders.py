@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import errno
 
-from .. import errors, model
+from .. import constants as model
+from .. import errors
 
 
 def busy(line: int, holder: str, path: str, label: str) -> errors.LineBusyError:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from .. import errors, model
+from .. import constants as model
+from .. import errors
 from . import Backend, check_edge, check_line
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _gpio, errors, model
+from .. import _gpio, errors
+from .. import constants as model
 from . import Backend, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..boards import Hardware
+    from ..machine.boards import Hardware
 
 GPIO_OFFSET = {"brcm,bcm2835-gpio": 0x200000, "brcm,bcm2711-gpio": 0x200000, "raspberrypi,rp1-gpio": 0xD0000}
 """Where the GPIO block lies behind the peripheral base. Source: the device trees of the Raspberry Pi kernel."""

@@ -14,15 +14,16 @@ from __future__ import annotations
 import os
 from _thread import RLock
 
-from .. import _gpio, errors, log, model
+from .. import _gpio, errors, log
+from .. import constants as model
 from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
-from .clock import ManualClock, RealClock
+from .sim_time import ManualClock, RealClock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..boards import Hardware
+    from ..machine.boards import Hardware
 
 RECORD_BYTES = 48
 POWER_ON_PULL_UPS = range(9)

@@ -20,12 +20,13 @@ import os
 import time
 from _thread import RLock
 
-from .. import _gpio, errors, model
+from .. import _gpio, errors
+from .. import constants as model
 from . import Backend, check_edge, check_line, check_pull
 from .holders import busy
 from .locked import locked
 from .removal import RemovalWatch
-from .sysfs_files import find_device, open_file, text_of, write_file
+from .sysfs_chips import find_device, open_file, text_of, write_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

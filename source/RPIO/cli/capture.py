@@ -7,9 +7,9 @@ import argparse
 import os
 import sys
 
-from .. import errors, facade, vcd
-from .. import recording_formats as formats
-from ..capturing import EDGES, Capture
+from .. import errors, facade
+from ..recordings import formats, vcd
+from ..recordings.capture import EDGES, Capture
 from . import pins, verb
 from .classic import UsageError
 from .keeping import File, Growing, check_path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from ..recording import Recording
+    from ..recordings.recording import Recording
 
 SUFFIXES = (".vcd", ".svg", ".csv")
 BAR_COLUMNS = 24

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import errors, facade, model, opening
+from .. import constants as model
+from .. import errors, facade
+from ..backends import opening
 from . import VERBS, help
 
 TYPE_CHECKING = False

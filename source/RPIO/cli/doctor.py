@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import dma, errors, facade, log
+from .. import errors, facade, log
 from ..doctor import NOTE, OK, PROBLEM, WARNING, Finding, access, board, count, lines, overlays, power, python
 from ..doctor.patient import Patient
+from ..pulses import dma_engine as dma
 from . import help, verb
 
 TYPE_CHECKING = False

@@ -7,14 +7,15 @@ import argparse
 import os
 import platform
 
-from .. import boards, detect, errors, facade
-from ..model import VERSION
+from .. import errors, facade
+from ..constants import VERSION
+from ..machine import boards, detect
 from . import verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..backends import Backend
-    from ..boards import Hardware
+    from ..machine.boards import Hardware
 
 
 def info_parser() -> argparse.ArgumentParser:

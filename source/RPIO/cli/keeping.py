@@ -9,8 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import recording_formats as formats
-from .. import vcd
+from ..recordings import formats, vcd
 from .classic import UsageError
 from .verb import note
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TypeVar
 
-    from ..recording import Recording
+    from ..recordings.recording import Recording
 
     AnyFile = TypeVar("AnyFile", bound="File")
 

@@ -8,7 +8,8 @@ well known for another use than GPIO are not taken.
 
 from __future__ import annotations
 
-from .. import errors, facade, pinout
+from .. import errors, facade
+from ..machine import headers
 
 WHY_NOT = (
     "-: not looked at, since the line may have another function, which a look would end; "
@@ -23,7 +24,7 @@ def may_look(line: int) -> bool:
     return (
         "functions" in board.backend.features  # the registers tell
         or not board.hardware.is_pi
-        or not pinout.is_well_known(line)
+        or not headers.is_well_known(line)
         or board.direction(board.channel_of(line)) is not None  # it is this program's
     )
 

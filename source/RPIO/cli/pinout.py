@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import boards, errors, facade, opening
-from .. import pinout as drawing
+from .. import errors, facade
+from ..backends import opening
+from ..machine import boards
+from ..machine import pinout as drawing
 from . import verb
 from .classic import UsageError
 from .keeping import File, check_path
@@ -15,8 +17,8 @@ from .looking import WHY_NOT, level_of, may_look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..boards import Hardware
-    from ..pinout import Header, Live
+    from ..machine.boards import Hardware
+    from ..machine.pinout import Header, Live
 
 EXAMPLES = """\
   rpio pinout                     this board, with functions, levels and who holds a line

@@ -7,7 +7,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..boards import Hardware
+    from ..machine.boards import Hardware
 
 WORD = re.compile(r"(?:(?:GPIO|BCM)?\s*(?P<line>\d+)|(?:BOARD|PIN|J8:|P1:)\s*(?P<pin>\d+))", re.IGNORECASE)
 FORMS = "write 17 or GPIO17, BOARD11, J8:11 or pin11, a name as in rpio pinout (SDA1), a list (4,17) or a range (2-8)"
@@ -65,7 +65,7 @@ def _line(word: str, hardware: Hardware) -> int:
 
 def _line_of_name(word: str, hardware: Hardware) -> int:
     """The line of the header that is well known by that name."""
-    from .. import pinout
+    from ..machine import pinout
 
     wanted = word.upper()
     named = {

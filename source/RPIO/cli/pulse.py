@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from .. import facade, model
+from .. import constants as model
+from .. import facade
 from . import verb
 from .classic import UsageError
 

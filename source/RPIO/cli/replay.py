@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import errors, facade, replaying, sim, vcd
-from ..recording import Recording, name_of
+from .. import errors, facade, sim
+from ..recordings import replay as replaying
+from ..recordings import vcd
+from ..recordings.recording import Recording, name_of
 from . import pins, simulated, verb
 from .classic import UsageError
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 
-from .. import errors, facade, model, sim
+from .. import constants as model
+from .. import errors, facade, sim
 from .classic import UsageError
 
 TYPE_CHECKING = False

@@ -6,8 +6,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import errors, facade, model
-from ..interrupts import Subscription
+from .. import constants as model
+from .. import errors, facade
+from ..board.edges import Subscription
 from . import levels, verb
 from .levels import PULLS
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from threading import Timer
 
     from .._gpio import EdgeEvent
-    from ..interrupts import WatchedLine
+    from ..board.edges import WatchedLine
 
 EDGE_BITS = {"rising": 1, "falling": 2, "both": 3}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import stat
 
-from .. import detect
+from ..machine import detect
 from . import NOTE, OK, PROBLEM, WARNING, Finding
 
 TYPE_CHECKING = False

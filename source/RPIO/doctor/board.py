@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from .. import detect, dma, dma_channels, errors, hardware_pwm
+from .. import errors
+from ..machine import detect, dma_channels
+from ..pulses import dma_engine as dma
+from ..pulses import pwmchip as hardware_pwm
 from . import NOTE, OK, PROBLEM, WARNING, Finding, gpios
 
 TYPE_CHECKING = False

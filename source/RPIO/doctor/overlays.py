@@ -10,7 +10,7 @@ and default pins), pinctrl-bcm2835.c (``brcm,pins``) and pinctrl-rp1.c (``pins``
 
 from __future__ import annotations
 
-from .. import detect
+from ..machine import detect
 from . import NOTE, OK, WARNING, Finding, gpios
 
 TYPE_CHECKING = False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..backends import Backend
-    from ..boards import Hardware
+    from ..machine.boards import Hardware
 
 LOOK_S = 3.0
 """How long the processes of the machine may be looked through: a busy server has tens of thousands of descriptors."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 
-from .. import detect, model
+from .. import constants as model
+from ..machine import detect
 from . import NOTE, OK, PROBLEM, WARNING, Finding
 
 TYPE_CHECKING = False

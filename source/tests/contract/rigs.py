@@ -30,15 +30,17 @@ import cffi
 
 from c import compiling, soc_build
 from c.core import MODULE, PARTS, broken
-from RPIO import _gpio, boards, errors, model
+from RPIO import _gpio, errors
+from RPIO import constants as model
 from RPIO.backends import Backend
 from RPIO.backends.cdev import CdevBackend
-from RPIO.backends.clock import ManualClock
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.regs import RegsBackend
 from RPIO.backends.sim import SimBackend
+from RPIO.backends.sim_time import ManualClock
 from RPIO.backends.sysfs import SysfsBackend
-from RPIO.backends.sysfs_files import ROOT, find_chip, find_device, text_of, write_file
+from RPIO.backends.sysfs_chips import ROOT, find_chip, find_device, text_of, write_file
+from RPIO.machine import boards
 
 BCM_ALTS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
 """BCM2835 ARM Peripherals, 6.1, GPFSELn; the BCM2711's table is the same."""

@@ -18,9 +18,10 @@ import pytest
 
 from contract import rigs
 from contract.rigs import ALTERNATES, Rig
-from RPIO import _gpio, errors, model
+from RPIO import _gpio, errors
+from RPIO import constants as model
 from RPIO.backends import FEATURES, REGISTRY, Backend
-from RPIO.model import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP, RISING
+from RPIO.constants import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP, RISING
 
 PULLS = (PUD_OFF, PUD_DOWN, PUD_UP)
 MS = 1_000_000

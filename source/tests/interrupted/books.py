@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from interrupted.world import World
-from RPIO import facade, model
+from RPIO import constants as model
+from RPIO import facade
 
 LINES = (4, 17, 18, 22, 23)
 """That the table of calls uses."""

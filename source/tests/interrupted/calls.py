@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import RPIO
 from RPIO import PWM, _gpio, aio, facade
-from RPIO.backends.clock import ManualClock
 from RPIO.backends.sim import SimBackend
-from RPIO.board import Board
-from RPIO.boards import by_name
-from RPIO.model import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO.backends.sim_time import ManualClock
+from RPIO.board.board import Board
+from RPIO.constants import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO.machine.boards import by_name
 from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False

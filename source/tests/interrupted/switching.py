@@ -45,11 +45,11 @@ def made_locks() -> list[LockType]:
 def telling_locks() -> Iterator[None]:
     """Have all locks tell that RPIO makes from here on, and threads take turns where they wait, and nowhere else."""
     for name in (
-        "channels",
-        "dma_lines",
-        "tcp",
-        "tcp_ports",
-        "waves",
+        "pulses.subcycles",
+        "pulses.pwm_by_dma",
+        "loop.tcp",
+        "loop.tcp_ports",
+        "pulses.waves",
     ):  # else they would come later, with other locks
         importlib.import_module(f"RPIO.{name}")
     patched = []

@@ -9,9 +9,10 @@ import pytest
 import RPIO
 from interrupted.calls import CALLS
 from interrupted.world import World
-from RPIO import PWM, aio, facade, tcp_client
-from RPIO.board import Board
-from RPIO.waves import Wave
+from RPIO import PWM, aio, facade
+from RPIO.board.board import Board
+from RPIO.loop import tcp_client
+from RPIO.pulses.waves import Wave
 
 IN_PROCESSES_OF_THEIR_OWN = {
     "Board.after_fork": "is called in the child of a fork",

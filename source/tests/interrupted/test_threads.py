@@ -14,8 +14,8 @@ from interrupted.calls import CALLS
 from interrupted.switching import Other, both, one_after_the_other, telling_locks
 from interrupted.world import World
 from RPIO import facade
-from RPIO.dispatcher import Run
 from RPIO.errors import AlreadyRunningError
+from RPIO.loop.dispatcher import Run
 
 STEP = int(os.environ.get("RPIO_THREADS_STEP", "67"))
 """Each so many bytecodes; `make test-full` takes them all."""

@@ -12,11 +12,12 @@ from collections import Counter
 
 import RPIO
 from interrupted.moments import Interrupted
-from RPIO import facade, model
-from RPIO.backends.clock import ManualClock
+from RPIO import constants as model
+from RPIO import facade
 from RPIO.backends.sim import SimBackend
-from RPIO.boards import by_name
+from RPIO.backends.sim_time import ManualClock
 from RPIO.errors import GPIOError
+from RPIO.machine.boards import by_name
 from waiting import wait_until as _wait_until
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from RPIO import vcd
+from RPIO.recordings import vcd
 from support import is_asleep
 from waiting import LIMIT_S, wait_until
 

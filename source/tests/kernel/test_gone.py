@@ -10,8 +10,8 @@ from kernel.gpiosim import Chip
 from kernel.programs import program
 from RPIO import errors
 from RPIO.arguments import ALL
-from RPIO.board import Board
-from RPIO.model import IN, OUT, PUD_OFF
+from RPIO.board.board import Board
+from RPIO.constants import IN, OUT, PUD_OFF
 from waiting import LIMIT_S, wait_until
 
 SETUP = """

@@ -17,8 +17,8 @@ from kernel.programs import program, reader
 from RPIO import _gpio, errors
 from RPIO.arguments import ALL
 from RPIO.backends.cdev import CdevBackend
-from RPIO.board import Board
-from RPIO.model import BOTH, EVENT_BUFFER_SIZE, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
+from RPIO.board.board import Board
+from RPIO.constants import BOTH, EVENT_BUFFER_SIZE, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
 from support import drain, pump
 from waiting import LIMIT_S, wait_until
 
@@ -564,7 +564,7 @@ def test_another_chip_of_a_pi_has_line_numbers_and_no_header(pi_chip, chip):
 @pytest.mark.parametrize("backend", ["auto", "cdev", "sysfs"])
 def test_a_pi_that_tells_nothing_of_itself_is_known_by_its_chip(backend, monkeypatch):
     """A container hides the device tree, and /proc/cpuinfo of an upstream kernel has no revision."""
-    monkeypatch.setattr("RPIO.detect.detect", lambda root="/": None)
+    monkeypatch.setattr("RPIO.machine.detect.detect", lambda root="/": None)
     with Chip(num_lines=4, label="decoy-expander"), Chip(num_lines=54, label="pinctrl-rp1") as chip:
         board = Board(backend)
         board.setmode(10)

@@ -13,12 +13,14 @@ import pytest
 
 from kernel.gpiosim import Chip
 from kernel.programs import program, reader
-from RPIO import _gpio, errors, model
+from RPIO import _gpio, errors
+from RPIO import constants as model
 from RPIO.arguments import ALL
-from RPIO.backends import cdev, sysfs, sysfs_files
+from RPIO.backends import cdev, sysfs
+from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.backends.joined import JoinedBackend
-from RPIO.board import Board
-from RPIO.model import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO.board.board import Board
+from RPIO.constants import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import pump
 from waiting import LIMIT_S, wait_until
 

@@ -110,7 +110,7 @@ SAYS = """
 note: Revealed type is "dict[str, int | str]"
 note: Revealed type is "int"
 note: Revealed type is "int"
-note: Revealed type is "list[RPIO.tcp_client.TcpClient]"
+note: Revealed type is "list[RPIO.loop.tcp_client.TcpClient]"
 error: Module has no attribute "outputt"; maybe "output"?
 error: Argument 2 to "add_tcp_callback" has incompatible type
 error: Argument 1 to "cleanup" has incompatible type "None"

@@ -16,10 +16,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from c.test_pwm_dma import Machine
-from RPIO import PWM, _gpio, boards, channel_means, dma, facade
-from RPIO.backends.clock import ManualClock
+from RPIO import PWM, _gpio, facade
 from RPIO.backends.sim import SimBackend
-from RPIO.model import OUT
+from RPIO.backends.sim_time import ManualClock
+from RPIO.constants import OUT
+from RPIO.machine import boards
+from RPIO.pulses import dma_engine as dma
+from RPIO.pulses import means as channel_means
 from test_dma_channels import Machine as Root
 
 from . import fakepi, peers

@@ -32,9 +32,9 @@ LOADED_ONCE = (
     "RPIO.PWM",
     "RPIO.sim",
     "RPIO.backends.sim",
-    "RPIO.boards",
-    "RPIO.detect",
-    "RPIO.tcp",
+    "RPIO.machine.boards",
+    "RPIO.machine.detect",
+    "RPIO.loop.tcp",
 )
 """Of ours, so that each case need not; no board is opened by it."""
 PULLED_UP = range(9)

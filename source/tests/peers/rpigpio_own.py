@@ -21,7 +21,7 @@ import time
 
 import RPIO
 from RPIO.backends.sim import SimBackend
-from RPIO.boards import by_name
+from RPIO.machine.boards import by_name
 
 LED, SWITCH, LOOP_IN, LOOP_OUT = 18, 24, 23, 25
 PRESS_EVERY_S = 0.3

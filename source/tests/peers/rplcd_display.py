@@ -13,7 +13,7 @@ import sys
 
 import RPIO
 from RPIO.backends.sim import SimBackend
-from RPIO.boards import by_name
+from RPIO.machine.boards import by_name
 
 RS, E, DATA = 22, 23, (25, 24, 17, 18)
 COLUMNS, SECOND_ROW = 16, 0x40

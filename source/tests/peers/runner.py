@@ -122,7 +122,7 @@ class SimulatedWorld(World):
         from RPIO.backends.joined import JoinedBackend
         from RPIO.backends.regs import RegsBackend, map_block
         from RPIO.backends.sim import SimBackend
-        from RPIO.boards import Hardware
+        from RPIO.machine.boards import Hardware
 
         def opened(hardware: Hardware | None, argument: str) -> JoinedBackend:
             assert hardware is not None and hardware.gpio_compatible is not None

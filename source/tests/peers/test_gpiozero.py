@@ -193,6 +193,6 @@ def test_a_program_for_it_is_tested_with_the_pytest_plugin(libraries, tmp_path, 
 
 
 def test_every_model_that_is_simulated_has_a_revision_code_to_tell_it():
-    from RPIO import boards
+    from RPIO.machine import boards
 
     assert all(boards.by_name(row.short).revision_code is not None for row in boards.ROWS)

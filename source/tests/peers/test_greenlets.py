@@ -277,7 +277,7 @@ def test_without_a_patch_of_threads_nothing_of_it_is_loaded(fetch, library):
         warnings.simplefilter("ignore")  # one of them warns of itself
         import {library}, RPIO
         RPIO.setup(24, RPIO.IN, RPIO.PUD_UP)
-        print(RPIO.wait_for_edge(24, RPIO.FALLING, timeout=1), "RPIO.green" in sys.modules)
+        print(RPIO.wait_for_edge(24, RPIO.FALLING, timeout=1), "RPIO.loop.green" in sys.modules)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
@@ -315,7 +315,7 @@ RPIO.setup([23, 24], RPIO.IN, RPIO.PUD_UP)
 RPIO.add_event_detect(24, RPIO.FALLING, pressed)
 port = RPIO.add_tcp_callback(0, lambda client, message: client.send(message), host="127.0.0.1")
 RPIO.sim.drive(24, 0)
-print(done.wait(20), calls, "RPIO.green" in sys.modules)
+print(done.wait(20), calls, "RPIO.loop.green" in sys.modules)
 with socket.create_connection(("127.0.0.1", port)) as client:
     client.sendall(b"hello")
     print(client.recv(9))

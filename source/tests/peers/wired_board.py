@@ -5,7 +5,7 @@ import time
 
 import RPIO
 from RPIO.backends.sim import SimBackend
-from RPIO.boards import by_name
+from RPIO.machine.boards import by_name
 
 TEST_PIN, INPUT_PIN = 22, 27  # what test_real_pins.py has for a default
 READ_S = 10e-6

@@ -19,9 +19,11 @@ from interrupted.calls import (
     loop_in_thread,
     tcp,
 )
-from RPIO import backends, detect, facade
-from RPIO.backends import cdev, sysfs_files
-from RPIO.model import PUD_UP
+from RPIO import backends, facade
+from RPIO.backends import cdev
+from RPIO.backends import sysfs_chips as sysfs_files
+from RPIO.constants import PUD_UP
+from RPIO.machine import detect
 from support import pump
 from waiting import wait_until
 

@@ -18,7 +18,8 @@ import warnings
 from collections.abc import Callable
 
 from interrupted.world import threads
-from RPIO import _gpio, tcp
+from RPIO import _gpio
+from RPIO.loop import tcp
 from scarce.calls import ROWS
 from scarce.library import FUNCTIONS, Scarce
 from scarce.world import WORLDS, Machine, World

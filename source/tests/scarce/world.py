@@ -11,9 +11,10 @@ from pathlib import Path
 from interrupted import world as interrupted
 from interrupted.calls import CALLS
 from modelled import PI4
-from RPIO import callbacks, errors, facade
+from RPIO import errors, facade
 from RPIO.backends import cdev
 from RPIO.backends.cdev import CdevBackend
+from RPIO.loop import callbacks
 from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False

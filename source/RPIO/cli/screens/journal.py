@@ -11,7 +11,7 @@ from collections import deque
 from datetime import datetime
 from time import monotonic_ns, time_ns
 
-from ...recording_formats import time_text
+from ...recordings.formats import time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

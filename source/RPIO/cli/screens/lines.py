@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from logging import Handler, LogRecord
 
-from ... import PWM, errors, facade, model
-from ...interrupts import Subscription
+from ... import PWM, errors, facade
+from ... import constants as model
+from ...board.edges import Subscription
 from .. import doctor, looking
 from ..classic import gpios
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ..._gpio import EdgeEvent
-    from ...interrupts import WatchedLine
+    from ...board.edges import WatchedLine
 
     T = TypeVar("T")
 

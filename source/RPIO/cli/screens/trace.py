@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from ...recording import UNKNOWN
-from ...recording_formats import column_mark
+from ...recordings.formats import column_mark
+from ...recordings.recording import UNKNOWN
 
 COLUMN_NS = 200_000_000
 """A character: a light that blinks once a second is seen to, and some seconds are on any screen."""

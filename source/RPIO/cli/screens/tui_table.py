@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ... import model
+from ... import constants as model
 from .lines import Line, function_of, level_of, pull_of
 from .trace import COLUMN_NS, PULSES, Trace
 

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The files of /sys/class/gpio: which chips there are, which device file is the same chip, files that open late."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .. import _gpio, errors
+from .. import constants as model
+
+ROOT = "/sys/class/gpio"
+DEVICES = "/sys/bus/gpio/devices"
+UDEV_STEP_S = 0.01
+
+
+def chips(root: str = ROOT) -> dict[str, str]:
+    """Return folder -> label of the chips, by the number of their first line."""
+    found = []
+    try:
+        names = os.listdir(root)
+    except OSError as e:
+        if errors.is_lack(e):
+            raise  # else a machine with chips would be taken for one without
+        return {}
+    for name in names:
+        if name.startswith("gpiochip") and name[8:].isdecimal():
+            try:
+                found.append(
+                    (int(name[8:]), os.path.join(root, name), text_of(os.path.join(root, name, "label")))
+                )
+            except OSError as e:
+                if errors.is_lack(e):
+                    raise
+                # else it has just gone
+    return {folder: label for _, folder, label in sorted(found)}
+
+
+def usable(root: str = ROOT) -> bool:
+    """Whether there are chips, and not just the read-only look at them that containers get."""
+    try:
+        return bool(chips(root)) and not os.statvfs(os.path.join(root, "export")).f_flag & os.ST_RDONLY
+    except OSError as e:
+        if errors.is_lack(e):
+            raise
+        return False
+
+
+def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
+    """Return the folder of the chip that is meant: "gpiochip512", a label, or the board's own.
+
+    A Raspberry Pi's chip is known by its *label*: bases have changed between kernels. So it is on a machine that
+    tells nothing of itself, where *label* is None. Other boards: the lowest base.
+
+    Raises:
+        NoBackendError: no such chip; the text lists those that are there.
+    """
+    there = chips(root)
+    if not there and _is_new_layout(root):
+        raise errors.NoBackendError(
+            f"{root} of this kernel has chips of the new layout alone (chip0/export...), which tell of no edges",
+            hint="RPIO_BACKEND=cdev drives the same lines; kernels with CONFIG_GPIO_SYSFS_LEGACY have the old layout",
+        )
+    wanted = (
+        argument or label or next((name for name in model.PI_CHIP_LABELS if name in there.values()), None)
+    )
+    for folder, name in there.items():
+        if wanted is None or wanted in (name, os.path.basename(folder), folder):
+            return folder
+    listed = ", ".join(f"{os.path.basename(folder)} ({name})" for folder, name in there.items()) or "none"
+    raise errors.NoBackendError(
+        f"there is no chip {wanted!r} in {root}" if wanted else f"there is no chip in {root}",
+        hint=f"chips that this kernel shows there: {listed}",
+    )
+
+
+def _is_new_layout(root: str) -> bool:
+    """Whether there are chips as kernels without CONFIG_GPIO_SYSFS_LEGACY show them, and them alone."""
+    try:
+        return any(name.startswith("chip") and name[4:].isdecimal() for name in os.listdir(root))
+    except OSError:
+        return False
+
+
+def find_device(folder: str) -> str | None:
+    """Return the device file of the same chip; None where it is not known for certain or may not be opened."""
+    label, count = text_of(os.path.join(folder, "label")), int(text_of(os.path.join(folder, "ngpio")))
+    parent = os.path.realpath(os.path.join(folder, "device"))
+    found = []
+    for name in os.listdir(DEVICES) if os.path.isdir(DEVICES) else []:
+        if parent in (where := os.path.realpath(os.path.join(DEVICES, name)), os.path.dirname(where)):
+            try:
+                chip = _gpio.chip_open(f"/dev/{name}")
+            except OSError as e:
+                if errors.is_lack(e):
+                    raise
+                continue
+            with chip:
+                if _gpio.chip_info(chip.fd)[1:] == (label, count):
+                    found.append(f"/dev/{name}")
+    return found[0] if len(found) == 1 else None  # chips of one device may share a label
+
+
+def text_of(path: str) -> str:
+    """Return what the file says, without white space around it."""
+    with _gpio.File(path, os.O_RDONLY) as file:
+        return os.read(file.fd, 4096).decode("utf-8", "replace").strip()  # sysfs shows a page at most
+
+
+def open_file(path: str, flags: int, until_s: float = 0.0, stays: bool = False) -> _gpio.File:
+    """Open; where it may not be, try again until that time: udev gives a new line's files to their group late.
+
+    What *stays* is open in the child of a fork, too.
+    """
+    while True:
+        try:
+            return _gpio.File(path, flags, stays)
+        except PermissionError:
+            if time.monotonic() >= until_s:
+                raise
+        time.sleep(UDEV_STEP_S)
+
+
+def write_file(path: str, text: str, until_s: float = 0.0) -> None:
+    """Write in one call; the error of a write has the path too."""
+    with open_file(path, os.O_WRONLY, until_s) as file:
+        try:
+            os.write(file.fd, text.encode())
+        except OSError as e:
+            e.filename = path
+            raise

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A descriptor that is readable when a signal has come, for a loop in the main thread.
+
+Python runs a handler there, between two instructions. A signal that comes after the last look for one, and before the
+system call that waits, does not end that call: its handler, Ctrl+C's too, would wait for the next edge.
+"""
+
+from __future__ import annotations
+
+from _signal import set_wakeup_fd  # type: ignore[import-not-found]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._gpio import Pipe
+
+
+class Bell:
+    """What Python's wakeup descriptor leads to. It may hang on after the loop: nobody hears it then."""
+
+    def __init__(self) -> None:
+        from .. import _gpio
+
+        self._pipe: Pipe = _gpio.Pipe()
+
+    @property
+    def reader(self) -> int:
+        """What becomes readable; -1 when closed."""
+        return self._pipe.reader
+
+    def hang(self) -> None:
+        """Hear of signals, unless another loop of the program does."""
+        try:
+            before = set_wakeup_fd(self._pipe.writer, warn_on_full_buffer=False)
+        except ValueError:
+            return  # a thread that gets no signals: the wait does without
+        if before not in (-1, self._pipe.writer):
+            set_wakeup_fd(before)
+
+    def take_down(self) -> None:
+        """Hear of signals no longer. Twice is fine."""
+        try:
+            now = set_wakeup_fd(-1)
+        except ValueError:
+            return  # a thread that gets no signals has set none
+        if now not in (-1, self._pipe.writer):
+            set_wakeup_fd(now)
+
+    def heard(self, events: int) -> None:
+        """Make room for the next signal. The handler has run, or will when this returns."""
+        from os import read
+
+        try:
+            read(self._pipe.reader, 4096)
+        except BlockingIOError:
+            pass  # a handler that waited for edges itself has made it
+
+    def close(self) -> None:
+        """Give the descriptors back. Twice is fine."""
+        self.take_down()
+        self._pipe.close()

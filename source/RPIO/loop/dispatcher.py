@@ -1,0 +1,567 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The loop: one epoll over edges and sockets, one thread that waits, callbacks there or in their own threads.
+
+The Dispatcher knows descriptors, not lines. A *handler* belongs to a descriptor and is called with the epoll
+events that are ready; edges do not go through handlers: the poller reads them itself, and ``on_edge`` gets
+those of one wake-up, in order of time.
+
+Every registration has a token of its own. A descriptor may be closed by one callback and its number reused
+by the next within the same batch; the token of the closed one is then unknown and its event is dropped.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock
+from time import monotonic_ns
+
+from .. import errors, log
+from ..threads import Started, allocate_lock, get_ident, in_main_thread, naps, original, start
+from .bell import Bell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    from .._gpio import EdgeEvent, Poller
+
+    Handler = Callable[[int], object]
+
+    class Nest(Protocol):
+        """Another event loop that runs ours."""
+
+        def is_dead(self) -> bool:
+            """Whether it has been closed: it will neither run ours nor give it back."""
+
+
+READ, WRITE, ERROR, HANGUP = 1, 4, 8, 16
+"""EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP (the select module would be one more import)."""
+
+JOIN_TIMEOUT_S = 2.0
+"""How long close() waits for a thread that is inside a callback."""
+
+EXIT_TIMEOUT_S = 0.1
+"""The same at the end of the program, whose daemon threads end anyway."""
+
+
+CLAIM_STEP_S = 0.05
+"""How often who wants the loop looks whether it is free, should nobody tell him."""
+
+
+class Run:
+    """One who runs the loop, from claim() on.
+
+    A signal handler may raise at any call, so what must not be missed is no call: who has had the loop says so with
+    ``run.is_over = True`` in a ``finally`` clause, and tells others with Dispatcher.release() after that.
+    """
+
+    __slots__ = ("for_claim", "is_background", "is_nested", "is_over", "is_stopped", "thread")
+
+    def __init__(self, is_background: bool = False, is_nested: bool = False) -> None:
+        self.is_background, self.is_nested = is_background, is_nested
+        self.thread: int | None = None  # until it has begun
+        self.is_stopped = False  # it has been told to end
+        self.for_claim = False  # the background one, by who begins it again
+        self.is_over = False
+
+    @property
+    def is_present(self) -> bool:
+        """Whether it may be in the loop now, or get there."""
+        return not self.is_over and not (self.is_stopped and self.thread is None)
+
+
+class Dispatcher:
+    """The wait, and who gets what came out of it.
+
+    *poller* is an ``RPIO._gpio.Poller``; *on_edge* is called with each EdgeEvent. add(), modify(), remove() and
+    stop() may be called from any thread, stop() from a signal handler too.
+    """
+
+    def __init__(self, poller: Poller, on_edge: Callable[[EdgeEvent], object]) -> None:
+        self._poller = poller
+        self._on_edge = on_edge
+        self._edges: list[EdgeEvent] = []  # read, and not yet dispatched when the loop was stopped
+        self._stops = 0
+        self._handlers: dict[int, Handler] = {}
+        self._tokens: dict[int, int] = {}
+        self._last_token = 0
+        self._lock = RLock()  # a signal handler may come in between, and remove what is being added
+        self._run: Run | None = None  # who runs the loop
+        self._left = allocate_lock()  # released when somebody has left it
+        self._left.acquire()
+        self._thread: Started | None = None
+        self.nested_in: Nest | None = None  # where another event loop calls step() when fileno() is readable
+        self._background_wanted = False
+        self._bell: Bell | None = None
+
+    def fileno(self) -> int:
+        """The epoll descriptor; readable when step(0) has something to do. For nesting in another loop."""
+        return self._poller.fileno()
+
+    # -- registrations ---------------------------------------------------------------------------
+
+    def new_token(self) -> int:
+        """Return a token for add_edges()."""
+        with self._lock:
+            self._last_token += 1
+            return self._last_token
+
+    def _remember(self, fd: int, token: int, handler: Handler) -> None:
+        with self._lock:
+            self._forget(fd)  # that of a descriptor which was closed without a word
+            self._handlers[token], self._tokens[fd] = handler, token
+
+    def _forget(self, fd: int) -> None:
+        with self._lock:
+            self._handlers.pop(self._tokens.get(fd, 0), None)
+            self._tokens.pop(fd, None)  # the last: who is interrupted before does it again
+
+    def add(self, fd: int, handler: Handler, mask: int = READ) -> None:
+        """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*.
+
+        An exception of a signal handler may come out of this when it is done: remove() undoes it.
+        """
+        token = self.new_token()
+        try:
+            self._remember(fd, token, handler)
+            self._poller.add(fd, token, mask)
+        except BaseException:
+            self._forget(fd)
+            raise
+
+    def add_edges(self, fd: int, token: int, on_error: Handler) -> None:
+        """Read edge events from *fd*, which carry that token; on_error(events) where that fails, as after the removal
+        of the chip. Otherwise as add().
+        """
+        try:
+            self._remember(fd, token, on_error)
+            self._poller.add_edges(fd, token)
+        except BaseException:
+            self._forget(fd)
+            raise
+
+    def has(self, fd: int) -> bool:
+        """Whether *fd* is registered."""
+        return fd in self._tokens
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Change what a registered *fd* is watched for; 0 leaves errors and hang-ups."""
+        self._poller.modify(fd, self._tokens[fd], mask)
+
+    def remove_edges(self, fd: int, token: int) -> None:
+        """remove(), where *fd* has that token of add_edges() still: it may be another's by now. Twice is fine."""
+        if self._tokens.get(fd) == token:
+            self.remove(fd)
+
+    def remove(self, fd: int) -> None:
+        """Forget *fd*: its handler is not called any more, nothing reads it, it may be closed. Twice is fine."""
+        try:
+            self._poller.remove(fd)
+        except OSError as e:
+            from errno import EBADF, ENOENT
+
+            if e.errno not in (ENOENT, EBADF):
+                self._forget(fd)  # nobody hears of it again, whatever epoll says
+                raise
+            # else somebody was interrupted after this, or a signal handler has done it meanwhile
+        self._forget(fd)
+
+    def park(self, fd: int) -> bool:
+        """Forget the edges of *fd*, which stays open until remove(); add_edges() is then no system call.
+
+        Whether a thread waits: it reads what is left there, and drops it.
+        """
+        self._forget(fd)
+        return self._poller.park(fd)
+
+    now_ns = staticmethod(monotonic_ns)
+    """The clock of timeouts."""
+
+    def wait_readable(self, fds: Sequence[int], timeout_s: float | None) -> bool:
+        """Block within a callback, where the loop does not run, until one is readable; False after the timeout."""
+        poll = original("select", "poll")()
+        for fd in fds:
+            poll.register(fd, READ)  # POLLIN is the same
+        return any(poll.poll(None if nap_s is None else nap_s * 1000) for nap_s in naps(timeout_s))
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def step(self, timeout_s: float | None) -> int:
+        """Wait once, dispatch what came, return how many things that were. None waits for ever.
+
+        After a stop() in a callback the edges that have been read wait for the next step; descriptors that are
+        ready will be ready again.
+        """
+        stops, edges, done = self._stops, self._edges, 0
+        ready = self._poller.wait(0 if edges else timeout_s, edges)
+        while edges:  # after Ctrl+C the rest is for who runs the loop next
+            event = edges[0]
+            del edges[0]
+            done += 1
+            self._on_edge(event)
+            if self._stops != stops:
+                return done
+        for number, (token, events) in enumerate(ready, 1):
+            self._handle(token, events)
+            if self._stops != stops:
+                return done + number
+        return done + len(ready)
+
+    def next_edge(self, token: int) -> EdgeEvent | None:
+        """Take an edge with that token that has been read and not been dispatched: within a callback, which waits."""
+        for number, event in enumerate(self._edges):
+            if event.token == token:
+                del self._edges[number]
+                return event
+        return None
+
+    def _handle(self, token: int, events: int) -> None:
+        handler = self._handlers.get(token)
+        if handler is None:
+            return
+        log.debug("- epoll event on token %s: %s", token, events)
+        try:
+            handler(events)
+        except Exception:
+            # A fault of ours, or of the system: without that descriptor, the loop lives on.
+            log.callback_failed(handler)
+            for fd in [fd for fd, number in list(self._tokens.items()) if number == token]:
+                self.remove(fd)
+
+    @property
+    def has_handlers(self) -> bool:
+        """Whether anything is registered that others have added."""
+        return len(self._handlers) > (self._bell is not None and self.has(self._bell.reader))
+
+    @property
+    def running(self) -> bool:
+        """Whether a loop other than the background one runs and has not been asked to stop."""
+        run = self._run
+        return (
+            run is not None and run.is_present and not (run.is_stopped or run.is_background or run.is_nested)
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anybody has the loop, one who has been told to leave it too."""
+        self._leave_dead_nest()
+        run = self._run
+        return run is not None and run.is_present
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether the caller runs in the thread that runs the loop: in a callback."""
+        run = self._run
+        return run is not None and not run.is_over and run.thread == get_ident()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether another event loop runs it."""
+        run = self._run
+        return run is not None and run.is_present and run.is_nested
+
+    def claim(self, run: Run | None = None) -> Run:
+        """Become the one who runs the loop, with step(), until ``run.is_over = True`` and release(run).
+
+        A background loop makes way after its callback; one that has been told to stop is waited for. A stop() in
+        the meantime is for this loop.
+
+        Raises:
+            AlreadyRunningError: it runs already, in this thread or another.
+        """
+        run = run or Run()
+        self._become(run, get_ident())
+        return run
+
+    def _become(self, run: Run, thread: int | None) -> None:
+        stops = self._stops
+        while not self._take(run, thread):
+            self._wait_for_leaver(CLAIM_STEP_S)
+        if self._stops != stops:
+            run.is_stopped = True
+
+    def _take(self, run: Run, thread: int | None) -> bool:
+        """Whether the loop is this one's now; who is in the way has been told."""
+        self._leave_dead_nest()
+        with self._lock:
+            present = self._run
+            if present is None or not present.is_present:
+                run.thread = thread
+                self._run = run
+                return True
+            if present.is_nested or self.in_loop or not (present.is_background or present.is_stopped):
+                raise errors.AlreadyRunningError(
+                    "wait_for_interrupts() is running already",
+                    hint="one loop serves all callbacks; end it with stop_waiting_for_interrupts() first",
+                )
+            if present.is_background:
+                present.for_claim = True
+                self._stop(present)
+            return False
+
+    def _wait_for_leaver(self, timeout_s: float) -> None:
+        self._left.acquire(timeout=timeout_s)
+
+    def nest(self, nest: Nest | None = None) -> bool:
+        """Claim the loop for the event loop of this thread, which calls step(0) whenever fileno() is readable.
+
+        False, without waiting, where somebody else runs it. stop() does not end it, unnest() does; and
+        when *nest* is dead, the next who wants the loop takes it.
+        """
+        self._leave_dead_nest()
+        run = Run(is_nested=True)
+        with self._lock:
+            if self._run is not None and self._run.is_present:
+                return False
+            run.thread = get_ident()
+            self._run, self.nested_in = run, nest
+        return True
+
+    def unnest(self, nest: Nest | None = None) -> None:
+        """Release the loop if it is still nested there."""
+        with self._lock:
+            if self.nested_in is not nest:
+                return
+            run = self._run
+            if run is not None and run.is_nested:
+                run.is_over = True
+            else:
+                run = None
+            self.nested_in = None  # the last: who is interrupted before does it again
+        if run is not None:
+            self.release(run)
+
+    def _leave_dead_nest(self) -> None:
+        nest = self.nested_in
+        if nest is not None and nest.is_dead():
+            self.unnest(nest)
+
+    def release(self, run: Run) -> None:
+        """Let others run the loop, which this one did; the background one goes on where it is wanted."""
+        with self._lock:
+            run.is_over = True
+            present = self._run
+            if present is not None and present is not run:
+                present.for_claim = False  # it made way for one who does not come
+        self._tell_waiting()
+        self._start_background()
+
+    def _tell_waiting(self) -> None:
+        try:
+            self._left.release()
+        except RuntimeError:
+            pass  # they have been told, and have not looked yet
+
+    def _step_until_stopped(self, run: Run) -> None:
+        while not run.is_stopped:
+            self.step(None)
+
+    def _step_with_bell(self, run: Run) -> None:
+        """The same in the main thread, where a signal ends it at any moment."""
+        if self._bell is None:
+            try:
+                self._bell = Bell()
+            except OSError:  # no descriptor left: a wait that is just beginning does without
+                self._step_until_stopped(run)
+                return
+        bell = self._bell
+        try:
+            if not self.has(bell.reader):
+                self.add(bell.reader, bell.heard)
+            bell.hang()
+            self._step_until_stopped(run)
+        finally:
+            bell.take_down()  # it stays registered, and silent
+
+    def run(self) -> None:
+        """Dispatch until stop(). Blocks; without anything to do it sleeps in the kernel.
+
+        Raises:
+            AlreadyRunningError: it runs already, in this thread or another.
+        """
+        run = Run()
+        try:
+            self.claim(run)
+            if in_main_thread():
+                self._step_with_bell(run)
+            else:
+                self._step_until_stopped(run)
+        finally:
+            run.is_over = True
+            self.release(run)
+
+    def start_thread(self) -> None:
+        """Run the loop in a daemon thread of its own; stop() works as soon as this has returned."""
+        self._run_in_thread(self._step_until_stopped)
+
+    def _run_in_thread(self, loop: Callable[[Run], object]) -> None:
+        run = Run()
+        try:
+            self._become(run, None)
+            self._thread = self._start(lambda: self._serve(run, loop))
+        except BaseException:
+            run.is_stopped = True  # whether the thread has begun or not
+            self._wake()
+            self.release_unless_begun(run)
+            raise
+
+    def release_unless_begun(self, run: Run) -> None:
+        """Let others run the loop where no thread has begun to; one that begins later ends at once."""
+        with self._lock:
+            begun = run.thread is not None
+        if not begun:
+            self.release(run)
+
+    def _serve(self, run: Run, loop: Callable[[Run], object]) -> None:
+        """What the thread of a loop does."""
+        next_run: Run | None = run
+        while next_run is not None:
+            next_run = self._serve_one(next_run, loop)
+            loop = self._step_until_stopped
+
+    def _serve_one(self, run: Run, loop: Callable[[Run], object]) -> Run | None:
+        """Serve that run; return the one that this thread has to serve next, if any."""
+        with self._lock:
+            if self._run is not run:
+                return None
+            begins = run.is_present  # else it was stopped before, and leaves all the same
+            if begins:
+                run.thread = get_ident()
+        again = Run(is_background=True)
+        takes_over = False
+        try:
+            if begins:
+                self._outlast(loop, run)
+        finally:
+            run.is_over = True
+            if run.for_claim:
+                self._tell_waiting()
+            else:
+                try:
+                    self.release(run)
+                except (
+                    RuntimeError,
+                    MemoryError,
+                ):  # no room for the background loop's thread: this one will do
+                    takes_over = self._take_background(again)
+        return again if takes_over else None
+
+    def _outlast(self, loop: Callable[[Run], object], run: Run) -> None:
+        """Run a loop in a thread, which has nobody to tell that there is no memory: it goes on when there is again."""
+        while not run.is_stopped:
+            try:
+                loop(run)
+            except MemoryError:
+                log.warning("the loop lacks memory, and goes on in %s s", CLAIM_STEP_S)
+                original("time", "sleep")(CLAIM_STEP_S)
+
+    def _start(self, target: Callable[[], object]) -> Started:
+        return start(target, "RPIO loop")
+
+    def stop(self) -> None:
+        """End the loop after the callbacks of the edge that is handled now. From any thread or signal handler.
+
+        Takes no lock, and does nothing where no loop runs. The background loop goes on.
+        """
+        self._stops += 1
+        run = self._run
+        if run is not None and not run.is_background and not run.is_nested:
+            run.is_stopped = True
+        self._wake()
+
+    def _stop(self, run: Run) -> None:
+        run.is_stopped = True
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._poller.wake()
+        except OSError:
+            if self._poller.fileno() >= 0:  # else it is closed, by another thread at this very moment perhaps
+                raise
+
+    # -- the background loop ---------------------------------------------------------------------
+
+    def run_in_background(self) -> None:
+        """Have a daemon thread run the loop whenever nobody else does, until end_background(). Twice is fine."""
+        self._background_wanted = True
+        self._leave_dead_nest()
+        self._start_background()
+
+    def _take_background(self, run: Run) -> bool:
+        """Whether this run is the background loop now: it is wanted, and nobody runs the loop."""
+        with self._lock:
+            if not self._background_wanted or (self._run is not None and self._run.is_present):
+                return False  # who runs the loop now does this when he leaves
+            self._run = run
+        if self._background_wanted:
+            return True
+        run.is_stopped = True  # who has just ended it may have looked for it before it was there
+        return False
+
+    def _start_background(self) -> None:
+        if not self._background_wanted:
+            return
+        run = Run(is_background=True)
+        try:
+            if not self._take_background(run):
+                return
+            self._thread = self._start(lambda: self._serve(run, self._step_until_stopped))
+        except BaseException:
+            run.is_stopped = True
+            self._wake()
+            raise
+
+    def _end_background_loop(self) -> None:
+        run = self._run
+        if run is not None and run.is_background and run.is_present:
+            self._stop(run)
+
+    def end_background(self) -> None:
+        """End the background loop after its callback, and do not begin it again. Does not wait."""
+        self._background_wanted = False
+        self._end_background_loop()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _has_left(self, timeout_s: float) -> bool:
+        """Whether nobody runs the loop any more, within that time."""
+        end_ns = monotonic_ns() + int(timeout_s * 1e9)
+        while self.is_busy:
+            left_s = (end_ns - monotonic_ns()) / 1e9
+            if left_s <= 0:
+                return False
+            self._wait_for_leaver(min(left_s, CLAIM_STEP_S))
+        return True
+
+    def shut_down(self) -> None:
+        """End the loop because the program ends: wait EXIT_TIMEOUT_S for its callback, and close nothing."""
+        self.end_background()
+        if not in_main_thread():
+            return  # sys.exit() in a callback: a loop in the main thread must not return, and end the program otherwise
+        self.stop()
+        if not self.in_loop:
+            self._has_left(EXIT_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Stop, wait for the loop's thread (JOIN_TIMEOUT_S at most), close the epoll descriptor. Twice is fine."""
+        self.end_background()
+        self.stop()
+        if not self.in_loop and self._has_left(JOIN_TIMEOUT_S):
+            if self._thread is not None:
+                self._thread.join(JOIN_TIMEOUT_S)
+            self._poller.close()
+            if self._bell is not None:
+                self._bell.close()
+
+    def abandon(self) -> None:
+        """Close the descriptors without a word to epoll: for the child of a fork, which shares it."""
+        self._handlers.clear()
+        self._tokens.clear()
+        if self._bell is not None:
+            self._bell.close()  # the parent's loop would hear of this process's signals
+            self._bell = None
+        run, self._run, self._background_wanted = self._run, None, False
+        if run is not None:
+            run.is_stopped = True  # where its callback has forked, it ends with that
+        self._poller.close()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The rooms and floors of doc/architecture: what a room may import, and that no module imports itself by a detour."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import RPIO
+
+PACKAGE = Path(RPIO.__file__).parent
+FLOORS = (
+    "errors constants threads log processes",
+    "arguments machine loop Exceptions",
+    "remote programs",
+    "backends",
+    "pulses chips",
+    "board doctor i2c spi",
+    "recordings tasks",
+    "server",
+    "facade remoteio program web",
+    "PWM GPIO aio sim testing originals gpiozero_pins",
+    "__init__ cli pytest_plugin",
+    "shims __main__ __pyinstaller",
+)
+"""From the ground up. Those of the ground may import each other."""
+FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
+
+KNOWN_BREACHES = {
+    "cli.run -> shims",
+    "facade -> shims",
+    "loop.tcp_ports -> arguments",
+    "pulses.drives -> board.numbering",
+    "pulses.waves -> board.numbering",
+    "pytest_plugin -> shims",
+    "testing.program_time -> pytest_plugin",
+}
+KNOWN_CIRCLES = [
+    "backends backends.cdev backends.joined backends.regs backends.sim backends.sysfs",
+    "cli cli.classic cli.verb",
+    "pulses.drives pulses.pwm_by_dma pulses.subcycles",
+    "pytest_plugin testing.program_time",
+]
+SHARED_BY_BACKENDS = {"", "sim_time", "holders", "locked", "removal", "sysfs_chips"}
+
+
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+PATHS = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room_of(module):
+    return module.split(".")[0]
+
+
+def module_named(parts):
+    name = ".".join(parts) or "__init__"
+    return name if name in PATHS else None
+
+
+def imports_of(module):
+    """The modules of RPIO that a module imports, within functions too; the C core is under all floors."""
+    path, found = PATHS[module], set()
+    folder = path.relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        if node.level:
+            base = (*folder[: len(folder) - node.level + 1], *(node.module.split(".") if node.module else ()))
+        elif f"{node.module}.".startswith("RPIO."):
+            base = tuple(node.module.split(".")[1:])
+        else:
+            continue
+        if base[-1:] != ("_gpio",):
+            names = [alias.name for alias in node.names if alias.name != "_gpio"]
+            found |= {module_named((*base, name)) or module_named(base) for name in names}
+    return found - {module, None}
+
+
+IMPORTS = {module: imports_of(module) for module in PATHS}
+
+
+def circles():
+    """The sets of modules that import each other, by whatever detour."""
+
+    def reached(module):
+        seen, left = set(), [module]
+        while left:
+            for other in IMPORTS[left.pop()] - seen:
+                seen.add(other)
+                left.append(other)
+        return seen
+
+    reach = {module: reached(module) for module in IMPORTS}
+    return sorted(
+        {" ".join(sorted(other for other in reach[module] if module in reach[other])) for module in reach}
+        - {""}
+    )
+
+
+def test_a_room_imports_only_rooms_on_lower_floors():
+    found = {
+        f"{module} -> {other}"
+        for module, others in IMPORTS.items()
+        for other in others
+        if room_of(module) != room_of(other)
+        and FLOOR_OF[room_of(other)] >= FLOOR_OF[room_of(module)]
+        and FLOOR_OF[room_of(module)] > 0
+    }
+    assert found == KNOWN_BREACHES
+
+
+def test_no_module_imports_itself_by_a_detour():
+    assert circles() == KNOWN_CIRCLES
+
+
+def test_backends_do_not_import_each_other():
+    for module, others in IMPORTS.items():
+        room, _, name = module.partition(".")
+        if room == "backends" and name != "opening" and name:
+            mine = {other.partition(".")[2] for other in others if room_of(other) == "backends"}
+            assert mine <= SHARED_BY_BACKENDS, module
+
+
+def test_only_the_shims_know_what_stands_in():
+    known = {tuple(breach.split(" -> ")) for breach in KNOWN_BREACHES}
+    assert not [
+        module
+        for module, others in IMPORTS.items()
+        for other in others
+        if room_of(other) == "shims" != room_of(module) and (module, other) not in known
+    ]
+
+
+CODEC_IMPORTS = re.compile(r"^\s*(?:import|from) (?:socket|ssl|asyncio|os)\b", re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", PATHS)
+def test_what_a_room_never_does(module):
+    if room_of(module) == "wire":
+        assert not CODEC_IMPORTS.search(PATHS[module].read_text(encoding="utf-8"))
+    if room_of(module) == "server":
+        assert "facade" not in IMPORTS[module]
