@@ -468,6 +468,6 @@ def install_as_rpi_gpio() -> None:
     Raises:
         RuntimeError: another RPi.GPIO has been imported already.
     """
-    from .shims import install
+    from .stand_ins import install
 
     install("RPi")

@@ -30,7 +30,7 @@ from importlib import import_module
 
 import pytest
 
-from . import _gpio, errors, facade, log, shims
+from . import _gpio, errors, facade, log, stand_ins
 from .backends import check_line
 from .backends.sim import SimBackend
 from .backends.sim_time import ManualClock
@@ -474,7 +474,7 @@ def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     world = SimulatedBoard(marker.args[0] if marker else "4B")
     facade.new_board(lambda *arguments: _SteppedDispatcher(world, *arguments))
     facade.board.use(world.sim, world.sim.hardware)
-    if shims.is_installed("RPi"):  # in the whole session, so the board has its rules
+    if stand_ins.is_installed("RPi"):  # in the whole session, so the board has its rules
         facade.board.be_strict()
         _gpiozero_takes(monkeypatch)
     _ = facade.board.dispatcher  # made here, it is this thread's
@@ -505,7 +505,7 @@ def rpi_gpio(rpio_board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> Ite
 
     Where the session has it anyway, by the switch or under ``rpio run``, it is that one, and stays.
     """
-    if shims.is_installed("RPi"):
+    if stand_ins.is_installed("RPi"):
         yield import_module("RPi.GPIO")
         return
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "RPi"}
@@ -519,5 +519,5 @@ def rpi_gpio(rpio_board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> Ite
         for name in [name for name in sys.modules if name.partition(".")[0] == "RPi"]:
             del sys.modules[name]
         sys.modules.update(before)
-        if shims.FOLDER not in path:
-            sys.path.remove(shims.FOLDER)
+        if stand_ins.FOLDER not in path:
+            sys.path.remove(stand_ins.FOLDER)

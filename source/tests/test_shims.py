@@ -175,7 +175,9 @@ def test_installing_twice_is_fine_and_over_another_rpi_is_an_error(tmp_path):
 
 
 def test_a_frozen_program_without_the_stand_in_says_what_to_do(tmp_path):
-    code = f"import RPIO, RPIO.shims; RPIO.shims.FOLDER = {str(tmp_path)!r}; RPIO.install_as_rpi_gpio()"
+    code = (
+        f"import RPIO, RPIO.stand_ins; RPIO.stand_ins.FOLDER = {str(tmp_path)!r}; RPIO.install_as_rpi_gpio()"
+    )
     err = python(code, status=1)
     assert f"ImportError: {tmp_path}/RPi is missing" in err and "--collect-all RPIO" in err
 

@@ -418,7 +418,7 @@ def test_a_simulated_board_has_no_dma(world):
 
 
 def score(steps):
-    return Score(steps, Board()._numbering)
+    return Score(steps, Board().line_of)
 
 
 WHOLE = st.lists(

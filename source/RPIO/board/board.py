@@ -119,7 +119,7 @@ class Board:
             self._check_hardware_free,
         )
         self.pulses = Pulses(
-            numbering, self._is_output, lambda: self._backend, self._lock, self.hardware_lines
+            numbering.channel_of, self._is_output, lambda: self._backend, self._lock, self.hardware_lines
         )
         self._pulse_makers: tuple[PulseChannels, Player] | None = None  # most programs need neither
         self._ports: Ports | None = None  # made with the first
@@ -411,7 +411,9 @@ class Board:
                     self.hardware_lines.take,
                     self._lock,
                 )
-                player = Player(self._numbering, pulses, channels, opened, hardware, self._lock)
+                player = Player(
+                    self.line_of, lambda: self.mode, pulses, channels, opened, hardware, self._lock
+                )
                 pulses.by_dma, pulses.collect = DmaLines(channels), player.collect
                 self._pulse_makers = channels, player
             return self._pulse_makers

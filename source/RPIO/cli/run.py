@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
-from .. import errors, facade, shims
+from .. import errors, facade, stand_ins
 from . import pins, simulated, verb
 from .classic import UsageError
 
@@ -101,5 +101,5 @@ def stand_in() -> None:
     multiprocessing hands on sys.path, where facade.install_as_rpi_gpio() has put the folder; others read PYTHONPATH.
     """
     facade.install_as_rpi_gpio()
-    paths = [shims.FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [stand_ins.FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)

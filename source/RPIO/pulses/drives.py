@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..backends import Backend
-    from ..board.numbering import Numbering
     from .hardware import HardwareLines
-    from .pwm_by_dma import DmaLines
     from .pwmchip import Channel as HardwareChannel
 
 
@@ -28,9 +26,12 @@ STOP_S = 1.0
 
 
 class NoLines:
-    """The lines that DMA drives, where no program has asked for any."""
+    """The lines that DMA drives, where no program has asked for any; pwm_by_dma has those that are some."""
 
-    lines: tuple[int, ...] = ()
+    @property
+    def lines(self) -> list[int]:
+        """None."""
+        return []
 
     def check(self, line: int, period_ns: int) -> None:
         """Raise DMAError: setup() was not called."""
@@ -73,17 +74,17 @@ class Pulses:
     backend, or None where it is closed. ``by_dma`` are the lines that DMA drives, set by who has the channels.
     """
 
-    by_dma: DmaLines | NoLines = NoLines()
+    by_dma: NoLines = NoLines()
 
     def __init__(
         self,
-        numbering: Numbering,
+        channel_of: Callable[[int], int],
         is_output: Callable[[int], bool],
         backend: Callable[[], Backend | None],
         lock: RLock,
         hardware_lines: HardwareLines,
     ) -> None:
-        self._numbering, self._is_output, self._backend, self.lock = numbering, is_output, backend, lock
+        self._channel_of, self._is_output, self._backend, self.lock = channel_of, is_output, backend, lock
         self._hardware_lines = hardware_lines
         self._book: dict[int, Drive] = {}
         self._hardware: dict[int, HardwareChannel] = {}  # of lines that it drives
@@ -212,7 +213,7 @@ class Pulses:
     def _check_output(self, line: int) -> None:
         if self._is_output(line):
             return
-        hint = f"setup({self._numbering.channel_of(line)}, OUT) first"
+        hint = f"setup({self._channel_of(line)}, OUT) first"
         if advice := self._hardware_lines.advice(line):
             hint += f", or for hardware PWM {advice}"
         raise errors.WrongDirectionException(

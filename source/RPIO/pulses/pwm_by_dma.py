@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .. import errors, log
 from . import dma_engine as dma
+from .drives import NoLines
 from .means import NS_PER_US
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ PERIOD_MAX_US = 1_000_000
 """A slower lamp is worth no memory of the VideoCore's: 6.8 MB is what a second of 10 us takes."""
 
 
-class DmaLines:
+class DmaLines(NoLines):
     """The lines that DMA drives for PWM objects, in channels that setup() has made possible."""
 
     def __init__(self, channels: PulseChannels) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..backends import Backend
-    from ..board.numbering import Numbering
     from ..machine.boards import Hardware
     from .drives import Pulses
     from .subcycles import PulseChannels
@@ -32,13 +31,13 @@ POLL_S = 0.002
 class Score:
     """Steps as edges: *edges* are (at_ns, line, level), a turn takes *turn_ns*."""
 
-    def __init__(self, steps: Sequence[Step], numbering: Numbering) -> None:
+    def __init__(self, steps: Sequence[Step], line_of: Callable[[int], int]) -> None:
         if not isinstance(steps, (list, tuple)) or not 1 <= len(steps) <= STEPS_MAX:
             raise ValueError(f"a wave is a list of 1 to {STEPS_MAX} steps (channel, level, delay_us)")
         levels: dict[tuple[int, int], int] = {}  # of a line at a moment; the last one counts
         now_ns = 0
         for number, step in enumerate(steps):
-            line, level, delay_ns = _read(step, number, numbering)
+            line, level, delay_ns = _read(step, number, line_of)
             levels.pop((now_ns, line), None)
             levels[now_ns, line] = level
             now_ns += delay_ns
@@ -76,7 +75,7 @@ class Score:
         return found
 
 
-def _read(step: object, number: int, numbering: Numbering) -> tuple[int, int, int]:
+def _read(step: object, number: int, line_of: Callable[[int], int]) -> tuple[int, int, int]:
     """Return line, level and delay in nanoseconds of a step."""
     if not isinstance(step, (list, tuple)) or len(step) != 3:
         raise ValueError(f"step {number} of the wave is {step!r}, not (channel, level, delay_us)")
@@ -87,7 +86,7 @@ def _read(step: object, number: int, numbering: Numbering) -> tuple[int, int, in
         raise ValueError(
             f"the delay in step {number} of the wave is {delay_us!r}, not 0 to {TURN_MAX_US:.0f} microseconds"
         )
-    return numbering.line_of(channel), int(level), round(delay_us * NS_PER_US)
+    return line_of(channel), int(level), round(delay_us * NS_PER_US)
 
 
 class Wave:
@@ -132,14 +131,16 @@ class Player:
 
     def __init__(
         self,
-        numbering: Numbering,
+        line_of: Callable[[int], int],
+        mode: Callable[[], int | None],
         pulses: Pulses,
         pulse_channels: PulseChannels,
         backend: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
         lock: RLock,
     ) -> None:
-        self._numbering, self._pulses, self._channels = numbering, pulses, pulse_channels
+        self._line_of, self._mode = line_of, mode
+        self._pulses, self._channels = pulses, pulse_channels
         self._lock = lock
         self._backend, self._hardware = backend, hardware
         self._waves: list[Wave] = []
@@ -153,11 +154,11 @@ class Player:
             raise ValueError(
                 f"a wave is repeated 1 time or more, or for ever with None, not {repeat!r} times"
             )
-        mode = self._numbering.mode
-        score = Score(steps, self._numbering)  # without the lock: a long one takes its time
+        mode = self._mode()
+        score = Score(steps, self._line_of)  # without the lock: a long one takes its time
         with self._lock:
-            if mode != self._numbering.mode:
-                score = Score(steps, self._numbering)
+            if mode != self._mode():
+                score = Score(steps, self._line_of)
             wave = Wave(self, score, repeat or 0)
             self.collect()
             try:
