@@ -44,11 +44,14 @@ def test_the_tests_in_the_documentation_pass_and_fail_as_it_says(pytester):
 
 
 def test_every_fixture_and_method_of_the_plugin_is_in_the_documentation():
-    plugin = ast.parse((ROOT / "source" / "RPIO" / "pytest_plugin.py").read_text(encoding="utf-8"))
+    plugin, world = [
+        ast.parse((ROOT / "source" / "RPIO" / name).read_text(encoding="utf-8"))
+        for name in ("pytest_plugin.py", "testing/world.py")
+    ]
     fixtures = [
         node.name for node in plugin.body if isinstance(node, ast.FunctionDef) and "rp" in node.name[:2]
     ]
-    (board,) = [node for node in plugin.body if getattr(node, "name", "") == "SimulatedBoard"]
+    (board,) = [node for node in world.body if getattr(node, "name", "") == "SimulatedBoard"]
     methods = {node.name for node in board.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
     assert {"rpio_board", "rpi_gpio", "rpio_time"} == set(fixtures)
     for name in [*fixtures, *(methods - {"serve", "is_mine", "workers"})]:

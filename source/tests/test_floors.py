@@ -29,12 +29,10 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 
 KNOWN_BREACHES = {
     "loop.tcp_ports -> arguments",
-    "testing.program_time -> pytest_plugin",
 }
 KNOWN_CIRCLES = [
     "backends backends.cdev backends.joined backends.regs backends.sim backends.sysfs",
     "cli cli.classic cli.verb",
-    "pytest_plugin testing.program_time",
 ]
 SHARED_BY_BACKENDS = {"", "sim_time", "holders", "locked", "removal", "sysfs_chips"}
 

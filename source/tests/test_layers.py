@@ -120,8 +120,7 @@ def test_every_module_function_and_class_has_a_docstring(path):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             inherited = path.parts[0] == "backends" and node.name in protocol_methods
             inherited = inherited or (
-                path.name in ("edges.py", "event_detect.py", "aio.py", "pytest_plugin.py")
-                and node.name in INHERITED
+                path.name in ("edges.py", "event_detect.py", "aio.py", "world.py") and node.name in INHERITED
             )
             local = node.name in ("settle", "after_fork_in_child", "call", "decorate", "serve", "act")
             assert ast.get_docstring(node) or inherited or local, node.name

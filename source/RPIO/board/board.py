@@ -192,6 +192,10 @@ class Board:
         if self._on_hardware is not None:
             self._on_hardware(hardware)
 
+    def workers(self) -> list[Worker]:
+        """The threads of threaded callbacks."""
+        return self._watched.workers()
+
     def after_fork(self) -> None:
         """Drop in the child of a fork what the parent goes on using."""
         self._lock._at_fork_reinit()  # type: ignore[attr-defined] # another thread may have held it

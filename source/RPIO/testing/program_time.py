@@ -13,13 +13,15 @@ import threading
 import time
 from weakref import WeakSet
 
+from .world import TestIsOver
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from threading import Thread
     from types import ModuleType
 
-    from ..pytest_plugin import SimulatedBoard
+    from .world import SimulatedBoard
 
 CLOCKS = ("time", "monotonic", "perf_counter")
 PATIENCE_S = 0.2
@@ -33,10 +35,6 @@ REAL_TIME_FOR = frozenset(
 """Packages that go on seeing the machine's time: they wait for real things, or measure tests."""
 
 _real_sleep, _real_monotonic = time.sleep, time.monotonic
-
-
-class TestIsOver(BaseException):
-    """Ends a thread that sleeps when the test ends. No SystemExit: in a callback that would end pytest."""
 
 
 class ProgramTime:
