@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from RPIO.machine import detect
+from RPIO.machine import access, detect
 
 PI3 = (b"raspberrypi,3-model-b", b"brcm,bcm2837")
 PI4 = (b"raspberrypi,4-model-b", b"brcm,bcm2711")
@@ -244,14 +244,14 @@ def device(tmp_path):
 
 
 def test_the_hint_names_file_group_and_command(user, device):
-    assert detect.access_hint(device) == (
+    assert access.access_hint(device) == (
         f"{device} belongs to group gpio: type 'sudo usermod -aG gpio $USER', then log in again"
     )
 
 
 def test_the_hint_for_another_group_names_that_group(user, device):
     user("dialout")
-    assert "sudo usermod -aG dialout $USER" in detect.access_hint(device)
+    assert "sudo usermod -aG dialout $USER" in access.access_hint(device)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_the_hint_for_another_group_names_that_group(user, device):
     ],
 )
 def test_the_hint_for_a_file_that_is_not_there(path, says):
-    hint = detect.access_hint(path)
+    hint = access.access_hint(path)
     assert hint.startswith(f"{path} does not exist: ")
     assert says in hint
 
@@ -277,7 +277,7 @@ def test_the_hint_for_a_directory_that_may_not_be_searched(monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "stat", stat)
-    hint = detect.access_hint("/dev/x/gpiochip0")
+    hint = access.access_hint("/dev/x/gpiochip0")
     assert hint == "/dev/x/gpiochip0 cannot be looked at (Permission denied): run with sudo"
 
 
@@ -292,7 +292,7 @@ def test_the_hint_for_a_directory_that_may_not_be_searched(monkeypatch):
     ],
 )
 def test_where_no_group_helps_the_hint_is_sudo_or_the_command_of_the_doctor(user, group, mode, owner):
-    hint = detect._advice("/dev/gpiochip0", group, 4242, mode, False)
+    hint = access._advice("/dev/gpiochip0", group, 4242, mode, False)
     assert hint == (
         f"/dev/gpiochip0 belongs to {owner}: run with sudo, or give it to the group gpio: 'rpio doctor' prints the "
         "command"
@@ -301,7 +301,7 @@ def test_where_no_group_helps_the_hint_is_sudo_or_the_command_of_the_doctor(user
 
 def test_a_group_without_a_name_is_shown_by_its_number(user, device):
     user(None)
-    assert f"group {os.stat(device).st_gid} (which has no name)" in detect.access_hint(device)
+    assert f"group {os.stat(device).st_gid} (which has no name)" in access.access_hint(device)
 
 
 @pytest.mark.parametrize(
@@ -315,39 +315,39 @@ def test_a_group_without_a_name_is_shown_by_its_number(user, device):
 )
 def test_the_udev_rule_fits_the_device(path, kernel, group):
     rule = f'KERNEL=="{kernel}", GROUP="{group}", MODE="0660"'
-    assert detect.udev_rule(path) == (rule, f"/etc/udev/rules.d/60-{group}.rules", group)
+    assert access.udev_rule(path) == (rule, f"/etc/udev/rules.d/60-{group}.rules", group)
 
 
 def test_whose_a_file_is(tmp_path):
     (tmp_path / "file").write_text("")
     os.chmod(tmp_path / "file", 0o640)
-    assert detect.ownership(str(tmp_path / "file")).endswith(", 0640)")
-    assert detect.ownership(str(tmp_path / "nothing")) == ""
+    assert access.ownership(str(tmp_path / "file")).endswith(", 0640)")
+    assert access.ownership(str(tmp_path / "nothing")) == ""
 
 
 def test_sysfs_has_no_udev_rule(user):
-    hint = detect._advice("/sys/class/gpio/export", "root", 0, 0o200, False)
+    hint = access._advice("/sys/class/gpio/export", "root", 0, 0o200, False)
     assert hint.endswith("run with sudo")
 
 
 def test_dev_mem_is_for_root_alone(user):
-    hint = detect._advice("/dev/mem", "kmem", 15, 0o640, False)
+    hint = access._advice("/dev/mem", "kmem", 15, 0o640, False)
     assert hint == "/dev/mem belongs to group kmem and is for root alone: run with sudo"
 
 
 def test_who_is_in_the_group_already_is_in_a_container(user, monkeypatch, device):
     monkeypatch.setattr(os, "getgroups", lambda: [os.stat(device).st_gid])
-    assert f"docker run --device {device}" in detect.access_hint(device)
+    assert f"docker run --device {device}" in access.access_hint(device)
     os.chmod(device, 0o600)
-    assert "run with sudo" in detect.access_hint(device)
+    assert "run with sudo" in access.access_hint(device)
 
 
 def test_root_is_in_a_container(user, monkeypatch, device):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert f"docker run --device {device}" in detect.access_hint(device)
+    assert f"docker run --device {device}" in access.access_hint(device)
 
 
 @given(st.text())
 @settings(max_examples=50)
 def test_the_hint_never_raises(path):
-    assert path in detect.access_hint(path)
+    assert path in access.access_hint(path)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from RPIO import constants as model
 from RPIO import errors
-from RPIO.machine import boards
-from RPIO.pulses import pwmchip as hardware_pwm
+from RPIO.machine import boards, pwm_lines
+from RPIO.pulses import pwmchip
 from support import raises
 
 PI3, PI4, PI5, CM3 = (boards.by_name(name) for name in ("3B", "4B", "5B", "CM3"))
@@ -111,7 +111,7 @@ def pi4(kernel):
 
 
 def find(kernel, line, hardware=PI4, held=()):
-    return hardware_pwm.find(line, hardware, str(kernel.root), held, kernel)
+    return pwmchip.find(line, hardware, str(kernel.root), held, kernel)
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_the_model_changes_polarity_only_while_off(pi4):
 def test_a_line_is_found_by_the_device_of_its_chip(kernel, hardware, device, channels):
     kernel.add_chip("pwmchip0", "axi/1000120000.pcie/1f0009c000.pwm", 4)
     chip = kernel.add_chip("pwmchip2", device, 4)
-    assert set(hardware_pwm.lines(hardware)) == set(channels)
+    assert set(pwm_lines.lines(hardware)) == set(channels)
     for line, number in channels.items():
         found = find(kernel, line, hardware)
         assert (found.path, found.number, found.line) == (f"{chip}/pwm{number}", number, line)
@@ -216,7 +216,7 @@ def test_a_line_with_a_chip_of_its_own_has_hardware_pwm_whichever_it_is(
         node = kernel.root / "sys/devices/platform" / device / "of_node"
         node.mkdir()
         (node / "gpios").write_bytes(b"".join(cell.to_bytes(4, "big") for cell in gpios))
-    assert hardware_pwm.own_chips(str(kernel.root)) == {line: (chip, overlay)}
+    assert pwm_lines.own_chips(str(kernel.root)) == {line: (chip, overlay)}
     channel = find(kernel, line, hardware)
     channel.export()
     channel.set(1000, 250)
@@ -230,11 +230,11 @@ def test_a_line_with_a_chip_of_its_own_has_hardware_pwm_whichever_it_is(
 @pytest.mark.parametrize("device", ["pwm-gpio", "pwm_pio@zz", "soc/fe20c000.pwm", "pwm-fan@4"])
 def test_a_chip_whose_line_is_not_known_is_no_lines_own(kernel, device):
     kernel.add_chip("pwmchip0", device, 1)
-    assert hardware_pwm.own_chips(str(kernel.root)) == {}
+    assert pwm_lines.own_chips(str(kernel.root)) == {}
 
 
 def test_a_machine_without_pwm_has_no_chip(tmp_path):
-    assert hardware_pwm.own_chips(str(tmp_path)) == {}
+    assert pwm_lines.own_chips(str(tmp_path)) == {}
 
 
 OWN = "put dtoverlay=pwm-{},gpio={} into config.txt and reboot, which gives it PWM of the kernel's"
@@ -283,7 +283,7 @@ def test_a_line_that_no_overlay_knows_gets_its_twin(kernel):
         "put dtoverlay=pwm,pin=18,func=2 into config.txt, reboot and use GPIO 18, which has the same channel; "
         "no overlay knows GPIO 14: after each boot, 'sudo pinctrl set 14 a0' connects it as well"
     )
-    assert "GPIO 19, which has the same channel" in hardware_pwm.advice(15, PI5)
+    assert "GPIO 19, which has the same channel" in pwm_lines.advice(15, PI5)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_line_that_no_overlay_knows_gets_its_twin(kernel):
     ],
 )
 def test_the_overlay_of_one_line_or_two(wanted, text):
-    assert hardware_pwm.overlay(wanted, PI4) == hardware_pwm.overlay(wanted, PI5) == text
+    assert pwm_lines.overlay(wanted, PI4) == pwm_lines.overlay(wanted, PI5) == text
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_the_overlay_of_one_line_or_two(wanted, text):
 )
 def test_what_no_overlay_can_do(wanted, named):
     with raises(errors.NotSupportedError, f"There is no overlay that connects {named} to hardware PWM"):
-        hardware_pwm.overlay(wanted, PI5)
+        pwm_lines.overlay(wanted, PI5)
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_what_no_overlay_can_do(wanted, named):
 )
 def test_a_line_is_muxed_when_it_has_that_one_function(line, hardware, function):
     for code in model.FUNCTION_NAMES:
-        assert hardware_pwm.is_muxed(code, line, hardware) == (code == function)
+        assert pwm_lines.is_muxed(code, line, hardware) == (code == function)
 
 
 def test_files_that_may_not_be_written_are_no_access_with_a_hint(pi4):
@@ -372,7 +372,7 @@ def test_udev_may_be_late(pi4):
     assert channel.is_open
 
 
-@pytest.mark.parametrize("name", hardware_pwm.SETTINGS)
+@pytest.mark.parametrize("name", pwmchip.SETTINGS)
 def test_files_that_stay_shut_are_no_access_and_the_channel_is_given_back(pi4, name):
     channel = find(pi4, 18)
     pi4.refused.add(f"{channel.path}/{name}")
@@ -536,7 +536,7 @@ def test_the_real_files_are_read_and_written(tmp_path):
         (chip / name).touch()
     for name, text in (("period", "0"), ("duty_cycle", "0"), ("polarity", "inversed"), ("enable", "0")):
         (chip / "pwm0" / name).write_text(f"{text}\n")
-    channel = hardware_pwm.find(18, PI4, str(tmp_path))
+    channel = pwmchip.find(18, PI4, str(tmp_path))
     channel.export()
     channel.set(2000, 1000)
     channel.close()

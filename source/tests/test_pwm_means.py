@@ -11,7 +11,8 @@ import pytest
 import RPIO
 from RPIO import PWM, errors, facade
 from RPIO.constants import ALT0, ALT5, BOARD, IN, OUT
-from RPIO.pulses import pwmchip as hardware_pwm
+from RPIO.machine import pwm_lines
+from RPIO.pulses import pwmchip
 from support import highs, raises, simulated
 from test_hardware_pwm import Kernel
 
@@ -21,9 +22,9 @@ US, MS = 1_000, 1_000_000
 @pytest.fixture
 def bare(rpio_board, tmp_path, monkeypatch):
     """A kernel without a pwmchip; GPIO 12 and 18 have the right functions."""
-    kernel, find = Kernel(tmp_path), hardware_pwm.find
+    kernel, find = Kernel(tmp_path), pwmchip.find
     monkeypatch.setattr(
-        hardware_pwm,
+        pwmchip,
         "find",
         lambda line, hardware, held=(): find(line, hardware, str(tmp_path), held, kernel),
     )
@@ -504,8 +505,8 @@ def test_cleanup_of_pwm_gives_channels_of_servos_back(kernel):
 
 def test_a_simulated_board_never_drives_the_machines_own_pwmchips(rpio_board, monkeypatch):
     """Tests on a Raspberry Pi with such an overlay must not move what hangs on it."""
-    monkeypatch.setattr(hardware_pwm, "own_chips", lambda root="/": {18: ("/nowhere/pwmchip0", "pwm-gpio")})
-    monkeypatch.setattr(hardware_pwm, "find", lambda *args, **more: pytest.fail("it is the machine's"))
+    monkeypatch.setattr(pwm_lines, "own_chips", lambda root="/": {18: ("/nowhere/pwmchip0", "pwm-gpio")})
+    monkeypatch.setattr(pwmchip, "find", lambda *args, **more: pytest.fail("it is the machine's"))
     servo = PWM.Servo()
     servo.set_servo(18, 1500)
     assert servo.means_of(18) == "soft"

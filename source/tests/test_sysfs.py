@@ -10,6 +10,7 @@ from RPIO import _gpio, backends, errors
 from RPIO.backends import cdev
 from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.backends.sysfs import SysfsBackend
+from RPIO.machine import files
 from RPIO.machine.boards import by_name
 
 PI4 = by_name("4B")
@@ -142,13 +143,13 @@ class SlowUdev:
 )
 def test_files_that_may_not_be_opened_yet_are_tried_again_for_a_time(monkeypatch, late, until_s, tries):
     udev = SlowUdev(late)
-    monkeypatch.setattr(sysfs_files, "_gpio", udev)
-    monkeypatch.setattr(sysfs_files, "time", udev)
+    monkeypatch.setattr(files, "_gpio", udev)
+    monkeypatch.setattr(files, "time", udev)
     if late < tries:
-        assert sysfs_files.open_file("value", os.O_RDONLY, until_s) == 7
+        assert files.open_file("value", os.O_RDONLY, until_s) == 7
     else:
         with pytest.raises(PermissionError):
-            sysfs_files.open_file("value", os.O_RDONLY, until_s)
+            files.open_file("value", os.O_RDONLY, until_s)
     assert abs(udev.tries - tries) <= 1
 
 

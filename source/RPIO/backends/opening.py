@@ -85,18 +85,11 @@ def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
             )
     try:
         backend = backends.open_backend(name, hardware, argument)
-    except PermissionError as e:
-        raise no_access(e) from None
-    except FileNotFoundError as e:
-        hint = detect.access_hint(str(e.filename))
+    except (PermissionError, FileNotFoundError) as e:
+        from ..machine import access
+
+        if isinstance(e, PermissionError):
+            raise access.no_access(e) from None
+        hint = access.access_hint(str(e.filename))
         raise errors.NoBackendError(f"{e.strerror}: {e.filename}", hint=hint) from None
     return backend, hardware or unknown(backend)
-
-
-def no_access(error: PermissionError) -> errors.NoAccessError:
-    """The same error, with whose the file is; what helps is the hint."""
-    path = str(error.filename)
-    text, hint = f"No access to {path}{detect.ownership(path)}", detect.access_hint(path)
-    if not hasattr(errors.NoAccessError, "add_note"):  # before Python 3.11 no traceback shows the hint
-        text = f"{text}. {hint}"
-    return errors.NoAccessError(error.errno, text, path, hint=hint)

@@ -22,11 +22,12 @@ from _thread import RLock
 
 from .. import _gpio, errors
 from .. import constants as model
+from ..machine.files import open_file, text_of, write_file
 from . import Backend, check_edge, check_line, check_pull
 from .holders import busy
 from .locked import locked
 from .removal import RemovalWatch
-from .sysfs_chips import find_device, open_file, text_of, write_file
+from .sysfs_chips import find_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

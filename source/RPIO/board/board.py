@@ -693,7 +693,9 @@ class Board:
         try:
             fd = self.backend.watch(line, edge, filter_us)
         except PermissionError as e:
-            raise opening.no_access(e) from None
+            from ..machine import access
+
+            raise access.no_access(e) from None
         if gone_fd is not None and not self.dispatcher.has(gone_fd):
             self.dispatcher.add(gone_fd, lambda events: self._look_whether_gone())
         self._grant(line)  # the descriptor may be another now

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import stat
 
-from ..machine import detect
+from ..machine import access, detect
 from . import NOTE, OK, PROBLEM, WARNING, Finding
 
 TYPE_CHECKING = False
@@ -102,7 +102,7 @@ def _rules(patient: Patient, group: str, one: str) -> list[str]:
         for name in patient.listed(folder) if kind not in ROOT_ONLY else []:
             path = f"{folder}/{name}"
             if name.startswith(beginning) and not patient.link(path) and not patient.may_open(path):
-                rule, _, wanted = detect.udev_rule(path)
+                rule, _, wanted = access.udev_rule(path)
                 if wanted == group:
                     found[rule] = None
     return sorted(found)
@@ -129,8 +129,8 @@ def _cure(patient: Patient, path: str, group: str, gid: int, mode: int) -> tuple
         )
     if path.startswith("/sys/"):
         return "run the program with sudo", ""
-    _, file, wanted = detect.udev_rule(path)
-    rules = " ".join(f"'{rule}'" for rule in _rules(patient, wanted, detect.udev_rule(path)[0]))
+    _, file, wanted = access.udev_rule(path)
+    rules = " ".join(f"'{rule}'" for rule in _rules(patient, wanted, access.udev_rule(path)[0]))
     join = "" if user in patient.groups().get(wanted, (0, []))[1] else f" && sudo usermod -aG {wanted} {user}"
     return (
         f"no group may: a rule for udev gives it to the group {wanted}; then log in again",

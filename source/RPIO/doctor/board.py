@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from .. import errors
-from ..machine import detect, dma_channels
+from ..machine import access, detect, dma_channels, pwm_lines
 from ..pulses import dma_engine as dma
-from ..pulses import pwmchip as hardware_pwm
 from . import NOTE, OK, PROBLEM, WARNING, Finding, gpios
 
 TYPE_CHECKING = False
@@ -183,7 +182,7 @@ def edges(patient: Patient) -> Iterator[Finding]:
         yield Finding(OK, "edges are reported")
         return
     files = [f"/dev/{name}" for name in patient.listed("/dev") if name.startswith("gpiochip")]
-    advice = detect.access_hint(files[0]) if files else "edges need a gpiochip of Linux 5.10 or later"
+    advice = access.access_hint(files[0]) if files else "edges need a gpiochip of Linux 5.10 or later"
     yield Finding(PROBLEM, "no edges: callbacks and wait_for_edge() do not work", advice)
 
 
@@ -234,10 +233,10 @@ def left_running(patient: Patient) -> Iterator[Finding]:
 
 def pwm(patient: Patient) -> Iterator[Finding]:
     """The lines that the hardware's PWM can drive, where an overlay has given it to the kernel."""
-    if patient.hardware is not None and hardware_pwm.is_bound(patient.hardware, patient.root):
-        lines = gpios(list(hardware_pwm.lines(patient.hardware)))
+    if patient.hardware is not None and pwm_lines.is_bound(patient.hardware, patient.root):
+        lines = gpios(list(pwm_lines.lines(patient.hardware)))
         yield Finding(OK, f"hardware PWM is the kernel's; the lines that it can drive: {lines}")
-    for line, (_, overlay) in sorted(hardware_pwm.own_chips(patient.root).items()):
+    for line, (_, overlay) in sorted(pwm_lines.own_chips(patient.root).items()):
         yield Finding(OK, f"GPIO {line} has PWM of the kernel's by {overlay}")
 
 

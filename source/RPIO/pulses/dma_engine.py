@@ -12,8 +12,7 @@ import os
 import time
 
 from .. import _gpio, errors, log
-from ..backends import opening
-from ..machine import detect, dma_channels
+from ..machine import access, detect, dma_channels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Engine:
                     hint="a kernel of Raspberry Pi's has it; a container has to be given it",
                 ) from None
             except PermissionError as e:
-                raise opening.no_access(e) from None
+                raise access.no_access(e) from None
 
     def _open(self, compatible: str, base: int) -> _gpio.Dma:
         mem = self._path(MEM)
@@ -236,9 +235,9 @@ class Engine:
 
     def _leave_pwm_alone(self, hardware: Hardware) -> None:
         """The kernel drives the PWM hardware where an overlay has given it to it: it does not pace DMA then."""
-        from . import pwmchip as hardware_pwm
+        from ..machine import pwm_lines
 
-        self._has_pwm = not hardware_pwm.is_bound(hardware, self._root)
+        self._has_pwm = not pwm_lines.is_bound(hardware, self._root)
         if not self._has_pwm:
             self._dma.forbid_pace(0)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..backends import Backend
     from .hardware import HardwareLines
-    from .pwmchip import Channel as HardwareChannel
+    from .pwmchip import PwmChannel
 
 
 STOP_S = 1.0
@@ -87,7 +87,7 @@ class Pulses:
         self._channel_of, self._is_output, self._backend, self.lock = channel_of, is_output, backend, lock
         self._hardware_lines = hardware_lines
         self._book: dict[int, Drive] = {}
-        self._hardware: dict[int, HardwareChannel] = {}  # of lines that it drives
+        self._hardware: dict[int, PwmChannel] = {}  # of lines that it drives
         self._soft: set[int] = set()  # lines that the C timer drives for PWM objects
         self._enders: dict[int, Callable[[int], object]] = {}  # line -> what ends the pulses of attach()
         self._resumers: dict[int, Callable[[], object]] = {}  # line -> what goes on with them after setup()

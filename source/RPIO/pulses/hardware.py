@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The lines that the hardware's PWM can drive on this board: which do now, what the others lack, and their channels.
 
-What the hardware is like is in hardware_pwm, which is loaded when the first line asks.
+What the hardware is like is in machine/pwm_lines and pwmchip, which are loaded when the first line asks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..backends import Backend
     from ..machine.boards import Hardware
-    from .pwmchip import Channel
+    from .pwmchip import PwmChannel
 
 
 OF_THIS_MACHINE = ("regs", "cdev", "sysfs")
@@ -37,19 +37,19 @@ class HardwareLines:
     ) -> None:
         self._hardware, self._backend, self._directions = hardware, backend, directions
         self._lock, self._check_free = lock, check_free
-        self._taken: list[Channel] = []
+        self._taken: list[PwmChannel] = []
 
     def has(self, line: int) -> bool:
         """Whether an overlay has connected the line to the hardware's PWM, and it is set up as nothing else."""
-        from . import pwmchip as hardware_pwm
+        from ..machine import pwm_lines
 
         if line in self._directions:
             return False
         if self._has_own_chip(line):
             return True
-        if not hardware_pwm.lines(self._hardware()).get(line):
+        if not pwm_lines.lines(self._hardware()).get(line):
             return False
-        return hardware_pwm.is_muxed(self._backend().function(line), line, self._hardware())
+        return pwm_lines.is_muxed(self._backend().function(line), line, self._hardware())
 
     def check(self, line: int) -> None:
         """Raise NotSupportedError for a line that the hardware's PWM cannot drive now; the text says what to do."""
@@ -68,33 +68,33 @@ class HardwareLines:
             return ""
 
     def _missing(self, line: int) -> str:
-        from . import pwmchip as hardware_pwm
+        from ..machine import pwm_lines
 
         if self._has_own_chip(line):
             return ""
-        return hardware_pwm.missing(line, self._hardware(), self._backend().function)
+        return pwm_lines.missing(line, self._hardware(), self._backend().function)
 
     def _has_own_chip(self, line: int) -> bool:
         """Whether an overlay has given the line a pwmchip of its own; never so for a board that is simulated."""
-        from . import pwmchip as hardware_pwm
+        from ..machine import pwm_lines
 
-        return self._backend().name in OF_THIS_MACHINE and line in hardware_pwm.own_chips()
+        return self._backend().name in OF_THIS_MACHINE and line in pwm_lines.own_chips()
 
-    def _open_ones(self) -> list[Channel]:
+    def _open_ones(self) -> list[PwmChannel]:
         return [channel for channel in self._taken if channel.is_open]
 
-    def take(self, line: int) -> Channel:
+    def take(self, line: int) -> PwmChannel:
         """Return the line's channel of the hardware's PWM, taken for this program.
 
         Raises:
-            what hardware_pwm.find() and Channel.export() raise.
+            what pwmchip.find() and PwmChannel.export() raise.
         """
-        from . import pwmchip as hardware_pwm
+        from . import pwmchip
 
         with self._lock:
             self._taken = self._open_ones()
             self._check_free(line)
-            channel = hardware_pwm.find(line, self._hardware(), held=self._taken)
+            channel = pwmchip.find(line, self._hardware(), held=self._taken)
             channel.export()
             self._taken.append(channel)
             return channel

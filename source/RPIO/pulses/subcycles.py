@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..backends import Backend
     from ..machine.boards import Hardware
     from .drives import Pulses
-    from .pwmchip import Channel as HardwareChannel
+    from .pwmchip import PwmChannel
 
 SUBCYCLE_MIN_US = 3000
 INCREMENT_MAX_US = 1000
@@ -36,7 +36,7 @@ class PulseChannels:
         backend: Callable[[], Backend],
         opened: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
-        open_hardware: Callable[[int], HardwareChannel],
+        open_hardware: Callable[[int], PwmChannel],
         lock: RLock,
     ) -> None:
         self._pulses, self._make_output, self._open_hardware = pulses, make_output, open_hardware
@@ -48,7 +48,7 @@ class PulseChannels:
         self._is_for_waves = False  # the means was opened for a wave, not by setup()
         self._servo_channels: dict[int, int] = {}  # subcycle -> the channel that servos share
         self._lent_channels: dict[int, int] = {}  # the same, begun for PWM objects and of no servo
-        self._hardware_servos: dict[int, HardwareChannel] = {}
+        self._hardware_servos: dict[int, PwmChannel] = {}
         self._ends: dict[int, int] = {}  # line -> how often its pulses have been ended
 
     # -- setup ------------------------------------------------------------------------------------

@@ -39,8 +39,9 @@ from RPIO.backends.regs import RegsBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.backends.sysfs import SysfsBackend
-from RPIO.backends.sysfs_chips import ROOT, find_chip, find_device, text_of, write_file
+from RPIO.backends.sysfs_chips import ROOT, find_chip, find_device
 from RPIO.machine import boards
+from RPIO.machine.files import text_of, write_file
 
 BCM_ALTS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
 """BCM2835 ARM Peripherals, 6.1, GPFSELn; the BCM2711's table is the same."""
