@@ -7,9 +7,9 @@ import types
 
 import pytest
 
-from RPIO import backends, errors
 from RPIO import constants as model
-from RPIO.backends import cdev, holders, opening, regs
+from RPIO import errors
+from RPIO.backends import cdev, cdev_chips, descriptors, opening, regs
 from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.sim import SimBackend
@@ -38,9 +38,9 @@ PI4, PI5, CM4 = by_name("4B"), by_name("5B"), by_name("CM4")
 )
 def test_auto_chooses_by_what_there_is(monkeypatch, hardware, registers, devices, in_sysfs, choice):
     monkeypatch.setattr(regs, "usable", lambda hardware: registers)
-    monkeypatch.setattr(cdev, "usable", lambda: devices)
+    monkeypatch.setattr(cdev_chips, "usable", lambda: devices)
     monkeypatch.setattr(sysfs_files, "usable", lambda: in_sysfs)
-    assert backends.choose(hardware) == choice
+    assert opening.choose(hardware) == choice
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_a_gpiochip_counts_where_it_speaks_version_2(chips, monkeypatch, answer,
             raise OSError(answer, os.strerror(answer))
 
     monkeypatch.setattr(cdev._gpio, "line_info", line_info)
-    assert cdev.usable() == usable
+    assert cdev_chips.usable() == usable
 
 
 def test_gpiochips_that_may_not_be_opened_count_because_their_error_says_what_to_do(chips):
-    assert not cdev.usable()
+    assert not cdev_chips.usable()
     chips |= {"/dev/gpiochip0": errno.EACCES}
-    assert cdev.usable()
+    assert cdev_chips.usable()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_register_file_that_may_not_be_opened_is_named_with_the_cure(monkeypat
 
 def test_registers_of_what_is_no_pi_are_refused_with_the_alternatives():
     with pytest.raises(errors.NoBackendError, match="no Raspberry Pi") as e:
-        backends.open_backend("regs", None)
+        opening.open_backend("regs", None)
     assert "cdev" in e.value.hint
     assert "sim" in e.value.hint
 
@@ -117,7 +117,7 @@ def chips(monkeypatch):
     def path_of(fd):
         return next(path for number, path, _ in reversed(opened) if number == fd)
 
-    monkeypatch.setattr(cdev, "chip_paths", lambda: list(table))
+    monkeypatch.setattr(cdev_chips, "chip_paths", lambda: list(table))
     monkeypatch.setattr(cdev._gpio, "chip_open", open_chip)
     monkeypatch.setattr(cdev._gpio, "chip_info", lambda fd: ("gpiochipX", table[path_of(fd)], 54))
     yield table
@@ -126,18 +126,18 @@ def chips(monkeypatch):
 
 def test_a_pi_is_found_by_label_whatever_its_number(chips):
     chips |= {"/dev/gpiochip0": "gpio-brcmstb@107d508500", "/dev/gpiochip4": "pinctrl-rp1"}
-    assert cdev.find_chip("", "pinctrl-rp1") == "/dev/gpiochip4"
+    assert cdev_chips.find_chip("", "pinctrl-rp1") == "/dev/gpiochip4"
 
 
 def test_of_two_chips_with_the_same_label_the_first_is_taken(chips):
     chips |= {"/dev/gpiochip0": "same", "/dev/gpiochip1": "same"}
-    assert cdev.find_chip("same", None) == "/dev/gpiochip0"
+    assert cdev_chips.find_chip("same", None) == "/dev/gpiochip0"
 
 
 def test_another_board_gets_its_first_chip(chips):
     chips |= {"/dev/gpiochip0": "soc", "/dev/gpiochip1": "expander"}
-    assert cdev.find_chip("", None) == "/dev/gpiochip0"
-    assert cdev.find_chip("gpiochip1", None) == "/dev/gpiochip1"
+    assert cdev_chips.find_chip("", None) == "/dev/gpiochip0"
+    assert cdev_chips.find_chip("gpiochip1", None) == "/dev/gpiochip1"
 
 
 @pytest.mark.parametrize("label", model.PI_CHIP_LABELS)
@@ -145,7 +145,7 @@ def test_a_pi_that_tells_nothing_of_itself_is_known_by_its_chip(chips, monkeypat
     """A container hides the device tree, and /proc/cpuinfo of an upstream kernel has no revision."""
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda root="/": None)
     chips |= {"/dev/gpiochip0": "expander", "/dev/gpiochip1": label}
-    assert cdev.find_chip("", None) == "/dev/gpiochip1"
+    assert cdev_chips.find_chip("", None) == "/dev/gpiochip1"
     hardware = opening.unknown(types.SimpleNamespace(label=label, line_count=54))
     assert hardware.is_pi
     assert (hardware.chip_label, len(hardware.header)) == (label, 40)
@@ -171,7 +171,7 @@ def test_the_labels_are_those_of_the_table():
     ],
 )
 def test_a_busy_line_says_what_helps_on_this_machine(label, driver):
-    error = holders.busy(6, "gpiomon", "/dev/gpiochip0", label)
+    error = descriptors.busy(6, "gpiomon", "/dev/gpiochip0", label)
     assert error.strerror == "GPIO 6 is in use by 'gpiomon'"
     assert error.hint == f"rpio doctor names the process that has it: end that, or {driver}"
 
@@ -179,26 +179,26 @@ def test_a_busy_line_says_what_helps_on_this_machine(label, driver):
 def test_a_chip_that_is_not_there_lists_those_that_are(chips):
     chips |= {"/dev/gpiochip0": "soc"}
     with pytest.raises(errors.NoBackendError, match="there is no gpiochip 'pinctrl-rp1' here") as e:
-        cdev.find_chip("", "pinctrl-rp1")
+        cdev_chips.find_chip("", "pinctrl-rp1")
     assert e.value.hint == "gpiochips of this machine: /dev/gpiochip0 (soc)"
 
 
 def test_a_chip_that_may_not_be_opened_is_a_permission_error(chips):
     chips |= {"/dev/gpiochip0": errno.EACCES}
     with pytest.raises(PermissionError, match="/dev/gpiochip0"):
-        cdev.find_chip("", "pinctrl-bcm2711")
+        cdev_chips.find_chip("", "pinctrl-bcm2711")
 
 
 def test_numbers_not_names_order_chips_and_links_are_no_chips(tmp_path):
     for name in ("gpiochip10", "gpiochip2", "gpiochip0", "gpiomem", "gpiochipX"):
         (tmp_path / name).touch()
     (tmp_path / "gpiochip4").symlink_to("gpiochip0")
-    assert [os.path.basename(p) for p in cdev.chip_paths(str(tmp_path))] == [
+    assert [os.path.basename(p) for p in cdev_chips.chip_paths(str(tmp_path))] == [
         "gpiochip0",
         "gpiochip2",
         "gpiochip10",
     ]
-    assert cdev.chip_paths(str(tmp_path / "none")) == []
+    assert cdev_chips.chip_paths(str(tmp_path / "none")) == []
 
 
 def test_registers_without_edges_say_why_and_what_to_do(sim):
@@ -236,7 +236,7 @@ def test_levels_and_edges_can_come_from_two_backends(sim):
 def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
     monkeypatch.setenv("RPIO_BACKEND", "auto")
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda: None)
-    monkeypatch.setattr(cdev, "chip_paths", lambda: [])
+    monkeypatch.setattr(cdev_chips, "chip_paths", lambda: [])
     monkeypatch.setattr(sysfs_files, "usable", lambda: False)
     board = Board()
     board.setup(17, model.IN, model.PUD_OFF, None)
@@ -249,7 +249,7 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
 
 def test_on_a_pi_there_is_never_a_simulation(monkeypatch, tmp_path):
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda: PI5)
-    monkeypatch.setattr(cdev, "chip_paths", lambda: [])
+    monkeypatch.setattr(cdev_chips, "chip_paths", lambda: [])
     monkeypatch.setattr(sysfs_files, "usable", lambda: False)
     monkeypatch.setattr(regs, "candidates", lambda hardware: [(str(tmp_path / "gpiomem0"), 0)])
     board = Board("auto")

@@ -113,9 +113,8 @@ SAVED = re.compile(r"[Ss]ave this as\s`([\w.]+)`:\n\n```python\n((?:.*\n)*?)```$
 RUN_SAYS = re.compile(r"pins it says:\n\n```text\n((?:.*\n)*?)```$", re.MULTILINE)
 MADE = """
 import runpy
-from RPIO import backends
 from RPIO.backends import opening
-backends.choose, opening.look = lambda hardware: "sim", lambda spec: None  # whatever this machine has
+opening.choose, opening.look = lambda hardware: "sim", lambda spec: None  # whatever this machine has
 runpy.run_path({path!r}, run_name="__main__")
 """
 

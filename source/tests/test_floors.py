@@ -31,10 +31,9 @@ KNOWN_BREACHES = {
     "loop.tcp_ports -> arguments",
 }
 KNOWN_CIRCLES = [
-    "backends backends.cdev backends.joined backends.regs backends.sim backends.sysfs",
     "cli cli.classic cli.verb",
 ]
-SHARED_BY_BACKENDS = {"", "sim_time", "holders", "locked", "removal", "sysfs_chips"}
+SHARED_BY_BACKENDS = {"protocol", "descriptors", "event_pipe", "sim_time", "cdev_chips", "sysfs_chips"}
 
 
 def name_of(path):

@@ -190,9 +190,8 @@ def test_a_program_whose_stderr_is_broken_goes_on(broken):
             flush = write
 
         sys.stderr = {broken}
-        from RPIO import backends
         from RPIO.backends import opening
-        backends.choose, opening.look = lambda hardware: "sim", lambda spec: None  # whatever this machine has
+        opening.choose, opening.look = lambda hardware: "sim", lambda spec: None  # whatever this machine has
         import RPIO
         RPIO.setup(17, RPIO.IN, pull_up_down=RPIO.PUD_UP)
         seen = []

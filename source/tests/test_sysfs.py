@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from RPIO import _gpio, backends, errors
-from RPIO.backends import cdev
+from RPIO import _gpio, errors
+from RPIO.backends import cdev, opening
 from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.backends.sysfs import SysfsBackend
 from RPIO.machine import files
@@ -160,9 +160,9 @@ def test_registers_look_for_edges_in_sysfs_where_the_gpiochip_has_none(monkeypat
     def no_cdev(hardware, argument):
         raise errors.NoBackendError(why)
 
-    monkeypatch.setattr(backends, "_open_cdev", no_cdev)
-    monkeypatch.setattr(backends, "_open_sysfs", lambda hardware, argument: opened)
-    assert backends._open_edges(PI4) is opened
+    monkeypatch.setattr(opening, "_open_cdev", no_cdev)
+    monkeypatch.setattr(opening, "_open_sysfs", lambda hardware, argument: opened)
+    assert opening._open_edges(PI4) is opened
 
 
 @pytest.mark.parametrize(
@@ -175,20 +175,20 @@ def test_where_neither_is_there_the_gpiochips_error_is_told(monkeypatch, error):
 
         return opener
 
-    monkeypatch.setattr(backends, "_open_cdev", fail(errors.NoBackendError("there is no gpiochip here")))
-    monkeypatch.setattr(backends, "_open_sysfs", fail(error))
+    monkeypatch.setattr(opening, "_open_cdev", fail(errors.NoBackendError("there is no gpiochip here")))
+    monkeypatch.setattr(opening, "_open_sysfs", fail(error))
     with pytest.raises(errors.NoBackendError, match="there is no gpiochip here"):
-        backends._open_edges(PI4)
+        opening._open_edges(PI4)
 
 
 def test_a_gpiochip_that_may_not_be_opened_is_not_replaced_by_sysfs(monkeypatch):
     def refuse(hardware, argument):
         raise PermissionError(errno.EACCES, "Permission denied", "/dev/gpiochip0")
 
-    monkeypatch.setattr(backends, "_open_cdev", refuse)
-    monkeypatch.setattr(backends, "_open_sysfs", lambda hardware, argument: pytest.fail("never asked"))
+    monkeypatch.setattr(opening, "_open_cdev", refuse)
+    monkeypatch.setattr(opening, "_open_sysfs", lambda hardware, argument: pytest.fail("never asked"))
     with pytest.raises(PermissionError):
-        backends._open_edges(PI4)
+        opening._open_edges(PI4)
 
 
 def test_a_gpiochip_of_version_1_is_no_cdev_backend(monkeypatch):

@@ -10,115 +10,15 @@ from __future__ import annotations
 
 import errno
 import os
-from _thread import RLock
 
 from .. import _gpio, errors
 from .. import constants as model
-from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
-from .holders import busy
-from .locked import locked
-from .removal import RemovalWatch
+from .cdev_chips import open_chip, speaks_v2
+from .descriptors import HoldingBackend, RemovalWatch, busy, locked
+from .protocol import check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 CONSUMER = "RPIO"
 AS_IS = -1
-
-
-def chip_paths(dev: str = "/dev") -> list[str]:
-    """Return the device files of all gpiochips, by number; symbolic links are other names of the same."""
-    try:
-        names = os.listdir(dev)
-    except OSError as e:
-        if errors.is_lack(e):
-            raise  # else a machine with chips would be taken for one without
-        return []
-    numbered = sorted(
-        (int(name[8:]), name) for name in names if name.startswith("gpiochip") and name[8:].isdecimal()
-    )
-    paths = [os.path.join(dev, name) for _, name in numbered]
-    return [path for path in paths if not os.path.islink(path)]
-
-
-def usable() -> bool:
-    """Whether this kernel has gpiochips of version 2. One that may not be opened counts: its error says what to do."""
-    paths = chip_paths()
-    for path in paths:
-        try:
-            chip = _gpio.chip_open(path)
-        except OSError as e:
-            if errors.is_lack(e):
-                raise
-            continue
-        with chip:
-            return _speaks_v2(chip.fd)
-    return bool(paths)
-
-
-def _speaks_v2(chip_fd: int) -> bool:
-    try:
-        _gpio.line_info(chip_fd, 0)
-    except OSError as e:
-        return e.errno not in (errno.EINVAL, errno.ENOTTY)
-    return True
-
-
-def chips() -> tuple[dict[str, str], OSError | None]:
-    """Return label -> device file of all gpiochips, the first of each label, and the error of one that is shut."""
-    labels: dict[str, str] = {}
-    refused: OSError | None = None
-    for path in chip_paths():
-        try:
-            chip = _gpio.chip_open(path)
-        except OSError as e:
-            if errors.is_lack(e):
-                raise  # else another chip would be taken for the one that is meant
-            refused = e
-            continue
-        with chip:
-            labels.setdefault(_gpio.chip_info(chip.fd)[1], path)
-    return labels, refused
-
-
-def find_chip(argument: str, label: str | None) -> str:
-    """Return the device file of the chip that is meant: a path, "gpiochip0", a label, or the board's own.
-
-    A Raspberry Pi's chip is known by its *label*: numbers have changed between kernels. So it is on a machine that
-    tells nothing of itself, where *label* is None. Other boards: the first.
-
-    Raises:
-        NoBackendError: no such chip; the text lists those that are there.
-        OSError: none of them may be opened.
-    """
-    if argument.startswith("/"):
-        return argument
-    named = next((path for path in chip_paths() if argument == os.path.basename(path)), None)
-    if named is not None:
-        return named
-    labels, refused = chips()
-    wanted = argument or label
-    if wanted is None and labels:
-        return next(
-            (labels[name] for name in model.PI_CHIP_LABELS if name in labels), next(iter(labels.values()))
-        )
-    if wanted in labels:
-        return labels[wanted]
-    if refused is not None:
-        raise refused
-    there = ", ".join(f"{path} ({name})" for name, path in labels.items()) or "none"
-    raise errors.NoBackendError(
-        f"there is no gpiochip {wanted!r} here" if wanted else "there is no gpiochip here",
-        hint=f"gpiochips of this machine: {there}",
-    )
-
-
-def _open_chip(path: str) -> _gpio.File:
-    try:
-        return _gpio.chip_open(path)
-    except OSError as e:
-        if e.errno == errno.ENOTTY:
-            raise errors.NoBackendError(
-                f"{path} is no gpiochip", hint="gpiochips are /dev/gpiochip0, ..."
-            ) from None
-        raise
 
 
 class _Held:
@@ -139,24 +39,23 @@ class _Held:
         return self.line.fd
 
 
-class CdevBackend(Backend):
+class CdevBackend(HoldingBackend):
     """The lines of the gpiochip at *path*."""
 
     name = "cdev"
     features = frozenset({"edges", "filter", "consumers", "pulls", "pwm"})
-    holds_lines = True
 
     def __init__(self, path: str) -> None:
+        super().__init__()
         self._path = path
-        self._lock = RLock()
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
         self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
         self._waves: dict[int, int] = {}  # number -> its first line, which errors name
         self._removal = RemovalWatch(path)
-        self._chip = _open_chip(path)
+        self._chip = open_chip(path)
         try:
-            if not _speaks_v2(self._chip.fd):
+            if not speaks_v2(self._chip.fd):
                 raise errors.NoBackendError(
                     f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
                     hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
@@ -248,7 +147,7 @@ class CdevBackend(Backend):
 
     @locked
     def line_fd(self, line: int) -> int | None:
-        """The descriptor of a line that is held, which is closed with its request. Board grants it to C."""
+        check_line(self, line)
         held = self._holding(line)
         return held.fd if held is not None else None
 
@@ -471,12 +370,7 @@ class CdevBackend(Backend):
         info = self._info(line)
         return str(info["consumer"] or "?") if info["used"] else ""
 
-    def gone_fd(self) -> int | None:
-        return self._removal.fd()
-
-    @locked
-    def is_gone(self) -> bool:
-        self._removal.drain()
+    def _chip_is_gone(self) -> bool:
         try:
             _gpio.chip_info(self._chip.fd)
         except OSError as e:
@@ -484,13 +378,12 @@ class CdevBackend(Backend):
         return False
 
     def after_fork(self) -> None:
-        self._lock = RLock()  # another thread may have held it
+        super().after_fork()
         _gpio.lines_after_fork()
         if self._soft_pwm is not None:
             self._soft_pwm.abandon()
         for line in list(self._held):
             self.release(line)  # this process's copy of the descriptor: the parent's request lives on
-        self._removal.close()
 
     @locked
     def close(self) -> None:

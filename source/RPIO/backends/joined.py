@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .. import constants as model
 from .. import errors
-from . import Backend, check_edge, check_line
+from .protocol import Backend, check_edge, check_line
 
 
 class JoinedBackend(Backend):
@@ -30,7 +30,10 @@ class JoinedBackend(Backend):
         self.read = levels.read  # type: ignore[method-assign]
         self.write = levels.write  # type: ignore[method-assign]
         self.set_pull = levels.set_pull  # type: ignore[method-assign]
-        self.block = getattr(levels, "block", None)  # registers that Board may grant to the C functions
+        self.block = levels.block
+        self.clock = levels.clock
+        self.label = edges.label if edges is not None and levels.label is None else levels.label
+        self.line_fd = levels.line_fd  # type: ignore[method-assign]
         self.pull = levels.pull  # type: ignore[method-assign]
         self.pwm = levels.pwm  # type: ignore[method-assign]
         self.change_pwm = levels.change_pwm  # type: ignore[method-assign]

@@ -1,20 +1,138 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""From a word such as "auto" or "sim:3B+" to a backend, and to what machine it drives."""
+"""Which backends there are; and from a word such as "auto" or "sim:3B+" to one, and to what machine it drives."""
 
 from __future__ import annotations
 
 import os
 
-from .. import backends, errors, log
 from .. import constants as model
+from .. import errors, log, threads
 from ..machine import boards, detect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..machine.boards import Hardware
+    from .protocol import Backend
 
 SIMULATED_MODEL = "4B"
 """The board that is simulated where nothing else is asked for."""
+
+
+# -- the registry ---------------------------------------------------------------------------------------
+
+
+def _load(*modules: str) -> None:
+    for name in modules:
+        threads.load(f"{__package__}.{name}")
+
+
+def _open_sim(hardware: Hardware | None, argument: str) -> Backend:
+    _load("sim")
+    from .sim import SimBackend
+
+    if hardware is None:
+        raise errors.NoBackendError(
+            "the simulated board needs a model", hint='for example RPIO.use("sim:4B")'
+        )
+    return SimBackend(hardware)
+
+
+def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
+    _load("cdev")
+    from .cdev import CdevBackend
+    from .cdev_chips import find_chip
+
+    return CdevBackend(find_chip(argument, hardware.chip_label if hardware else None))
+
+
+def _open_sysfs(hardware: Hardware | None, argument: str) -> Backend:
+    _load("sysfs")
+    from .sysfs import SysfsBackend
+    from .sysfs_chips import find_chip
+
+    return SysfsBackend(find_chip(argument, hardware.chip_label if hardware else None))
+
+
+def _open_edges(hardware: Hardware) -> Backend:
+    """Return who reports edges beside registers: the gpiochip, else sysfs. Raises what the gpiochip's error is."""
+    try:
+        return _open_cdev(hardware, "")
+    except errors.NoBackendError as e:
+        try:
+            return _open_sysfs(hardware, "")
+        except (OSError, errors.NoBackendError) as in_sysfs:
+            if errors.is_lack(in_sysfs):
+                raise
+            raise e from None
+
+
+def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
+    _load("joined", "regs")
+    from .joined import JoinedBackend
+    from .regs import RegsBackend, map_block
+
+    if hardware is None or hardware.gpio_compatible is None:
+        raise errors.NoBackendError(
+            "this is no Raspberry Pi whose registers are known",
+            hint='RPIO.use("cdev") drives lines through the kernel, RPIO.use("sim") simulates a board',
+        )
+    block, path = map_block(hardware, argument)
+    levels = RegsBackend(block, hardware.gpio_compatible, path)
+    try:
+        return JoinedBackend(levels, _open_edges(hardware))
+    except (OSError, errors.NoBackendError) as e:
+        if errors.is_lack(e):
+            raise  # the board would be without edges for good, and is opened again by the next call
+        return JoinedBackend(levels, None, e)
+
+
+REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
+    "regs": _open_regs,
+    "cdev": _open_cdev,
+    "sysfs": _open_sysfs,
+    "sim": _open_sim,
+}
+"""Name -> how to open it, given the hardware and what stood behind the colon of the name."""
+
+
+def choose(hardware: Hardware | None) -> str:
+    """Return the name of the backend that "auto" means on this machine.
+
+    On a Raspberry Pi registers where they may be mapped, else what the kernel offers; never the simulation.
+    Elsewhere what the kernel offers, and the simulation where that is nothing. The kernel offers the character
+    device, or sysfs where that is missing or too old.
+    """
+    _load("cdev_chips", "regs", "sysfs_chips")
+    from . import cdev_chips, regs, sysfs_chips
+
+    offered = "cdev" if cdev_chips.usable() else "sysfs" if sysfs_chips.usable() else None
+    if hardware is None:
+        return offered or "sim"
+    return offered if offered is not None and not regs.usable(hardware) else "regs"
+
+
+def check_name(name: str) -> None:
+    """Raise NoBackendError for what is no backend's name; "auto" is one."""
+    if name != "auto" and name not in REGISTRY:
+        raise errors.NoBackendError(
+            f"there is no backend {name!r}", hint=f"choose one of auto, {', '.join(sorted(REGISTRY))}"
+        )
+
+
+def open_backend(name: str, hardware: Hardware | None, argument: str = "") -> Backend:
+    """Open the backend of that name.
+
+    Raises:
+        NoBackendError: there is no such backend, or nothing here that it could drive.
+        OSError: what the kernel says of the device file.
+    """
+    check_name(name)
+    return REGISTRY[name](hardware, argument)
+
+
+# -- from a word to a backend ------------------------------------------------------------------------------
 
 
 def split(spec: str | None) -> tuple[str, str]:
@@ -38,7 +156,7 @@ def expect(spec: str | None) -> Hardware:
         known = look(spec) or detect.detect()
         name = split(spec)[0]
         if known is None:
-            known = _by_backend(backends.choose(None) if name == "auto" else name)
+            known = _by_backend(choose(None) if name == "auto" else name)
     except (errors.GPIOError, ValueError, OSError):
         known = None  # the first line says what is wrong
     return known or boards.generic(0, None, "Linux board")
@@ -48,15 +166,15 @@ def _by_backend(name: str) -> Hardware | None:
     """What a backend without an argument tells of a machine that tells nothing of itself."""
     if name == "sim":
         return boards.by_name(SIMULATED_MODEL)
-    from . import cdev
+    from . import cdev_chips
 
-    labels = cdev.chips()[0] if name == "cdev" else {}
+    labels = cdev_chips.chips()[0] if name == "cdev" else {}
     return next((boards.by_chip_label(label) for label in model.PI_CHIP_LABELS if label in labels), None)
 
 
-def unknown(backend: backends.Backend) -> Hardware:
+def unknown(backend: Backend) -> Hardware:
     """Return what can be said of a backend's machine: its lines, and a Raspberry Pi where its chip is a Pi's."""
-    label = getattr(backend, "label", None)
+    label = backend.label
     pi = detect.detect() if label is not None else None
     if pi is None:
         # A container hides the device tree, and an upstream kernel has no revision code: the label is left.
@@ -66,7 +184,7 @@ def unknown(backend: backends.Backend) -> Hardware:
     return boards.generic(backend.line_count, label, "Linux board")
 
 
-def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
+def open_board(spec: str | None) -> tuple[Backend, Hardware]:
     """Open the backend; say on stderr when it is simulated without having been asked for.
 
     Raises:
@@ -76,7 +194,7 @@ def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
     name, argument = split(spec)
     hardware = look(spec)
     if name == "auto":
-        name = backends.choose(hardware)
+        name = choose(hardware)
         if name == "sim":
             hardware = boards.by_name(SIMULATED_MODEL)
             log.say(
@@ -84,7 +202,7 @@ def open_board(spec: str | None) -> tuple[backends.Backend, Hardware]:
                 "(RPIO_BACKEND=sim says so without this line)"
             )
     try:
-        backend = backends.open_backend(name, hardware, argument)
+        backend = open_backend(name, hardware, argument)
     except (PermissionError, FileNotFoundError) as e:
         from ..machine import access
 

@@ -8,7 +8,7 @@ import os
 
 from .. import _gpio, errors
 from .. import constants as model
-from . import Backend, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .protocol import Backend, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class RegsBackend(Backend):
     def __init__(
         self, block: _gpio.Registers, chip: str, path: str, soft_pwm: _gpio.SoftPwm | None = None
     ) -> None:
-        self.block, self._chip, self._path = block, chip, path
+        self.block: _gpio.Registers = block
+        self._chip, self._path = chip, path
         self.line_count = block.line_count
         self._soft_pwm = soft_pwm
 

@@ -5,18 +5,17 @@ A line's level is what its *net* has: the lines that wires join. Whatever drives
 latch, the outside world); where nothing does, a pull decides; where there is none, the net floats and keeps
 its level. Two drivers that disagree are a short circuit: it is counted, reported once, and reads as low.
 
-Edges leave as the kernel's own records through a pipe, so the loop that reads them cannot tell the
-difference. Like the kernel's buffer the pipe drops its *oldest* record when it is full.
+Edges leave through an event_pipe, so the loop that reads them cannot tell the difference.
 """
 
 from __future__ import annotations
 
-import os
 from _thread import RLock
 
 from .. import _gpio, errors, log
 from .. import constants as model
-from . import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .event_pipe import EventPipe
+from .protocol import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 from .sim_time import ManualClock, RealClock
 
 TYPE_CHECKING = False
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..machine.boards import Hardware
 
-RECORD_BYTES = 48
 POWER_ON_PULL_UPS = range(9)
 """GPIO 0 to 8 wake up with a pull-up, the rest of the header with a pull-down.
 Source: BCM2835 ARM Peripherals, 6.2, "Alternative Function Assignments", column Pull."""
@@ -39,14 +37,12 @@ RP1_FUNCTIONS = BCM_FUNCTIONS - {model.ALT5} | {model.ALT6, model.ALT7, model.AL
 class _Watch:
     """The pipe of a watched line."""
 
-    __slots__ = ("bits", "filter_ns", "pending", "pipe", "reader", "seq", "writer")
+    __slots__ = ("bits", "filter_ns", "pending", "pipe")
 
     def __init__(self) -> None:
-        self.pipe = _gpio.Pipe()
-        self.reader, self.writer = self.pipe.reader, self.pipe.writer
+        self.pipe = EventPipe()
         self.bits = 0
         self.filter_ns = 0
-        self.seq = 0
         self.pending: object = None
 
 
@@ -72,7 +68,7 @@ class SimBackend(Backend):
 
     def __init__(self, hardware: Hardware, clock: RealClock | ManualClock | None = None) -> None:
         self.hardware = hardware
-        self.clock = clock if clock is not None else RealClock()
+        self.clock: RealClock | ManualClock = clock if clock is not None else RealClock()
         self.line_count = hardware.line_count
         self._fixed_pull_ups = frozenset(hardware.fixed_pull_ups)
         self._lines = [_Line(n, n in self._fixed_pull_ups) for n in range(self.line_count)]
@@ -167,20 +163,7 @@ class SimBackend(Backend):
         line.stable = line.level
         if not watch.bits & (1 if line.level else 2):
             return
-        watch.seq += 1
-        record = _gpio.event_encode(number, line.level, self.clock.now_ns(), watch.seq)
-        while True:
-            waiting = _bytes_in(watch.reader) // RECORD_BYTES
-            if waiting < model.EVENT_BUFFER_SIZE:
-                try:
-                    os.write(watch.writer, record)
-                    return
-                except BlockingIOError:
-                    pass  # the pipe is full before the buffer is: drop the oldest, as below
-            try:
-                os.read(watch.reader, RECORD_BYTES)
-            except BlockingIOError:
-                pass  # the loop has just read it all
+        watch.pipe.put(number, line.level, self.clock.now_ns())
 
     # -- the outside world -----------------------------------------------------------------------
 
@@ -294,7 +277,7 @@ class SimBackend(Backend):
                 watch = _Watch()
                 state.watch, state.stable = watch, state.level
             watch.filter_ns, watch.bits = filter_us * 1000, bits
-            return watch.reader
+            return watch.pipe.reader
 
     def unwatch(self, line: int, is_read: bool = False) -> None:
         with self._lock:
@@ -415,12 +398,3 @@ class SimBackend(Backend):
         for number in range(self.line_count):
             self.release(number)
         self.clock.close()
-
-
-def _bytes_in(fd: int) -> int:
-    """How many bytes wait in a pipe."""
-    import fcntl
-    import termios
-
-    answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
-    return int.from_bytes(answer, "little")

@@ -18,20 +18,13 @@ from __future__ import annotations
 import errno
 import os
 import time
-from _thread import RLock
 
 from .. import _gpio, errors
 from .. import constants as model
 from ..machine.files import open_file, text_of, write_file
-from . import Backend, check_edge, check_line, check_pull
-from .holders import busy
-from .locked import locked
-from .removal import RemovalWatch
-from .sysfs_chips import find_device
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .descriptors import HoldingBackend, RemovalWatch, busy, locked
+from .protocol import check_edge, check_line
+from .sysfs_chips import Informant, check_no_pull, find_device
 
 UDEV_S = 2.0
 """How long udev may take to give the files of a new line to its group; RPi.GPIO 0.7.1 waits 1 s."""
@@ -49,7 +42,7 @@ class _Held:
         self.bits = 0
 
 
-class SysfsBackend(Backend):
+class SysfsBackend(HoldingBackend):
     """The lines of the chip with that *folder*.
 
     *device* is the chip's device file, which tells about lines that are not exported: "" looks for it, None does
@@ -57,24 +50,20 @@ class SysfsBackend(Backend):
     """
 
     name = "sysfs"
-    holds_lines = True
     close_at_exit = True  # exported lines
 
     def __init__(self, folder: str, device: str | None = "") -> None:
+        super().__init__()
         self._folder = folder
         self._root = os.path.dirname(folder)
         open_file(os.path.join(self._root, "export"), os.O_WRONLY).close()  # says now that it may not be
-        self._lock = RLock()
         self._held: dict[int, _Held] = {}
         self._exported: set[int] = set()  # by this process; those that are not held wait to be given back
-        self._kept: set[int] = (
-            set()
-        )  # outputs of others that were looked at: to give one back might change it
+        self._kept: set[int] = set()  # outputs of others that were looked at: giving one back might change it
         self._latch: dict[int, int] = {}
         self._pump: _gpio.Pump | None = None
         self._label: _gpio.File | None = None
-        self._chip: _gpio.File | None = None
-        self._removal = RemovalWatch(None)
+        self._informant: Informant | None = None
         try:
             self._look_at_chip(folder, device)
         except BaseException:
@@ -86,32 +75,21 @@ class SysfsBackend(Backend):
         self.line_count = int(text_of(os.path.join(folder, "ngpio")))
         self._base = int(text_of(os.path.join(folder, "base")))
         self._label = open_file(os.path.join(folder, "label"), os.O_RDONLY, stays=True)
-        self._device = find_device(folder) if device == "" else device
-        self._removal = RemovalWatch(self._device)
-        self._chip = _gpio.chip_open(self._device) if self._device else None
-        self._line_info = self._find_line_info(self._chip) if self._chip else None
-        self.features = frozenset({"edges", "consumers"} if self._line_info else {"edges"})
+        device = find_device(folder) if device == "" else device
+        self._removal = RemovalWatch(device)
+        self._informant = Informant(device)
+        self.features = frozenset({"edges", "consumers"} if self._informant.tells else {"edges"})
 
     def describe(self) -> str:
         return f"{self._folder} ({self.label}, {self.line_count} lines)"
 
     # -- what the kernel shows ------------------------------------------------------------------------
 
-    def _find_line_info(self, chip: _gpio.File) -> Callable[[int, int], dict[str, object]] | None:
-        for ask in (_gpio.line_info, _gpio.line_info_v1):
-            try:
-                ask(chip.fd, 0)
-            except OSError:
-                continue
-            return ask
-        return None
-
     def _info(self, line: int) -> dict[str, object]:
         """What is known of a line without touching it: {} where that is nothing."""
-        if self._line_info is None or self._chip is None:
-            return {}
+        assert self._informant is not None
         try:
-            return self._line_info(self._chip.fd, line)
+            return self._informant.info(line)
         except OSError as e:
             raise self._explain(e, line) from None
 
@@ -277,20 +255,11 @@ class SysfsBackend(Backend):
             return model.UNKNOWN
         return model.OUT if info["is_output"] else model.IN
 
-    def _check_pull(self, pull: int) -> None:
-        check_pull(pull)
-        if pull != model.PUD_OFF:
-            raise errors.NotSupportedError(
-                f"sysfs cannot set pulls: PUD_{model.PULL_NAMES[pull].upper()} needs registers "
-                "(RPIO_BACKEND=regs) or a kernel from 5.10 on (RPIO_BACKEND=cdev)",
-                hint="with a resistor on the board PUD_OFF will do; it leaves the pull as it is",
-            )
-
     @locked
     def set_input(self, line: int, pull: int | None) -> None:
         check_line(self, line)
         if pull is not None:
-            self._check_pull(pull)
+            check_no_pull(pull)
         self._direct(line, "in")
 
     @locked
@@ -366,7 +335,7 @@ class SysfsBackend(Backend):
     @locked
     def set_pull(self, line: int, pull: int) -> None:
         check_line(self, line)
-        self._check_pull(pull)
+        check_no_pull(pull)
 
     def pull(self, line: int) -> int | None:
         check_line(self, line)
@@ -434,13 +403,6 @@ class SysfsBackend(Backend):
             return str(info["consumer"] or "?") if info["used"] else ""
         return "sysfs" if self._is_exported(line) else ""
 
-    def gone_fd(self) -> int | None:
-        return self._removal.fd()
-
-    def is_gone(self) -> bool:
-        self._removal.drain()
-        return self._chip_is_gone()
-
     def _chip_is_gone(self) -> bool:
         if self._label is None:
             return False
@@ -451,7 +413,7 @@ class SysfsBackend(Backend):
         return False
 
     def after_fork(self) -> None:
-        self._lock = RLock()  # another thread may have held it
+        super().after_fork()
         if self._pump is not None:
             self._pump.close()  # the child has no such thread, only its descriptors
             self._pump = None
@@ -461,7 +423,6 @@ class SysfsBackend(Backend):
         self._exported.clear()
         self._kept.clear()
         self._latch.clear()
-        self._removal.close()
 
     @locked
     def close(self) -> None:
@@ -482,7 +443,7 @@ class SysfsBackend(Backend):
             first = first or e
         self._latch.clear()
         self._removal.close()
-        for file in (self._label, self._chip):
+        for file in (self._label, self._informant):
             if file is not None:
                 file.close()
         if first is not None:

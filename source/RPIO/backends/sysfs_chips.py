@@ -8,6 +8,11 @@ import os
 from .. import _gpio, errors
 from .. import constants as model
 from ..machine.files import text_of
+from .protocol import check_pull
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = "/sys/class/gpio"
 DEVICES = "/sys/bus/gpio/devices"
@@ -98,3 +103,50 @@ def find_device(folder: str) -> str | None:
                 if _gpio.chip_info(chip.fd)[1:] == (label, count):
                     found.append(f"/dev/{name}")
     return found[0] if len(found) == 1 else None  # chips of one device may share a label
+
+
+class Informant:
+    """A chip's device file, None for none: it tells of lines that are not exported, also on kernels where it can do no
+    more.
+    """
+
+    def __init__(self, device: str | None) -> None:
+        self._chip = _gpio.chip_open(device) if device is not None else None
+        self._ask = self._find(self._chip.fd) if self._chip is not None else None
+
+    @staticmethod
+    def _find(chip_fd: int) -> Callable[[int, int], dict[str, object]] | None:
+        for ask in (_gpio.line_info, _gpio.line_info_v1):
+            try:
+                ask(chip_fd, 0)
+            except OSError:
+                continue
+            return ask
+        return None
+
+    @property
+    def tells(self) -> bool:
+        """Whether it does."""
+        return self._ask is not None
+
+    def info(self, line: int) -> dict[str, object]:
+        """What is known of a line without touching it: {} where that is nothing. OSError."""
+        if self._ask is None or self._chip is None:
+            return {}
+        return self._ask(self._chip.fd, line)
+
+    def close(self) -> None:
+        """Close it. Twice is fine."""
+        if self._chip is not None:
+            self._chip.close()
+
+
+def check_no_pull(pull: int) -> None:
+    """Raise NotSupportedError for a pull, of which sysfs knows none, and InvalidPullException for what is none."""
+    check_pull(pull)
+    if pull != model.PUD_OFF:
+        raise errors.NotSupportedError(
+            f"sysfs cannot set pulls: PUD_{model.PULL_NAMES[pull].upper()} needs registers "
+            "(RPIO_BACKEND=regs) or a kernel from 5.10 on (RPIO_BACKEND=cdev)",
+            hint="with a resistor on the board PUD_OFF will do; it leaves the pull as it is",
+        )

@@ -15,9 +15,9 @@ import sys
 from _thread import RLock
 from time import monotonic
 
-from .. import arguments, backends, errors, log, threads
+from .. import arguments, errors, log, threads
 from .. import constants as model
-from ..backends import opening
+from ..backends import Backend, opening
 from ..loop.callbacks import Worker
 from ..loop.dispatcher import JOIN_TIMEOUT_S, Dispatcher
 from ..processes import hooks
@@ -83,7 +83,7 @@ class Board:
         self._strict = False
         self._warnings = True
         self._lock = RLock()
-        self._backend: backends.Backend | None = None
+        self._backend: Backend | None = None
         self._hardware: Hardware | None = None
         self._expected: Hardware | None = None
         self._dispatcher: Dispatcher | None = None
@@ -126,15 +126,15 @@ class Board:
 
     # -- opening and closing ---------------------------------------------------------------------
 
-    def use(self, spec: str | backends.Backend, hardware: Hardware | None = None) -> None:
+    def use(self, spec: str | Backend, hardware: Hardware | None = None) -> None:
         """Choose the backend, before any line is touched.
 
         Raises:
             RuntimeError: lines are in use; call cleanup() and close() first.
         """
         if isinstance(spec, str):
-            backends.check_name(spec.partition(":")[0])
-        elif not isinstance(spec, backends.Backend):
+            opening.check_name(spec.partition(":")[0])
+        elif not isinstance(spec, Backend):
             raise TypeError(f"the backend is a word such as 'sim', or a Backend, not {spec!r}")
         with self._lock:
             if self.is_waiting or self._directions or self._taken or self._watched or self.has_ports:
@@ -149,7 +149,7 @@ class Board:
                 self._tell(self._hardware)
 
     @property
-    def backend(self) -> backends.Backend:
+    def backend(self) -> Backend:
         """The backend; opens it."""
         backend = self._backend  # once: another thread may close the board
         if backend is not None:
@@ -457,8 +457,8 @@ class Board:
         if self._fast is None:
             return
         channel, direction = self.channel_of(line), self._directions.get(line)
-        block = getattr(self.backend, "block", None) if direction is not None else None
-        line_fd = getattr(self.backend, "line_fd", None) if direction is not None else None
+        block = self.backend.block if direction is not None else None
+        line_fd = self.backend.line_fd if direction is not None else None
         if block is not None:
             self._fast.grant(channel, block, line, direction == model.OUT)
         elif line_fd is not None and (fd := line_fd(line)) is not None:
@@ -716,8 +716,7 @@ class Board:
         self.backend.unwatch(line, is_read)
 
     def _lasting_fd(self, line: int) -> int | None:
-        line_fd: Callable[[int], int | None] | None = getattr(self.backend, "line_fd", None)
-        return line_fd(line) if line_fd is not None else None
+        return self.backend.line_fd(line)
 
     def _gone_fd(self) -> int | None:
         return self.backend.gone_fd()

@@ -52,7 +52,7 @@ def why_not(hardware: Hardware, backend: Backend) -> str | None:
         return f"the GPIO of a {hardware.name} is in RP1, which the DMA engine does not reach in time"
     if not hardware.is_pi or hardware.soc not in ENGINES:
         return f"a {hardware.name} has no such DMA engine"
-    if getattr(backend, "block", None) is None:
+    if backend.block is None:
         return f"the backend {backend.name} does not use registers (RPIO_BACKEND=regs does)"
     return None
 

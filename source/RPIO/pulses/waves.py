@@ -192,14 +192,16 @@ class Player:
                     self.stop(wave)
 
     def pause(self, seconds: float) -> float:
-        """Let that time pass; where a test moves the board's clock, move it. Returns how much has passed."""
-        advance = getattr(getattr(self._backend(), "clock", None), "advance", None)
-        before_s = time.monotonic()
-        if advance is not None:
-            advance(round(seconds * 1e9))
-            return seconds
-        time.sleep(seconds)
-        return time.monotonic() - before_s
+        """Let that time pass, where the board has a clock of its own on that. Returns how much has passed."""
+        backend = self._backend()
+        clock = backend.clock if backend is not None else None
+        if clock is None:
+            before_s = time.monotonic()
+            time.sleep(seconds)
+            return time.monotonic() - before_s
+        before_ns = clock.now_ns()
+        clock.sleep_until(before_ns + round(seconds * 1e9))
+        return (clock.now_ns() - before_ns) / 1e9
 
     def _begin(self, wave: Wave, score: Score, means: str | None) -> None:
         try:

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from .. import _gpio, errors, facade
-from ..backends import check_line
+from ..backends.protocol import check_line
 from ..backends.sim import SimBackend
 from ..backends.sim_time import ManualClock
 from ..loop.dispatcher import Dispatcher

@@ -78,6 +78,8 @@ class Rig:
     has been closed, `lingers` whether anything is left of a process that has not closed it.
     `tells_function` is whether a line that nobody has set up has a known direction, `tells_holder` whether a holder's
     name is known, `tells_removal` whether there is a descriptor for a chip that goes.
+    `has_registers` is whether lines are mapped registers, `has_descriptors` whether one that is set up is a descriptor,
+    `has_clock` whether time is the test's. `label` is what the kernel calls the chip.
     `quiet_ms` is how long an edge may take to arrive.
     `exact` is whether PWM runs in the test's time, to the nanosecond; else `blind_ns` is how long a wave was not
     looked at.
@@ -95,6 +97,10 @@ class Rig:
     tells_function = True
     tells_holder = True
     tells_removal = True
+    has_registers = False
+    has_descriptors = False
+    has_clock = False
+    label: str | None = None
     quiet_ms = 0
     backend: Backend
 
@@ -182,6 +188,7 @@ class SimRig(Rig):
 
     alternates = BCM_ALTS
     shared = False
+    has_clock = True
     PROBE = 26
 
     def __init__(self) -> None:
@@ -311,6 +318,8 @@ class RegsRig(Rig):
 
     PWM goes in steps: the model is no place for a thread, and so a wave is exact.
     """
+
+    has_registers = True
 
     def __init__(self, compatible: str, alternates: frozenset[int], tells_pull: bool) -> None:
         self.core, self.soc, self.ffi = modelled_core()
@@ -504,6 +513,7 @@ class _SimulatedChip(Rig):
     def __init__(self) -> None:
         self.shared_chip = shared_chip()
         self.chip = self.shared_chip.chip
+        self.label = self.chip.label
 
     def remove(self) -> bool:
         self.chip.remove()
@@ -539,6 +549,7 @@ class CdevRig(_SimulatedChip):
 
     falls_back = True
     exact = False
+    has_descriptors = True
     BLIND_NS = 1_000_000
     """As far apart may two looks at a level be; the machine may be busy with other things."""
 

@@ -20,7 +20,9 @@ from contract import rigs
 from contract.rigs import ALTERNATES, Rig
 from RPIO import _gpio, errors
 from RPIO import constants as model
-from RPIO.backends import FEATURES, REGISTRY, Backend
+from RPIO.backends import Backend
+from RPIO.backends.opening import REGISTRY
+from RPIO.backends.protocol import FEATURES
 from RPIO.constants import BOTH, EVENT_BUFFER_SIZE, FALLING, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP, RISING
 
 PULLS = (PUD_OFF, PUD_DOWN, PUD_UP)
@@ -248,6 +250,7 @@ CALLS: dict[str, Callable[[Backend, int], object]] = {
     "pull": lambda backend, line: backend.pull(line),
     "watch": lambda backend, line: backend.watch(line, BOTH),
     "unwatch": lambda backend, line: backend.unwatch(line),
+    "line_fd": lambda backend, line: backend.line_fd(line),
     "release": lambda backend, line: backend.release(line),
     "consumer": lambda backend, line: backend.consumer(line),
     "pwm": lambda backend, line: backend.pwm(line, MS, MS // 4),
@@ -279,6 +282,40 @@ def test_name_is_registered(rig: Rig) -> None:
 
 def test_close_at_exit(rig: Rig) -> None:
     assert rig.backend.close_at_exit is rig.lingers
+
+
+def test_label_is_the_chips(rig: Rig) -> None:
+    assert rig.backend.label == rig.label
+
+
+def test_block_has_the_lines(rig: Rig, a_line: int) -> None:
+    block = rig.backend.block
+    assert (block is not None) is rig.has_registers
+    if block is None:
+        return
+    rig.backend.set_output(a_line, 0)
+    for value in (1, 0):
+        block.write(a_line, value)
+        assert rig.level(a_line) == rig.backend.read(a_line) == block.read(a_line) == value
+    rig.backend.set_input(a_line, PUD_OFF)
+    rig.drive(a_line, 1)
+    assert block.read(a_line) == 1
+
+
+def test_clock_goes_on(rig: Rig) -> None:
+    clock = rig.backend.clock
+    assert (clock is not None) is rig.has_clock
+    if clock is None:
+        return
+    calls: list[int] = []
+    start_ns = clock.now_ns()
+    clock.call_at(start_ns + MS, lambda: calls.append(clock.now_ns()))
+    rig.pass_us(500)
+    assert (clock.now_ns(), calls) == (start_ns + MS // 2, [])
+    clock.sleep_until(start_ns + 2 * MS)
+    assert (clock.now_ns(), calls) == (start_ns + 2 * MS, [start_ns + MS])
+    clock.sleep_until(start_ns)
+    assert clock.now_ns() == start_ns + 2 * MS
 
 
 @every_call
@@ -1359,6 +1396,28 @@ def test_release_yields(rig: Rig, a_line: int, value: int) -> None:
     other.close()
     rig.backend.set_output(a_line, None)
     expect_output(rig, a_line, 1 - value)
+
+
+def test_line_fd_is_the_line(rig: Rig, a_line: int) -> None:
+    backend = rig.backend
+    assert backend.line_fd(a_line) is None
+    backend.set_output(a_line, 0)
+    fd = backend.line_fd(a_line)
+    assert (fd is not None) is rig.has_descriptors
+    if fd is None:
+        return
+    for value in (1, 0):
+        _gpio.line_write(fd, value)
+        assert rig.level(a_line) == backend.read(a_line) == _gpio.line_read(fd) == value
+    backend.set_input(a_line, PUD_OFF)
+    rig.drive(a_line, 1)
+    fd = backend.line_fd(a_line)
+    assert fd is not None
+    assert _gpio.line_read(fd) == 1
+    backend.release(a_line)
+    assert backend.line_fd(a_line) is None
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        os.fstat(fd)
 
 
 @pytest.mark.parametrize("kind", ["input", "output", "watched"])

@@ -16,7 +16,7 @@ from kernel.programs import program, reader
 from RPIO import _gpio, errors
 from RPIO import constants as model
 from RPIO.arguments import ALL
-from RPIO.backends import cdev, sysfs
+from RPIO.backends import cdev, cdev_chips, sysfs
 from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.backends.joined import JoinedBackend
 from RPIO.board.board import Board
@@ -60,7 +60,7 @@ def backend(chip):
 @pytest.fixture
 def no_devices():
     """A machine without /dev/gpiochip*, such as a container's, or an old kernel's."""
-    hidden = {path: os.stat(path) for path in cdev.chip_paths()}
+    hidden = {path: os.stat(path) for path in cdev_chips.chip_paths()}
     for path in hidden:
         os.unlink(path)
     yield
@@ -142,7 +142,7 @@ def test_a_gpiochip_of_version_1_alone_is_passed_over(chip, monkeypatch):
         raise OSError(errno.EINVAL, "as a kernel before 5.10 answers")
 
     monkeypatch.setattr(_gpio, "line_info", too_old)
-    assert not cdev.usable()
+    assert not cdev_chips.usable()
     with pytest.raises(errors.NoBackendError, match=r"before 5\.10") as e:
         cdev.CdevBackend(chip.path)
     assert "sysfs" in e.value.hint

@@ -118,7 +118,7 @@ class SimulatedWorld(World):
     """Edges for RPIO: registers for the levels, as on a Pi, and a simulated board in place of the gpiochip."""
 
     def __init__(self) -> None:
-        import RPIO.backends
+        import RPIO.backends.opening
         from RPIO.backends.joined import JoinedBackend
         from RPIO.backends.regs import RegsBackend, map_block
         from RPIO.backends.sim import SimBackend
@@ -130,7 +130,7 @@ class SimulatedWorld(World):
             self._sim = SimBackend(hardware)
             return JoinedBackend(RegsBackend(block, hardware.gpio_compatible, path), self._sim)
 
-        RPIO.backends.REGISTRY["regs"] = opened
+        RPIO.backends.opening.REGISTRY["regs"] = opened
 
     def edge(self, line: int, level: int) -> None:
         if self._sim.read(line) == level:

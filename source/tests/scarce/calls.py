@@ -19,8 +19,8 @@ from interrupted.calls import (
     loop_in_thread,
     tcp,
 )
-from RPIO import backends, facade
-from RPIO.backends import cdev
+from RPIO import facade
+from RPIO.backends import cdev_chips, opening
 from RPIO.backends import sysfs_chips as sysfs_files
 from RPIO.constants import PUD_UP
 from RPIO.machine import detect
@@ -88,8 +88,8 @@ def served(things):
 def looked(things):
     """What machine this is, is never guessed because there was no descriptor to look with."""
     assert detect.detect(things["machine"]) is not None
-    assert backends.choose(None) == "cdev"
-    assert cdev.find_chip("", "pinctrl-bcm2711") == things["chip"] == cdev.find_chip("", None)
+    assert opening.choose(None) == "cdev"
+    assert cdev_chips.find_chip("", "pinctrl-bcm2711") == things["chip"] == cdev_chips.find_chip("", None)
     assert sysfs_files.chips(things["machine"])
     assert sysfs_files.usable(things["machine"])
 

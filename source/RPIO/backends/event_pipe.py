@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A pipe of edges, as records of the kernel's own format: the loop that reads them cannot tell the difference.
+
+Like the kernel's buffer it drops its *oldest* record when it is full, and the numbers of the others show that.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import _gpio
+from .. import constants as model
+
+RECORD_BYTES = 48
+"""Of struct gpio_v2_line_event. Source: Linux, include/uapi/linux/gpio.h."""
+
+
+class EventPipe:
+    """The edges of one watched line. Closed with its object."""
+
+    __slots__ = ("_pipe", "seq")
+
+    def __init__(self) -> None:
+        self._pipe = _gpio.Pipe()
+        self.seq = 0
+        """The number of the last edge; the first has 1."""
+
+    @property
+    def reader(self) -> int:
+        """The descriptor that delivers them; -1 when closed."""
+        return self._pipe.reader
+
+    def put(self, line: int, level: int, when_ns: int) -> None:
+        """Report an edge; never blocks."""
+        self.seq += 1
+        record = _gpio.event_encode(line, level, when_ns, self.seq)
+        while True:
+            if _bytes_in(self._pipe.reader) // RECORD_BYTES < model.EVENT_BUFFER_SIZE:
+                try:
+                    os.write(self._pipe.writer, record)
+                    return
+                except BlockingIOError:
+                    pass  # the pipe is full before the buffer is: drop the oldest, as below
+            try:
+                os.read(self._pipe.reader, RECORD_BYTES)
+            except BlockingIOError:
+                pass  # the loop has just read it all
+
+    def close(self) -> None:
+        """Close both ends. Twice is fine."""
+        self._pipe.close()
+
+
+def _bytes_in(fd: int) -> int:
+    """How many bytes wait in a pipe."""
+    import fcntl
+    import termios
+
+    answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
+    return int.from_bytes(answer, "little")
