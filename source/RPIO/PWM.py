@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def _channels() -> PulseChannels:
-    return facade.board.channels
+    return facade.board.pulses.channels
 
 
 def _means_of(means: str | None) -> str | None:
@@ -132,8 +132,8 @@ class Servo:
         """
         has = _channels().has_hardware_servo(gpio)
         if self._asked_means == "hardware" and not has:
-            facade.board.hardware_lines.check(gpio)
-        return has or (self._asked_means in (None, "hardware") and facade.board.hardware_lines.has(gpio))
+            facade.board.pulses.hardware.check(gpio)
+        return has or (self._asked_means in (None, "hardware") and facade.board.pulses.hardware.has(gpio))
 
     def _set_hardware(self, gpio: int, width_us: int) -> None:
         if not 0 <= width_us <= self._subcycle_time_us:
@@ -161,7 +161,7 @@ class _Means:
 
 
 def _means(pwm: PWM) -> str:
-    return facade.board.pulses.means_of(pwm._rpio_line, pwm._rpio_period_ns, pwm._rpio_asked_means)
+    return pwm._rpio_drives.means_of(pwm._rpio_line, pwm._rpio_period_ns, pwm._rpio_asked_means)
 
 
 class _AnyNew:
@@ -199,6 +199,7 @@ class PWM(_AnyNew):
     __slots__ = (
         "__weakref__",
         "_rpio_asked_means",
+        "_rpio_drives",
         "_rpio_duty",
         "_rpio_line",
         "_rpio_period_ns",
@@ -216,20 +217,19 @@ class PWM(_AnyNew):
     VERSION = RPIO_VERSION
 
     def __init__(self, channel: int, frequency: float, *, means: str | None = None) -> None:
-        line: int | None = getattr(self, "_rpio_line", None)
-        if line is not None:  # called again, perhaps for another channel
-            facade.board.pulses.end(line, self)
-        self._rpio_running = False
+        self._rpio_running: bool
+        _end(self)  # called again, perhaps for another channel
         self._rpio_duty = 0.0
         channel = arguments.integer("channel", channel)
         arguments.real(frequency)  # types come first, values after the channel
         self._rpio_asked_means = _means_of(means)
         self._rpio_line = facade.board.line_of(channel)  # before it is claimed: __del__ lets go of it
-        facade.board.pulses.claim(self._rpio_line, self, means)
+        self._rpio_drives = facade.board.pulses.drives
+        self._rpio_drives.claim(self._rpio_line, self, means)
         try:
             self._rpio_period_ns = arguments.period_ns_of(frequency)
         except (ValueError, MemoryError):
-            facade.board.pulses.drop(self._rpio_line, self)
+            self._rpio_drives.drop(self._rpio_line, self)
             raise
 
     def start(self, dutycycle: float) -> None:
@@ -238,11 +238,11 @@ class PWM(_AnyNew):
         Raises:
             WrongDirectionException: the channel is no output any more. PWMExistsError. ValueError.
         """
-        with facade.board.pulses.lock:
+        with self._rpio_drives.lock:
             was_running, self._rpio_running = self._rpio_running, True
             try:
                 self._rpio_duty = arguments.duty_of(dutycycle)
-                facade.board.pulses.start(self._rpio_line, self, self._rpio_asked_means, *_times_ns(self))
+                self._rpio_drives.start(self._rpio_line, self, self._rpio_asked_means, *_times_ns(self))
             except BaseException:
                 self._rpio_running = was_running
                 raise
@@ -251,17 +251,17 @@ class PWM(_AnyNew):
 
     def ChangeDutyCycle(self, dutycycle: float) -> None:
         """Have *dutycycle* percent of each period high: 0.0 to 100.0. Before start() it is only checked."""
-        with facade.board.pulses.lock:
+        with self._rpio_drives.lock:
             self._rpio_duty = arguments.duty_of(dutycycle)
             if self._rpio_running:
-                facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
+                self._rpio_drives.change(self._rpio_line, self, *_times_ns(self))
 
     def ChangeFrequency(self, frequency: float) -> None:
         """Change the frequency, in Hz. Before start() it is the one to start with."""
-        with facade.board.pulses.lock:
+        with self._rpio_drives.lock:
             self._rpio_period_ns = arguments.period_ns_of(frequency)
             if self._rpio_running:
-                facade.board.pulses.change(self._rpio_line, self, *_times_ns(self))
+                self._rpio_drives.change(self._rpio_line, self, *_times_ns(self))
 
     def __repr__(self) -> str:
         line = getattr(self, "_rpio_line", None)
@@ -283,8 +283,9 @@ class PWM(_AnyNew):
     def __del__(self) -> None:
         # As RPi.GPIO: a program that lets go of the object expects silence. Not by stop(), which may be overridden.
         line = getattr(self, "_rpio_line", None)
-        if line is not None:
-            facade.board.pulses.drop(line, self)
+        drives = getattr(self, "_rpio_drives", None)
+        if drives is not None and line is not None:
+            drives.drop(line, self)
 
     # -- the original RPIO's functions ------------------------------------------------------------
 
@@ -384,15 +385,15 @@ class PWM(_AnyNew):
     @staticmethod
     def cleanup() -> None:
         """End all channels and servos, their GPIOs low, and waves that DMA plays. setup() begins again."""
-        facade.board.end_channels()
+        facade.board.pulses.end_channels()
 
 
 def _end(pwm: PWM) -> None:
     """What stop() does, whatever a subclass has in its place."""
     pwm._rpio_running = False
-    line = getattr(pwm, "_rpio_line", None)
-    if line is not None:
-        facade.board.pulses.end(line, pwm)
+    drives = getattr(pwm, "_rpio_drives", None)
+    if drives is not None:
+        drives.end(pwm._rpio_line, pwm)
 
 
 def _times_ns(pwm: PWM) -> tuple[int, int]:

@@ -32,11 +32,11 @@ from inspect import isawaitable
 from . import arguments, errors, facade, log
 from . import constants as model
 from ._gpio import EdgeEvent
-from .board.edges import Subscription
+from .board.subscriptions import Subscription
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .board.edges import WatchedLine
+    from .board.subscriptions import WatchedLine
     from .loop.dispatcher import Dispatcher
 
 QUEUE_SIZE = 1024
@@ -68,14 +68,16 @@ async def edges(
     bits = _bits(edge)
     board = facade.board
     if pull_up_down is not None:
-        board.make_input(channel, pull_up_down)
-    queue = _Queue(bits, arguments.bouncetime_ns(bouncetime), asyncio.get_running_loop(), board.unsubscribe)
-    line = board.subscribe(channel, queue, filter_us, lambda: queue.enter(board.dispatcher))
+        board.lines.make_input(channel, pull_up_down)
+    queue = _Queue(
+        bits, arguments.bouncetime_ns(bouncetime), asyncio.get_running_loop(), board.interrupts.unsubscribe
+    )
+    line = board.interrupts.subscribe(channel, queue, filter_us, lambda: queue.enter(board.dispatcher))
     try:
         while True:
             yield await queue.get()
     finally:
-        board.unsubscribe(line, queue)
+        board.interrupts.unsubscribe(line, queue)
         queue.leave()
 
 

@@ -67,7 +67,7 @@ def have_lazy_names(names: dict[str, object]) -> None:
     """Give a module, by its vars(), the lazy names."""
     if not any(names is known for known in _lazy_modules):
         _lazy_modules.append(names)
-    publish(board._hardware if board._backend is not None else None)
+    publish(board.machine.opened_hardware)
 
 
 def complete(names: dict[str, object]) -> None:
@@ -153,7 +153,7 @@ def wave(
         RPIO.setup(17, RPIO.OUT)
         RPIO.wave([(17, 1, 500), (17, 0, 500)], repeat=3).wait()
     """
-    return board.player.play(steps, repeat, means)
+    return board.wave(steps, repeat, means)
 
 
 def use(backend: str | Backend) -> None:
@@ -174,8 +174,7 @@ def use(backend: str | Backend) -> None:
 
 def describe() -> str:
     """Return one line that says which board is in use, and by what means; finds the board where none is yet."""
-    name, means = board.hardware.name, board.backend.describe()
-    return means if name in means else f"{name}: {means}"
+    return board.describe()
 
 
 def setmode(mode: int) -> None:
@@ -192,7 +191,7 @@ def setmode(mode: int) -> None:
 
 def getmode() -> int | None:
     """Return the numbering mode, BOARD (10) or BCM (11)."""
-    return board.mode
+    return board.getmode()
 
 
 def setwarnings(enabled: int = True) -> None:
@@ -227,30 +226,30 @@ def forceoutput(gpio_id: int, value: int) -> None:
 
     Warning: whatever is connected to an output that others drive can be harmed.
     """
-    board.force_output(gpio_id, value)
+    board.forceoutput(gpio_id, value)
 
 
 @also_called(channel="gpio_id")
 def forceinput(gpio_id: int) -> int:
     """Return the level of any channel, set up or not, 0 or 1."""
-    return board.force_input(gpio_id)
+    return board.forceinput(gpio_id)
 
 
 @also_called(channel="gpio_id", pull_up_down="pud")
 def set_pullupdn(gpio_id: int, pud: int | str = PUD_OFF) -> None:
     """Set the pull of a channel: PUD_OFF, PUD_DOWN or PUD_UP, or "off", "down", "up". Ignored on an output."""
-    board.set_pull(gpio_id, pud)
+    board.set_pullupdn(gpio_id, pud)
 
 
 @also_called(gpio="gpio_id", channel="gpio_id")
 def gpio_function(gpio_id: int) -> int:
     """Return what a channel is now: IN, OUT, or ALT0 to ALT8. Needs no setup()."""
-    return board.function(gpio_id)
+    return board.gpio_function(gpio_id)
 
 
 def channel_to_gpio(channel: int) -> int:
     """Return the BCM number of a channel under the numbering mode."""
-    return board.line_of(channel)
+    return board.channel_to_gpio(channel)
 
 
 def cleanup(channel: Channels = ALL) -> None:
@@ -293,7 +292,7 @@ def add_interrupt_callback(
         InvalidCallbackException: it cannot be called with two arguments, or is a coroutine function. (A TypeError.)
         LineBusyError: somebody else holds the line. NotSupportedError: no edges here.
     """
-    board.add_interrupt(
+    board.add_interrupt_callback(
         gpio_id, callback, edge, pull_up_down, threaded_callback, debounce_timeout_ms, filter_us
     )
 
@@ -304,7 +303,7 @@ def del_interrupt_callback(gpio_id: int) -> None:
     Raises:
         NotWatchedError: it has none. (A KeyError.)
     """
-    board.del_interrupt(gpio_id)
+    board.del_interrupt_callback(gpio_id)
 
 
 @also_called(gpio="channel")
@@ -328,7 +327,7 @@ def add_event_detect(
         ValueError: no such edge, no such channel, a bouncetime that is not positive. TypeError: no callback, or a
             coroutine function, for which there is RPIO.aio.on_edge().
     """
-    board.detections.add(channel, edge, callback, bouncetime)
+    board.add_event_detect(channel, edge, callback, bouncetime)
 
 
 @also_called(gpio="channel")
@@ -338,19 +337,19 @@ def add_event_callback(channel: int, callback: Callable[[int], object]) -> None:
     Raises:
         EdgeDetectionError: add_event_detect() first. (A RuntimeError.) TypeError: it cannot be called.
     """
-    board.detections.add_callback(channel, callback)
+    board.add_event_callback(channel, callback)
 
 
 @also_called(gpio="channel")
 def remove_event_detect(channel: int) -> None:
     """Switch event detection off, with its callbacks. Nothing happens where it is off."""
-    board.detections.remove(channel)
+    board.remove_event_detect(channel)
 
 
 @also_called(gpio="channel")
 def event_detected(channel: int) -> bool:
     """Return whether there was an edge since the last call, or since add_event_detect()."""
-    return board.detections.detected(channel)
+    return board.event_detected(channel)
 
 
 @also_called(gpio="channel")
@@ -367,7 +366,7 @@ def wait_for_edge(
         WrongDirectionException: setup(channel, IN) first. (A RuntimeError.) ValueError, TypeError.
         LineGoneError: the chip was removed, also while we waited. (An OSError.)
     """
-    return board.detections.wait_for_edge(channel, edge, bouncetime, timeout)
+    return board.wait_for_edge(channel, edge, bouncetime, timeout)
 
 
 def events_lost(gpio_id: int | None = None) -> int:
@@ -396,7 +395,7 @@ def add_tcp_callback(
         OSError: EADDRINUSE and others, with the port and what to do.
         InvalidCallbackException: it cannot be called with two arguments. (A TypeError.)
     """
-    return board.add_tcp(port, callback, threaded_callback, host).port
+    return board.add_tcp_callback(port, callback, threaded_callback, host)
 
 
 def tcp_clients(port: int | None = None) -> list[tcp_client.TcpClient]:
@@ -431,7 +430,7 @@ def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> Non
         LineGoneError: the chip of a line with callbacks was removed, also while we waited; a loop in a thread logs
             that, and goes on. (An OSError.)
     """
-    board.wait(threaded)
+    board.wait_for_interrupts(threaded)
 
 
 def stop_waiting_for_interrupts(*_: object) -> None:
@@ -439,7 +438,7 @@ def stop_waiting_for_interrupts(*_: object) -> None:
 
     The event detection of add_event_detect() goes on.
     """
-    board.stop()
+    board.stop_waiting_for_interrupts()
 
 
 def cleanup_interrupts() -> None:
@@ -449,7 +448,7 @@ def cleanup_interrupts() -> None:
 
 def sysinfo() -> tuple[str, str, str, int, str]:
     """Return (revision code in hex, model, board revision, memory in MB, maker) of this Raspberry Pi."""
-    return board.hardware.sysinfo
+    return board.sysinfo()
 
 
 def version() -> tuple[str, str]:

@@ -15,9 +15,9 @@ def serve(board):
     """Open a port for a callback; returns the server. The loop runs in a thread."""
 
     def open_port(callback, threaded=False, loop=True):
-        server = board.add_tcp(0, callback, threaded, "127.0.0.1")
+        server = board.waiting.ports.add(0, callback, threaded, "127.0.0.1")
         if loop and not board.dispatcher.running:
-            board.wait(True)
+            board.wait_for_interrupts(True)
         return server
 
     return open_port

@@ -130,7 +130,7 @@ def test_coroutine_callbacks_run_one_at_a_time_and_in_order(gpio, capsys):
     asyncio.run(main())
     assert log[:6] == [(what, seq) for seq in (1, 2, 3) for what in ("begin", "end")]
     assert "LookupError: of the test" in capsys.readouterr().err
-    assert 17 not in gpio.facade.board._watched
+    assert 17 not in gpio.facade.board.watched
 
 
 def test_plain_functions_are_callbacks_too(gpio):
@@ -282,7 +282,7 @@ def test_bad_arguments_are_errors(gpio, make, error, text):
 
     with raises(error, text):
         asyncio.run(main())
-    assert not gpio.facade.board._watched
+    assert not gpio.facade.board.watched
 
 
 def test_a_callback_that_cannot_be_called_is_refused(gpio):
@@ -348,7 +348,7 @@ def test_the_watch_of_a_closed_asyncio_loop_ends_with_the_next_edge(gpio):
     leave_pending(asyncio.new_event_loop(), 17, print)
     gpio.wait_for_interrupts(threaded=True)
     press(gpio)
-    assert wait_until(lambda: 17 not in gpio.facade.board._watched)
+    assert wait_until(lambda: 17 not in gpio.facade.board.watched)
     gpio.stop_waiting_for_interrupts()
     assert gpio.events_lost(17) == 0
 
@@ -372,7 +372,7 @@ def test_an_iteration_ended_after_its_asyncio_loop_takes_the_loop_from_nobody(gp
     events = loop.run_until_complete(begin())
     loop.close()
     asyncio.run(main())
-    assert not gpio.facade.board._watched
+    assert not gpio.facade.board.watched
 
 
 def test_an_asyncio_loop_without_readers_is_an_error_and_leaves_nothing_behind(gpio):
@@ -390,7 +390,7 @@ def test_an_asyncio_loop_without_readers_is_an_error_and_leaves_nothing_behind(g
             loop.run_until_complete(main())
     finally:
         loop.close()
-    assert not gpio.facade.board._watched
+    assert not gpio.facade.board.watched
     gpio.wait_for_interrupts(threaded=True)
     gpio.stop_waiting_for_interrupts()
 

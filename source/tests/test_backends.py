@@ -207,13 +207,13 @@ def test_registers_without_edges_say_why_and_what_to_do(sim):
     board.use(JoinedBackend(sim, None, refused), sim.hardware)
     assert "no edges: [Errno 13] Permission denied: '/dev/gpiochip0'" in board.backend.describe()
     with pytest.raises(errors.NoAccessError, match="/dev/gpiochip0") as e:
-        board.add_interrupt(17, print, "both", model.PUD_OFF, False, None, 0)
+        board.add_interrupt_callback(17, print, "both", model.PUD_OFF, False, None, 0)
     assert e.value.hint
     board.close()
     board = Board()
     board.use(JoinedBackend(sim, None, errors.NoBackendError("there is no gpiochip here")), sim.hardware)
     with pytest.raises(errors.NotSupportedError, match="cannot report edges: there is no gpiochip here"):
-        board.add_interrupt(17, print, "both", model.PUD_OFF, False, None, 0)
+        board.add_interrupt_callback(17, print, "both", model.PUD_OFF, False, None, 0)
     board.setup(18, model.OUT, model.PUD_OFF, 1)
     assert sim.read(18) == 1
     board.close()
@@ -224,7 +224,7 @@ def test_levels_and_edges_can_come_from_two_backends(sim):
     board = Board()
     board.use(JoinedBackend(sim, other), sim.hardware)
     got = []
-    board.add_interrupt(17, lambda *a: got.append(a), "both", model.PUD_UP, False, None, 0)
+    board.add_interrupt_callback(17, lambda *a: got.append(a), "both", model.PUD_UP, False, None, 0)
     assert sim.pull(17) == model.PUD_UP
     other.drive(17, 1)
     other.drive(17, 0)

@@ -11,7 +11,8 @@ from RPIO import arguments, errors, facade
 from RPIO import constants as model
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
-from RPIO.board.board import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING, Board
+from RPIO.board.board import Board
+from RPIO.board.manners import FIXED_PULL_WARNING, IN_USE_WARNING, NOTHING_TO_CLEAN_WARNING
 from RPIO.constants import BCM, BOARD, IN, OUT, PUD_DOWN, PUD_OFF, PUD_UP
 from RPIO.machine.boards import by_name, generic
 from support import drain, native, raises, simulated
@@ -29,9 +30,9 @@ def board_of(hardware):
 
 
 def test_the_default_mode_is_bcm_and_one_setmode_may_change_it(board):
-    assert board.mode == BCM
+    assert board.getmode() == BCM
     board.setmode(BOARD)
-    assert board.mode == BOARD
+    assert board.getmode() == BOARD
     board.setmode(BOARD)
 
 
@@ -40,13 +41,13 @@ def test_a_second_other_mode_is_an_error_even_if_it_is_none(board):
     for mode in (BOARD, 77):
         with raises(ValueError, "A different mode has already been set!"):
             board.setmode(mode)
-    assert board.mode == BCM
+    assert board.getmode() == BCM
 
 
 def test_a_wrong_mode_is_an_error_and_is_not_kept(board):
     with raises(errors.InvalidModeException, "An invalid mode was passed to setmode()"):
         board.setmode(77)
-    assert board.mode == BCM
+    assert board.getmode() == BCM
     with pytest.raises(TypeError):
         board.setmode("BCM")
 
@@ -55,7 +56,7 @@ def test_cleanup_forgets_the_mode(board):
     board.setmode(BOARD)
     board.setup(11, OUT, PUD_OFF, None)
     board.cleanup(arguments.ALL)
-    assert board.mode == BCM
+    assert board.getmode() == BCM
     board.setmode(BCM)
 
 
@@ -64,7 +65,7 @@ def test_cleanup_of_a_board_that_was_never_opened_keeps_the_mode():
     board.setmode(BOARD)
     board.setwarnings(False)
     board.cleanup(arguments.ALL)
-    assert board.mode == BOARD
+    assert board.getmode() == BOARD
     board.close()
 
 
@@ -104,13 +105,13 @@ def test_a_bcm_number_out_of_range_is_an_error(board, channel):
         lambda: board.setup(channel, IN, PUD_OFF, None),
         lambda: board.input(channel),
         lambda: board.output(channel, 1),
-        lambda: board.function(channel),
-        lambda: board.add_interrupt(channel, print, "both", PUD_OFF, False, None, 0),
+        lambda: board.gpio_function(channel),
+        lambda: board.add_interrupt_callback(channel, print, "both", PUD_OFF, False, None, 0),
         lambda: board.events_lost(channel),
-        lambda: board.del_interrupt(channel),
-        lambda: board.set_pull(channel, PUD_UP),
-        lambda: board.force_input(channel),
-        lambda: board.force_output(channel, 1),
+        lambda: board.del_interrupt_callback(channel),
+        lambda: board.set_pullupdn(channel, PUD_UP),
+        lambda: board.forceinput(channel),
+        lambda: board.forceoutput(channel, 1),
         lambda: board.cleanup(channel),
     ):
         with raises(ValueError, "The channel sent is invalid on a Raspberry Pi"):
@@ -163,7 +164,7 @@ def test_setup_checks_in_the_order_of_rpi_gpio(board, arguments, error, text):
 def test_setup_of_a_list_keeps_what_came_before_the_bad_item(board):
     with pytest.raises(ValueError, match="Channel must be an integer"):
         board.setup([17, 18, "x", 22], OUT, PUD_OFF, 1)
-    assert [board.direction(n) for n in (17, 18, 22)] == [OUT, OUT, None]
+    assert [board.lines.direction(n) for n in (17, 18, 22)] == [OUT, OUT, None]
 
 
 @pytest.mark.parametrize("pull", [PUD_OFF, PUD_DOWN, PUD_UP])
@@ -177,7 +178,7 @@ def test_setup_of_an_input_sets_the_pull_also_by_the_old_numbers(board, sim, pul
 def test_a_pull_on_an_output_is_ignored(board, sim):
     board.setup(17, OUT, PUD_UP, 0)
     assert sim.pull(17) == PUD_OFF
-    board.set_pull(17, PUD_UP)
+    board.set_pullupdn(17, PUD_UP)
     assert (sim.pull(17), sim.read(17)) == (PUD_OFF, 0)
 
 
@@ -212,12 +213,12 @@ def test_a_callback_makes_an_input_of_a_line_with_another_function_and_says_so(b
     """RP1 reports no edges of a line whose function is not GPIO."""
     sim.set_function(17, function)
     with pytest.warns(RuntimeWarning) as caught:
-        board.add_interrupt(17, lambda gpio, level: None, "both", PUD_OFF, False, None, 0)
+        board.add_interrupt_callback(17, lambda gpio, level: None, "both", PUD_OFF, False, None, 0)
     assert str(caught[0].message) == IN_USE_WARNING
     assert sim.function(17) == IN
     sim.set_function(17, function)  # another program's doing
     with pytest.warns(RuntimeWarning):
-        board.add_interrupt(17, lambda gpio, level: None, "both", None, False, None, 0)
+        board.add_interrupt_callback(17, lambda gpio, level: None, "both", None, False, None, 0)
     assert sim.function(17) == IN
 
 
@@ -262,7 +263,7 @@ def test_cleanup_of_no_channel_is_an_error_and_cleans_nothing_up(board, sim, cha
     board.setup(18, OUT, PUD_OFF, 1)
     with raises(ValueError, "Channel must be an integer or list/tuple of integers"):
         board.cleanup(channels)
-    assert (board.mode, sim.function(18), sim.read(18)) == (model.BCM, OUT, 1)
+    assert (board.getmode(), sim.function(18), sim.read(18)) == (model.BCM, OUT, 1)
 
 
 def test_warnings_can_be_switched_off(board, sim):
@@ -328,7 +329,7 @@ def test_numpys_bool_is_a_value(board, sim, name):
     board.setup([17, 18, 22, 23], OUT, PUD_OFF, 0)
     board.output(17, kind(True))
     board.output([18, 22], [kind(False), kind(True)])
-    board.force_output(23, kind(True))
+    board.forceoutput(23, kind(True))
     assert [sim.read(n) for n in (17, 18, 22, 23)] == [1, 0, 1, 1]
 
 
@@ -367,16 +368,16 @@ def test_input_is_an_int_and_reads_outputs_too(board, sim):
 
 def test_force_reads_and_writes_without_setup(board, sim):
     sim.drive(22, 1)
-    assert board.force_input(22) == 1
+    assert board.forceinput(22) == 1
     sim.set_output(23, 0)
-    board.force_output(23, 5)
+    board.forceoutput(23, 5)
     assert sim.read(23) == 1
 
 
 def test_function_needs_no_setup(board, sim):
     sim.set_function(14, model.ALT5)
     board.setup(17, OUT, PUD_OFF, None)
-    assert [board.function(n) for n in (14, 17, 18)] == [model.ALT5, OUT, IN]
+    assert [board.gpio_function(n) for n in (14, 17, 18)] == [model.ALT5, OUT, IN]
 
 
 # -- cleanup ------------------------------------------------------------------------------------------------
@@ -469,8 +470,8 @@ def test_every_error_of_a_line_has_advice(board):
         lambda: board.setup(99, IN, PUD_OFF, None),
         lambda: board.setmode(5),
         lambda: board.setup(17, 5, PUD_OFF, None),
-        lambda: board.add_interrupt(17, print, "sideways", PUD_OFF, False, None, 0),
-        lambda: board.del_interrupt(17),
+        lambda: board.add_interrupt_callback(17, print, "sideways", PUD_OFF, False, None, 0),
+        lambda: board.del_interrupt_callback(17),
     ):
         with pytest.raises(errors.GPIOError) as e:
             call()
@@ -487,12 +488,12 @@ def test_an_initial_that_is_no_integer_is_an_error(board, sim, initial):
 
 
 def test_a_wrong_name_closes_nothing(board, sim):
-    port = board.add_tcp(0, print, False, "127.0.0.1").port
+    port = board.waiting.ports.add(0, print, False, "127.0.0.1").port
     with pytest.raises(errors.NoBackendError):
         board.use("nonsense")
     with pytest.raises(RuntimeError, match="in use"):
         board.use("sim")  # a port is open
-    assert [server.port for server in board.ports.servers] == [port]
+    assert [server.port for server in board.waiting.ports.servers] == [port]
 
 
 def test_a_backend_of_ones_own_needs_no_pi(sim):
@@ -518,7 +519,7 @@ def test_cleanup_goes_on_after_a_line_that_fails(board, sim, monkeypatch):
     with pytest.raises(OSError, match="stuck"):
         board.cleanup(arguments.ALL)
     assert [sim.function(n) for n in (17, 18, 22)] == [OUT, IN, IN]
-    assert board.mode == BCM
+    assert board.getmode() == BCM
     monkeypatch.setattr(sim, "set_input", real)
     board.cleanup(arguments.ALL)  # which tries again
     assert sim.function(17) == IN
@@ -528,8 +529,8 @@ def test_lines_used_without_setup_are_let_go_by_cleanup(board, sim, monkeypatch)
     released = []
     monkeypatch.setattr(sim, "release", released.append)
     sim.set_output(17, 0)
-    board.force_output(17, 1)
-    board.set_pull(18, PUD_UP)
+    board.forceoutput(17, 1)
+    board.set_pullupdn(18, PUD_UP)
     board.setwarnings(0)
     board.cleanup(arguments.ALL)
     assert sorted(released) == [17, 18]

@@ -117,7 +117,7 @@ def test_pulls_stay_and_lines_are_let_go(rpio):
     pull = backend.pull(4)
     capturing.Capture(facade.board, [4], 10**6).run()
     assert backend.pull(4) == pull
-    assert facade.board.direction(4) is None
+    assert facade.board.lines.direction(4) is None
     assert all(line.watch is None for line in backend._lines)
 
 

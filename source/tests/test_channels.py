@@ -43,7 +43,7 @@ def world(rpio_board):
 def spoilt(world):
     """The same, where even cleanup() fails after what the test does."""
     yield world
-    facade.board.channels.forget()
+    facade.board.pulses.channels.forget()
 
 
 def turns_of(pulses, first, last, turn_ns=TURN, slot_ns=10 * US):
@@ -686,7 +686,7 @@ def test_a_servo_that_cannot_be_leaves_what_was_set_up(world):
 
 def test_servos_may_be_made_in_several_threads_at_once(rpio_board, monkeypatch):
     """All of them see that setup() was not called, unless one has to wait for the other."""
-    met, made, is_setup = threading.Barrier(2), [], type(facade.board.channels).is_setup
+    met, made, is_setup = threading.Barrier(2), [], type(facade.board.pulses.channels).is_setup
 
     def meet(channels):
         with contextlib.suppress(threading.BrokenBarrierError):
@@ -694,7 +694,7 @@ def test_servos_may_be_made_in_several_threads_at_once(rpio_board, monkeypatch):
             met.wait(0.1)
         return found
 
-    monkeypatch.setattr(type(facade.board.channels), "is_setup", property(meet))
+    monkeypatch.setattr(type(facade.board.pulses.channels), "is_setup", property(meet))
     threads = [threading.Thread(target=lambda: made.append(PWM.Servo())) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -771,8 +771,8 @@ def test_a_servo_that_was_never_set_cannot_be_stopped(rpio_board):
 
 REGS, CDEV, SIM = (
     SimpleNamespace(name="regs", block=object()),
-    SimpleNamespace(name="cdev"),
-    SimpleNamespace(name="sim"),
+    SimpleNamespace(name="cdev", block=None),
+    SimpleNamespace(name="sim", block=None),
 )
 RP1 = "is in RP1, which the DMA engine does not reach in time"
 

@@ -357,7 +357,7 @@ def test_watching_prints_edges(rpio, capsys):
     import threading
 
     def world():
-        wait_until(lambda: rpio.facade.board._dispatcher and rpio.facade.board._dispatcher.running)
+        wait_until(lambda: rpio.facade.board.waiting.made and rpio.facade.board.waiting.made.running)
         rpio.sim.drive(7, 1)
         rpio.sim.drive(8, 0)
 

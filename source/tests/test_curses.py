@@ -158,8 +158,8 @@ def test_looking_takes_no_line_and_changes_none(rpio):
     app = curses_app.App()
     app.look()
     assert [(backend.function(n), backend.pull(n), backend.read(n)) for n in range(28)] == before
-    assert not rpio.facade.board._directions
-    assert not len(rpio.facade.board._watched)
+    assert not rpio.facade.board.book.directions
+    assert not len(rpio.facade.board.watched)
 
 
 def test_an_input_set_here_is_watched_and_others_are_not(rpio):

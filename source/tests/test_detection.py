@@ -10,7 +10,7 @@ import time
 import pytest
 
 from RPIO import errors
-from RPIO.board.edges import Wait
+from RPIO.board.waits import Wait
 from RPIO.constants import BOARD, BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import drain, play, raises
 from waiting import LIMIT_S, wait_until
@@ -163,13 +163,15 @@ def test_detection_rests_while_the_channel_is_an_output(still, sim):
 def test_interrupt_callbacks_and_detection_share_a_line(still, sim):
     got = []
     still.detections.add(17, RISING, lambda c: got.append("detection"), None)
-    still.add_interrupt(17, lambda g, v: got.append(("interrupt", v)), "falling", None, False, None, 0)
+    still.add_interrupt_callback(
+        17, lambda g, v: got.append(("interrupt", v)), "falling", None, False, None, 0
+    )
     press(still, sim)
     assert got == ["detection", ("interrupt", 0)]
     still.detections.remove(17)
     press(still, sim)
     assert got[2:] == [("interrupt", 0)]
-    still.del_interrupt(17)
+    still.del_interrupt_callback(17)
     press(still, sim)
     assert len(got) == 3
 
@@ -177,7 +179,7 @@ def test_interrupt_callbacks_and_detection_share_a_line(still, sim):
 def test_cleanup_interrupts_leaves_detection_alone(still, sim):
     got = []
     still.detections.add(17, RISING, got.append, None)
-    still.add_interrupt(17, lambda g, v: got.append("no"), "both", None, False, None, 0)
+    still.add_interrupt_callback(17, lambda g, v: got.append("no"), "both", None, False, None, 0)
     still.cleanup_interrupts()
     press(still, sim)
     assert got == [17]
@@ -396,7 +398,7 @@ def test_waits_of_several_threads_are_all_served(gpio):
     ]
     for thread in threads:
         thread.start()
-    watched = gpio.facade.board._watched
+    watched = gpio.facade.board.watched
     assert wait_until(lambda: len(watched.of_kind(17, Wait)) == 2 and len(watched.of_kind(4, Wait)) == 1)
     gpio.sim.drive(17, 0)
     gpio.sim.drive(4, 0)
@@ -539,7 +541,7 @@ def test_a_callback_may_clean_up(gpio):
     gpio.add_event_detect(17, FALLING, last)
     gpio.sim.press(17, ms=1)
     assert done.wait(5)
-    assert gpio.facade.board.direction(17) is None
+    assert gpio.facade.board.lines.direction(17) is None
 
 
 def test_a_threaded_loop_takes_over_too(gpio):

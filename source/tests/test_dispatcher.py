@@ -650,11 +650,11 @@ def test_what_a_raising_callback_leaves_is_for_the_next_loop(board, sim):
         if len(got) == 1:
             raise KeyboardInterrupt
 
-    board.add_interrupt(17, first_interrupts, "both", None, False, None, 0)
+    board.add_interrupt_callback(17, first_interrupts, "both", None, False, None, 0)
     for n in range(10):
         sim.drive(17, (n + 1) % 2)
     with pytest.raises(KeyboardInterrupt):
-        board.wait(False)
+        board.wait_for_interrupts(False)
     while board.dispatcher.step(0):
         pass
     assert got == [1, 0] * 5 and board.events_lost() == 0

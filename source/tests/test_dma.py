@@ -48,7 +48,7 @@ RUNNING = """
 PWM.setup()
 PWM.init_channel(14)
 PWM.add_channel_pulse(14, 17, 0, 150)
-print(os.getpid(), facade.board.channels.engine.guardian_pid, flush=True)
+print(os.getpid(), facade.board.pulses.channels.engine.guardian_pid, flush=True)
 """
 
 
@@ -248,7 +248,7 @@ def test_a_child_stops_nothing(pi):
             print(PWM.is_setup(), flush=True)
             sys.exit()
         os.wait()
-        print(hex(facade.board.channels.engine.info(14)["handles"][0]), flush=True)
+        print(hex(facade.board.pulses.channels.engine.info(14)["handles"][0]), flush=True)
         os.write(1, b"before the end\\n")
         """.replace("\n        ", "\n")
     )
@@ -403,7 +403,7 @@ def test_the_number_of_a_channel_is_a_name(pi, tree, number):
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         PWM.Servo({number}, 20000, 10).set_servo(17, 1500)
         PWM.print_channel({number})
-        print(facade.board.channels.channel({number}).means.name)
+        print(facade.board.pulses.channels.channel({number}).means.name)
         """
     ).splitlines()
     assert out[-1] == "dma"
@@ -459,7 +459,7 @@ def test_a_third_channel_is_the_c_timers(pi):
             PWM.init_channel(number)
             PWM.add_channel_pulse(number, line, 0, 100)
             PWM.print_channel(number)
-        print([facade.board.channels.channel(number).means.name for number in range(3)])
+        print([facade.board.pulses.channels.channel(number).means.name for number in range(3)])
         PWM.clear_channel_gpio(2, 22)
         PWM.add_channel_pulse(2, 22, 5, 0)
         RPIO.cleanup(22)
@@ -508,8 +508,8 @@ def test_pulses_are_laid_over_each_other_by_dma(pi):
         PWM.init_channel(0)
         for start, width in ((0, 990), (0, 200), (100, 300), (150, 0), (1000, 1000), (900, 200)):
             PWM.add_channel_pulse(0, 17, start, width)
-            print(sorted(facade.board.channels.channel(0).pulses[17].items()))
-        dma_channel = facade.board.channels.engine._dma
+            print(sorted(facade.board.pulses.channels.channel(0).pulses[17].items()))
+        dma_channel = facade.board.pulses.channels.engine._dma
         levels = [dma_channel.level(0, 17, slot) for slot in range(2000)]
         print([slot for slot in range(2000) if levels[slot] != levels[slot - 1]], levels[0])
         """
@@ -536,7 +536,7 @@ def test_a_wave_is_played_by_dma(pi):
         """
         RPIO.setup([17, 18], RPIO.OUT)
         wave = RPIO.wave([(17, 1, 500), (17, 0, 250), (18, 1, 250)], repeat=2)
-        print(wave.means, wave.is_playing, facade.board.channels.slot_us)
+        print(wave.means, wave.is_playing, facade.board.pulses.channels.slot_us)
         wave.stop()
         try:
             RPIO.wave([(17, 1, 0.5), (17, 0, 1)], means="dma")
@@ -617,7 +617,7 @@ def test_the_functions_cleanup_ends_waves_as_well(pi):
         PWM.init_channel(14)
         wave.stop()
         PWM.add_channel_pulse(14, 17, 0, 5)
-        print(facade.board.channels.engine.info(14)["is_active"])
+        print(facade.board.pulses.channels.engine.info(14)["is_active"])
         """
     )
     assert out == "dma False\nTrue\n"
@@ -688,7 +688,7 @@ def test_threads_may_play_waves(pi):
         threads = [threading.Thread(target=play, args=(line,)) for line in (17, 18)]
         for thread in threads: thread.start()
         for thread in threads: thread.join()
-        print(errors, facade.board.channels.engine)
+        print(errors, facade.board.pulses.channels.engine)
         """
     )
     assert out == "[] None\n"
@@ -727,7 +727,7 @@ def test_servos_share_a_channel(pi):
 CHANNELS = """
 def pulses():
     lines = [line for number in range(15) if PWM.is_channel_initialized(number)
-             for line in facade.board.channels.describe(number).splitlines()]
+             for line in facade.board.pulses.channels.describe(number).splitlines()]
     return " ".join("ch" + line.split()[1][:-1] if line.startswith("channel") else
                     line.replace(" ", "").replace("GPIO", "") for line in lines)
 
@@ -887,7 +887,7 @@ def test_the_end_of_pwm_by_dma(pi, end):
         lamp = RPIO.PWM(17, 50)
         lamp.start(50)
         {end}
-        print(facade.board.pulses.drives(17), facade.board.pulses.by_dma.lines, pulses())
+        print(facade.board.pulses.drives.drives(17), facade.board.pulses.drives.by_dma.lines, pulses())
         """,
     )
     assert out == ["False [] "]
@@ -907,7 +907,7 @@ def test_a_child_of_a_fork_leaves_pwm_alone(pi):
         lamp.start(50)
         if (child := os.fork()) == 0:
             lamp.stop()
-            print(facade.board.pulses.by_dma.lines, flush=True)
+            print(facade.board.pulses.drives.by_dma.lines, flush=True)
             os._exit(0)
         os.waitpid(child, 0)
         print(pulses(), lamp.means)

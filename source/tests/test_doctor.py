@@ -680,7 +680,7 @@ def test_it_changes_no_line(rpio):
     before = [rpio.sim.backend()._lines[n].level for n in range(58)]
     cli.main(["doctor"])
     assert [rpio.sim.backend()._lines[n].level for n in range(58)] == before
-    assert not rpio.facade.board._owned and not rpio.facade.board._taken
+    assert not rpio.facade.board.book.owned and not rpio.facade.board.book.taken
 
 
 def test_lines_that_others_hold_are_listed(rpio, capsys, monkeypatch):

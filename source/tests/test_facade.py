@@ -222,7 +222,7 @@ def trail(event, args):
 
 sys.addaudithook(trail)
 {LOOKS[look]}
-assert RPIO.facade.board._backend is None
+assert RPIO.facade.board.machine.opened is None
 """
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -21,7 +21,7 @@ from waiting import wait_until
 
 
 def add(board, line, callback, edge="both", pull=PUD_OFF, threaded=False, holdoff_ms=None, filter_us=0):
-    board.add_interrupt(line, callback, edge, pull, threaded, holdoff_ms, filter_us)
+    board.add_interrupt_callback(line, callback, edge, pull, threaded, holdoff_ms, filter_us)
 
 
 class Log(list):
@@ -169,7 +169,7 @@ def test_a_callback_may_remove_itself(board, sim):
 
     def once(gpio_id, value):
         log(gpio_id, value)
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
 
     add(board, 17, once)
     add(board, 17, after)
@@ -183,7 +183,7 @@ def test_a_callback_may_remove_and_add_itself(board, sim):
 
     def again(gpio_id, value):
         log(gpio_id, value)
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
         add(board, 17, again)
 
     add(board, 17, again)
@@ -210,7 +210,7 @@ def test_keyboard_interrupt_and_exit_in_a_callback_end_the_loop(board, sim):
     add(board, 17, leave)
     sim.drive(17, 1)
     with pytest.raises(SystemExit):
-        board.wait(False)
+        board.wait_for_interrupts(False)
     assert not board.dispatcher.running
 
 
@@ -297,7 +297,7 @@ def test_losses_are_counted_from_a_new_watchs_first_edge_on(board, sim, how):
     wiggle(sim, 17, [(n + 1) % 2 for n in range(500)])
     drain(board)
     if how == "removed":
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
         add(board, 17, log)
     else:
         board.setup(17, OUT, PUD_OFF, None)
@@ -313,7 +313,7 @@ def test_losses_stay_counted_when_the_callback_goes(board, sim):
     add(board, 17, Log())
     wiggle(sim, 17, [(n + 1) % 2 for n in range(EVENT_BUFFER_SIZE + 5)])
     drain(board)
-    board.del_interrupt(17)
+    board.del_interrupt_callback(17)
     assert board.events_lost(17) == 5
     add(board, 17, Log())
     drain(board)
@@ -336,23 +336,23 @@ def test_adding_a_callback_loses_nothing_that_waits(board, sim):
 
 def test_removing_what_is_not_there_is_a_key_error(board):
     with pytest.raises(KeyError, match="there is no callback on GPIO 17"):
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
 
 
 def test_after_removing_no_edge_comes(board, sim):
     log = Log()
     add(board, 17, log)
     sim.drive(17, 1)
-    board.del_interrupt(17)
+    board.del_interrupt_callback(17)
     sim.drive(17, 0)
     drain(board)
     assert log == []
-    assert board.direction(17) == IN
+    assert board.lines.direction(17) == IN
 
 
 def test_adding_makes_an_input_and_sets_the_pull(board, sim):
     add(board, 17, print, pull=PUD_UP)
-    assert (board.function(17), sim.pull(17), board.input(17)) == (IN, PUD_UP, 1)
+    assert (board.gpio_function(17), sim.pull(17), board.input(17)) == (IN, PUD_UP, 1)
     add(board, 17, print, pull=PUD_OFF)
     assert sim.pull(17) == PUD_OFF
 
@@ -367,7 +367,7 @@ def test_watching_an_output_of_ours_warns(board):
     board.setup(17, OUT, PUD_OFF, 1)
     with pytest.warns(RuntimeWarning, match="GPIO 17 was an output of this program"):
         add(board, 17, print)
-    assert board.function(17) == IN
+    assert board.gpio_function(17) == IN
 
 
 def test_a_watched_line_that_becomes_an_output_and_comes_back_is_watched_again(board, sim):
@@ -392,15 +392,15 @@ def test_cleanup_of_a_channel_removes_its_callbacks(board, sim):
     drain(board)
     assert log == []
     with pytest.raises(KeyError):
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
 
 
 def test_cleanup_interrupts_keeps_the_lines_set_up(board):
     add(board, 17, print)
     board.cleanup_interrupts()
-    assert board.direction(17) == IN
+    assert board.lines.direction(17) == IN
     with pytest.raises(KeyError):
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
 
 
 # -- bad arguments ------------------------------------------------------------------------------------------
@@ -411,7 +411,7 @@ def test_a_bad_edge_is_both_errors_of_history(board, edge):
     for kind in (ValueError, AttributeError, errors.InvalidEdgeException):
         with pytest.raises(kind, match="is not a valid edge"):
             add(board, 17, print, edge)
-    assert board.direction(17) is None
+    assert board.lines.direction(17) is None
 
 
 class Index:
@@ -461,7 +461,7 @@ def test_a_callback_must_be_callable(board, callback):
 def test_times_are_checked(board, arguments, error):
     with pytest.raises(error):
         add(board, 17, print, **arguments)
-    assert board.direction(17) is None
+    assert board.lines.direction(17) is None
 
 
 def test_a_watch_that_the_backend_refuses_leaves_nothing_behind(board, sim, monkeypatch):
@@ -470,7 +470,7 @@ def test_a_watch_that_the_backend_refuses_leaves_nothing_behind(board, sim, monk
         add(board, 17, print)
     monkeypatch.undo()
     with pytest.raises(KeyError):
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
 
 
 def test_warnings_are_given_for_a_line_in_use(board, sim):
@@ -488,7 +488,7 @@ def test_edges_read_before_a_watch_began_are_not_its_own(board, sim):
 
     def replace(gpio_id, value):
         first(gpio_id, value)
-        board.del_interrupt(17)
+        board.del_interrupt_callback(17)
         add(board, 17, second)
 
     add(board, 17, replace)
@@ -525,14 +525,14 @@ def test_a_refusal_leaves_an_output_as_it_is(board, sim, monkeypatch):
     monkeypatch.setattr(sim, "watch", refuse)
     with pytest.raises(errors.NotSupportedError):
         add(board, 17, print)
-    assert (sim.function(17), sim.read(17), board.direction(17)) == (OUT, 1, OUT)
+    assert (sim.function(17), sim.read(17), board.lines.direction(17)) == (OUT, 1, OUT)
 
 
 def test_edges_of_a_callback_that_has_just_been_removed_are_not_lost(board, sim, caplog):
     """As when another thread removes it between the look at who wants an edge and its delivery."""
     got = Log()
     add(board, 17, got, threaded=True)
-    (subscription,) = board._watched.get(17).subscriptions
+    (subscription,) = board.watched.get(17).subscriptions
     subscription.close()
     sim.drive(17, 1)
     drain(board)
@@ -566,9 +566,9 @@ def test_the_first_edge_is_not_lost_to_a_loop_that_is_faster(board, sim):
 
 def lose(board, *lines):
     """What the loop does when a chip has gone."""
-    with board._lock:
+    with board.lock:
         for line in lines:
-            board._watched.lose(line)
+            board.watched.lose(line)
 
 
 def test_a_loop_that_blocks_ends_with_the_line_that_was_lost(board, sim):
@@ -576,11 +576,11 @@ def test_a_loop_that_blocks_ends_with_the_line_that_was_lost(board, sim):
     world = threading.Thread(target=lambda: wait_until(lambda: board.is_waiting) and sim.drive(17, 1))
     world.start()
     with pytest.raises(errors.LineGoneError, match="GPIO 17: its chip has been removed") as caught:
-        board.wait(False)
+        board.wait_for_interrupts(False)
     world.join()
     assert "setup() finds the chip again" in caught.value.hint
     with pytest.raises(errors.LineGoneError):
-        board.wait(False)
+        board.wait_for_interrupts(False)
     assert not board.is_waiting
 
 
@@ -588,7 +588,7 @@ def test_a_loop_in_a_thread_goes_on_for_the_other_lines(board, sim):
     log = Log()
     add(board, 17, log)
     add(board, 18, log)
-    board.wait(True)
+    board.wait_for_interrupts(True)
     lose(board, 17)
     assert board.is_waiting
     sim.drive(18, 1)
@@ -598,9 +598,9 @@ def test_a_loop_in_a_thread_goes_on_for_the_other_lines(board, sim):
 def test_what_was_lost_is_forgotten_with_its_callbacks(board, sim):
     add(board, 17, print)
     lose(board, 17)
-    board.del_interrupt(17)
-    add(board, 17, lambda gpio_id, value: board.stop())
+    board.del_interrupt_callback(17)
+    add(board, 17, lambda gpio_id, value: board.stop_waiting_for_interrupts())
     world = threading.Thread(target=lambda: wait_until(lambda: board.is_waiting) and sim.drive(17, 1))
     world.start()
-    board.wait(False)
+    board.wait_for_interrupts(False)
     world.join()

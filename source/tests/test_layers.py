@@ -15,6 +15,8 @@ INHERITED = {
     "deliver",
     "close",
     "lose",
+    "abandon",
+    "finish",
     "call_at",
     "stop",
     "run_in_background",
@@ -22,6 +24,9 @@ INHERITED = {
     "wait_readable",
 }
 """Methods whose docstring is that of the class above."""
+WITH_INHERITED = {"waits.py", "undoing.py", "event_detect.py", "aio.py", "world.py"}
+LOCAL = {"look_after", "loop", "pulses", "settle", "after_fork_in_child", "call", "decorate", "serve", "act"}
+"""Functions within functions."""
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
@@ -119,10 +124,8 @@ def test_every_module_function_and_class_has_a_docstring(path):
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             inherited = path.parts[0] == "backends" and node.name in protocol_methods
-            inherited = inherited or (
-                path.name in ("edges.py", "event_detect.py", "aio.py", "world.py") and node.name in INHERITED
-            )
-            local = node.name in ("settle", "after_fork_in_child", "call", "decorate", "serve", "act")
+            inherited = inherited or (path.name in WITH_INHERITED and node.name in INHERITED)
+            local = node.name in LOCAL
             assert ast.get_docstring(node) or inherited or local, node.name
 
 

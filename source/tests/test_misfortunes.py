@@ -47,7 +47,7 @@ def check_safe():
     assert not driven, f"still outputs: {driven}"
     watched = [line for line in range(28) if RPIO.sim.is_watched(line)]
     assert not watched, f"still watched: {watched}"
-    assert not board.has_ports, "a port is still open"
+    assert not board.waiting.has_ports, "a port is still open"
 
 def check_works():
     "An edge comes."
@@ -479,7 +479,7 @@ def test_a_callback_ends_all(call, loop):
         RPIO.stop_waiting_for_interrupts()
         if "cleanup" in {call!r}:
             check_safe()
-        assert not board.has_ports
+        assert not board.waiting.has_ports
         assert not any(sim.is_watched(line) for line in range(28))
         pwm = None
         RPIO.cleanup()

@@ -144,7 +144,7 @@ def test_after_ctrl_c_nothing_of_the_program_is_left_in_it():
         except KeyboardInterrupt:
             RPIO.cleanup()
         from RPIO.facade import board
-        assert not board._watched and not board.has_ports and not board._directions
+        assert not board.watched and not board.waiting.has_ports and not board.book.directions
         board.close()
         assert set(os.listdir("/proc/self/fd")) == before, (os.listdir("/proc/self/fd"), before)
         print([t.name for t in threading.enumerate() if t.name != "MainThread"])
@@ -246,7 +246,7 @@ def test_the_child_of_a_fork_keeps_levels_and_drops_the_rest():
         from RPIO.facade import board
         pid = os.fork()
         if pid == 0:
-            assert not board._watched and not board.has_ports and board._dispatcher is None
+            assert not board.watched and not board.waiting.has_ports and board.waiting.made is None
             sockets = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
                        if os.path.exists(f"/proc/self/fd/{fd}")]
             assert not [s for s in sockets if s.startswith("socket") or "eventpoll" in s], sockets
@@ -283,7 +283,7 @@ def test_a_fork_while_another_thread_has_the_boards_lock():
         has_it, is_done = threading.Event(), threading.Event()
 
         def hold():
-            with board._lock:
+            with board.lock:
                 has_it.set()
                 is_done.wait()
 
@@ -369,7 +369,7 @@ def test_import_opens_nothing_starts_nothing_and_is_light():
         light = {"__future__", "_operator", "atexit"}  # what an interpreter has loaded before depends on its version
         print(sorted(m for m in new - light if m.split(".")[0] != "RPIO"))
         assert os.listdir("/proc/self/fd") == fds
-        assert RPIO.facade.board._backend is None and RPIO.facade.board._hardware is None
+        assert RPIO.facade.board.machine.opened is None and RPIO.facade.board.machine.opened_hardware is None
         """,
         RPIO_BACKEND="cdev:/dev/no-such-chip",
     )

@@ -214,7 +214,7 @@ def test_an_object_that_has_stopped_changes_nothing_for_the_next(out):
     first = RPIO.PWM(18, 100)
     first.start(50)
     first._rpio_running = True  # as a thread that is between the two halves of ChangeDutyCycle()
-    RPIO.facade.board.pulses.end(18, first)
+    RPIO.facade.board.pulses.drives.end(18, first)
     second = RPIO.PWM(18, 100)
     second.start(50)
     RPIO.setup(18, IN)
@@ -436,7 +436,7 @@ def test_the_c_timer_says_which_frequency_it_cannot_keep(rpio_board, caplog):
 @pytest.mark.parametrize("moment", [1, 2, 3])
 def test_an_object_that_could_not_be_made_has_no_line(out, monkeypatch, moment):
     """Whatever is raised in the middle, memory that lacks or Ctrl+C."""
-    pulses, looks = facade.board.pulses, []
+    pulses, looks = facade.board.pulses.drives, []
     look, claim = pulses._check_owner, pulses.claim
 
     def lack(line, owner):

@@ -514,6 +514,6 @@ def test_a_simulated_board_never_drives_the_machines_own_pwmchips(rpio_board, mo
     with pytest.raises(errors.NotSupportedError):
         RPIO.PWM(18, 50, means="hardware")
     monkeypatch.setattr(rpio_board.sim, "name", "regs")  # as if it were
-    assert facade.board.hardware_lines.has(19) is False
+    assert facade.board.pulses.hardware.has(19) is False
     RPIO.cleanup()
-    assert facade.board.hardware_lines.has(18)
+    assert facade.board.pulses.hardware.has(18)

@@ -124,7 +124,7 @@ def test_the_marker_chooses_the_model(rpio_board):
 
 
 def test_every_test_has_a_fresh_board(rpio_board):
-    assert RPIO.facade.board.direction(17) is None and rpio_board.now_ms == 0
+    assert RPIO.facade.board.lines.direction(17) is None and rpio_board.now_ms == 0
 
 
 def test_threaded_callbacks_have_run_too(rpio_board):

@@ -184,7 +184,7 @@ def slow(board, monkeypatch):
 
 def test_a_bouncing_contact_gives_the_edges_of_its_bounces(slow, board, sim):
     got = []
-    board.add_interrupt(17, lambda gpio_id, value: got.append(value), "both", PUD_UP, False, None, 0)
+    board.add_interrupt_callback(17, lambda gpio_id, value: got.append(value), "both", PUD_UP, False, None, 0)
     start_ns = sim.clock.now_ns()
     slow.drive(17, 0, bounces=3, bounce_us=200)
     while board.dispatcher.step(0):
@@ -195,7 +195,9 @@ def test_a_bouncing_contact_gives_the_edges_of_its_bounces(slow, board, sim):
 
 def test_debounce_makes_one_of_them(slow, board, sim):
     got = []
-    board.add_interrupt(17, lambda gpio_id, value: got.append(value), "falling", PUD_UP, False, 20, 0)
+    board.add_interrupt_callback(
+        17, lambda gpio_id, value: got.append(value), "falling", PUD_UP, False, 20, 0
+    )
     for _ in range(3):
         slow.press(17, ms=50, bounces=5)
         sim.clock.advance(50_000_000)
@@ -240,9 +242,9 @@ def test_wires_and_shorts_through_the_module(slow, board):
 def test_a_watched_line_is_one_whose_next_edge_is_heard(slow, board):
     board.setup(17, IN, PUD_DOWN, None)
     assert not slow.is_watched(17)
-    board.add_interrupt(17, lambda line, value: None, "rising", None, False, 0, 0)
+    board.add_interrupt_callback(17, lambda line, value: None, "rising", None, False, 0, 0)
     assert slow.is_watched(17)
-    board.del_interrupt(17)
+    board.del_interrupt_callback(17)
     assert not slow.is_watched(17)
 
 
@@ -253,7 +255,7 @@ def test_a_real_board_is_refused(slow, monkeypatch):
 
     from RPIO import facade
 
-    monkeypatch.setattr(facade.board, "_backend", Real())
+    monkeypatch.setattr(facade.board.machine, "opened", Real())
     with pytest.raises(errors.NoBackendError, match="this is no simulated board but registers of bcm2711"):
         slow.drive(17, 1)
     monkeypatch.undo()

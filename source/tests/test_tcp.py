@@ -263,7 +263,7 @@ def test_a_threaded_callback_runs_elsewhere_and_in_order(serve, connect):
 def test_a_port_in_use_says_which_and_what_to_do(serve, board):
     server = serve(echo)
     with pytest.raises(OSError) as e:
-        board.add_tcp(server.port, echo, False, "127.0.0.1")
+        board.waiting.ports.add(server.port, echo, False, "127.0.0.1")
     assert e.value.errno == errno.EADDRINUSE
     assert f"port {server.port} on 127.0.0.1 is in use already" in str(e.value)
     assert "ss -ltnp" in str(e.value)
@@ -272,21 +272,21 @@ def test_a_port_in_use_says_which_and_what_to_do(serve, board):
 @pytest.mark.parametrize("port", [-1, 65536, 10**9])
 def test_a_port_out_of_range_is_an_error(board, port):
     with raises(ValueError, f"port must be from 0 to 65535, not {port}"):
-        board.add_tcp(port, echo, False, "127.0.0.1")
+        board.waiting.ports.add(port, echo, False, "127.0.0.1")
     with pytest.raises(TypeError, match="not str"):
-        board.add_tcp("8080", echo, False, "127.0.0.1")
+        board.waiting.ports.add("8080", echo, False, "127.0.0.1")
 
 
 def test_an_address_of_another_machine_is_an_error(board):
     with pytest.raises(OSError, match="no address of this machine"):
-        board.add_tcp(0, echo, False, "192.0.2.1")
+        board.waiting.ports.add(0, echo, False, "192.0.2.1")
 
 
 @pytest.mark.parametrize("callback", [None, 0, "echo"])
 def test_a_callback_must_be_callable(board, callback):
     for kind in (TypeError, AttributeError):
         with pytest.raises(kind):
-            board.add_tcp(0, callback, False, "127.0.0.1")
+            board.waiting.ports.add(0, callback, False, "127.0.0.1")
 
 
 def test_cleanup_interrupts_closes_port_and_clients(serve, connect, board):
@@ -297,7 +297,9 @@ def test_cleanup_interrupts_closes_port_and_clients(serve, connect, board):
     assert connection.recv(10) == b""
     with pytest.raises(ConnectionRefusedError):
         connect(server)
-    again = board.add_tcp(server.port, echo, False, "127.0.0.1")  # and it may be opened again at once
+    again = board.waiting.ports.add(
+        server.port, echo, False, "127.0.0.1"
+    )  # and it may be opened again at once
     assert again.port == server.port
 
 
@@ -316,9 +318,9 @@ def test_no_descriptor_is_left_after_close(sim):
     before, threads = open_fds(), threading.enumerate()
     board = Board()
     board.use(sim, sim.hardware)
-    server = board.add_tcp(0, echo, True, "127.0.0.1")
-    board.add_interrupt(17, print, "both", 20, True, None, 0)
-    board.wait(True)
+    server = board.waiting.ports.add(0, echo, True, "127.0.0.1")
+    board.add_interrupt_callback(17, print, "both", 20, True, None, 0)
+    board.wait_for_interrupts(True)
     with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
         round_trip_s(connection)
         board.close()
@@ -328,7 +330,7 @@ def test_no_descriptor_is_left_after_close(sim):
 
 def test_ipv6_works_where_the_machine_has_it(board):
     try:
-        server = board.add_tcp(0, echo, False, "::1")
+        server = board.waiting.ports.add(0, echo, False, "::1")
     except OSError as e:
         assert e.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
         return
@@ -356,8 +358,8 @@ def test_tcp_needs_no_board(connect):
     from RPIO.board.board import Board
 
     board = Board("cdev:/dev/no-such-chip")
-    server = board.add_tcp(0, echo, False, "127.0.0.1")
-    board.wait(True)
+    server = board.waiting.ports.add(0, echo, False, "127.0.0.1")
+    board.wait_for_interrupts(True)
     assert round_trip_s(connect(server)) < 1
     board.close()
 
@@ -399,8 +401,8 @@ def test_nobody_is_left_when_a_port_closes_while_clients_come(sim):
     for _ in range(10):
         board = Board()
         board.use(sim, sim.hardware)
-        server = board.add_tcp(0, echo, False, "127.0.0.1")
-        board.wait(True)
+        server = board.waiting.ports.add(0, echo, False, "127.0.0.1")
+        board.wait_for_interrupts(True)
         stop, came = threading.Event(), threading.Event()
 
         def visit(port=server.port, stop=stop, came=came):
@@ -422,7 +424,7 @@ def test_nobody_is_left_when_a_port_closes_while_clients_come(sim):
 @pytest.mark.parametrize("host", [None, 127, b"127.0.0.1"])
 def test_a_host_that_is_no_text_is_an_error(board, host):
     with pytest.raises(TypeError, match="host must be an address"):
-        board.add_tcp(0, echo, False, host)
+        board.waiting.ports.add(0, echo, False, host)
 
 
 # -- what programs of both Pythons say ------------------------------------------------------------------

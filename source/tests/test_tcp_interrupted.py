@@ -56,7 +56,7 @@ def are_open(before):
 @pytest.fixture
 def loop_is_there(board):
     """What is opened once, with the first port and in the first turns of the loop."""
-    server = board.add_tcp(0, echo, False, "127.0.0.1")
+    server = board.waiting.ports.add(0, echo, False, "127.0.0.1")
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", server.port)):
             assert pump(board, lambda: server.clients)
@@ -82,12 +82,12 @@ def test_a_port_whose_opening_is_interrupted_is_closed_by_cleanup(loop_is_there,
         port = free.getsockname()[1]
 
     def attempt():
-        yield lambda: board.add_tcp(port, echo, threaded, "127.0.0.1")
+        yield lambda: board.waiting.ports.add(port, echo, threaded, "127.0.0.1")
         board.cleanup_interrupts()
-        assert are_open(before) and not board.has_ports
+        assert are_open(before) and not board.waiting.has_ports
 
     every_attempt(attempt, step=3)
-    assert board.add_tcp(port, echo, threaded, "127.0.0.1").port == port
+    assert board.waiting.ports.add(port, echo, threaded, "127.0.0.1").port == port
 
 
 @pytest.mark.parametrize("threaded", [False, True])
@@ -95,7 +95,7 @@ def test_a_cleanup_that_is_interrupted_is_done_again(loop_is_there, threaded):
     board, before = loop_is_there, open_fds()
 
     def attempt():
-        servers = [board.add_tcp(0, echo, threaded, "127.0.0.1") for _ in range(2)]
+        servers = [board.waiting.ports.add(0, echo, threaded, "127.0.0.1") for _ in range(2)]
         held = []
         with socket.socket() as silent, socket.socket() as deaf:
             silent.connect(("127.0.0.1", servers[0].port))
@@ -106,7 +106,7 @@ def test_a_cleanup_that_is_interrupted_is_done_again(loop_is_there, threaded):
             yield board.cleanup_interrupts
             board.cleanup_interrupts()
             assert all(client.fileno() == -1 for client in held)
-        assert are_open(before) and not board.has_ports
+        assert are_open(before) and not board.waiting.has_ports
 
     every_attempt(attempt, step=3)
 
@@ -115,14 +115,16 @@ def ends(board, client):
     return {
         "close": client.close,
         "discard": client.discard,
-        "close_tcp_client": lambda: board.ports.close_client(client.number) if client.fileno() >= 0 else None,
+        "close_tcp_client": lambda: (
+            board.waiting.ports.close_client(client.number) if client.fileno() >= 0 else None
+        ),
     }
 
 
 @pytest.mark.parametrize("how", ["close", "discard", "close_tcp_client"])
 def test_the_end_of_a_client_that_is_interrupted_is_done_again(loop_is_there, how):
     board = loop_is_there
-    server = board.add_tcp(0, echo, False, "127.0.0.1")
+    server = board.waiting.ports.add(0, echo, False, "127.0.0.1")
     before = open_fds()
 
     def attempt():
@@ -140,7 +142,7 @@ def test_the_end_of_a_client_that_is_interrupted_is_done_again(loop_is_there, ho
 
 def test_a_client_whose_giving_away_is_interrupted_can_be_given_away(loop_is_there):
     board = loop_is_there
-    server = board.add_tcp(0, echo, False, "127.0.0.1")
+    server = board.waiting.ports.add(0, echo, False, "127.0.0.1")
 
     def attempt():
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
@@ -162,7 +164,7 @@ def test_a_board_whose_end_is_interrupted_is_closed_again(sim):
     def attempt():
         board = Board()
         board.use(sim, sim.hardware)
-        server = board.add_tcp(0, echo, True, "127.0.0.1")
+        server = board.waiting.ports.add(0, echo, True, "127.0.0.1")
         with socket.create_connection(("127.0.0.1", server.port)):
             assert pump(board, lambda: server.clients)
             yield board.cleanup_interrupts

@@ -314,8 +314,8 @@ def test_a_port_lives_on_when_the_loop_can_register_nothing_more(serve, connect,
 
     monkeypatch.setattr(board.dispatcher, "add", full)
     with pytest.raises(OverflowError):
-        board.add_tcp(0, echo, False, "127.0.0.1")
-    assert board.ports.servers == [server] and len(os.listdir("/proc/self/fd")) == fds
+        board.waiting.ports.add(0, echo, False, "127.0.0.1")
+    assert board.waiting.ports.servers == [server] and len(os.listdir("/proc/self/fd")) == fds
     round_trip_s(connect(server))
 
 
@@ -523,7 +523,9 @@ def test_in_a_thread_the_next_message_is_not_the_flooders_again(serve, connect):
 
 def test_stop_in_a_callback_leaves_other_clients_messages_unread(serve, connect, board):
     seen = []
-    server = serve(lambda client, message: (seen.append(message), board.stop()), loop=False)
+    server = serve(
+        lambda client, message: (seen.append(message), board.stop_waiting_for_interrupts()), loop=False
+    )
     connections = [connect(server) for _ in range(3)]
     assert pump(board, lambda: len(server.clients) == 3)
     for connection in connections:

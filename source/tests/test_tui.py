@@ -603,8 +603,8 @@ def test_looking_takes_no_line_and_changes_none(board):
 
     drive(test)
     assert [(backend.function(n), backend.pull(n), backend.read(n)) for n in range(28)] == before
-    assert not board.facade.board._directions
-    assert not len(board.facade.board._watched)
+    assert not board.facade.board.book.directions
+    assert not len(board.facade.board.watched)
 
 
 def test_the_loop_is_given_back(board):

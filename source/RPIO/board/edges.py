@@ -1,227 +1,51 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The callbacks of watched lines: which edges each gets, when it holds off, and what was lost.
+"""The lines that are watched: who wants their edges, and what the backend and the loop were asked for on their behalf.
 
-A line has any number of *subscriptions*, each with its own edge and hold-off; the kernel is armed with the union.
-``Subscription`` is one callback of add_interrupt_callback(), ``Detection`` RPi.GPIO's event detection with its
-latch and callbacks, ``Wait`` a wait_for_edge() that lasts.
+A line has any number of subscriptions, each with its own edge and hold-off; the kernel is armed with the union.
 """
 
 from __future__ import annotations
 
-import os
-
-from .. import constants as model
-from .. import errors, log, threads
-from ..loop.callbacks import Worker, run_callback
+from .. import errors, log
+from .parking import Parking
+from .subscriptions import Subscription, WatchedLine
 from .undoing import Undoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _thread import RLock
     from collections.abc import Callable, Iterator
 
-    from .._gpio import EdgeEvent, Pipe
+    from .._gpio import EdgeEvent
+    from ..loop.callbacks import Worker
     from ..loop.dispatcher import Dispatcher
-
-    EdgeCallback = Callable[[int, int], object]
-    ChannelCallback = Callable[[int], object]
-
-
-SEQ_MASK = 0xFFFFFFFF
-"""``line_seqno`` of struct gpio_v2_line_event is a __u32."""
-
-
-class Subscription:
-    """One callback on one line; with a *worker* it runs in a thread of its own."""
-
-    __slots__ = ("bits", "callback", "holdoff_ns", "last_ns", "worker")
-
-    def __init__(
-        self, bits: int, callback: EdgeCallback | None, holdoff_ns: int, worker: Worker | None = None
-    ) -> None:
-        self.bits = bits
-        self.callback = callback
-        self.holdoff_ns = holdoff_ns
-        self.last_ns: int | None = None
-        self.worker = worker
-
-    def accepts(self, event: EdgeEvent) -> bool:
-        """Whether the event is of its edge and outside its hold-off, which counts from accepted edges."""
-        if not self.bits & (1 if event.value else 2):
-            return False
-        if self.last_ns is not None and 0 <= event.timestamp_ns - self.last_ns < self.holdoff_ns:
-            log.debug("- don't start interrupt callback due to debouncing")
-            return False
-        self.last_ns = event.timestamp_ns
-        return True
-
-    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
-        """Run the callback, here or in its own thread."""
-        if self.worker is not None:
-            if not self.worker.put(event.line, event.value) and not self.worker.is_closed:
-                watched.count_lost(event.line, 1, self.worker.why_not)
-        elif self.callback is not None:
-            run_callback(self.callback, event.line, event.value)
-
-    def lose(self, line: int) -> None:
-        """The line's chip has gone: no more edges come. A callback just stays."""
-
-    def close(self) -> None:
-        """End the callback's thread; what is queued for it is dropped."""
-        if self.worker is not None:
-            self.worker.close()
-
-
-class Detection(Subscription):
-    """RPi.GPIO's event detection of a line: a latch, and callbacks of the channel, in order of registration."""
-
-    __slots__ = ("_channel_of", "callbacks", "detected")
-
-    def __init__(self, bits: int, holdoff_ns: int, channel_of: Callable[[int], int]) -> None:
-        super().__init__(bits, None, holdoff_ns)
-        self._channel_of = channel_of
-        self.callbacks: tuple[ChannelCallback, ...] = ()
-        self.detected = False
-
-    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
-        self.detected = True
-        channel = self._channel_of(event.line)
-        for callback in self.callbacks:
-            if self in watched.subscriptions:  # an earlier one may have removed it
-                run_callback(callback, channel)
-
-
-class Wait(Subscription):
-    """A wait_for_edge(): the first accepted edge ends it."""
-
-    __slots__ = ("_done", "event", "lost", "over", "pipe")
-
-    def __init__(self, bits: int, holdoff_ns: int, last_ns: int | None) -> None:
-        super().__init__(bits, None, holdoff_ns)
-        self.last_ns = last_ns
-        self.event: EdgeEvent | None = None
-        self.over = False  # there was an edge, or somebody has ended the watch
-        self.lost = False  # the chip has gone
-        # no Event: a signal handler that ends the wait must not need what block() holds
-        self._done = threads.lock_of_program()
-        self._done.acquire()
-        self.pipe: Pipe | None = None  # of a wait inside a callback: becomes readable at the end
-
-    def accepts(self, event: EdgeEvent) -> bool:
-        return self.event is None and super().accepts(event)
-
-    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
-        self.event = event
-        threads.at_home(self._end)
-
-    def lose(self, line: int) -> None:
-        self.lost = True
-        threads.at_home(self._end)
-
-    def close(self) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        self.over = True
-        try:
-            self._done.release()
-        except RuntimeError:
-            pass  # it has ended already
-        pipe = self.pipe
-        if pipe is not None and pipe.writer >= 0:
-            os.write(pipe.writer, b"x")
-
-    def block(self, timeout_s: float | None) -> None:
-        """Sleep until it is over, or the timeout."""
-        for nap_s in threads.naps(timeout_s):
-            if self._done.acquire(timeout=-1 if nap_s is None else nap_s) or self.over:
-                return
-
-
-class WatchedLine:
-    """The subscriptions of a line, and what the kernel was asked for on their behalf."""
-
-    __slots__ = ("fd", "filter_us", "gone", "lost", "seq", "subscriptions", "token")
-
-    def __init__(self, filter_us: int) -> None:
-        self.fd: int | None = None
-        self.filter_us = filter_us
-        self.token = 0
-        self.seq = 0
-        self.lost = 0
-        self.gone = False  # its chip is
-        self.subscriptions: tuple[Subscription, ...] = ()
-
-    @property
-    def edge(self) -> int | None:
-        """The union of the edges of all subscriptions."""
-        bits = 0
-        for subscription in self.subscriptions:
-            bits |= subscription.bits
-        return {1: model.RISING, 2: model.FALLING, 3: model.BOTH}.get(bits)
-
-    def dispatch(self, event: EdgeEvent) -> None:
-        """Hand an edge to those who want it."""
-        self.count_missing(event)
-        for subscription in self.subscriptions:
-            # an earlier callback of this very event may have removed it
-            if subscription in self.subscriptions and subscription.accepts(event):
-                try:
-                    subscription.deliver(event, self)
-                except MemoryError:  # of ours: a callback's is its own affair
-                    self.count_lost(event.line, 1, "there was no memory to hand it on")
-
-    def count_missing(self, event: EdgeEvent) -> None:
-        """Count what the numbers of the events say is missing before this one. They are of 32 bits, and begin anew."""
-        missing = (event.seq - self.seq - 1) & SEQ_MASK
-        if missing > SEQ_MASK // 2:
-            return  # an older one
-        self.seq = event.seq
-        if missing:
-            self.count_lost(event.line, missing, "the kernel's buffer was full")
-
-    def count_lost(self, line: int, count: int, why: str) -> None:
-        """Count lost edges; the first loss of a line is logged."""
-        first = self.lost == 0
-        self.lost += count
-        if first:
-            log.warning("GPIO %s: %s edges lost, %s (RPIO.events_lost() counts on)", line, count, why)
-
-
-def _none() -> None:
-    """There is none."""
-
-
-def _none_of(line: int) -> None:
-    """There is none."""
+    from .subscriptions import Source
 
 
 class WatchedLines:
-    """All watched lines of a board.
+    """All watched lines of a board. *loop* returns the Dispatcher.
 
-    *arm* asks the backend for the edges of a line and returns a descriptor; *disarm* ends that, and is told whether
-    somebody goes on reading what is left there; *loop* returns the Dispatcher. Not locked: the Board calls all but
-    dispatch() with its lock held.
+    Not locked: who calls has the board's lock, but for dispatch().
     """
 
-    def __init__(
-        self,
-        arm: Callable[[int, int, int], int],
-        disarm: Callable[[int, bool], None],
-        loop: Callable[[], Dispatcher],
-    ) -> None:
-        self._arm, self._disarm, self._loop = arm, disarm, loop
+    def __init__(self, loop: Callable[[], Dispatcher]) -> None:
+        self._loop = loop
         self._watched: dict[int, WatchedLine] = {}
         self._lost_before: dict[int, int] = {}
         self._retired: list[Worker] = []  # closed, and perhaps still in their last callback
         self._undoing = Undoing()
-        self._parked: dict[int, int] = {}  # line -> descriptor, which the loop keeps for the next watch
-        # What Board knows: the descriptor of a line that lasts until it is let go of; Backend.gone_fd(), and what to
-        # call when it is readable; whom to tell that a line is lost.
-        self.lasting_fd: Callable[[int], int | None] = _none_of
-        self.gone_fd: Callable[[], int | None] = _none
-        self.look_whether_gone: Callable[[], object] = _none
-        self.on_lost: Callable[[], object] = _none
+        self._source: Source
+        self._parking: Parking
+        self._on_lost: Callable[[], object]
+
+    def be_armed_by(self, source: Source, on_lost: Callable[[], object]) -> None:
+        """Get edges from there; *on_lost* is told that a line is lost."""
+        self._source, self._on_lost = source, on_lost
+        self._parking = Parking(source, self._loop)
+
+    @property
+    def source(self) -> Source:
+        """Where its edges come from."""
+        return self._source
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -304,12 +128,12 @@ class WatchedLines:
         if watched is None or watched.edge is None:
             return
         self.finish()
-        parked = self._parked.get(line)
+        parked = self._parking.get(line)
         if parked is not None and watched.fd is None:
             self._listen(line, watched, parked)  # before there can be edges: the loop reads it all the time
-            self._parked.pop(line, None)
+            self._parking.leave(line)
         try:
-            fd = self._arm(line, watched.edge, watched.filter_us)
+            fd = self._source.arm(line, watched.edge, watched.filter_us)
         except BaseException:
             if parked is not None:
                 self.suspend(line)
@@ -317,7 +141,7 @@ class WatchedLines:
         if watched.fd is None:
             self._listen(line, watched, fd)
         if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
-            self._disarm(line, False)
+            self._source.disarm(line, False)
 
     def _listen(self, line: int, watched: WatchedLine, fd: int) -> None:
         loop = self._loop()
@@ -339,33 +163,18 @@ class WatchedLines:
         self.finish()
 
     def _disarming(self, line: int, fd: int, token: int) -> list[Callable[[], object]]:
-        if self.lasting_fd(line) == fd:
-            return [lambda: self._park(line, fd)]
+        if self._source.lasting_fd(line) == fd:
+            return [lambda: self._parking.park(line, fd)]
         loop = self._loop()
-        return [lambda: loop.remove_edges(fd, token), lambda: self._disarm(line, False)]
-
-    def _park(self, line: int, fd: int) -> None:
-        """Disarm; keep a descriptor that lasts for the next watch. Each step may run twice, and resume() undoes it."""
-        self._parked[line] = fd
-        if self.lasting_fd(line) != fd:  # a signal handler has given the line back, and closed it
-            self._parked.pop(line, None)
-            return
-        self._disarm(line, self._loop().park(fd))
+        return [lambda: loop.remove_edges(fd, token), lambda: self._source.disarm(line, False)]
 
     def let_go(self, line: int) -> None:
         """The descriptor of a line that is not watched is about to be closed. Twice is fine."""
-        fd = self._parked.get(line)
-        if fd is not None:
-            try:
-                self._loop().remove(fd)
-            except OSError:
-                pass  # the loop has lost it already, with its chip
-            self._parked.pop(line, None)
+        self._parking.let_go(line)
 
     def let_go_all(self) -> None:
         """The same for all lines."""
-        for line in list(self._parked):
-            self.let_go(line)
+        self._parking.let_go_all()
 
     def drop(self, line: int) -> None:
         """End all subscriptions of a line, if there are any."""
@@ -404,7 +213,7 @@ class WatchedLines:
             self._loop().remove(fd)
             for subscription in watched.subscriptions:
                 subscription.lose(line)
-            self.on_lost()
+            self._on_lost()
 
     def check_there(self) -> None:
         """Raise LineGoneError where the chip of a watched line has gone."""
@@ -416,13 +225,10 @@ class WatchedLines:
         """In the child of a fork, which has none of it; the callback that forked may not have been its edge's last."""
         for watched in self._watched.values():
             for subscription in watched.subscriptions:
-                if subscription.worker is not None:
-                    subscription.worker.is_closed = True  # where its callback has forked, it ends with that
-                if isinstance(subscription, Wait):
-                    subscription.over = True  # the same of what has been called while it waits
+                subscription.abandon()
             watched.subscriptions = ()
         self._watched.clear()
-        self._parked.clear()
+        self._parking.forget()
         self._retired = []
         self._undoing.steps = []
 
@@ -446,45 +252,3 @@ class WatchedLines:
         return self._retired + [
             s.worker for watched in list(self._watched.values()) for s in watched.subscriptions if s.worker
         ]
-
-    def wait_in_loop(self, line: int, wait: Wait, timeout_s: float | None, lock: RLock) -> None:
-        """Wait inside a callback, where the loop does not run: read this line's edges here, and no other's."""
-        from .. import _gpio
-
-        loop = self._loop()
-        end_ns = loop.now_ns() + int((timeout_s or 0) * 1e9)
-        with lock:
-            watched = self._watched.get(line)
-            fd = watched.fd if watched is not None else None
-            pipe = wait.pipe = _gpio.Pipe()
-        try:
-            while (
-                watched is not None and not wait.over and (event := loop.next_edge(watched.token)) is not None
-            ):
-                watched.dispatch(event)  # the loop has read it, and was about to
-            while watched is not None and fd is not None and not wait.over:
-                left_s = None if timeout_s is None else max(0.0, (end_ns - loop.now_ns()) / 1e9)
-                if not self._wait_readable(fd, pipe.reader, left_s):
-                    return
-                with lock:  # nobody closes the descriptor meanwhile
-                    try:
-                        events = _gpio.events_read(fd) if watched.fd == fd and not wait.over else []
-                    except OSError:
-                        events = []
-                        self.lose(line)
-                    fd = watched.fd
-                for event in events:
-                    watched.dispatch(event)
-        finally:
-            wait.pipe = None  # closed with its last user
-
-    def _wait_readable(self, fd: int, wake_fd: int, left_s: float | None) -> bool:
-        """Wait for one of both, and for the removal of the chip; False after the timeout."""
-        loop, gone_fd = self._loop(), self.gone_fd()
-        if gone_fd is None:
-            return loop.wait_readable((fd, wake_fd), left_s)
-        if not loop.wait_readable((fd, wake_fd, gone_fd), left_s):
-            return False
-        if loop.wait_readable((gone_fd,), 0):
-            self.look_whether_gone()
-        return True

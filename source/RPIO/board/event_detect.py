@@ -4,16 +4,39 @@
 from __future__ import annotations
 
 from .. import arguments, errors
-from .edges import Detection, Wait
+from ..loop.callbacks import run_callback
+from .subscriptions import Subscription
+from .waits import Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
     from collections.abc import Callable
 
+    from .._gpio import EdgeEvent
     from ..loop.dispatcher import Dispatcher
-    from .edges import ChannelCallback, Subscription, WatchedLines
+    from .edges import WatchedLines
     from .numbering import Numbering
+    from .subscriptions import ChannelCallback, WatchedLine
+
+
+class Detection(Subscription):
+    """RPi.GPIO's event detection of a line: a latch, and callbacks of the channel, in order of registration."""
+
+    __slots__ = ("_channel_of", "callbacks", "detected")
+
+    def __init__(self, bits: int, holdoff_ns: int, channel_of: Callable[[int], int]) -> None:
+        super().__init__(bits, None, holdoff_ns)
+        self._channel_of = channel_of
+        self.callbacks: tuple[ChannelCallback, ...] = ()
+        self.detected = False
+
+    def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
+        self.detected = True
+        channel = self._channel_of(event.line)
+        for callback in self.callbacks:
+            if self in watched.subscriptions:  # an earlier one may have removed it
+                run_callback(callback, channel)
 
 
 class Detections:
@@ -138,7 +161,7 @@ class Detections:
                 wait = Wait(bits, holdoff_ns, self._last_wait_ns.get(line))
                 self._subscribe(channel, line, wait, "Error waiting for edge")
             if self._loop().in_loop:
-                self._watched.wait_in_loop(line, wait, timeout_s, self._lock)
+                wait.stand_in(line, self._watched, self._loop(), timeout_s, self._lock)
             else:
                 wait.block(timeout_s)
         finally:

@@ -49,3 +49,35 @@ class Undoing:
             self.steps = [other for other in self.steps if other is not step]
         if first is not None:
             raise first
+
+
+class Closing(Undoing):
+    """What a board is closing. ``leaving`` is how the child of a fork leaves all that, in the middle of it."""
+
+    __slots__ = ("leaving",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving: list[Callable[[], object]] = []
+
+    def finish(self) -> None:
+        super().finish()
+        self.leaving = []
+
+    def abandon(self) -> None:
+        """In the child of a fork: what is left to be undone is the parent's."""
+        self.steps, leaving, self.leaving = [], self.leaving, []
+        for step in leaving:
+            step()
+
+
+def do_all(*steps: Callable[[], object]) -> None:
+    """Do all, one that fails too; raise the first error then. What is no error comes through at once."""
+    first: Exception | None = None
+    for step in steps:
+        try:
+            step()
+        except Exception as e:
+            first = first or e
+    if first is not None:
+        raise first

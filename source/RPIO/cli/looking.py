@@ -25,7 +25,7 @@ def may_look(line: int) -> bool:
         "functions" in board.backend.features  # the registers tell
         or not board.hardware.is_pi
         or not headers.is_well_known(line)
-        or board.direction(board.channel_of(line)) is not None  # it is this program's
+        or board.lines.direction(board.channel_of(line)) is not None  # it is this program's
     )
 
 

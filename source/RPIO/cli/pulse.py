@@ -35,7 +35,7 @@ def pwm(options: argparse.Namespace) -> None:
         raise UsageError(f"the frequency is more than 0 Hz, not {options.frequency:g}")
     driven = []
     for line in verb.lines(options.pins):
-        if not facade.board.hardware_lines.has(line):
+        if not facade.board.pulses.hardware.has(line):
             facade.setup(line, model.OUT, initial=0)
         driven.append(PWM(line, options.frequency))
     for one in driven:

@@ -84,6 +84,6 @@ def finger(lines: Sequence[int]) -> Outside:
 def _is_input(line: int) -> bool:
     """Whether the program has set the line up; it may not have chosen a numbering yet."""
     try:
-        return facade.board.direction(facade.board.channel_of(line)) == model.IN
+        return facade.board.lines.direction(facade.board.channel_of(line)) == model.IN
     except (errors.ModeNotSetException, errors.InvalidChannelException):
         return False

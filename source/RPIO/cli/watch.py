@@ -8,7 +8,7 @@ import sys
 
 from .. import constants as model
 from .. import errors, facade
-from ..board.edges import Subscription
+from ..board.subscriptions import Subscription
 from . import levels, verb
 from .levels import PULLS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from threading import Timer
 
     from .._gpio import EdgeEvent
-    from ..board.edges import WatchedLine
+    from ..board.subscriptions import WatchedLine
 
 EDGE_BITS = {"rising": 1, "falling": 2, "both": 3}
 
@@ -94,7 +94,7 @@ def watch(options: argparse.Namespace) -> None:
     for line in lines:
         # a callback of no edge makes it an input, and leaves the pull as it is where none was asked for
         facade.add_interrupt_callback(line, print, "none", PULLS[options.pull] if options.pull else None)
-        facade.board.subscribe(line, printer, 0)
+        facade.board.interrupts.subscribe(line, printer, 0)
     if sys.stderr is not None and sys.stderr.isatty():
         verb.note(f"waiting for edges of {', '.join(f'GPIO {line}' for line in lines)}; Ctrl+C ends")
     timer = _stop_after(options.for_ns)

@@ -69,7 +69,7 @@ class Drive:
         self.wave: tuple[int, int] | None = None
 
 
-class Pulses:
+class Drives:
     """Who drives which line with pulses. *is_output* says whether a line is set up as one here, *backend* returns the
     backend, or None where it is closed. ``by_dma`` are the lines that DMA drives, set by who has the channels.
     """
@@ -86,10 +86,13 @@ class Pulses:
     ) -> None:
         self._channel_of, self._is_output, self._backend, self.lock = channel_of, is_output, backend, lock
         self._hardware_lines = hardware_lines
-        self._book: dict[int, Drive] = {}
+        self.book: dict[int, Drive] = {}
+        """Line -> what is wanted of it."""
         self._hardware: dict[int, PwmChannel] = {}  # of lines that it drives
-        self._soft: set[int] = set()  # lines that the C timer drives for PWM objects
-        self._enders: dict[int, Callable[[int], object]] = {}  # line -> what ends the pulses of attach()
+        self.by_timer: set[int] = set()
+        """Lines that the C timer drives for PWM objects."""
+        self.enders: dict[int, Callable[[int], object]] = {}
+        """Line -> what ends the pulses of attach()."""
         self._resumers: dict[int, Callable[[], object]] = {}  # line -> what goes on with them after setup()
         self.collect: Callable[[], object] = lambda: (
             None
@@ -97,12 +100,16 @@ class Pulses:
 
     def forget(self) -> None:
         """Nobody drives anything any more."""
-        self._book.clear()
-        self._soft.clear()
-        self._enders.clear()
+        self.book.clear()
+        self.by_timer.clear()
+        self.enders.clear()
         self._resumers.clear()
         self._hardware.clear()
         self.by_dma.forget()
+
+    def __deepcopy__(self, memo: object) -> Drives:
+        """A copy of a PWM object is on the same board."""
+        return self
 
     # -- who has a line --------------------------------------------------------------------------
 
@@ -132,26 +139,26 @@ class Pulses:
             if not by_hardware:
                 self._check_output(line)
             drive = Drive(id(owner), by=by)
-            self._enders[line], self._resumers[line] = end, resume
-            self._book[line] = drive
+            self.enders[line], self._resumers[line] = end, resume
+            self.book[line] = drive
 
     def detach(self, line: int, owner: object) -> None:
         """The line is nobody's again. Nothing where it is not this owner's."""
         with self.lock:
             if self.has(line, owner):
-                self._book.pop(line, None)
-                self._enders.pop(line, None)
+                self.book.pop(line, None)
+                self.enders.pop(line, None)
                 self._resumers.pop(line, None)
 
     def has(self, line: int, owner: object) -> bool:
         """Whether the line is this owner's."""
-        drive = self._book.get(line)
+        drive = self.book.get(line)
         return drive is not None and drive.owner == id(owner)
 
     def drives(self, line: int) -> bool:
         """Whether a PWM object has been started on the line, and not been stopped; or something is attached to it."""
-        drive = self._book.get(line)
-        return line in self._enders or (drive is not None and drive.wave is not None)
+        drive = self.book.get(line)
+        return line in self.enders or (drive is not None and drive.wave is not None)
 
     def leave_hardware(self, line: int) -> None:
         """The line is being set up, which takes it from the hardware's PWM: others go on with its pulses."""
@@ -166,11 +173,11 @@ class Pulses:
             self._check_driven(line, means)
             drive = Drive(id(owner), means)
             try:
-                self._book.setdefault(line, drive)
+                self.book.setdefault(line, drive)
                 self._check_owner(line, owner)  # a signal handler may have been quicker
             except BaseException:
-                if self._book.get(line) is drive:
-                    self._book.pop(line, None)
+                if self.book.get(line) is drive:
+                    self.book.pop(line, None)
                 raise
 
     def means_of(self, line: int, period_ns: int, means: str | None) -> str:
@@ -182,7 +189,7 @@ class Pulses:
                 return "hardware"
             if self.by_dma.drives(line):
                 return "dma"
-            return "soft" if line in self._soft or not self.by_dma.fits(line, period_ns) else "dma"
+            return "soft" if line in self.by_timer or not self.by_dma.fits(line, period_ns) else "dma"
 
     def _by_hardware(self, line: int, means: str | None) -> bool:
         return means in (None, "hardware") and (line in self._hardware or self._hardware_lines.has(line))
@@ -196,9 +203,9 @@ class Pulses:
         self._check_output(line)
 
     def _check_owner(self, line: int, owner: object) -> None:
-        if line in self._book and not self.has(line, owner):
+        if line in self.book and not self.has(line, owner):
             self.collect()
-        drive = self._book.get(line)
+        drive = self.book.get(line)
         if drive is None or drive.owner == id(owner):
             return
         if drive.by:
@@ -227,14 +234,16 @@ class Pulses:
         with self.lock:
             self._check_owner(line, owner)
             self._check_driven(line, means)
-            drive = self._book.setdefault(line, Drive(id(owner), means))
+            drive = self.book.setdefault(line, Drive(id(owner), means))
             self._want(line, drive, (period_ns, high_ns))
 
     def change(self, line: int, owner: object, period_ns: int, high_ns: int) -> None:
         """As start(); nothing shows where the line is no output of this owner any more, as after cleanup()."""
         with self.lock:
-            is_soft = line in self._soft  # before the book: what is ended from here on does not begin again
-            drive = self._book.get(line)
+            is_soft = (
+                line in self.by_timer
+            )  # before the book: what is ended from here on does not begin again
+            drive = self.book.get(line)
             if drive is None or drive.owner != id(owner):
                 return
             if self._is_output(line) or self._by_hardware(line, drive.means):
@@ -250,10 +259,10 @@ class Pulses:
         except BaseException:
             if drive.wave is wave:
                 drive.wave = before
-            if before is None and self._book.get(line) is drive:
+            if before is None and self.book.get(line) is drive:
                 self._silence(line)  # what had begun
             raise
-        if wave[0] < model.PWM_KEPT_NS and line in self._soft and (before is None or before[0] != wave[0]):
+        if wave[0] < model.PWM_KEPT_NS and line in self.by_timer and (before is None or before[0] != wave[0]):
             log.warning(
                 "GPIO %d: PWM at %d Hz by the C timer, which keeps %d Hz: expect fewer and uneven pulses. "
                 "The hardware's PWM makes them all (see doc/pwm).",
@@ -268,15 +277,15 @@ class Pulses:
             try:
                 self._drive(line, drive.means, wave, is_soft)
             except Exception:  # nobody's, where a handler has ended in its middle what it is about
-                if self._book.get(line) is drive and drive.wave is wave:
+                if self.book.get(line) is drive and drive.wave is wave:
                     raise
-            now = self._book.get(line)
+            now = self.book.get(line)
             if now is drive and drive.wave is wave:
                 return
             if now is None or now.wave is None:
                 break
             drive, is_soft = now, False
-        if line not in self._enders:
+        if line not in self.enders:
             self._silence(line)
 
     def _drive(self, line: int, means: str | None, wave: tuple[int, int], is_soft: bool) -> None:
@@ -288,7 +297,7 @@ class Pulses:
             self._drive_hardware(line, wave)
         elif not self._drive_dma(line, means, wave):
             backend.pwm(line, *wave)
-            self._soft.add(line)
+            self.by_timer.add(line)
 
     def _drive_dma(self, line: int, means: str | None, wave: tuple[int, int]) -> bool:
         """Whether DMA drives the line now. The C timer keeps what it has."""
@@ -296,7 +305,7 @@ class Pulses:
             self._hardware_lines.check(line)
         if means == "dma":
             self.by_dma.check(line, wave[0])
-        if means == "soft" or line in self._soft or not self.by_dma.drive(line, *wave):
+        if means == "soft" or line in self.by_timer or not self.by_dma.drive(line, *wave):
             if means == "dma":
                 raise errors.DMAError(f"GPIO {line}: no PWM by DMA", hint="the log says why")
             return False
@@ -310,7 +319,7 @@ class Pulses:
 
     def resume(self, line: int) -> None:
         """The line is an output again: go on, as RPi.GPIO, whose thread has never noticed."""
-        drive = self._book.get(line)
+        drive = self.book.get(line)
         if drive is not None and drive.means == "hardware":
             self.end_of(line, keep_owner=True)  # which the line was taken from
         elif drive is not None and drive.wave is not None:
@@ -328,7 +337,7 @@ class Pulses:
     def end(self, line: int, owner: object) -> None:
         """End the pulses of this owner, low, and any that are nobody's. Nothing where the line is another one's."""
         with _gpio.Held(self.lock, STOP_S):
-            if line not in self._book:
+            if line not in self.book:
                 self._silence(line)
             self._let_go(line, owner)
 
@@ -340,7 +349,7 @@ class Pulses:
     def _let_go(self, line: int, owner: object) -> None:
         if self.has(line, owner):
             self._silence(line)
-            self._book.pop(
+            self.book.pop(
                 line, None
             )  # last: interrupted before it, the next who ends the line does all of it
 
@@ -348,14 +357,14 @@ class Pulses:
         """End what drives the line, for good: it is being cleaned up, and free for others. *keep_owner*: not for them,
         until its stop().
         """
-        end = self._enders.pop(line, None)
+        end = self.enders.pop(line, None)
         self._resumers.pop(line, None)
-        drive = self._book.get(line)
+        drive = self.book.get(line)
         if end is not None or not keep_owner:
-            self._book.pop(line, None)
+            self.book.pop(line, None)
         elif drive is not None:
             # Another one, as what has been interrupted may be about to fill this one.
-            self._book[line] = Drive(drive.owner, drive.means)
+            self.book[line] = Drive(drive.owner, drive.means)
         if end is not None:
             end(line)
         elif drive is not None and drive.wave is not None:
@@ -363,7 +372,7 @@ class Pulses:
 
     def end_all(self) -> bool:
         """The same for all lines. Whether any of them had pulses."""
-        lines = list(self._book)
+        lines = list(self.book)
         driven = any(self.drives(line) for line in lines)
         for line in lines:
             self.end_of(line)
@@ -376,7 +385,7 @@ class Pulses:
 
     def _silence(self, line: int) -> None:
         """End the pulses of a line, low. Nothing where there are none."""
-        self._soft.discard(line)
+        self.by_timer.discard(line)
         if self.by_dma.leave(line):
             return
         hardware = self._hardware.get(line)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..backends import Backend
     from ..machine.boards import Hardware
-    from .drives import Pulses
+    from .drives import Drives
     from .pwmchip import PwmChannel
 
 SUBCYCLE_MIN_US = 3000
@@ -31,7 +31,7 @@ class PulseChannels:
 
     def __init__(
         self,
-        pulses: Pulses,
+        pulses: Drives,
         make_output: Callable[[int], None],
         backend: Callable[[], Backend],
         opened: Callable[[], Backend | None],

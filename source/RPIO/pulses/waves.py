@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..backends import Backend
     from ..machine.boards import Hardware
-    from .drives import Pulses
+    from .drives import Drives
     from .subcycles import PulseChannels
 
     Step = tuple[int, int, float]
@@ -133,7 +133,7 @@ class Player:
         self,
         line_of: Callable[[int], int],
         mode: Callable[[], int | None],
-        pulses: Pulses,
+        pulses: Drives,
         pulse_channels: PulseChannels,
         backend: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],

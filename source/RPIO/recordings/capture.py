@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from .. import constants as model
 from .. import errors
-from ..board.edges import Subscription
+from ..board.subscriptions import Subscription
 from ..loop.dispatcher import Dispatcher, Run
 from .recording import Recording
 
@@ -87,7 +87,7 @@ class Capture:
                     recording.start_ns = self._start_ns = dispatcher.now_ns()
                     for line, tap in zip(recording.lines, self._taps, strict=True):
                         tap.seen_ns = recording.start_ns
-                        board.subscribe(board.channel_of(line), tap, 0)
+                        board.interrupts.subscribe(board.channel_of(line), tap, 0)
                     self._step_until(interrupted, dispatcher, tell, keep)
                     end_ns = dispatcher.now_ns()
                     self._drain()
@@ -178,14 +178,13 @@ class Capture:
         """Make an input of the line, whose pull stays as it is."""
         board = self._board
         channel = board.channel_of(line)
-        function = board.function(channel)
+        function = board.gpio_function(channel)
         if function not in (model.IN, model.UNKNOWN) and not force:
             name = model.FUNCTION_NAMES.get(function, str(function))
             raise errors.WrongDirectionException(
                 f"GPIO {line} is {name}, and capturing makes an input of it", hint="--force does so"
             )
-        board.add_interrupt(channel, _nothing, "none", None, False, None, 0)
-        board.del_interrupt(channel)
+        board.lines.make_input(channel)
 
 
 class Tap(Subscription):
@@ -233,10 +232,6 @@ class _Trigger:
             return False
         self.recording.initial[self.recording.lines.index(event.line)] = event.value
         return True
-
-
-def _nothing(line: int, value: int) -> None:
-    """A callback of no edge."""
 
 
 @contextmanager

@@ -177,7 +177,7 @@ class SimulatedBoard:
 
     def workers(self) -> list[Worker]:
         """The threads of threaded callbacks."""
-        return self.board.workers()
+        return self.board.watched.workers()
 
     def _settle(self) -> None:
         """Run the callbacks of all edges so far, here, and wait for threaded ones."""

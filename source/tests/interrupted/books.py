@@ -16,29 +16,32 @@ def books(world: World) -> dict[str, object]:
     board = facade.board
     lines = world.backend._lines
     found: dict[str, object] = {
-        "mode": board.mode,
-        "warnings": board._warnings,
-        "directions": dict(board._directions),
-        "owned": set(board._owned),
-        "taken": set(board._taken),
+        "mode": board.getmode(),
+        "warnings": board.manners.warns,
+        "directions": dict(board.book.directions),
+        "owned": set(board.book.owned),
+        "taken": set(board.book.taken),
         "lines": {
             n: (lines[n].function, lines[n].latch if lines[n].function == model.OUT else None, lines[n].pull)
             for n in LINES
         },
         "edges": {n: line.watch.bits for n, line in enumerate(lines) if line.watch is not None},
-        "drives": {n: (drive.wave, drive.means, drive.by) for n, drive in board.pulses._book.items()},
-        "soft": set(board.pulses._soft),
-        "attached": set(board.pulses._enders),
         "background": board.dispatcher._background_wanted,
     }
-    for n in board._watched:
-        watched = board._watched.get(n)
+    for n in board.watched:
+        watched = board.watched.get(n)
         kinds = sorted(_kind(subscription) for subscription in watched.subscriptions)
         found[f"watched {n}"] = (watched.edge, watched.filter_us, watched.fd is not None, kinds)
-    if board._ports is not None:
-        found["ports"] = [(server.is_closed, len(server.clients)) for server in board._ports.servers]
-    if board._pulse_makers is not None:
-        channels, player = board._pulse_makers
+    if board.waiting.made_ports is not None:
+        found["ports"] = [
+            (server.is_closed, len(server.clients)) for server in board.waiting.made_ports.servers
+        ]
+    pulses = board.made_pulses
+    if pulses is not None:
+        found["drives"] = {n: (drive.wave, drive.means, drive.by) for n, drive in pulses.drives.book.items()}
+        found["soft"], found["attached"] = set(pulses.drives.by_timer), set(pulses.drives.enders)
+    if pulses is not None and pulses.has_makers:
+        channels, player = pulses.channels, pulses.player
         found["channels"] = (channels.is_setup, {n: dict(c.pulses) for n, c in channels._channels.items()})
         found["servos"] = dict(channels._servo_channels)
         found["waves"] = [(wave.is_playing, wave.means) for wave in player._waves]

@@ -180,10 +180,10 @@ def other_board(things):
     things["board"] = board = Board()
     board.use(SimBackend(by_name("3B+"), ManualClock()))
     board.setup(18, OUT, PUD_OFF, 1)
-    board.make_input(17, PUD_UP)
-    board.add_interrupt(17, nothing, "both", None, True, None, 0)
-    board.add_tcp(0, nothing, True, "127.0.0.1")
-    board.wait(threaded=True)
+    board.lines.make_input(17, PUD_UP)
+    board.add_interrupt_callback(17, nothing, "both", None, True, None, 0)
+    board.waiting.ports.add(0, nothing, True, "127.0.0.1")
+    board.wait_for_interrupts(threaded=True)
 
 
 def other_board_closes(things):
@@ -281,6 +281,7 @@ CALLS = {
     "setup(watched)": Call(lambda t: RPIO.setup(17, OUT), (button, detection)),
     "setup(pulsed)": Call(lambda t: RPIO.setup(18, OUT), (relay, pwm, started)),
     "output": Call(lambda t: RPIO.output(18, 0), (relay,)),
+    "Board.output": Call(lambda t: facade.board.output(18, facade.board.input(18)), (relay,)),
     "output(list)": Call(lambda t: RPIO.output([18, 18], [0, 1]), (relay,)),
     "input": Call(lambda t: RPIO.input(18), (relay,)),
     "forceoutput": Call(lambda t: RPIO.forceoutput(22, 1)),
@@ -386,9 +387,11 @@ CALLS = {
     "Board.close": Call(other_board_closes, (other_board,), (other_board_closes,)),
     "Board.shut_down": Call(lambda t: t["board"].shut_down(), (other_board,), (other_board_closes,)),
     "Board.be_strict": Call(lambda t: t["board"].be_strict(), (other_board,), (other_board_closes,)),
-    "Board.end_pulses": Call(lambda t: facade.board.end_pulses(), (relay, wave)),
-    "Board.direction": Call(lambda t: facade.board.direction(18), (relay,)),
-    "Board.expected_hardware": Call(lambda t: facade.board.expected_hardware),
+    "Pulses.end": Call(lambda t: facade.board.pulses.end(), (relay, wave)),
+    "Lines.direction": Call(lambda t: facade.board.lines.direction(18), (relay,)),
+    "Parts": Call(
+        lambda t: (facade.board.expected_hardware, facade.board.is_waiting, facade.board.made_pulses)
+    ),
     "wave": Call(wave, (relay,)),
     "Wave.stop": Call(lambda t: t["wave"].stop(), (relay, wave)),
     "Wave.wait": Call(lambda t: t["wave"].wait(0), (relay, wave)),

@@ -86,7 +86,7 @@ class JoinedSysfs(Joined):
     kind = JoinedSysfsRig
 
     def drive(self, line: int, level: int | None) -> None:
-        backend = facade.board._backend
+        backend = facade.board.machine.opened
         edges = backend._edges if isinstance(backend, JoinedBackend) else None
         pump: _gpio.Pump | None = getattr(edges, "_pump", None)
         held = edges._held.get(line) if pump is not None else None  # type: ignore[union-attr]

@@ -11,11 +11,12 @@ from interrupted.calls import CALLS
 from interrupted.world import World
 from RPIO import PWM, aio, facade
 from RPIO.board.board import Board
+from RPIO.board.parts import Parts
 from RPIO.loop import tcp_client
 from RPIO.pulses.waves import Wave
 
 IN_PROCESSES_OF_THEIR_OWN = {
-    "Board.after_fork": "is called in the child of a fork",
+    "Parts.after_fork": "is called in the child of a fork",
     "use": "opens the board, once in a process",
     "install_as_rpi_gpio": "changes what import finds",
 }
@@ -44,7 +45,7 @@ def public_functions():
         member = getattr(RPIO, name)
         if inspect.isroutine(member):
             found[getattr(member, "__code__", member)] = name
-    for owner in (PWM, PWM.Servo, Wave, tcp_client.TcpClient, Board):
+    for owner in (PWM, PWM.Servo, Wave, tcp_client.TcpClient, Board, Parts):
         found |= functions_of(owner, f"{owner.__name__}.")
     return found | functions_of(aio, "aio.")
 

@@ -192,12 +192,13 @@ class World:
         assert not self.driven(), f"still driven: {self.driven()}"
         held = [name for name, lock in self.locks.items() if lock._is_owned()]
         assert not held, f"for all other threads it is locked: {held}"
-        assert not len(board._watched), "still watched"
-        assert not board.has_ports, "still served"
-        assert not board._directions and not board._owned and not board._taken
-        assert not board.pulses._book, f"still pulsed: {board.pulses._book}"
+        assert not len(board.watched), "still watched"
+        assert not board.waiting.has_ports, "still served"
+        assert not board.book.directions and not board.book.owned and not board.book.taken
+        pulses = board.made_pulses
+        assert pulses is None or not pulses.drives.book, f"still pulsed: {pulses.drives.book}"
         assert not self.watched(), f"edges still asked for: {self.watched()}"
-        for lock in (board._lock, getattr(self.backend, "_lock", board._lock), board.dispatcher._lock):
+        for lock in (board.lock, getattr(self.backend, "_lock", board.lock), board.dispatcher._lock):
             assert not lock._is_owned(), "a lock is held"
         assert wait_until(lambda: not board.dispatcher.is_busy), "the loop goes on"
         assert wait_until(lambda: not c_threads()), c_threads()

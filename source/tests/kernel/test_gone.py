@@ -94,7 +94,7 @@ def test_cleanup_lets_go_and_the_chip_that_comes_back_is_used():
     with Chip(num_lines=4, label="hot") as chip:
         board.setup([1, 2], OUT, PUD_OFF, 1)
         board.setup(3, IN, PUD_OFF, None)
-        board.force_output(0, 1)
+        board.forceoutput(0, 1)
         path = chip.path
         chip.remove()
         for call in (
@@ -136,7 +136,7 @@ def test_a_wave_on_it_names_the_line_and_the_chip():
     board = Board("cdev:hot")
     with Chip(num_lines=4, label="hot") as chip:
         board.setup(2, OUT, PUD_OFF, 0)
-        wave = board.player.play([(2, 1, 500), (2, 0, 500)], None, "soft")
+        wave = board.pulses.player.play([(2, 1, 500), (2, 0, 500)], None, "soft")
         chip.remove()
 
         def error():
@@ -152,6 +152,6 @@ def test_a_wave_on_it_names_the_line_and_the_chip():
     assert not wave.is_playing
     with Chip(num_lines=4, label="hot") as chip:
         board.setup(2, OUT, PUD_OFF, 0)
-        assert board.player.play([(2, 1, 500), (2, 0, 500)], 1, "soft").wait(LIMIT_S)
+        assert board.pulses.player.play([(2, 1, 500), (2, 0, 500)], 1, "soft").wait(LIMIT_S)
         board.cleanup(ALL)
     board.close()

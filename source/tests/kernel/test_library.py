@@ -41,7 +41,7 @@ def pi(pi_chip):
 
 
 def watch(board, line, callback, edge="both", threaded=False, filter_us=0, pull=PUD_OFF):
-    board.add_interrupt(line, callback, edge, pull, threaded, None, filter_us)
+    board.add_interrupt_callback(line, callback, edge, pull, threaded, None, filter_us)
 
 
 # -- finding the board --------------------------------------------------------------------------------------
@@ -177,13 +177,13 @@ def test_the_same_burst_with_the_loop_running(board, chip):
 
     for line in lines:
         watch(board, line, count)
-    board.wait(True)
+    board.wait_for_interrupts(True)
     for n in range(each):
         for line in lines:
             chip.drive(line, (n + 1) % 2)
     assert wait_until(lambda: sum(got.values()) + board.events_lost() == 10_000)
     assert all(got[line] + board.events_lost(line) == each for line in lines)
-    board.stop()
+    board.stop_waiting_for_interrupts()
 
 
 def test_a_slow_threaded_callback_on_one_line_delays_no_other(board, chip):
@@ -195,10 +195,10 @@ def test_a_slow_threaded_callback_on_one_line_delays_no_other(board, chip):
         others_are_done.wait(LIMIT_S)
         slow.append(value)
 
-    board.add_interrupt(0, wait, "both", PUD_OFF, True, None, 0)
+    board.add_interrupt_callback(0, wait, "both", PUD_OFF, True, None, 0)
     for line in range(1, 8):
         watch(board, line, lambda gpio_id, value: got.append((gpio_id, value)))
-    board.wait(True)
+    board.wait_for_interrupts(True)
     for n in range(7):
         chip.drive(0, (n + 1) % 2)
         for line in range(1, 8):
@@ -207,7 +207,7 @@ def test_a_slow_threaded_callback_on_one_line_delays_no_other(board, chip):
     assert len(got) == 49 and slow == []
     others_are_done.set()
     assert wait_until(lambda: slow == [1, 0, 1, 0, 1, 0, 1])
-    board.stop()
+    board.stop_waiting_for_interrupts()
 
 
 def test_an_edge_source_shared_by_callbacks_is_armed_with_the_union(board, chip):
@@ -226,7 +226,7 @@ def test_removed_and_added_again_starts_afresh(board, chip):
     got = []
     watch(board, 2, lambda *a: got.append(a))
     chip.drive(2, 1)
-    board.del_interrupt(2)
+    board.del_interrupt_callback(2)
     chip.drive(2, 0)
     watch(board, 2, lambda *a: got.append(a))
     chip.drive(2, 1)
@@ -282,8 +282,8 @@ def drive(chip, line, *levels):
 
 
 def test_so_does_one_that_was_looked_at(board, chip):
-    board.force_output(2, 1)
-    assert board.force_input(2) == 0
+    board.forceoutput(2, 1)
+    assert board.forceinput(2) == 0
     board.setup(2, OUT, PUD_OFF, None)
     assert chip.level(2) == 1
 
@@ -338,8 +338,8 @@ def test_pulls_reach_the_chip(board, chip):
 
 @pytest.mark.parametrize("how", ["thread", "callback", "signal"])
 def test_the_loop_stops_at_once(board, chip, how):
-    watch(board, 2, lambda *a: board.stop() if how == "callback" else None)
-    before = signal.signal(signal.SIGUSR1, lambda *a: board.stop())
+    watch(board, 2, lambda *a: board.stop_waiting_for_interrupts() if how == "callback" else None)
+    before = signal.signal(signal.SIGUSR1, lambda *a: board.stop_waiting_for_interrupts())
     moments = []
 
     def end_it():
@@ -347,7 +347,7 @@ def test_the_loop_stops_at_once(board, chip, how):
         moments.append(time.monotonic())
         match how:
             case "thread":
-                board.stop()
+                board.stop_waiting_for_interrupts()
             case "callback":
                 chip.drive(2, 1)
             case "signal":
@@ -355,7 +355,7 @@ def test_the_loop_stops_at_once(board, chip, how):
 
     thread = threading.Thread(target=end_it)
     thread.start()
-    board.wait(False)
+    board.wait_for_interrupts(False)
     assert time.monotonic() - moments[0] < LIMIT_S
     thread.join()
     signal.signal(signal.SIGUSR1, before)
@@ -519,7 +519,7 @@ def test_threads_do_not_take_each_others_requests(board):
     def read_on():
         for _ in range(400):
             try:
-                board.force_input(5)
+                board.forceinput(5)
             except OSError as e:
                 trouble.append(e)
 

@@ -70,7 +70,7 @@ def no_devices():
 
 
 def watch(board, line, callback, edge="both", pull=PUD_OFF):
-    board.add_interrupt(line, callback, edge, pull, False, None, 0)
+    board.add_interrupt_callback(line, callback, edge, pull, False, None, 0)
 
 
 def thread_names():

@@ -86,7 +86,7 @@ class World(interrupted.World):
         super().prepare()
 
     def end(self) -> None:
-        if facade.board._backend is None:  # what was tried has closed it
+        if facade.board.machine.opened is None:  # what was tried has closed it
             self.use(self.open_backend())
             self.begin_anew()  # which opens what stays open
         super().end()

@@ -11,7 +11,7 @@ from logging import Handler, LogRecord
 
 from ... import PWM, errors, facade
 from ... import constants as model
-from ...board.edges import Subscription
+from ...board.subscriptions import Subscription
 from .. import doctor, looking
 from ..classic import gpios
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ..._gpio import EdgeEvent
-    from ...board.edges import WatchedLine
+    from ...board.subscriptions import WatchedLine
 
     T = TypeVar("T")
 
@@ -184,7 +184,7 @@ class Lines:
         """Read one line. Changes nothing, and leaves lines that others hold to them."""
         board, gpio = facade.board, line.gpio
         line.function = _or(facade.gpio_function, gpio, model.UNKNOWN)
-        line.is_ours = board.direction(gpio) is not None
+        line.is_ours = board.lines.direction(gpio) is not None
         line.is_live = gpio in self._watched and line.function == model.IN
         holder = "" if line.is_ours else _or(board.backend.consumer, gpio, "")
         line.holder = "".join(c if c.isprintable() else "?" for c in holder)
@@ -219,10 +219,10 @@ class Lines:
 
     def _watch(self, gpio: int) -> None:
         """Have edges tell of an input that was set up here."""
-        if not self.is_live or gpio in self._watched or facade.board.direction(gpio) != model.IN:
+        if not self.is_live or gpio in self._watched or facade.board.lines.direction(gpio) != model.IN:
             return
         try:
-            facade.board.subscribe(gpio, _Edges(self._edge), 0)
+            facade.board.interrupts.subscribe(gpio, _Edges(self._edge), 0)
         except FAILURES:
             return  # no edges here: it is read with the others
         self._watched.add(gpio)
@@ -240,7 +240,7 @@ class Lines:
             self._pwm[line.gpio].ChangeDutyCycle(line.duty)
 
     def _start_pwm(self, line: Line) -> None:
-        if facade.board.direction(line.gpio) != model.OUT:
+        if facade.board.lines.direction(line.gpio) != model.OUT:
             facade.setup(line.gpio, model.OUT)
         pwm = self._pwm[line.gpio] = PWM(line.gpio, PWM_HZ)
         pwm.start(DUTY_FIRST)
@@ -254,7 +254,7 @@ class Lines:
     def last_words(self, program: str) -> list[str]:
         """What becomes of the lines that were set here, now that the program ends."""
         found = []
-        mine = [line for line in self.all if facade.board.direction(line.gpio) is not None]
+        mine = [line for line in self.all if facade.board.lines.direction(line.gpio) is not None]
         with_pwm = ", ".join(str(line.gpio) for line in mine if line.duty is not None)
         outputs = ", ".join(
             str(line.gpio) for line in mine if line.function == model.OUT and line.duty is None

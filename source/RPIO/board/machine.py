@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The backend of a board, which is opened when a line is touched, and what hardware it drives."""
+
+from __future__ import annotations
+
+from ..backends import Backend, opening
+from ..processes import hooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _thread import RLock
+    from collections.abc import Callable
+
+    from ..machine.boards import Hardware
+    from .undoing import Closing
+
+
+class Machine:
+    """*spec* names the backend. *look_after* is called before it is opened; *on_hardware* with what the machine is when
+    it has been, and with None when it has been closed.
+    """
+
+    def __init__(
+        self,
+        spec: str | None,
+        lock: RLock,
+        look_after: Callable[[], object],
+        on_hardware: Callable[[Hardware | None], object] | None,
+    ) -> None:
+        self._spec, self._lock = spec, lock
+        self._look_after, self._on_hardware = look_after, on_hardware
+        self.opened: Backend | None = None
+        """The backend, where it is open."""
+        self.is_given = False
+        """It is an object of the program's, and not opened here."""
+        self._hardware: Hardware | None = None
+        self._expected: Hardware | None = None
+
+    def use(self, spec: str | Backend, hardware: Hardware | None) -> None:
+        """Take another, now that this one is closed. The caller has the lock."""
+        self.is_given = not isinstance(spec, str)
+        if isinstance(spec, str):
+            self._spec = spec
+        else:
+            self.opened, self._hardware = spec, hardware or opening.unknown(spec)
+            self._look_after()
+            self._tell(self._hardware)
+
+    @property
+    def backend(self) -> Backend:
+        """The backend; opens it."""
+        backend = self.opened  # once: another thread may close the board
+        if backend is not None:
+            return backend
+        with self._lock:
+            if self.opened is None:
+                self._open()
+            assert self.opened is not None
+            return self.opened
+
+    @property
+    def hardware(self) -> Hardware:
+        """What machine this is; opens the backend where the machine is no Raspberry Pi."""
+        hardware = self._hardware  # once: another thread may close the board
+        if hardware is not None:
+            return hardware
+        with self._lock:
+            if self._hardware is None:
+                self._hardware = opening.look(self._spec)
+            if self._hardware is None:
+                _ = self.backend
+            assert self._hardware is not None
+            return self._hardware
+
+    @property
+    def expected_hardware(self) -> Hardware:
+        """What machine this is, or will be once a line is touched; opens nothing, and raises nothing."""
+        found = self._hardware or self._expected
+        if found is None:
+            found = self._expected = opening.expect(self._spec)
+        return found
+
+    @property
+    def opened_hardware(self) -> Hardware | None:
+        """What machine this is, where the backend is open."""
+        return self._hardware if self.opened is not None else None
+
+    def _open(self) -> None:
+        self._look_after()
+        with hooks.making:
+            self.opened, self._hardware = opening.open_board(self._spec)
+        self._tell(self._hardware)
+
+    def _tell(self, hardware: Hardware | None) -> None:
+        if self._on_hardware is not None:
+            self._on_hardware(hardware)
+
+    def close(self, closing: Closing) -> None:
+        """Forget the backend, and write down that it is to be closed."""
+        if self.opened is not None:
+            closing.leaving += [self.opened.after_fork, self.opened.close]
+            closing.steps += [self.opened.close]
+            self.opened = None
+        self._hardware = self._expected = None
+        self._tell(None)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""How strict a board is, and what it warns of."""
+
+from __future__ import annotations
+
+import sys
+
+IN_USE_WARNING = (
+    "This channel is already in use, continuing anyway.  Use GPIO.setwarnings(False) to disable warnings."
+)
+FIXED_PULL_WARNING = "A physical pull up resistor is fitted on this channel!"
+OFF_HEADER_WARNING = "GPIO {} is on no pin of the {}: it may belong to WiFi, the SD card or an LED"
+NOTHING_TO_CLEAN_WARNING = (
+    "No channels have been set up yet - nothing to clean up!  "
+    "Try cleaning up at the end of your program instead!"
+)
+
+
+class Manners:
+    """``is_strict``: RPi.GPIO's rules where the original RPIO differs. ``warns``: what setwarnings() has said."""
+
+    def __init__(self) -> None:
+        self.is_strict = False
+        self.warns = True
+
+    def warn(self, text: str) -> None:
+        """Warn at the line of the program that called RPIO."""
+        if not self.warns:
+            return
+        import warnings
+
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "RPIO":
+            level, frame = level + 1, frame.f_back
+        warnings.warn(text, RuntimeWarning, stacklevel=level)

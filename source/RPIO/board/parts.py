@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a Board is made of.
+
+One lock is that of the whole: an RLock, which a signal handler may take once more in the middle of anything. So what
+may be interrupted is written down first; see undoing.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock
+
+from .. import threads
+from ..processes import hooks
+from .book import Book
+from .cleanup import Cleanup
+from .edges import WatchedLines
+from .ending import Ending
+from .event_detect import Detections
+from .grants import Grants
+from .interrupts import Interrupts
+from .lines import Lines
+from .machine import Machine
+from .manners import Manners
+from .numbering import Numbering
+from .waiting import Waiting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from ..backends import Backend
+    from ..loop.dispatcher import Dispatcher
+    from ..machine.boards import Hardware
+    from ..pulses.pulses import Pulses
+
+
+class Parts:
+    """The parts of a Board, each with the questions that it answers. See Board for the arguments."""
+
+    def __init__(
+        self,
+        spec: str | None,
+        default_mode: int | None,
+        fast: ModuleType | None,
+        on_hardware: Callable[[Hardware | None], object] | None,
+        make_dispatcher: Callable[..., Dispatcher],
+    ) -> None:
+        def look_after() -> None:
+            hooks.look_after(self)
+
+        def loop() -> Dispatcher:
+            return waiting.dispatcher
+
+        def pulses() -> Pulses | None:
+            return self._pulses
+
+        self.lock = lock = RLock()
+        self._pulses: Pulses | None = None
+        self.manners = manners = Manners()
+        self.book = book = Book()
+        self.machine = machine = Machine(spec, lock, look_after, on_hardware)
+        self.numbering = numbering = Numbering(lambda: machine.hardware, default_mode)
+        self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
+        self.watched = watched = WatchedLines(loop)
+        self.waiting = waiting = Waiting(watched, lock, make_dispatcher, look_after)
+        self.lines = lines = Lines(numbering, machine, book, manners, watched, pulses, lock)
+        self.grants = Grants(
+            fast, lines.output, lines.input, self.channel_of, lambda: machine.backend, book.directions, lock
+        )
+        lines.grants = self.grants
+        self.interrupts = interrupts = Interrupts(numbering, machine, book, lines, watched, loop, lock)
+        watched.be_armed_by(interrupts, waiting.end_wait)
+        self.detections = detections = Detections(
+            watched, numbering, lines.input_line, interrupts.check_still_input, loop, lock, manners.warn
+        )
+        self.ending = ending = Ending(
+            machine, book, self.grants, watched, interrupts, detections, waiting, pulses, lock
+        )
+        self.cleaner = Cleanup(numbering, machine, book, manners, lines, watched, pulses, ending, lock)
+
+    # -- for the rest of RPIO --------------------------------------------------------------------
+
+    @property
+    def backend(self) -> Backend:
+        """The backend; opens it."""
+        return self.machine.backend
+
+    @property
+    def hardware(self) -> Hardware:
+        """What machine this is; opens the backend where the machine is no Raspberry Pi."""
+        return self.machine.hardware
+
+    @property
+    def expected_hardware(self) -> Hardware:
+        """What machine this is, or will be once a line is touched; opens nothing, and raises nothing."""
+        return self.machine.expected_hardware
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """The loop; made on first use."""
+        return self.waiting.dispatcher
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether wait_for_interrupts() runs, and has not been told to stop."""
+        return self.waiting.is_waiting
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is used: no line, no callback, no port, and no loop that runs."""
+        waiting = self.waiting
+        return not (waiting.is_waiting or waiting.has_ports or self.watched) and self.book.is_empty
+
+    def be_strict(self) -> None:
+        """Follow RPi.GPIO where the original RPIO differs: setmode() required, pulls on inputs only."""
+        with self.lock:
+            self.numbering.default_mode, self.manners.is_strict = None, True
+            self.grants.renew()
+
+    # -- pulses ----------------------------------------------------------------------------------
+
+    @property
+    def pulses(self) -> Pulses:
+        """What makes pulses; made on first use."""
+        return self._pulses or self._make_pulses()
+
+    @property
+    def made_pulses(self) -> Pulses | None:
+        """What makes pulses, where anything has been asked of it."""
+        return self._pulses
+
+    def _make_pulses(self) -> Pulses:
+        with self.lock:
+            if self._pulses is None:
+                threads.load("RPIO.pulses.pulses")
+                from ..pulses.pulses import Pulses
+
+                machine, numbering, book = self.machine, self.numbering, self.book
+                self._pulses = Pulses(
+                    numbering.line_of,
+                    numbering.channel_of,
+                    lambda: numbering.mode,
+                    book.is_output,
+                    self.lines.make_output,
+                    book.directions,
+                    lambda: machine.backend,
+                    lambda: machine.opened,
+                    lambda: machine.hardware,
+                    self.lock,
+                )
+            return self._pulses
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
+        self.ending.close()
+
+    def shut_down(self) -> None:
+        """End what runs because the program ends. See Ending.shut_down()."""
+        self.ending.shut_down()
+
+    def after_fork(self) -> None:
+        """Drop in the child of a fork what the parent goes on using."""
+        self.ending.after_fork()
