@@ -28,17 +28,22 @@ from __future__ import annotations
 
 import sys
 
-from . import _gpio, arguments, errors, facade, log
+from . import _gpio, arguments, facade, log
 from .constants import DELAY_VIA_PCM, DELAY_VIA_PWM
 from .constants import VERSION as RPIO_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .pulses.subcycles import PulseChannels
+    from .pulses.servos import Servos
+    from .pulses.subcycles import Subcycles
 
 
-def _channels() -> PulseChannels:
+def _channels() -> Subcycles:
     return facade.board.pulses.channels
+
+
+def _servos() -> Servos:
+    return facade.board.pulses.servos
 
 
 def _means_of(means: str | None) -> str | None:
@@ -75,9 +80,11 @@ class Servo:
         self._increment_us = arguments.integer("pulse_incr_us", pulse_incr_us)
         self._asked_means = _means_of(means)
         if means == "hardware":
-            _channels().check_times(self._subcycle_time_us, self._increment_us)
+            from .pulses.slots import check_times
+
+            check_times(self._subcycle_time_us, self._increment_us)
         else:
-            _channels().setup_for_servos(self._number, self._subcycle_time_us, self._increment_us, means)
+            _servos().setup(self._number, self._subcycle_time_us, self._increment_us, means)
 
     @property
     def _wanted(self) -> tuple[int | None, int, str | None]:
@@ -89,11 +96,11 @@ class Servo:
         """What makes the pulses of lines that the hardware's PWM does not reach, or would: "dma" or "soft"."""
         if self._asked_means == "hardware":
             return None
-        return _channels().means_of_servos(*self._wanted)
+        return _servos().means_of(self._wanted)
 
     def means_of(self, gpio: int) -> str | None:
         """What makes the pulses of this line, when it is set: "hardware", "dma" or "soft"."""
-        return "hardware" if self._is_for_hardware(gpio) else self.means
+        return "hardware" if _servos().is_for_hardware(gpio, self._asked_means) else self.means
 
     def set_servo(self, gpio: int, pulse_width_us: float) -> None:
         """Have a pulse of that width on the GPIO (BCM number) in each subcycle, from the next one on, without a glitch.
@@ -117,30 +124,7 @@ class Servo:
                 f"Pulse width increment granularity {self._increment_us}us cannot divide a pulse-time of "
                 f"{pulse_width_us}us"
             )
-        width_us = int(pulse_width_us)
-        if self._is_for_hardware(gpio):
-            self._set_hardware(gpio, width_us)
-        else:
-            channel = _channels().servo_channel(*self._wanted)
-            _channels().replace(channel, gpio, 0, width_us // self._increment_us)
-
-    def _is_for_hardware(self, gpio: int) -> bool:
-        """Whether the hardware's PWM makes the pulses of the line, or would.
-
-        Raises:
-            NotSupportedError: the servo insists on that, and it cannot be.
-        """
-        has = _channels().has_hardware_servo(gpio)
-        if self._asked_means == "hardware" and not has:
-            facade.board.pulses.hardware.check(gpio)
-        return has or (self._asked_means in (None, "hardware") and facade.board.pulses.hardware.has(gpio))
-
-    def _set_hardware(self, gpio: int, width_us: int) -> None:
-        if not 0 <= width_us <= self._subcycle_time_us:
-            raise errors.PulseError(
-                f"a pulse of {width_us}us does not fit into a subcycle of {self._subcycle_time_us}us"
-            )
-        _channels().set_hardware_servo(gpio, self._subcycle_time_us * 1000, width_us * 1000)
+        _servos().set(self._wanted, gpio, int(pulse_width_us), self._increment_us)
 
     def stop_servo(self, gpio: int) -> None:
         """End the pulses of the GPIO, which stays an output, low.
@@ -148,7 +132,7 @@ class Servo:
         Raises:
             RuntimeError: it has none.
         """
-        _channels().stop_servo(*self._wanted, arguments.integer("gpio", gpio))
+        _servos().stop(self._wanted, arguments.integer("gpio", gpio))
 
 
 class _Means:

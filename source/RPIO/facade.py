@@ -14,7 +14,6 @@ from .arguments import ALL, Channels
 from .backends import Backend
 from .board.board import Board
 from .constants import PUD_OFF, VERSION, VERSION_GPIO
-from .loop.dispatcher import Dispatcher
 from .machine import boards
 from .machine.boards import Hardware
 from .processes import hooks
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from .loop import tcp_client
+    from .loop.dispatcher import Dispatcher
     from .pulses import waves
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -100,7 +100,7 @@ def publish(hardware: Hardware | None) -> None:
             names.pop("__getattr__", None)
 
 
-def new_board(make_dispatcher: Callable[..., Dispatcher] = Dispatcher) -> None:
+def new_board(make_dispatcher: Callable[..., Dispatcher] | None = None) -> None:
     """Begin afresh: close the board, and forget what it was told. For tests; a program needs one board."""
     board.close()
     board.__init__(fast=_gpio, on_hardware=publish, make_dispatcher=make_dispatcher)  # type: ignore[misc]

@@ -25,7 +25,17 @@ INHERITED = {
 }
 """Methods whose docstring is that of the class above."""
 WITH_INHERITED = {"waits.py", "undoing.py", "event_detect.py", "aio.py", "world.py"}
-LOCAL = {"look_after", "loop", "pulses", "settle", "after_fork_in_child", "call", "decorate", "serve", "act"}
+LOCAL = {
+    "look_after",
+    "listeners",
+    "pulses",
+    "settle",
+    "after_fork_in_child",
+    "call",
+    "decorate",
+    "serve",
+    "act",
+}
 """Functions within functions."""
 
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -11,6 +11,7 @@ import pytest
 from contract import rigs
 from RPIO import _gpio
 from RPIO.pulses import means as channel_means
+from RPIO.pulses import slots
 from support import native
 from waiting import wait_until
 
@@ -149,7 +150,7 @@ def test_a_plan_says_what_changes_when():
 def test_channels_break_before_they_make():
     """A line whose pulse ends where another one's begins is low before that one is high: halves of a bridge may."""
     rig = rigs.open_rig("regs-bcm2835")
-    channel = channel_means.Channel(0, 2000, 10)
+    channel = slots.Slots(0, 2000, 10)
     channel.pulses = {18: {0: 100}, 17: {100: 100}}
     for line in (17, 18):
         rig.backend.set_output(line, 0)

@@ -12,7 +12,6 @@ from .. import arguments
 from .. import constants as model
 from ..arguments import ALL
 from ..backends import Backend, opening
-from ..loop.dispatcher import Dispatcher
 from .parts import Parts
 
 TYPE_CHECKING = False
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from ..arguments import Channels
+    from ..loop.dispatcher import Dispatcher
     from ..loop.tcp_client import Message, TcpClient
     from ..machine.boards import Hardware
     from ..pulses.waves import Wave
@@ -46,7 +46,7 @@ class Board(Parts):
         default_mode: int | None = model.BCM,
         fast: ModuleType | None = None,
         on_hardware: Callable[[Hardware | None], object] | None = None,
-        make_dispatcher: Callable[..., Dispatcher] = Dispatcher,
+        make_dispatcher: Callable[..., Dispatcher] | None = None,
     ) -> None:
         super().__init__(spec, default_mode, fast, on_hardware, make_dispatcher)
 

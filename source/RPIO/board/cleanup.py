@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from ..arguments import Channels
     from ..pulses.pulses import Pulses
     from .book import Book
-    from .edges import WatchedLines
     from .ending import Ending
     from .lines import Lines
+    from .listeners import Listeners
     from .machine import Machine
     from .manners import Manners
     from .numbering import Numbering
 
 
 class Cleanup:
-    """The end of what lines were used for. *pulses* returns what makes pulses, None where nothing was asked of it."""
+    """The end of what lines were used for. *listeners* and *pulses* are as with Lines."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class Cleanup:
         book: Book,
         manners: Manners,
         lines: Lines,
-        watched: WatchedLines,
+        listeners: Callable[[], Listeners | None],
         pulses: Callable[[], Pulses | None],
         ending: Ending,
         lock: RLock,
     ) -> None:
         self._numbering, self._machine, self._book, self._manners = numbering, machine, book, manners
-        self._lines, self._watched, self._pulses, self._lock = lines, watched, pulses, lock
+        self._lines, self._listeners, self._pulses, self._lock = lines, listeners, pulses, lock
         self._ending = ending
 
     def cleanup(self, channels: Channels) -> None:
@@ -112,8 +112,7 @@ class Cleanup:
         driven = pulses is not None and pulses.has_pulses(line)
         self._lines.grants.revoke(line)
         do_all(
-            lambda: self._watched.drop(line),
-            lambda: self._watched.let_go(line),
+            lambda: self._end_watch_of(line),
             lambda: self._end_pulses_of(line),
         )
         is_owned = line in book.owned
@@ -127,6 +126,11 @@ class Cleanup:
         book.owned.discard(line)
         self._lines.set_direction(line, None)
         return driven or is_owned
+
+    def _end_watch_of(self, line: int) -> None:
+        listeners = self._listeners()
+        if listeners is not None:
+            listeners.line_is_released(line)
 
     def _end_pulses_of(self, line: int) -> None:
         pulses = self._pulses()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from time import monotonic
 
 from .. import log
-from ..loop.dispatcher import JOIN_TIMEOUT_S
 from .undoing import Closing, do_all
 
 TYPE_CHECKING = False
@@ -21,32 +20,27 @@ if TYPE_CHECKING:
     from ..loop.tcp_turns import Turns
     from ..pulses.pulses import Pulses
     from .book import Book
-    from .edges import WatchedLines
-    from .event_detect import Detections
     from .grants import Grants
-    from .interrupts import Interrupts
+    from .listeners import Listeners
     from .machine import Machine
     from .waiting import Waiting
 
 
 class Ending:
-    """How the parts of a board end. *pulses* returns what makes pulses, None where nothing has been asked of it."""
+    """How the parts of a board end. *listeners* and *pulses* are as with Lines."""
 
     def __init__(
         self,
         machine: Machine,
         book: Book,
         grants: Grants,
-        watched: WatchedLines,
-        interrupts: Interrupts,
-        detections: Detections,
         waiting: Waiting,
+        listeners: Callable[[], Listeners | None],
         pulses: Callable[[], Pulses | None],
         lock: RLock,
     ) -> None:
         self._machine, self._book, self._grants = machine, book, grants
-        self._watched, self._interrupts, self._detections = watched, interrupts, detections
-        self._waiting, self._pulses, self._lock = waiting, pulses, lock
+        self._waiting, self._listeners, self._pulses, self._lock = waiting, listeners, pulses, lock
         self._closing = Closing()
 
     # -- callbacks -------------------------------------------------------------------------------
@@ -55,25 +49,31 @@ class Ending:
         """Close all TCP ports and connections and remove the callbacks of add_interrupt_callback()."""
         log.debug("Cleaning up interfaces...")
         with self._lock:
-            do_all(self._waiting.close_ports, self._interrupts.remove_all)
+            do_all(self._waiting.close_ports, self._remove_callbacks)
+
+    def _remove_callbacks(self) -> None:
+        listeners = self._listeners()
+        if listeners is not None:
+            listeners.interrupts.remove_all()
 
     def end_interrupts(self) -> None:
         """The same, with event detection and those who wait for an edge."""
-        do_all(
-            self.cleanup_interrupts,
-            *[lambda line=line: self._watched.drop(line) for line in self._watched],
-            self._watched.finish,
-            self._watched.let_go_all,
-            self._detections.forget_waits,
-        )
+        do_all(self.cleanup_interrupts, self._end_watches)
         loop = self._waiting.made
         if loop is not None:
             loop.end_background()
 
+    def _end_watches(self) -> None:
+        listeners = self._listeners()
+        if listeners is not None:
+            listeners.end_all()
+
     def leave_gone_chip(self) -> None:
         """Have the next line look for a chip anew, once nothing is used of one that has gone."""
-        backend, loop = self._machine.opened, self._waiting.made
-        if backend is None or self._machine.is_given or not self._book.is_empty or self._watched:
+        backend, loop, listeners = self._machine.opened, self._waiting.made, self._listeners()
+        if backend is None or self._machine.is_given or not self._book.is_empty:
+            return
+        if listeners is not None and listeners.watched:
             return
         if not backend.is_gone():
             return
@@ -92,8 +92,10 @@ class Ending:
     def _take_leave(self) -> None:
         """End everything, and write down what has to be waited for or closed then."""
         with self._lock:
-            workers: list[Worker | Turns] = [*self._watched.workers()]
-            ports = self._waiting.made_ports
+            listeners, ports = self._listeners(), self._waiting.made_ports
+            workers: list[Worker | Turns] = []
+            if listeners is not None:
+                workers += listeners.watched.workers()
             if ports is not None:
                 workers += ports.workers()
             self._closing.steps += [lambda: _join(workers)]
@@ -155,7 +157,9 @@ class Ending:
         self._lock._at_fork_reinit()  # type: ignore[attr-defined] # another thread may have held it
         self._waiting.abandon()
         self._closing.abandon()
-        self._watched.forget()
+        listeners = self._listeners()
+        if listeners is not None:
+            listeners.watched.forget()
         self._book.owned.clear()
         self._book.taken.clear()
         pulses = self._pulses()
@@ -171,6 +175,8 @@ class Ending:
 
 
 def _join(workers: list[Worker | Turns]) -> None:
+    from ..loop.dispatcher import JOIN_TIMEOUT_S
+
     deadline_s = monotonic() + JOIN_TIMEOUT_S
     for worker in workers:
         worker.join(max(0.0, deadline_s - monotonic()))

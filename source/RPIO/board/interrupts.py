@@ -17,26 +17,32 @@ if TYPE_CHECKING:
     from ..loop.dispatcher import Dispatcher
     from .book import Book
     from .edges import WatchedLines
-    from .lines import Lines
     from .machine import Machine
     from .numbering import Numbering
     from .subscriptions import EdgeCallback
 
 
 class Interrupts:
-    """The callbacks of a board. *loop* returns its Dispatcher."""
+    """The callbacks of a board. *loop* returns its Dispatcher.
+
+    *make_input* makes an input of a line, *input_line* returns the line of a channel that is one, *grant* has the C
+    functions told of a line whose descriptor may be another now.
+    """
 
     def __init__(
         self,
         numbering: Numbering,
         machine: Machine,
         book: Book,
-        lines: Lines,
+        make_input: Callable[[int, int | None], object],
+        input_line: Callable[[int], int],
+        grant: Callable[[int], object],
         watched: WatchedLines,
         loop: Callable[[], Dispatcher],
         lock: RLock,
     ) -> None:
-        self._line_of, self._machine, self._book, self._lines = numbering.line_of, machine, book, lines
+        self._line_of, self._machine, self._book = numbering.line_of, machine, book
+        self._make_input, self._input_line, self._grant = make_input, input_line, grant
         self._watched, self._loop, self._lock = watched, loop, lock
 
     # -- callbacks -------------------------------------------------------------------------------
@@ -79,7 +85,7 @@ class Interrupts:
         holdoff_ns: int,
         filter_us: int,
     ) -> None:
-        self._lines.make_line_input(line, pull)
+        self._make_input(line, pull)
         worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
         self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
 
@@ -95,7 +101,7 @@ class Interrupts:
         """
         filter_us = arguments.filter_us_of(filter_us)
         with self._lock:
-            line = self._lines.input_line(channel)
+            line = self._input_line(channel)
             self._watched.add(line, subscription, filter_us)
             self.check_still_input(channel, line)
             try:
@@ -109,7 +115,7 @@ class Interrupts:
         """Raise what input_line() raises where a signal handler has cleaned the line up since, and end its watch."""
         if self._book.directions.get(line) != model.IN:
             self._watched.drop(line)
-            self._lines.input_line(channel)
+            self._input_line(channel)
 
     def unsubscribe(self, line: int, subscription: Subscription) -> None:
         """End it; nothing where it has ended already."""
@@ -151,7 +157,7 @@ class Interrupts:
             raise access.no_access(e) from None
         if gone_fd is not None and not self._loop().has(gone_fd):
             self._loop().add(gone_fd, lambda events: self.look_whether_gone())
-        self._lines.grants.set(line)  # the descriptor may be another now
+        self._grant(line)  # the descriptor may be another now
         return fd
 
     def _leave_alternate(self, line: int) -> None:

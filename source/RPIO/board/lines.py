@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from ..arguments import Channels
     from ..pulses.pulses import Pulses
     from .book import Book
-    from .edges import WatchedLines
     from .grants import Grants
+    from .listeners import Listeners
     from .machine import Machine
     from .manners import Manners
     from .numbering import Numbering
 
 
 class Lines:
-    """The lines of a board. *pulses* returns what makes pulses, or None where nothing has asked for any yet: asked anew
-    each time, for a signal handler may be the first.
+    """The lines of a board. *listeners* returns who hears edges and *pulses* what makes pulses, None where nothing has
+    asked for any yet: asked anew each time, for a signal handler may be the first.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class Lines:
         machine: Machine,
         book: Book,
         manners: Manners,
-        watched: WatchedLines,
+        listeners: Callable[[], Listeners | None],
         pulses: Callable[[], Pulses | None],
         lock: RLock,
     ) -> None:
         self._line_of, self._machine, self._book, self._manners = numbering.line_of, machine, book, manners
-        self._watched, self._pulses, self._lock = watched, pulses, lock
+        self._listeners, self._pulses, self._lock = listeners, pulses, lock
         self.grants: Grants
         """Set by the board: it asks these lines for what C cannot do."""
 
@@ -83,12 +83,13 @@ class Lines:
             if value is not None:  # as RPi.GPIO: shows until the next edge, and PWM goes on
                 self._machine.backend.write(line, int(value))
         else:
-            self._watched.suspend(line)
+            if (listeners := self._listeners()) is not None:
+                listeners.line_is_about_to_be_output(line)
             level = None if value is None else int(value)
             self._book.own(line, lambda: self._machine.backend.set_output(line, level))
         self.set_direction(line, direction)
-        if direction == model.IN:
-            self._watched.resume(line)
+        if direction == model.IN and (listeners := self._listeners()) is not None:
+            listeners.line_is_input(line)
         if (pulses := self._pulses()) is not None:
             pulses.line_is_set_up(line, direction)
 

@@ -13,11 +13,8 @@ from .. import threads
 from ..processes import hooks
 from .book import Book
 from .cleanup import Cleanup
-from .edges import WatchedLines
 from .ending import Ending
-from .event_detect import Detections
 from .grants import Grants
-from .interrupts import Interrupts
 from .lines import Lines
 from .machine import Machine
 from .manners import Manners
@@ -33,6 +30,10 @@ if TYPE_CHECKING:
     from ..loop.dispatcher import Dispatcher
     from ..machine.boards import Hardware
     from ..pulses.pulses import Pulses
+    from .edges import WatchedLines
+    from .event_detect import Detections
+    from .interrupts import Interrupts
+    from .listeners import Listeners
 
 
 class Parts:
@@ -44,40 +45,33 @@ class Parts:
         default_mode: int | None,
         fast: ModuleType | None,
         on_hardware: Callable[[Hardware | None], object] | None,
-        make_dispatcher: Callable[..., Dispatcher],
+        make_dispatcher: Callable[..., Dispatcher] | None,
     ) -> None:
         def look_after() -> None:
             hooks.look_after(self)
 
-        def loop() -> Dispatcher:
-            return waiting.dispatcher
+        def listeners() -> Listeners | None:
+            return self._listeners
 
         def pulses() -> Pulses | None:
             return self._pulses
 
         self.lock = lock = RLock()
+        self._listeners: Listeners | None = None
         self._pulses: Pulses | None = None
         self.manners = manners = Manners()
         self.book = book = Book()
         self.machine = machine = Machine(spec, lock, look_after, on_hardware)
         self.numbering = numbering = Numbering(lambda: machine.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
-        self.watched = watched = WatchedLines(loop)
-        self.waiting = waiting = Waiting(watched, lock, make_dispatcher, look_after)
-        self.lines = lines = Lines(numbering, machine, book, manners, watched, pulses, lock)
+        self.waiting = waiting = Waiting(lambda: self.watched, listeners, lock, make_dispatcher, look_after)
+        self.lines = lines = Lines(numbering, machine, book, manners, listeners, pulses, lock)
         self.grants = Grants(
             fast, lines.output, lines.input, self.channel_of, lambda: machine.backend, book.directions, lock
         )
         lines.grants = self.grants
-        self.interrupts = interrupts = Interrupts(numbering, machine, book, lines, watched, loop, lock)
-        watched.be_armed_by(interrupts, waiting.end_wait)
-        self.detections = detections = Detections(
-            watched, numbering, lines.input_line, interrupts.check_still_input, loop, lock, manners.warn
-        )
-        self.ending = ending = Ending(
-            machine, book, self.grants, watched, interrupts, detections, waiting, pulses, lock
-        )
-        self.cleaner = Cleanup(numbering, machine, book, manners, lines, watched, pulses, ending, lock)
+        self.ending = ending = Ending(machine, book, self.grants, waiting, listeners, pulses, lock)
+        self.cleaner = Cleanup(numbering, machine, book, manners, lines, listeners, pulses, ending, lock)
 
     # -- for the rest of RPIO --------------------------------------------------------------------
 
@@ -110,7 +104,8 @@ class Parts:
     def is_idle(self) -> bool:
         """Whether nothing is used: no line, no callback, no port, and no loop that runs."""
         waiting = self.waiting
-        return not (waiting.is_waiting or waiting.has_ports or self.watched) and self.book.is_empty
+        is_heard = self._listeners is not None and bool(self._listeners.watched)
+        return not (waiting.is_waiting or waiting.has_ports or is_heard) and self.book.is_empty
 
     def be_strict(self) -> None:
         """Follow RPi.GPIO where the original RPIO differs: setmode() required, pulls on inputs only."""
@@ -118,7 +113,48 @@ class Parts:
             self.numbering.default_mode, self.manners.is_strict = None, True
             self.grants.renew()
 
-    # -- pulses ----------------------------------------------------------------------------------
+    # -- edges, made on first use ----------------------------------------------------------------
+
+    @property
+    def watched(self) -> WatchedLines:
+        """The lines whose edges somebody wants."""
+        return self._made_listeners().watched
+
+    @property
+    def interrupts(self) -> Interrupts:
+        """The callbacks of add_interrupt_callback(), and subscriptions of other kinds."""
+        return self._made_listeners().interrupts
+
+    @property
+    def detections(self) -> Detections:
+        """RPi.GPIO's event detection."""
+        return self._made_listeners().detections
+
+    def _made_listeners(self) -> Listeners:
+        made = self._listeners
+        if made is not None:
+            return made
+        with self.lock:
+            if self._listeners is None:
+                for module in ("loop.dispatcher", "loop.callbacks", "board.listeners"):
+                    threads.load(f"RPIO.{module}")
+                from .listeners import Listeners
+
+                self._listeners = Listeners(
+                    self.numbering,
+                    self.machine,
+                    self.book,
+                    self.manners,
+                    self.lines.make_line_input,
+                    self.lines.input_line,
+                    self.grants.set,
+                    lambda: self.waiting.dispatcher,
+                    self.waiting.end_wait,
+                    self.lock,
+                )
+            return self._listeners
+
+    # -- pulses, made on first use ---------------------------------------------------------------
 
     @property
     def pulses(self) -> Pulses:

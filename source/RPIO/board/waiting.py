@@ -4,29 +4,32 @@
 from __future__ import annotations
 
 from .. import errors, log, threads
-from ..loop.dispatcher import Dispatcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
     from collections.abc import Callable
 
+    from ..loop.dispatcher import Dispatcher
     from ..loop.tcp_ports import Ports
     from .edges import WatchedLines
+    from .listeners import Listeners
     from .undoing import Closing
 
 
 class Waiting:
-    """*make* makes the loop; *look_after* is called when it has been."""
+    """*make* makes the loop, where it is not to be the usual one; *look_after* is called when it has been."""
 
     def __init__(
         self,
-        watched: WatchedLines,
+        watched: Callable[[], WatchedLines],
+        listeners: Callable[[], Listeners | None],
         lock: RLock,
-        make: Callable[..., Dispatcher],
+        make: Callable[..., Dispatcher] | None,
         look_after: Callable[[], object],
     ) -> None:
-        self._watched, self._lock, self._make, self._look_after = watched, lock, make, look_after
+        self._watched, self._listeners, self._lock = watched, listeners, lock
+        self._make, self._look_after = make, look_after
         self.made: Dispatcher | None = None
         """The loop, where there is one."""
         self._ports: Ports | None = None  # made with the first
@@ -39,12 +42,22 @@ class Waiting:
             if self.made is None:
                 from .. import _gpio
 
-                make = self._make
-                if make is Dispatcher and threads.patched_by():
-                    from ..loop.green import GreenDispatcher as make
-                self.made = make(_gpio.Poller(), self._watched.dispatch)
+                dispatch = self._watched().dispatch
+                make = self._make or self._usual()
+                self.made = make(_gpio.Poller(), dispatch)
                 self._look_after()
             return self.made
+
+    @staticmethod
+    def _usual() -> Callable[..., Dispatcher]:
+        threads.load("RPIO.loop.dispatcher")
+        if threads.patched_by():
+            from ..loop.green import GreenDispatcher
+
+            return GreenDispatcher
+        from ..loop.dispatcher import Dispatcher
+
+        return Dispatcher
 
     @property
     def ports(self) -> Ports:
@@ -88,11 +101,16 @@ class Waiting:
         """Run the loop in this thread. LineGoneError, at once, where the chip of a watched line goes or has gone."""
         before, self._waits_here = self._waits_here, True
         try:
-            self._watched.check_there()
+            self._check_there()
             self.dispatcher.run()
         finally:
             self._waits_here = before
-        self._watched.check_there()
+        self._check_there()
+
+    def _check_there(self) -> None:
+        listeners = self._listeners()
+        if listeners is not None:
+            listeners.watched.check_there()
 
     def end_wait(self) -> None:
         """A line is lost. A loop in a thread has nobody to tell that, and goes on for the others."""

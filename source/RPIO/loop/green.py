@@ -17,7 +17,9 @@ from collections import deque
 from importlib import import_module
 
 from .. import threads
-from .dispatcher import READ, Dispatcher, Run
+from .dispatcher import Dispatcher
+from .masks import READ
+from .runs import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

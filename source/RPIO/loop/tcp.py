@@ -29,7 +29,8 @@ from time import monotonic_ns
 from .. import log, threads
 from ..processes import hooks
 from .callbacks import run_callback
-from .dispatcher import ERROR, HANGUP, READ, WRITE, Dispatcher
+from .dispatcher import Dispatcher
+from .masks import ERROR, HANGUP, READ, WRITE
 from .tcp_client import MSG_DONTWAIT, Message, TcpClient
 from .tcp_guests import Guests
 from .tcp_limits import (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import codecs
 from _collections_abc import Callable
 
-from .dispatcher import READ, WRITE
+from .masks import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

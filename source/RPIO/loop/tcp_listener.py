@@ -9,7 +9,7 @@ import socket
 
 from .. import threads
 from ..processes import hooks
-from .dispatcher import READ
+from .masks import READ
 from .tcp_limits import ACCEPTS_AT_ONCE, BACKLOG
 
 TYPE_CHECKING = False

@@ -8,75 +8,21 @@ from time import monotonic
 from .. import constants as model
 from .. import errors, log, threads
 from . import dma_engine as dma
+from .slots import NS_PER_US, Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ..backends import Backend
+    from ..machine.boards import Hardware
+    from .slots import Edge
 
-    Edge = tuple[int, int, int]
-
-CHANNEL_MAX = dma.CHANNEL_MAX
-NS_PER_US = 1000
 SETTLE_S = 0.05
 CLOCKS_APART, MARGIN_S = 1.002, 0.001
 """How much slower than the machine's clock the pace may be (NTP slews by 500 ppm), and what a wait is rounded up by."""
 
 sleep = threads.original("time", "sleep")  # holding the board's lock, so that no greenlet may come in between
-
-
-class Channel:
-    """What was asked of one channel: *pulses* are line -> {start: width}, in slots."""
-
-    means: DmaMeans | SoftMeans
-    """What carries it out, once it has been started."""
-
-    def __init__(self, number: int, subcycle_time_us: int, increment_us: int) -> None:
-        self.number, self.subcycle_time_us, self.increment_us = number, subcycle_time_us, increment_us
-        self.slots = subcycle_time_us // increment_us
-        self.pulses: dict[int, dict[int, int]] = {}
-        self.is_over = False  # for good
-        self.held_low: set[int] = set()
-        """Lines that had a pulse which ended with the subcycle: its end is written in the next one."""
-
-    def note(self, line: int, pulses: dict[int, int]) -> None:
-        """These are the line's pulses now."""
-        if any(start + width == self.slots for start, width in self.pulses.get(line, {}).items()):
-            self.held_low.add(line)
-        if line in self.pulses:  # else a signal handler has cleaned it up meanwhile
-            self.pulses[line] = pulses
-
-    def laid(self, line: int, start: int, width: int) -> dict[int, int]:
-        """Return the line's pulses with one more.
-
-        It takes the place of those that begin in it, and of the rest of one that reaches into it; width 0 is low from
-        *start* on. So did the original's control blocks: a slot sets a line, clears it, or does nothing about it.
-        """
-        end = start + width
-        pulses = {
-            other: min(its_width, start - other) if other < start else its_width
-            for other, its_width in self.pulses[line].items()
-            if not start <= other < max(end, start + 1)
-        }
-        if width:
-            pulses[start] = width
-        return pulses
-
-    def edges(self, is_driven: Callable[[int], bool]) -> list[Edge]:
-        """Return (at_ns, line, level) of a turn for lines that are driven, in order; falling ones first."""
-        slot_ns = self.increment_us * NS_PER_US
-        found: set[Edge] = set()
-        for line, pulses in self.pulses.items():
-            if not is_driven(line):
-                continue
-            rises = set(pulses)
-            ends = {(start + width) % self.slots for start, width in pulses.items()}
-            found.update((end * slot_ns, line, 0) for end in ends - rises)
-            found.update((start * slot_ns, line, 1) for start in rises - (ends - {0}))
-            if line in self.held_low and 0 not in rises:
-                found.add((0, line, 0))
-        return sorted(found, key=lambda edge: (edge[0], edge[2], edge[1]))
 
 
 class DmaMeans:
@@ -97,7 +43,7 @@ class DmaMeans:
                 hint=f"use GPIO 0 to {dma.LINES - 1}",
             )
 
-    def start(self, channel: Channel, is_named: bool) -> None:
+    def start(self, channel: Slots, is_named: bool) -> None:
         """Begin a channel without a pulse. *is_named*: on the DMA channel of its number, if that is free.
 
         Raises:
@@ -110,18 +56,18 @@ class DmaMeans:
         if reason is not None:
             log.info("Channel %d of RPIO.PWM runs on DMA channel %d: %s", channel.number, number, reason)
 
-    def _change(self, name: str, channel: Channel, *numbers: int) -> None:
+    def _change(self, name: str, channel: Slots, *numbers: int) -> None:
         self.engine.change(name, self._dma_channels[channel.number], *numbers)
 
-    def add(self, channel: Channel, line: int, start: int, width: int) -> None:
+    def add(self, channel: Slots, line: int, start: int, width: int) -> None:
         """Lay a pulse over what there is."""
         self._change("add", channel, line, start, width)
 
-    def replace(self, channel: Channel, line: int, start: int, width: int) -> None:
+    def replace(self, channel: Slots, line: int, start: int, width: int) -> None:
         """Make this the line's only pulse."""
         self._change("replace", channel, line, start, width)
 
-    def clear(self, channel: Channel, line: int) -> None:
+    def clear(self, channel: Slots, line: int) -> None:
         """Returns when the line's last pulse is over: the program may drive it then."""
         self._change("clear_line", channel, line)
         number = self._dma_channels[channel.number]
@@ -139,10 +85,10 @@ class DmaMeans:
 
     lose = clear
 
-    def resume(self, channel: Channel) -> None:
+    def resume(self, channel: Slots) -> None:
         """Nothing: setting a line up does not stop the engine."""
 
-    def stop(self, channel: Channel) -> None:
+    def stop(self, channel: Slots) -> None:
         """End a channel, its lines low."""
         self.engine.stop(self._dma_channels.pop(channel.number))
 
@@ -150,7 +96,7 @@ class DmaMeans:
         """Give everything back."""
         self.engine.close()
 
-    def describe(self, channel: Channel) -> str:
+    def describe(self, channel: Slots) -> str:
         """Return what carries the channel out, as text."""
         number = self._dma_channels[channel.number]
         info = self.engine.info(number)
@@ -158,6 +104,44 @@ class DmaMeans:
             return f"DMA channel {number}, which has ended"
         state = "running" if info["is_active"] else f"stopped by the hardware (error {info['error']})"
         return f"DMA channel {number}, paced by {self.pace}, {info['pages']} pages of memory, {state}"
+
+
+def paced(engine: dma.Engine, delay_hw: int, increment_us: int) -> DmaMeans:
+    """Return the means of an engine that has just been opened; closed where that fails."""
+    try:
+        return DmaMeans(engine, delay_hw, increment_us)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def open_dma(
+    hardware: Hardware,
+    backend: Backend,
+    increment_us: int,
+    delay_hw: int,
+    fall_back: bool,
+    asked: str | None,
+) -> DmaMeans | None:
+    """Open the engine; None, with a warning, where the C timer has to do. *fall_back*: also where DMA is refused.
+
+    Raises:
+        GPIOError: it is refused, or cannot be and is *asked* for.
+    """
+    reason = dma.why_not(hardware, backend)
+    if reason is None:
+        try:
+            engine = dma.Engine(hardware)
+        except errors.GPIOError as e:
+            if not fall_back or asked:
+                raise
+            reason = str(e)
+        else:
+            return paced(engine, delay_hw, increment_us)
+    if asked:
+        raise errors.DMAError(f"PWM by DMA is not possible here: {reason}")
+    log.warning("PWM by DMA is not possible here: %s. The C timer makes the pulses instead.", reason)
+    return None
 
 
 class SoftMeans:
@@ -173,21 +157,21 @@ class SoftMeans:
         """Raise for a line that cannot be reached."""
         pass  # the C timer reaches every output
 
-    def start(self, channel: Channel, is_named: bool) -> None:
+    def start(self, channel: Slots, is_named: bool) -> None:
         """Begin a channel without a pulse."""
         pass  # there is nothing to play yet
 
-    def add(self, channel: Channel, line: int, start: int, width: int) -> None:
+    def add(self, channel: Slots, line: int, start: int, width: int) -> None:
         """Lay a pulse over what there is."""
         self._play(channel)
 
     replace = add
 
-    def clear(self, channel: Channel, line: int) -> None:
+    def clear(self, channel: Slots, line: int) -> None:
         """Remove all pulses of a line."""
         self._play(channel)
 
-    def _play(self, channel: Channel) -> None:
+    def _play(self, channel: Slots) -> None:
         backend = self._backend()
         if backend is None:
             return
@@ -205,7 +189,7 @@ class SoftMeans:
         else:
             self._waves.pop(channel.number, None)
 
-    def _end(self, channel: Channel, backend: Backend, lines: Iterable[int]) -> None:
+    def _end(self, channel: Slots, backend: Backend, lines: Iterable[int]) -> None:
         """End what is played, and lines low."""
         wave = self._waves.pop(channel.number, None)
         if wave is not None:
@@ -214,7 +198,7 @@ class SoftMeans:
             if backend.function(line) == model.OUT:
                 backend.write(line, 0)
 
-    def lose(self, channel: Channel, line: int) -> None:
+    def lose(self, channel: Slots, line: int) -> None:
         """Go on without a line, which is not the channel's any more."""
         backend = self._backend()
         if backend is None:
@@ -223,11 +207,11 @@ class SoftMeans:
         if channel.number in self._waves:
             self._play(channel)
 
-    def resume(self, channel: Channel) -> None:
+    def resume(self, channel: Slots) -> None:
         """Go on after a line of the channel has been set up, which has ended what was played."""
         self._play(channel)
 
-    def stop(self, channel: Channel) -> None:
+    def stop(self, channel: Slots) -> None:
         """End a channel, its lines low."""
         backend = self._backend()
         if backend is not None:
@@ -237,7 +221,7 @@ class SoftMeans:
         """Give everything back."""
         self._waves.clear()
 
-    def describe(self, channel: Channel) -> str:
+    def describe(self, channel: Slots) -> str:
         """Return what carries the channel out, as text."""
         return "the C timer"
 

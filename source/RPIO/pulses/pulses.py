@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from ..backends import Backend
     from ..machine.boards import Hardware
-    from .subcycles import PulseChannels
+    from .servos import Servos
+    from .subcycles import Subcycles
     from .waves import Player
 
 
@@ -44,7 +45,7 @@ class Pulses:
         self._backend, self._opened, self._hardware, self._lock = backend, opened, hardware, lock
         self.hardware = HardwareLines(hardware, backend, directions, lock, self._check_hardware_free)
         self.drives = Drives(channel_of, is_output, opened, lock, self.hardware)
-        self._makers: tuple[PulseChannels, Player] | None = (
+        self._makers: tuple[Subcycles, Player, Servos] | None = (
             None  # of channels and waves; PWM objects need neither
         )
 
@@ -56,7 +57,7 @@ class Pulses:
         return self._makers is not None
 
     @property
-    def channels(self) -> PulseChannels:
+    def channels(self) -> Subcycles:
         """The channels of RPIO.PWM; made on first use."""
         return (self._makers or self._make_makers())[0]
 
@@ -65,28 +66,35 @@ class Pulses:
         """What plays waves; made on first use."""
         return (self._makers or self._make_makers())[1]
 
-    def _make_makers(self) -> tuple[PulseChannels, Player]:
+    @property
+    def servos(self) -> Servos:
+        """The servos of RPIO.PWM; made on first use."""
+        return (self._makers or self._make_makers())[2]
+
+    def _make_makers(self) -> tuple[Subcycles, Player, Servos]:
         with self._lock:
             if self._makers is None:
-                for name in ("subcycles", "pwm_by_dma", "waves"):
+                for name in ("subcycles", "servos", "pwm_by_dma", "waves"):
                     threads.load(f"{__package__}.{name}")
                 from .pwm_by_dma import DmaLines
-                from .subcycles import PulseChannels
+                from .servos import Servos
+                from .subcycles import Subcycles
                 from .waves import Player
 
                 drives, opened, hardware = self.drives, self._opened, self._hardware
-                channels = PulseChannels(
+                channels = Subcycles(
                     drives,
                     self._make_output,
                     self._backend,
                     opened,
                     hardware,
-                    self.hardware.take,
                     self._lock,
                 )
+                servos = Servos(channels, drives, self.hardware, self._lock)
+                channels.end_servos, channels.end_servo = servos.stop_all_hardware, servos.stop_hardware
                 player = Player(self._line_of, self._mode, drives, channels, opened, hardware, self._lock)
                 drives.by_dma, drives.collect = DmaLines(channels), player.collect
-                self._makers = channels, player
+                self._makers = channels, player, servos
             return self._makers
 
     def _check_hardware_free(self, line: int) -> None:
@@ -99,7 +107,7 @@ class Pulses:
         """The hardware's PWM loses it."""
         self.drives.leave_hardware(line)
         if self._makers is not None:
-            self.channels.stop_hardware_servo(line)
+            self.servos.stop_hardware(line)
 
     def line_is_set_up(self, line: int, direction: int) -> None:
         """What has pulses there goes on as far as it can."""
@@ -145,4 +153,5 @@ class Pulses:
         if self._makers is not None:
             self.player.forget()
             self.channels.abandon()
+            self.servos.forget()
         self.hardware.forget()

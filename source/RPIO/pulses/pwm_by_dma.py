@@ -6,11 +6,11 @@ from __future__ import annotations
 from .. import errors, log
 from . import dma_engine as dma
 from .drives import NoLines
-from .means import NS_PER_US
+from .slots import NS_PER_US, is_subcycle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .subcycles import PulseChannels
+    from .subcycles import Subcycles
 
 
 PERIOD_MAX_US = 1_000_000
@@ -20,7 +20,7 @@ PERIOD_MAX_US = 1_000_000
 class DmaLines(NoLines):
     """The lines that DMA drives for PWM objects, in channels that setup() has made possible."""
 
-    def __init__(self, channels: PulseChannels) -> None:
+    def __init__(self, channels: Subcycles) -> None:
         self._channels = channels
         self._numbers: dict[int, int] = {}  # line -> its channel
 
@@ -38,7 +38,7 @@ class DmaLines(NoLines):
         if self._channels.means != "dma" or line >= dma.LINES:
             return False
         period_us, rest = divmod(period_ns, NS_PER_US)
-        return not rest and period_us <= PERIOD_MAX_US and self._channels.is_subcycle(period_us)
+        return not rest and period_us <= PERIOD_MAX_US and is_subcycle(period_us, self._channels.increment_us)
 
     def check(self, line: int, period_ns: int) -> None:
         """Raise DMAError with the reason, where the line cannot have PWM with that period by DMA."""

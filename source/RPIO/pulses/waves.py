@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..backends import Backend
     from ..machine.boards import Hardware
     from .drives import Drives
-    from .subcycles import PulseChannels
+    from .subcycles import Subcycles
 
     Step = tuple[int, int, float]
 
@@ -134,7 +134,7 @@ class Player:
         line_of: Callable[[int], int],
         mode: Callable[[], int | None],
         pulses: Drives,
-        pulse_channels: PulseChannels,
+        pulse_channels: Subcycles,
         backend: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
         lock: RLock,

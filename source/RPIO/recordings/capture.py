@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from .. import constants as model
 from .. import errors
 from ..board.subscriptions import Subscription
-from ..loop.dispatcher import Dispatcher, Run
+from ..loop.dispatcher import Dispatcher
+from ..loop.runs import Run
 from .recording import Recording
 
 TYPE_CHECKING = False

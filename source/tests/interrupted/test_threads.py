@@ -15,7 +15,7 @@ from interrupted.switching import Other, both, one_after_the_other, telling_lock
 from interrupted.world import World
 from RPIO import facade
 from RPIO.errors import AlreadyRunningError
-from RPIO.loop.dispatcher import Run
+from RPIO.loop.runs import Run
 
 STEP = int(os.environ.get("RPIO_THREADS_STEP", "67"))
 """Each so many bytecodes; `make test-full` takes them all."""

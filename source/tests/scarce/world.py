@@ -12,7 +12,7 @@ from interrupted import world as interrupted
 from interrupted.calls import CALLS
 from modelled import PI4
 from RPIO import errors, facade
-from RPIO.backends import cdev
+from RPIO.backends import cdev_chips
 from RPIO.backends.cdev import CdevBackend
 from RPIO.loop import callbacks
 from waiting import LIMIT_S, wait_until
@@ -57,7 +57,7 @@ class Machine:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         scarce.chip_is_at(self.chip)
-        cdev.chip_paths = functools.partial(cdev.chip_paths, folder)
+        cdev_chips.chip_paths = functools.partial(cdev_chips.chip_paths, folder)
 
 
 class World(interrupted.World):
