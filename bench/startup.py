@@ -14,7 +14,7 @@ from pathlib import Path
 from table import blank, filled
 
 ROUNDS = 25
-BAR = 2.5
+BAR = 2.3
 ROWS = [
     blank("rpio -i 17, start to end", "python -c pass", "ms", BAR),
     blank("rpio -i 17, start to end", "import argparse", "ms"),

@@ -163,15 +163,15 @@ def write(name, text):
 
 def write_all(for_man):
     """All pages."""
-    from RPIO import cli
-    from RPIO.cli import classic
+    from RPIO.cli import classic, command
+    from RPIO.cli.index import VERBS
 
     os.environ["COLUMNS"] = "100"  # of the usage
     FOLDER.mkdir(exist_ok=True)
     index = []
     shown = {} if for_man else samples()
-    for verb, (_, what) in cli.VERBS.items():
-        write(f"{verb}.rst", page_of(f"rpio {verb}", cli.parser_of(verb), shown.get(verb, ""), for_man))
+    for verb, (_, what) in VERBS.items():
+        write(f"{verb}.rst", page_of(f"rpio {verb}", command.parser_of(verb), shown.get(verb, ""), for_man))
         name = f"rpio-{verb}" if for_man else f"rpio {verb}"
         index.append(f"{link_to(f'verbs/{verb}', name, for_man)}\n    {text_of(what)}\n")
     if not for_man:
@@ -182,6 +182,6 @@ def write_all(for_man):
 
 def man_pages(author):
     """The rows of conf.py's man_pages."""
-    from RPIO.cli import VERBS
+    from RPIO.cli.index import VERBS
 
     return [(f"verbs/{verb}", f"rpio-{verb}", what, [author], 1) for verb, (_, what) in VERBS.items()]

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from . import Exceptions as Exceptions
     from . import facade as facade
     from . import sim as sim
+    from .board.board import Board as Board
     from .errors import (
         AlreadyRunningError,
         DMAError,
@@ -187,6 +188,7 @@ __all__ = [
     "VERSION",
     "VERSION_GPIO",
     "AlreadyRunningError",
+    "Board",
     "DMAError",
     "EdgeDetectionError",
     "EdgeEvent",

@@ -33,6 +33,7 @@ from . import arguments, errors, facade, log
 from . import constants as model
 from ._gpio import EdgeEvent
 from .board.subscriptions import Subscription
+from .loop.nesting import Nesting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _bits(edge: int | str) -> int:
 class _Queue(Subscription):
     """A subscription that keeps its events for a coroutine."""
 
-    __slots__ = ("_ended", "_events", "_lost", "_nest", "_unsubscribe", "_waiter", "loop")
+    __slots__ = ("_ended", "_events", "_lost", "_nesting", "_unsubscribe", "_waiter", "loop")
 
     def __init__(
         self,
@@ -155,20 +156,24 @@ class _Queue(Subscription):
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._lost: int | None = None  # the line, whose chip has gone
-        self._nest: _Nest | None = None
+        self._nesting: Nesting | None = None
 
     def enter(self, dispatcher: Dispatcher) -> None:
         """Have somebody run RPIO's loop until leave()."""
-        nest = dispatcher.nested_in
-        if not isinstance(nest, _Nest) or not nest.is_in(self.loop) or not dispatcher.is_nested:
-            nest = _Nest(dispatcher, self.loop)
-        self._nest = nest.enter()
+        nesting = dispatcher.nested_in
+        if not isinstance(nesting, Nesting) or not nesting.is_in(self.loop) or not dispatcher.is_nested:
+            nesting = Nesting(dispatcher, self.loop)
+            if nesting.is_nested:
+                self.loop.call_soon(nesting.step)  # what a stopped loop has left behind
+            else:
+                dispatcher.run_in_background()  # so that somebody runs it when the present one stops
+        self._nesting = nesting.enter()
 
     def leave(self) -> None:
         """It is not needed any more. Twice is fine."""
-        nest, self._nest = self._nest, None
-        if nest is not None:
-            nest.leave()
+        nesting, self._nesting = self._nesting, None
+        if nesting is not None:
+            nesting.leave()
 
     def deliver(self, event: EdgeEvent, watched: WatchedLine) -> None:
         if self.loop.is_closed():
@@ -210,43 +215,3 @@ class _Queue(Subscription):
             self._waiter = self.loop.create_future()
             await self._waiter
         return self._events.popleft()
-
-
-class _Nest:
-    """RPIO's loop within one of asyncio, for as long as somebody uses it."""
-
-    def __init__(self, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> None:
-        self._dispatcher, self._loop = dispatcher, loop
-        self._users = 0
-        self._nested = dispatcher.nest(self)
-        if not self._nested:
-            dispatcher.run_in_background()  # so that somebody runs it when the present one stops
-            return
-        try:
-            self._fd = dispatcher.fileno()
-            loop.add_reader(self._fd, dispatcher.step, 0)
-        except BaseException:
-            dispatcher.unnest(self)
-            raise
-        loop.call_soon(dispatcher.step, 0)  # what a stopped loop has left behind
-
-    def is_dead(self) -> bool:
-        """Whether the loop of asyncio has been closed."""
-        return self._loop.is_closed()
-
-    def is_in(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether it is in that one."""
-        return self._loop is loop
-
-    def enter(self) -> _Nest:
-        """Use it."""
-        self._users += 1
-        return self
-
-    def leave(self) -> None:
-        """Use it no longer; the last one gives the loop back."""
-        self._users -= 1
-        if self._users == 0 and self._nested:
-            if not self.is_dead():
-                self._loop.remove_reader(self._fd)
-            self._dispatcher.unnest(self)

@@ -18,20 +18,8 @@ from modelled import GPIO_GROUP, Backend, Model, pi4, pi5
 from RPIO import cli, errors
 from RPIO.cli import doctor
 from RPIO.constants import VERSION
-from RPIO.doctor import (
-    NOTE,
-    OK,
-    PROBLEM,
-    WARNING,
-    Finding,
-    board,
-    count,
-    gpios,
-    lines,
-    overlays,
-    patient,
-    power,
-)
+from RPIO.doctor import board, lines, overlays, patient, power
+from RPIO.doctor.finding import NOTE, OK, PROBLEM, WARNING, Finding, count, gpios
 from RPIO.machine import boards
 
 RULE = 'KERNEL=="gpiochip*", GROUP="gpio", MODE="0660"'

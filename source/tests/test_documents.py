@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from RPIO import cli
+from RPIO.cli import command, index
 from RPIO.machine import headers
 from waiting import LIMIT_S
 
@@ -82,7 +82,7 @@ def test_its_picture_has_the_lines_of_the_program_at_their_pins(path):
 
 def test_every_verb_has_a_manual_page_with_all_its_options(tmp_path):
     pytest.importorskip("sphinx", reason="needs Sphinx, which `make dev` installs")
-    command = [
+    build = [
         sys.executable,
         "-m",
         "sphinx",
@@ -95,13 +95,13 @@ def test_every_verb_has_a_manual_page_with_all_its_options(tmp_path):
         "-d",
         tmp_path / "trees",
     ]
-    subprocess.run([*command, ROOT / "doc", tmp_path], check=True, timeout=LIMIT_S)
-    for verb in cli.VERBS:
+    subprocess.run([*build, ROOT / "doc", tmp_path], check=True, timeout=LIMIT_S)
+    for verb in index.VERBS:
         page = (tmp_path / f"rpio-{verb}.1").read_text(encoding="utf-8").replace("\\-", "-")
-        for action in cli.parser_of(verb)._actions:
+        for action in command.parser_of(verb)._actions:
             assert all(option in page for option in action.option_strings)
     page = (tmp_path / "rpio.1").read_text(encoding="utf-8").replace("\\-", "-")
-    assert all(f"rpio-{verb}" in page for verb in cli.VERBS)
+    assert all(f"rpio-{verb}" in page for verb in index.VERBS)
     assert "--wait_for_interrupts" in page
 
 

@@ -60,7 +60,7 @@ def test_the_exported_names_are_these():
         "InvalidEdgeException InvalidCallbackException NotWatchedError LineBusyError NoAccessError NoBackendError",
         "LineGoneError EdgeDetectionError PWMExistsError PulseError DMAError NoClientError",
     }
-    types = {"EdgeEvent TcpClient"}
+    types = {"Board EdgeEvent TcpClient"}
     want = {name for line in constants | functions | errors | types for name in line.split()}
     assert set(RPIO.__all__) == want
     assert len(RPIO.__all__) == len(want)

@@ -164,7 +164,7 @@ def test_a_line_that_is_held_or_cannot_be_read_has_no_level(rpio, capsys, monkey
     def busy(*a):
         raise errors.LineBusyError(16, "held")
 
-    monkeypatch.setattr(rpio.facade, "forceinput", busy)
+    monkeypatch.setattr(rpio.facade.board.backend, "read", busy)
     found = json.loads(shown(capsys, "--json"))
     assert {row["level"] for row in found["headers"]["J8"]} == {None}
 
@@ -173,7 +173,7 @@ def test_a_line_that_a_driver_may_have_is_not_taken_to_be_read(rpio, capsys, mon
     read = []
     backend = rpio.facade.board.backend
     monkeypatch.setattr(backend, "features", backend.features - {"functions"}, raising=False)
-    monkeypatch.setattr(rpio.facade, "forceinput", lambda line: read.append(line) or 0)
+    monkeypatch.setattr(backend, "read", lambda line: read.append(line) or 0)
     found = json.loads(shown(capsys, "--json"))
     functions = {row["line"]: row["function"] for row in found["headers"]["J8"]}
     assert sorted(read) == [16, 17, *range(22, 28)]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from RPIO import cli
-from RPIO.cli import completion, pins, verb
+from RPIO.cli import command, completion, index, pins, verb
 from RPIO.machine import boards
 from support import raises
 from waiting import LIMIT_S, wait_until
@@ -165,7 +165,7 @@ def test_a_verb_that_is_nearly_one(rpio, capsys):
     assert capsys.readouterr().err.endswith("\ndid you mean: rpio write\n")
 
 
-@pytest.mark.parametrize("name", cli.VERBS)
+@pytest.mark.parametrize("name", index.VERBS)
 def test_every_verb_has_a_help(rpio, capsys, name):
     with pytest.raises(SystemExit) as e:
         cli.main([name, "--help"])
@@ -438,9 +438,9 @@ def test_every_verb_says_what_is_no_pin(rpio, capsys, folder, command, pin):
 def test_completion_has_every_verb_and_option(capsys, shell):
     assert cli.main(["completion", shell]) == 0
     out = capsys.readouterr().out
-    for name in cli.VERBS:
+    for name in index.VERBS:
         assert name in out
-        for action in cli.parser_of(name)._actions:
+        for action in command.parser_of(name)._actions:
             for option in action.option_strings:
                 assert option in out or (shell == "fish" and option.lstrip("-") in out)
 

@@ -37,7 +37,8 @@ class Board(Parts):
     such as that of tests with a clock of their own.
 
     The methods are the functions of RPIO, which call those of one Board: what ``RPIO.setup()`` says goes for setup().
-    Several boards can be used at once, each with its own numbering, callbacks and loop.
+    Several boards can be used at once, each with its own numbering and callbacks, and a loop of its own; or, with
+    *within*, in the loop of that board, whose wait_for_interrupts() then serves both.
     """
 
     def __init__(
@@ -47,8 +48,9 @@ class Board(Parts):
         fast: ModuleType | None = None,
         on_hardware: Callable[[Hardware | None], object] | None = None,
         make_dispatcher: Callable[..., Dispatcher] | None = None,
+        within: Board | None = None,
     ) -> None:
-        super().__init__(spec, default_mode, fast, on_hardware, make_dispatcher)
+        super().__init__(spec, default_mode, fast, on_hardware, make_dispatcher, within)
 
     def __enter__(self) -> Board:
         return self

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .. import arguments, errors, log
 from .. import constants as model
+from ..machine.headers import is_well_known
 from .manners import FIXED_PULL_WARNING, IN_USE_WARNING, OFF_HEADER_WARNING
 
 TYPE_CHECKING = False
@@ -185,7 +186,10 @@ class Lines:
     def force_input(self, channel: int) -> int:
         """Read without setup()."""
         with self._lock:
-            line = self._line_of(channel)
+            return self._look_at(self._line_of(channel))
+
+    def _look_at(self, line: int) -> int:
+        with self._lock:
             was_taken = line in self._book.taken
             self._book.taken.add(line)  # while it is looked at: interrupted in that, cleanup() lets go of it
             level = self._machine.backend.read(line)
@@ -204,6 +208,29 @@ class Lines:
                 self._book.taken.add(line)
 
     # -- questions -------------------------------------------------------------------------------
+
+    def may_peek(self, line: int) -> bool:
+        """Whether reading the line disturbs nobody.
+
+        Where the kernel is asked (cdev, sysfs) a level is read by taking the line for a moment. One that a driver has
+        as SCL or TXD, say, may lose that function when it is given back, and the kernel does not tell the function: so
+        lines that are well known for another use than GPIO are not taken.
+        """
+        return (
+            "functions" in self._machine.backend.features  # the registers tell
+            or not self._machine.hardware.is_pi
+            or not is_well_known(line)
+            or line in self._book.directions  # it is this program's
+        )
+
+    def peek(self, line: int) -> int | None:
+        """The level of a line that nobody has asked for; None where it cannot be read, or not without a risk."""
+        if not self.may_peek(line):
+            return None
+        try:
+            return self._look_at(line)
+        except (errors.NotSupportedError, errors.LineBusyError, errors.InvalidChannelException):
+            return None
 
     def function(self, channel: int) -> int:
         """The function of a channel, set up or not."""

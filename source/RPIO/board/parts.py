@@ -46,6 +46,7 @@ class Parts:
         fast: ModuleType | None,
         on_hardware: Callable[[Hardware | None], object] | None,
         make_dispatcher: Callable[..., Dispatcher] | None,
+        within: Parts | None,
     ) -> None:
         def look_after() -> None:
             hooks.look_after(self)
@@ -64,13 +65,20 @@ class Parts:
         self.machine = machine = Machine(spec, lock, look_after, on_hardware)
         self.numbering = numbering = Numbering(lambda: machine.hardware, default_mode)
         self.line_of, self.channel_of = numbering.line_of, numbering.channel_of
-        self.waiting = waiting = Waiting(lambda: self.watched, listeners, lock, make_dispatcher, look_after)
+        self.waiting: Waiting = Waiting(
+            lambda: self.watched,
+            listeners,
+            lock,
+            make_dispatcher,
+            look_after,
+            within.waiting if within is not None else None,
+        )
         self.lines = lines = Lines(numbering, machine, book, manners, listeners, pulses, lock)
         self.grants = Grants(
             fast, lines.output, lines.input, self.channel_of, lambda: machine.backend, book.directions, lock
         )
         lines.grants = self.grants
-        self.ending = ending = Ending(machine, book, self.grants, waiting, listeners, pulses, lock)
+        self.ending = ending = Ending(machine, book, self.grants, self.waiting, listeners, pulses, lock)
         self.cleaner = Cleanup(numbering, machine, book, manners, lines, listeners, pulses, ending, lock)
 
     # -- for the rest of RPIO --------------------------------------------------------------------

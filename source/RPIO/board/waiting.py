@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..loop.dispatcher import Dispatcher
+    from ..loop.nesting import Nesting
     from ..loop.tcp_ports import Ports
     from .edges import WatchedLines
     from .listeners import Listeners
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Waiting:
-    """*make* makes the loop, where it is not to be the usual one; *look_after* is called when it has been."""
+    """*make* makes the loop, where it is not to be the usual one; *look_after* is called when it has been. *within* is
+    whose loop runs it, where nobody calls wait().
+    """
 
     def __init__(
         self,
@@ -27,9 +30,11 @@ class Waiting:
         lock: RLock,
         make: Callable[..., Dispatcher] | None,
         look_after: Callable[[], object],
+        within: Waiting | None,
     ) -> None:
         self._watched, self._listeners, self._lock = watched, listeners, lock
-        self._make, self._look_after = make, look_after
+        self._make, self._look_after, self._within = make, look_after, within
+        self._nesting: Nesting | None = None  # in the loop of another board
         self.made: Dispatcher | None = None
         """The loop, where there is one."""
         self._ports: Ports | None = None  # made with the first
@@ -44,9 +49,16 @@ class Waiting:
 
                 dispatch = self._watched().dispatch
                 make = self._make or self._usual()
-                self.made = make(_gpio.Poller(), dispatch)
+                self.made = made = make(_gpio.Poller(), dispatch)
+                if self._within is not None:
+                    self._nest(made, self._within)
                 self._look_after()
             return self.made
+
+    def _nest(self, made: Dispatcher, outer: Waiting) -> None:
+        from ..loop.nesting import AnotherLoop, Nesting
+
+        self._nesting = Nesting(made, AnotherLoop(outer.dispatcher, lambda loop: outer.made is loop))
 
     @staticmethod
     def _usual() -> Callable[..., Dispatcher]:
@@ -139,8 +151,12 @@ class Waiting:
         """Forget the loop, and write down that it is to be closed: before all else, its threads are in callbacks."""
         if self.made is not None:
             closing.leaving += [self.made.abandon]
-            closing.steps = [self.made.close, *closing.steps]
+            closing.steps = [self._leave_nest, self.made.close, *closing.steps]
             self.made = None
+
+    def _leave_nest(self) -> None:
+        if self._nesting is not None:
+            self._nesting.end()
 
     def abandon(self) -> None:
         """In the child of a fork: the loop is the parent's, and so are the ports."""

@@ -11,8 +11,8 @@ from .. import errors, facade
 from ..recordings import formats, vcd
 from ..recordings.capture import EDGES, Capture
 from . import pins, verb
-from .classic import UsageError
 from .keeping import File, Growing, check_path
+from .told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

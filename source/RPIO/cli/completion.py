@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 
-from . import VERBS, classic, parser_of
+from . import classic
+from .command import parser_of
+from .index import VERBS
 from .verb import parser
 
 BASH = """\

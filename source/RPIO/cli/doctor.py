@@ -10,7 +10,8 @@ import argparse
 import sys
 
 from .. import errors, facade, log
-from ..doctor import NOTE, OK, PROBLEM, WARNING, Finding, access, board, count, lines, overlays, power, python
+from ..doctor import access, board, lines, overlays, power, python
+from ..doctor.finding import NOTE, OK, PROBLEM, WARNING, Finding, count
 from ..doctor.patient import Patient
 from ..pulses import dma_engine as dma
 from . import help, verb
@@ -117,14 +118,6 @@ def findings(patient: Patient) -> Iterator[tuple[str, str, Finding]]:
             except (errors.GPIOError, OSError, ValueError) as e:
                 log.debug("rpio doctor: the check %r: %r", name, e)
                 yield group, name, Finding(NOTE, f"this could not be looked at: {e}")
-
-
-# rpio-curses says it too
-when_killed = board.when_killed
-
-
-def _persists() -> bool | None:
-    return board.persists(Patient())
 
 
 # -- printing -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import platform
 from .. import errors, facade
 from ..constants import VERSION
 from ..machine import boards, detect
-from . import verb
+from . import told, verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _opened() -> tuple[Hardware, Backend | None, str]:
         backend = facade.board.backend
     except (errors.GPIOError, OSError) as e:
         machine = detect.detect() or boards.generic(0, None, "Linux board")
-        return machine, None, f"nothing: {verb.reason(e)}; see: rpio doctor"
+        return machine, None, f"nothing: {told.reason(e)}; see: rpio doctor"
     return facade.board.hardware, backend, backend.describe()
 
 

@@ -10,7 +10,7 @@ import errno
 import os
 
 from ..recordings import formats, vcd
-from .classic import UsageError
+from .told import UsageError
 from .verb import note
 
 TYPE_CHECKING = False

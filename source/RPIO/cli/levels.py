@@ -8,7 +8,8 @@ import argparse
 from .. import constants as model
 from .. import errors, facade
 from . import verb
-from .classic import UsageError, level_of
+from .options import level_of
+from .told import UsageError
 
 MODES = {"in": model.IN, "input": model.IN, "out": model.OUT, "output": model.OUT}
 PULLS = {"up": model.PUD_UP, "down": model.PUD_DOWN, "off": model.PUD_OFF}

@@ -10,10 +10,9 @@ from .. import errors, facade
 from ..backends import opening
 from ..machine import boards
 from ..machine import pinout as drawing
-from . import verb
-from .classic import UsageError
+from . import told, verb
 from .keeping import File, check_path
-from .looking import WHY_NOT, level_of, may_look
+from .told import WHY_NOT, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _board(name: str | None, backend: str | None) -> tuple[Hardware, bool]:
             here = opening.look(backend)
             if here is None:
                 raise
-            verb.note(f"without functions and levels: {verb.reason(e)}; see: rpio doctor")
+            verb.note(f"without functions and levels: {told.reason(e)}; see: rpio doctor")
             return here, False
         return facade.board.hardware, True
     try:
@@ -114,9 +113,9 @@ def _live(line: int) -> Live:
         function = drawing.FUNCTIONS.get(facade.gpio_function(line), "")
     except (errors.NotSupportedError, errors.InvalidChannelException):
         function = ""
-    if function == "IN" and not may_look(line):
+    if function == "IN" and not facade.board.lines.may_peek(line):
         function = ""  # or any of the alternate functions
-    return function, level_of(line), facade.board.backend.consumer(line)
+    return function, facade.board.lines.peek(line), facade.board.backend.consumer(line)
 
 
 def _print_json(hardware: Hardware, headers: list[Header], is_here: bool) -> None:
@@ -149,4 +148,4 @@ def _print_text(hardware: Hardware, headers: list[Header], is_here: bool, as_lis
 def hidden(headers: list[Header]) -> bool:
     """Whether a level is not shown because a look might disturb somebody."""
     lines = [row.line for header in headers for row in header.rows if row.level is None]
-    return any(line is not None and not may_look(line) for line in lines)
+    return any(line is not None and not facade.board.lines.may_peek(line) for line in lines)

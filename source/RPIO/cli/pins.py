@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+from .told import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..machine.boards import Hardware
@@ -13,7 +15,7 @@ WORD = re.compile(r"(?:(?:GPIO|BCM)?\s*(?P<line>\d+)|(?:BOARD|PIN|J8:|P1:)\s*(?P
 FORMS = "write 17 or GPIO17, BOARD11, J8:11 or pin11, a name as in rpio pinout (SDA1), a list (4,17) or a range (2-8)"
 
 
-class PinError(ValueError):
+class PinError(UsageError, ValueError):
     """What was typed names no line of this board; the text says why, and what would."""
 
 

@@ -8,7 +8,7 @@ import argparse
 from .. import constants as model
 from .. import facade
 from . import verb
-from .classic import UsageError
+from .told import UsageError
 
 
 def pwm_parser() -> argparse.ArgumentParser:

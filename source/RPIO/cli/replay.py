@@ -11,7 +11,7 @@ from ..recordings import replay as replaying
 from ..recordings import vcd
 from ..recordings.recording import Recording, name_of
 from . import pins, simulated, verb
-from .classic import UsageError
+from .told import UsageError
 
 EXAMPLES = """\
   rpio replay door.vcd alarm.py          run alarm.py, and give it what was recorded

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from .. import errors, facade, stand_ins
 from . import pins, simulated, verb
-from .classic import UsageError
+from .told import UsageError
 
 EXAMPLES = """\
   rpio run blink.py                       on this machine's own lines

@@ -7,7 +7,7 @@ import os
 
 from .. import constants as model
 from .. import errors, facade, sim
-from .classic import UsageError
+from .told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

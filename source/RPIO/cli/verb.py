@@ -8,13 +8,13 @@ import os
 import re
 import sys
 
-from .. import errors, facade
+from .. import facade
 from . import help, pins
-from .classic import BACKEND_HELP, UsageError, complain, say_if_released, use, written
+from .told import BACKEND_HELP, say_if_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import NoReturn, TextIO
 
 UNITS_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -111,46 +111,6 @@ def positive(text: str) -> int:
     if not text.strip().isdecimal() or not 0 < int(text) < 2**63:
         raise argparse.ArgumentTypeError(f"{text!r} is not a count of 1 or more")
     return int(text)
-
-
-def carry_out(
-    p: argparse.ArgumentParser, argv: list[str], do: Callable[[argparse.Namespace], int | None]
-) -> int:
-    """Parse, do, and return the exit status: 0, 1 after an error that has been told, 2 for what was typed wrong."""
-    try:
-        options = p.parse_args(argv)
-    except SystemExit as e:  # after the help, or what is wrong with the words
-        raise SystemExit(written(p.prog, int(e.code or 0))) from None
-    if options.verbose:
-        import logging
-
-        logging.basicConfig(format="%(levelname)s | %(asctime)-15s | %(message)s", level=logging.DEBUG)
-    status = _do(p.prog, options, do)
-    is_program = getattr(options, "program", None) is not None  # whose output is its own
-    return status if is_program else written(p.prog, status)
-
-
-def _do(name: str, options: argparse.Namespace, do: Callable[[argparse.Namespace], int | None]) -> int:
-    try:
-        use(options.backend)
-        facade.setwarnings(False)
-        return do(options) or 0
-    except (UsageError, pins.PinError) as e:
-        return complain(f"{name}: {e}", getattr(e, "hint", "") or f"see: {name} --help", 2)
-    except BrokenPipeError:
-        return 0  # the reader has gone, and has what it wanted
-    except (errors.GPIOError, OSError, ValueError) as e:
-        if options.verbose:
-            raise
-        return complain(f"{name}: {reason(e)}", getattr(e, "hint", ""), 1)
-
-
-def reason(error: Exception) -> str:
-    """What went wrong, and with which file, without Python's number of the error."""
-    if not isinstance(error, OSError) or error.strerror is None:
-        return str(error)
-    is_named = not error.filename or str(error.filename) in error.strerror
-    return error.strerror if is_named else f"{error.filename}: {error.strerror}"
 
 
 def lines(words: str | Sequence[str]) -> list[int]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import stat
 
 from ..machine import access, detect
-from . import NOTE, OK, PROBLEM, WARNING, Finding
+from .finding import NOTE, OK, PROBLEM, WARNING, Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from .. import errors
 from ..machine import access, detect, dma_channels, pwm_lines
 from ..pulses import dma_engine as dma
-from . import NOTE, OK, PROBLEM, WARNING, Finding, gpios
+from .finding import NOTE, OK, PROBLEM, WARNING, Finding, gpios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import itertools
 
-from . import NOTE, OK, WARNING, Finding, count, gpios, overlays
+from . import overlays
+from .finding import NOTE, OK, WARNING, Finding, count, gpios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ and default pins), pinctrl-bcm2835.c (``brcm,pins``) and pinctrl-rp1.c (``pins``
 from __future__ import annotations
 
 from ..machine import detect
-from . import NOTE, OK, WARNING, Finding, gpios
+from .finding import NOTE, OK, WARNING, Finding, gpios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

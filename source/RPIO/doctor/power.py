@@ -8,7 +8,7 @@ Raspberry Pi's kernel, drivers/firmware/raspberrypi.c (the file get_throttled: h
 from __future__ import annotations
 
 from ..machine import detect
-from . import NOTE, OK, PROBLEM, WARNING, Finding
+from .finding import NOTE, OK, PROBLEM, WARNING, Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 
 from .. import constants as model
 from ..machine import detect
-from . import NOTE, OK, PROBLEM, WARNING, Finding
+from .finding import NOTE, OK, PROBLEM, WARNING, Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -114,7 +114,7 @@ def test_ten_thousand_edges_at_two_thousand_a_second_arrive_in_order_with_none_l
     total, rate_hz = 10_000, 2_000
     got = []
     watch(pi, 17, lambda gpio_id, value: got.append((gpio_id, value)))
-    pi.wait(True)
+    pi.wait_for_interrupts(True)
     start = time.monotonic()
     for n in range(total):
         pi_chip.drive(17, (n + 1) % 2)
@@ -370,7 +370,7 @@ def test_a_busy_line_names_its_consumer(pi):
         lambda: pi.setup(47, OUT, PUD_OFF, 1),  # the LED of the device tree
         lambda: pi.setup(47, IN, PUD_UP, None),
         lambda: watch(pi, 47, print),
-        lambda: pi.force_output(47, 1),
+        lambda: pi.forceoutput(47, 1),
     ):
         with pytest.raises(errors.LineBusyError, match="GPIO 47 is in use by 'ACT'") as e:
             call()

@@ -15,8 +15,9 @@ from logging import getLogger
 from time import monotonic
 
 from ... import errors, facade
+from ...loop.nesting import Nesting
 from .. import verb
-from ..classic import UsageError
+from ..told import UsageError
 from . import curses_screen as screen
 from .lines import DUTY_STEPS, LESS, MORE, REFRESH_S, REST_S, Lines, Messages, actions
 
@@ -259,13 +260,12 @@ class App:
         """Show, wait, do what came, until the user quits."""
         logger, messages = getLogger("RPIO"), Messages(self._tell)
         logger.addHandler(messages)
-        dispatcher = facade.board.dispatcher
-        is_nested = self.lines.is_live and dispatcher.nest()
+        nesting = Nesting(facade.board.dispatcher, None) if self.lines.is_live else None
         try:
-            self._loop(stdscr, signals, dispatcher.fileno() if is_nested else None)
+            self._loop(stdscr, signals, nesting.fd if nesting is not None and nesting.is_nested else None)
         finally:
-            if is_nested:
-                dispatcher.unnest()
+            if nesting is not None:
+                nesting.end()
             logger.removeHandler(messages)
 
     def _loop(self, stdscr: window, signals: int, edges: int | None) -> None:

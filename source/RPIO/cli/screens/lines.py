@@ -12,8 +12,9 @@ from logging import Handler, LogRecord
 from ... import PWM, errors, facade
 from ... import constants as model
 from ...board.subscriptions import Subscription
-from .. import doctor, looking
-from ..classic import gpios
+from ...doctor import board as killed
+from ...doctor.patient import Patient
+from ..options import gpios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class Lines:
         holder = "" if line.is_ours else _or(board.backend.consumer, gpio, "")
         line.holder = "".join(c if c.isprintable() else "?" for c in holder)
         line.pull = _or(board.backend.pull, gpio, None) if line.function == model.IN else None
-        line.level = None if line.duty is not None else _or(looking.level_of, gpio, None)
+        line.level = None if line.duty is not None else _or(board.lines.peek, gpio, None)
 
     def act(self, line: Line, action: str) -> str:
         """Carry out an entry of the menu; the error, "" where there is none."""
@@ -270,8 +271,8 @@ class Lines:
 def _fate(name: str) -> str:
     """What the backend of that name does with outputs that are left as they are."""
     if name == "cdev":
-        return f"are the program's only while it runs; {doctor.when_killed(name, doctor._persists())}"
-    return doctor.when_killed(name, None).partition(";")[0]
+        return f"are the program's only while it runs; {killed.when_killed(name, killed.persists(Patient()))}"
+    return killed.when_killed(name, None).partition(";")[0]
 
 
 class _Edges(Subscription):

@@ -13,7 +13,7 @@ import sys
 
 from ... import errors
 from .. import verb
-from ..classic import UsageError
+from ..told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

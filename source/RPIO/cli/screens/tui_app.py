@@ -25,6 +25,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from ... import facade
+from ...loop.nesting import Nesting
 from .curses_screen import title
 from .journal import Journal
 from .lines import BACK, DUTY_STEPS, LABELS, LESS, MORE, REFRESH_S, REST_S, Line, Lines, Messages, level_of
@@ -103,7 +104,7 @@ class App(textual.app.App[None]):
         self._handlers: list[logging.Handler] = []
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._mounted_in: Context | None = None  # what Textual wants for calls from elsewhere
-        self._edges: int | None = None  # the descriptor that says that there are some
+        self._edges: Nesting | None = None  # where they come from
         self._waves: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -123,35 +124,32 @@ class App(textual.app.App[None]):
         self.table.border_title, self.rows.border_title = "GPIOs", "Log"
         self._waves = self.set_interval(COLUMN_NS / 1e9, self._move_waves, pause=True)
         self.set_interval(REFRESH_S, self.action_look)
-        dispatcher = facade.board.dispatcher
-        if dispatcher.nest():
-            self._edges = dispatcher.fileno()
-            self._listen()
+        nesting = Nesting(facade.board.dispatcher, self._event_loop, self._read_edges)
+        self._edges = nesting if nesting.is_nested else None
         self.table.see()
         self.draw()
 
     def on_unmount(self) -> None:
         """Give back what was taken."""
         logging.getLogger().handlers = self._handlers
-        if self._edges is not None and self._event_loop is not None:
-            self._event_loop.remove_reader(self._edges)
+        if self._edges is not None:
+            self._edges.end()
             self._edges = None
-            facade.board.dispatcher.unnest()
         self._event_loop = None
 
     # -- what comes by itself --
 
     def _listen(self) -> None:
-        if self._edges is not None and self._event_loop is not None:
-            self._event_loop.add_reader(self._edges, self._read_edges)
+        if self._edges is not None:
+            self._edges.listen()
 
     def _read_edges(self) -> None:
         """Handle edges for a moment, show what they did, and rest."""
         assert self._edges is not None and self._event_loop is not None
         end_s = monotonic() + BUSY_S
-        while facade.board.dispatcher.step(0) and monotonic() < end_s:
+        while self._edges.step() and monotonic() < end_s:
             pass
-        self._event_loop.remove_reader(self._edges)
+        self._edges.rest()
         self._event_loop.call_later(REST_S, self._listen)
         self.draw()
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Which verbs there are."""
+
+from __future__ import annotations
+
+VERBS = {
+    # verb: the module that has <verb>_parser() and <verb>(options), what it does
+    "read": ("levels", "print levels"),
+    "write": ("levels", "set outputs"),
+    "mode": ("levels", "show what lines are, or make them inputs or outputs"),
+    "pull": ("levels", "set pull resistors"),
+    "watch": ("watch", "print edges as they come"),
+    "pwm": ("pulse", "PWM on lines until Ctrl+C"),
+    "servo": ("pulse", "hold servos at a position"),
+    "capture": ("capture", "a logic analyser: edges as VCD, CSV, SVG and on the terminal"),
+    "record": ("capture", "capture into a VCD file until Ctrl+C"),
+    "replay": ("replay", "play a VCD file on the simulated board"),
+    "pinout": ("pinout", "draw the header with functions, levels and who holds lines"),
+    "curses": ("screens.curses_app", "the terminal screen, which is rpio-curses too"),
+    "tui": ("screens.tui", "the same on Textual, with a mouse, waves and a log"),
+    "info": ("info", "show the board, and what drives its lines"),
+    "doctor": ("doctor", "what this machine can do, and what stands in the way"),
+    "run": ("run", "run a program written for RPi.GPIO, unchanged"),
+    "completion": ("completion", "print the completion of bash, zsh or fish"),
+}
+"""In the order of the help."""
+
+
+def shown() -> str:
+    """The verbs as the help shows them."""
+    rows = [f"  rpio {verb:<13}{row[1]}" for verb, row in VERBS.items()]
+    return "\n".join(["verbs, each with a --help of its own:", *rows])
