@@ -11,16 +11,17 @@ CORE = [
     "event.c",
     "numbers.c",
     "fork.c",
-    "ring.c",
+    "poll_ring.c",
     "poll.c",
-    "pwm_place.c",
-    "wave_plan.c",
-    "pwm_plan.c",
-    "mailbox.c",
+    "soft_place.c",
+    "soft_wave.c",
+    "soft_plan.c",
+    "dma_mailbox.c",
     "dma_chain.c",
-    "pwm_dma.c",
-    "guard.c",
-    "pwm_soft.c",
+    "dma.c",
+    "dma_pace.c",
+    "dma_guard.c",
+    "soft.c",
     "sysfs.c",
 ]
 MODULE = [
@@ -37,7 +38,17 @@ setup(
             sources=[f"source/c_gpio/{name}" for name in [*CORE, *MODULE]],
             depends=[
                 f"source/c_gpio/{name}.h"
-                for name in ("gpio", "regs", "fork", "ring", "dma", "dma_chain", "wave_plan", "module")
+                for name in (
+                    "gpio",
+                    "regs",
+                    "fork",
+                    "poll_ring",
+                    "dma",
+                    "dma_state",
+                    "dma_chain",
+                    "soft_wave",
+                    "module",
+                )
             ],
             extra_link_args=["-pthread"],
             extra_compile_args=[

@@ -113,7 +113,7 @@ int rpio_dma_level(const struct rpio_dma *dma, unsigned channel, unsigned line, 
 /* Resets a channel that another program has left running, drives these lines low, and gives its memory back. */
 int rpio_dma_reap(struct rpio_dma *dma, unsigned channel, uint32_t lines, const uint32_t handles[2]);
 
-/* ---- the guardian (guard.c) ----------------------------------------------------------------------- */
+/* ---- the guardian (dma_guard.c) ----------------------------------------------------------------------- */
 
 /* Forks a small process, no child of this one, which stops all that runs here, its lines low, as soon as this process
  * has ended, however it ended; then it removes the file `state_path`. `lock_fd` stays open in it (-1: none does), so

@@ -8,7 +8,7 @@
 #include "dma.h"
 #include "regs.h"
 
-/* ---- memory that the DMA engine sees (mailbox.c) -------------------------------------------------- */
+/* ---- memory that the DMA engine sees (dma_mailbox.c) -------------------------------------------------- */
 
 struct rpio_memory {
     volatile uint8_t *cpu; /* NULL: there is none */
@@ -75,7 +75,7 @@ size_t rpio_wave_bytes(const struct rpio_wave_step *steps, size_t count, unsigne
 uint32_t rpio_wave_make(const struct rpio_memory *memory, const struct rpio_delay *delay,
                         const struct rpio_wave_step *steps, size_t count, unsigned repeat, int is_ring);
 
-/* ---- for the guardian (pwm_dma.c) ----------------------------------------------------------------- */
+/* ---- for the guardian (dma.c) ----------------------------------------------------------------- */
 
 void rpio_dma_halt(struct rpio_dma *dma); /* stops what runs, also from a process that has not started it */
 const struct rpio_peripherals *rpio_dma_peripherals(const struct rpio_dma *dma);

@@ -238,7 +238,7 @@ void rpio_poll_close(struct rpio_poll *poll); /* closes its own descriptors; twi
 void rpio_poll_free(struct rpio_poll *poll);
 int rpio_poll_fd(const struct rpio_poll *poll); /* the epoll descriptor, which nests; -1 when closed */
 
-/* Whether the thread that waits reads a single line in the wait itself (ring.c): after its second wait, if at all. */
+/* Whether the thread that waits reads a single line in the wait itself (poll_ring.c): after its second wait, if at all. */
 int rpio_poll_is_direct(const struct rpio_poll *poll);
 
 int rpio_poll_add(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask);
@@ -254,7 +254,7 @@ int rpio_poll_wake(struct rpio_poll *poll);           /* ends the wait; safe in 
 /* Waits at most `timeout_ms` (-1: for ever). 0, or -EINTR with an empty batch, or what epoll_wait(2) says. */
 int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch);
 
-/* ---- where a PWM line begins (pwm_place.c) -------------------------------------------------------- */
+/* ---- where a PWM line begins (soft_place.c) -------------------------------------------------------- */
 
 #define RPIO_PWM_LINES 64u /* that run at the same time */
 
@@ -267,7 +267,7 @@ struct rpio_pulse {
  * their wake-ups. 0 where there are no others. At most RPIO_PWM_LINES of them; 0 < high_ns < period_ns. */
 uint64_t rpio_place(const struct rpio_pulse *others, size_t count, uint64_t period_ns, uint64_t high_ns);
 
-/* ---- the plan of PWM (pwm_plan.c) ----------------------------------------------------------------- */
+/* ---- the plan of PWM (soft_plan.c) ----------------------------------------------------------------- */
 
 /* Which line changes when. It has no clock, no thread and no hardware: its caller says what time it is, in
  * nanoseconds, and does what it answers. "Lines" are numbers that the caller chooses.
@@ -349,7 +349,7 @@ uint64_t rpio_plan_after_next(const struct rpio_plan *plan);
 #define RPIO_PLAN_EDGES 1088u /* (1 + RPIO_WAVES) * RPIO_PWM_LINES */
 int rpio_plan_advance(struct rpio_plan *plan, uint64_t now_ns, struct rpio_plan_edge out[RPIO_PLAN_EDGES]);
 
-/* ---- PWM by software (pwm_soft.c) ----------------------------------------------------------------- */
+/* ---- PWM by software (soft.c) ----------------------------------------------------------------- */
 
 /* Carries the plan out: one thread for all lines, on CLOCK_MONOTONIC, which lives while a line runs. Any thread
  * may call; the first edge of a line that starts has been written when its start returns. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * poll.c - the wait of the loop: one epoll_wait, and one read for each line that has edges. Where there is a single
- * line the two are one system call (ring.c), on kernels that have that; then only the rest is asked of epoll, which is
+ * line the two are one system call (poll_ring.c), on kernels that have that; then only the rest is asked of epoll, which is
  * why the rest has an epoll of its own, inside of the one with the lines.
  *
  * One thread waits; any thread may add, change and remove. A line may be closed by another thread at any moment,
@@ -16,7 +16,7 @@
  */
 #include "fork.h"
 #include "gpio.h"
-#include "ring.h"
+#include "poll_ring.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RPIO.PWM by DMA, as whole programs: registers are a file, /dev/vcio is preloaded (vcio.c), the rest is real.
 
-What the registers do is judged on the modelled SoC (c/test_pwm_dma.py). Here it is that a program gets its channel,
+What the registers do is judged on the modelled SoC (c/test_dma_rings.py). Here it is that a program gets its channel,
 that nothing runs on when it ends, however it ends, and that it hears why where it cannot have one.
 """
 

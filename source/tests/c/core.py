@@ -11,8 +11,9 @@ from c.soc_build import HERE, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (
-    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "numbers", "fork", "ring", "poll", "sysfs"),
-    *("pwm_place", "wave_plan", "pwm_plan", "pwm_soft", "mailbox", "dma_chain", "pwm_dma", "guard"),
+    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "numbers", "fork", "poll_ring", "poll", "sysfs"),
+    *("soft_place", "soft_wave", "soft_plan", "soft"),
+    *("dma_mailbox", "dma_chain", "dma_pace", "dma", "dma_guard"),
 )
 MODULE = [
     f"module{part}"
@@ -38,8 +39,15 @@ def core() -> ModuleType:
     """Return the module with ``ffi`` and ``lib``: the core and the modelled SoC in one library."""
     return build(
         "core",
-        [SOURCE / "gpio.h", SOURCE / "dma.h", SOURCE / "ring.h", *CORE, *SOC_SOURCES, HERE / "barrier.c"],
-        "".join(declarations(SOURCE / name) for name in ("gpio.h", "dma.h", "ring.h"))
+        [
+            SOURCE / "gpio.h",
+            SOURCE / "dma.h",
+            SOURCE / "poll_ring.h",
+            *CORE,
+            *SOC_SOURCES,
+            HERE / "barrier.c",
+        ],
+        "".join(declarations(SOURCE / name) for name in ("gpio.h", "dma.h", "poll_ring.h"))
         + declarations(HERE / "barrier.h")
         + SOC_CDEF,
         sanitize=SANITIZE,

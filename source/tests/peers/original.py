@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from c.test_pwm_dma import Machine
+from c.test_dma_rings import Machine
 from RPIO import PWM, _gpio, facade
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock

@@ -25,7 +25,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CORE = HERE / "../../c_gpio"
 GUEST = (HERE / "guest.c", *(CORE / f"{name}.c" for name in ("regs", "regs_bcm2835", "regs_rp1", "cdev")))
-WAVE = (HERE / "guest_wave.c", *(CORE / f"{name}.c" for name in ("pwm_dma", "dma_chain", "mailbox")))
+WAVE = (
+    HERE / "guest_wave.c",
+    *(CORE / f"{name}.c" for name in ("dma", "dma_pace", "dma_chain", "dma_mailbox")),
+)
 """What is built for a modelled SoC: the rest of the guest is built for the real one."""
 
 QEMU = "qemu-system-aarch64"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * ring.c - a read that waits, and that something else can end: one system call from an edge to its record.
+ * poll_ring.c - a read that waits, and that something else can end: one system call from an edge to its record.
  *
  * With epoll an edge costs two, the wait and the read; a blocking read would cost one, but nothing could end it.
  * io_uring waits for two things in one call: the read itself, and a poll of whatever else there is.
@@ -11,7 +11,7 @@
  *
  * Source: io_uring_setup(2), io_uring_enter(2); include/uapi/linux/io_uring.h.
  */
-#include "ring.h"
+#include "poll_ring.h"
 
 #include "gpio.h"
 

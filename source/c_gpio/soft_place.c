@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * pwm_place.c - where in its period a PWM line begins, so that the processor wakes up as seldom as it can.
+ * soft_place.c - where in its period a PWM line begins, so that the processor wakes up as seldom as it can.
  *
  * A moment at which one line falls and another rises is one wake-up. Eight lines with 10, 20, ... 80 percent that all
  * rise together change at nine moments of a period; four are enough: with edges at 0, 10, 30 and 50 percent of the

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c.core import core
-from c.test_pwm_plan import MS, NEVER, US, Plan
-from c.test_pwm_soft import GPCLR0, GPSET0, GPSET1, Bench
+from c.test_soft import GPCLR0, GPSET0, GPSET1, Bench
+from c.test_soft_plan import MS, NEVER, US, Plan
 from support import of_ioctl
 from waiting import wait_until
 

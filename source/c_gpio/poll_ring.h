@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* ring.h - a read that waits, and that something else can end. For poll.c. */
-#ifndef RPIO_RING_H
-#define RPIO_RING_H
+/* poll_ring.h - a read that waits, and that something else can end. For poll.c. */
+#ifndef RPIO_POLL_RING_H
+#define RPIO_POLL_RING_H
 
 #include <stddef.h>
 

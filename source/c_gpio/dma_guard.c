@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * guard.c - the guardian: a process that outlives the program, to stop its DMA channels.
+ * dma_guard.c - the guardian: a process that outlives the program, to stop its DMA channels.
  *
  * DMA goes on when its program is killed, with the outputs pulsing. No signal handler sees SIGKILL; another process
  * does: its pipe from the program ends. A program's own children may have inherited the pipe, so it also asks the

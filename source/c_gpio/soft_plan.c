@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * pwm_plan.c - which line changes when: PWM without a clock, a thread and hardware.
+ * soft_plan.c - which line changes when: PWM without a clock, a thread and hardware.
  *
  * Apart from what carries it out, so that it can be tried at every nanosecond, and so that the simulated board has
  * the very wave of the real ones.
@@ -9,7 +9,7 @@
  * than half its width ends late as well, because a wake-up that takes as long as the pulse would swallow it. Wake-ups
  * are late by much the same time, so that others are as wide as they should be.
  */
-#include "wave_plan.h"
+#include "soft_wave.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * wave_plan.c - what a wave does when: a list of edges, played a number of times or for ever. Without a clock, as
- * pwm_plan.c, whose caller asks for both.
+ * soft_wave.c - what a wave does when: a list of edges, played a number of times or for ever. Without a clock, as
+ * soft_plan.c, whose caller asks for both.
  *
  * An edge that comes late may move what follows in its turn: one that is late by more than half of the time to the next
  * moment would squeeze it, and a stepper motor would lose its step. So a wave is stretched, and no edge is left out. A
  * wave that goes on for ever then pauses at the end of its turn, until it would have begun one anyhow; a wave that counts
  * its turns goes on at once.
  */
-#include "wave_plan.h"
+#include "soft_wave.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * pwm_soft.c - PWM by software: one thread that carries out the plan of all lines.
+ * soft.c - PWM by software: one thread that carries out the plan of all lines.
  *
  * Everything is under one mutex, which the thread holds but while it sleeps.
  *
@@ -18,7 +18,7 @@
  */
 #include "fork.h"
 #include "regs.h"
-#include "wave_plan.h"
+#include "soft_wave.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * wave_plan.h - private to the plans: a wave, as pwm_plan.c keeps it among its lines.
+ * soft_wave.h - private to the plans: a wave, as soft_plan.c keeps it among its lines.
  */
-#ifndef RPIO_WAVE_PLAN_H
-#define RPIO_WAVE_PLAN_H
+#ifndef RPIO_SOFT_WAVE_H
+#define RPIO_SOFT_WAVE_H
 
 #include "gpio.h"
 

@@ -1602,7 +1602,7 @@ def test_a_lock_is_held_until_the_guardian_is_done(machine, state, tmp_path):
 
 PROGRAM = """
 import os, signal, sys
-from c.test_pwm_dma import PWM, Machine, Ring, start_guardian
+from c.test_dma_rings import PWM, Machine, Ring, start_guardian
 machine = Machine(pace=PWM)
 Ring(machine, 2000).add(7, 0, 1000)
 fd, guardian = start_guardian(machine, sys.argv[1])

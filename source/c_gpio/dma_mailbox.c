@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * mailbox.c - memory of the VideoCore, which stays where it is: asked for through the firmware's property interface.
+ * dma_mailbox.c - memory of the VideoCore, which stays where it is: asked for through the firmware's property interface.
  *
  * Pages of the program would not do: the kernel may move them, and gives them to others when the program dies, while
  * the DMA engine goes on to take them for control blocks.
