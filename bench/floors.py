@@ -11,8 +11,7 @@ import timeit
 
 from table import blank, filled, report
 
-from RPIO import _gpio
-from RPIO import constants as model
+from RPIO import _gpio, constants
 from RPIO.backends.regs import RegsBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
@@ -46,7 +45,7 @@ def best_ns(statement, names, number=20_000):
 def board_on(backend, hardware):
     board = Board()
     board.use(backend, hardware)
-    board.setup([17, 18], model.OUT, model.PUD_OFF, 0)
+    board.setup([17, 18], constants.OUT, constants.PUD_OFF, 0)
     return board
 
 

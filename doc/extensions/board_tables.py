@@ -13,8 +13,7 @@ from docutils.statemachine import StringList
 from header_svg import as_svg, as_text
 from sphinx.util.docutils import SphinxDirective
 
-from RPIO import constants as model
-from RPIO import errors
+from RPIO import constants, errors
 from RPIO.machine import boards, headers
 
 
@@ -50,11 +49,14 @@ class FunctionsDirective(SphinxDirective):
 
     def run(self):
         names = {
-            value: name for name, value in vars(model).items() if name in ("IN", "OUT") or name[:3] == "ALT"
+            value: name
+            for name, value in vars(constants).items()
+            if name in ("IN", "OUT") or name[:3] == "ALT"
         }
         rows = [("Constant", "Value", "``rpio -i`` says")]
         rows += [
-            (f"``{name}``", str(value), model.FUNCTION_NAMES[value]) for value, name in sorted(names.items())
+            (f"``{name}``", str(value), constants.FUNCTION_NAMES[value])
+            for value, name in sorted(names.items())
         ]
         return _table(self, rows)
 

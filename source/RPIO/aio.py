@@ -29,8 +29,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from inspect import isawaitable
 
-from . import arguments, errors, facade, log
-from . import constants as model
+from . import arguments, constants, errors, facade, log
 from ._gpio import EdgeEvent
 from .board.subscriptions import Subscription
 from .loop.nesting import Nesting
@@ -46,7 +45,7 @@ QUEUE_SIZE = 1024
 
 async def edges(
     channel: int,
-    edge: int | str = model.BOTH,
+    edge: int | str = constants.BOTH,
     *,
     bouncetime: int | None = None,
     filter_us: int = 0,
@@ -104,7 +103,7 @@ async def wait_for_edge(
 def on_edge(
     channel: int,
     callback: Callable[[EdgeEvent], Awaitable[object] | object],
-    edge: int | str = model.BOTH,
+    edge: int | str = constants.BOTH,
     *,
     bouncetime: int | None = None,
     filter_us: int = 0,

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from _operator import index
 
-from . import constants as model
-from . import errors
+from . import constants, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import CodeType, FunctionType
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 Channels = int | list[int] | tuple[int, ...]
 
@@ -31,10 +33,10 @@ ALL = _All()
 """All channels: what cleanup() has for its default. None is no channel, and an error."""
 
 EDGE_NAMES = {"none": 0, "rising": 1, "falling": 2, "both": 3}
-EDGES = {"rising": model.RISING, "falling": model.FALLING, "both": model.BOTH}
-DIRECTIONS = {"in": model.IN, "out": model.OUT}
-PULL_NAMES = {name: pull for pull, name in model.PULL_NAMES.items()}
-PULLS = {0: model.PUD_OFF, 1: model.PUD_DOWN, 2: model.PUD_UP} | model.PULLS
+EDGES = {"rising": constants.RISING, "falling": constants.FALLING, "both": constants.BOTH}
+DIRECTIONS = {"in": constants.IN, "out": constants.OUT}
+PULL_NAMES = {name: pull for pull, name in constants.PULL_NAMES.items()}
+PULLS = {0: constants.PUD_OFF, 1: constants.PUD_DOWN, 2: constants.PUD_UP} | constants.PULLS
 """Every number of a pull, the original RPIO's 0, 1 and 2 too."""
 HOLDOFF_MAX_MS = 86_400_000
 FILTER_MAX_US = 10_000_000
@@ -127,7 +129,7 @@ def direction_of(direction: object) -> int:
 
 def check_direction(direction: int) -> None:
     """Raise InvalidDirectionException for what is neither IN nor OUT."""
-    if direction not in (model.IN, model.OUT):
+    if direction not in (constants.IN, constants.OUT):
         raise errors.InvalidDirectionException(
             "An invalid direction was passed to setup()", hint=f"use IN (1) or OUT (0), not {direction}"
         )
@@ -138,7 +140,7 @@ def pull_of(pull_up_down: object, historic: bool = True) -> int:
 
     *historic*: take the original RPIO's 0, 1 and 2 for them as well.
     """
-    known = PULLS if historic else model.PULLS
+    known = PULLS if historic else constants.PULLS
     if isinstance(pull_up_down, str):
         pull = PULL_NAMES.get(pull_up_down)
     else:
@@ -158,7 +160,7 @@ def pull_or_none(pull_up_down: object) -> int | None:
 
 def edge_bits(edge: str | int) -> int:
     """Return the C core's bits of an edge: 1 rising, 2 falling, 3 both, 0 none."""
-    bits = EDGE_NAMES.get(edge) if isinstance(edge, str) else model.edge_bits(edge)
+    bits = EDGE_NAMES.get(edge) if isinstance(edge, str) else constants.edge_bits(edge)
     if bits is None:
         raise errors.InvalidEdgeException(
             f"'{edge}' is not a valid edge.",
@@ -293,7 +295,7 @@ def name_of(callback: object) -> str:
 
 def detection_edge(edge: int) -> int:
     """Return the C core's bits of an edge for RPi.GPIO's functions."""
-    bits = model.edge_bits(edge)
+    bits = constants.edge_bits(edge)
     if bits is None:
         raise errors.InvalidEdgeException(
             "The edge must be set to RISING, FALLING or BOTH", hint=f"or {_or(EDGES)}; it is {edge!r}"
@@ -332,7 +334,7 @@ def period_ns_of(frequency_hz: float) -> int:
     if not frequency_hz > 0.0:
         raise ValueError("frequency must be greater than 0.0")
     period_ns = 1e9 / frequency_hz
-    shortest, longest = model.PWM_PERIODS_NS
+    shortest, longest = constants.PWM_PERIODS_NS
     if not shortest <= period_ns <= longest:
         raise ValueError(
             f"the frequency of software PWM is {1e9 / longest:.6f} to {1e9 / shortest:.0f} Hz, not {frequency_hz:.12g}"
@@ -370,3 +372,22 @@ def filter_us_of(filter_us: int) -> int:
     if not 0 <= filter_us <= FILTER_MAX_US:
         raise ValueError(f"filter_us must be from 0 to {FILTER_MAX_US} (ten seconds), not {filter_us}")
     return index(filter_us)
+
+
+def also_called(**other_names: str) -> Callable[[F], F]:
+    """Let keyword arguments have another name too: RPi.GPIO says ``gpio`` here and ``channel`` there."""
+
+    def decorate(function: F) -> F:
+        def call(*args: object, **keywords: object) -> object:
+            for other, name in other_names.items():
+                if other in keywords and name not in keywords:
+                    keywords[name] = keywords.pop(other)
+            return function(*args, **keywords)
+
+        call.__name__ = call.__qualname__ = function.__name__
+        call.__module__, call.__doc__ = function.__module__, function.__doc__
+        call.__annotations__ = function.__annotations__
+        call.__wrapped__ = function  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate

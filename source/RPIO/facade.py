@@ -10,7 +10,7 @@ from __future__ import annotations
 from _collections_abc import Callable, Sequence
 
 from . import _gpio, errors
-from .arguments import ALL, Channels
+from .arguments import ALL, Channels, also_called
 from .backends import Backend
 from .board.board import Board
 from .constants import PUD_OFF, VERSION, VERSION_GPIO
@@ -20,13 +20,9 @@ from .processes import hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
-
     from .loop import tcp_client
     from .loop.dispatcher import Dispatcher
     from .pulses import waves
-
-    F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Later:
@@ -108,25 +104,6 @@ def new_board(make_dispatcher: Callable[..., Dispatcher] | None = None) -> None:
 
 board = Board(fast=_gpio, on_hardware=publish)
 hooks.look_after(board)  # now, so that what programs register for their end runs before it
-
-
-def also_called(**other_names: str) -> Callable[[F], F]:
-    """Let keyword arguments have another name too: RPi.GPIO says ``gpio`` here and ``channel`` there."""
-
-    def decorate(function: F) -> F:
-        def call(*args: object, **keywords: object) -> object:
-            for other, name in other_names.items():
-                if other in keywords and name not in keywords:
-                    keywords[name] = keywords.pop(other)
-            return function(*args, **keywords)
-
-        call.__name__ = call.__qualname__ = function.__name__
-        call.__module__, call.__doc__ = function.__module__, function.__doc__
-        call.__annotations__ = function.__annotations__
-        call.__wrapped__ = function  # type: ignore[attr-defined]
-        return call  # type: ignore[return-value]
-
-    return decorate
 
 
 def wave(

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from . import constants as model
-from . import facade
+from . import constants, facade
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Interruptor:
 class Internals:
     """``RPIO._RPIO``: what the original's own ``rpio`` takes from there."""
 
-    GPIO_FUNCTIONS: dict[int, str] = model.FUNCTION_NAMES
+    GPIO_FUNCTIONS: dict[int, str] = constants.FUNCTION_NAMES
     """Function -> its name; the original's knew OUT, IN and ALT0 alone."""
     Interruptor = Interruptor
 

@@ -11,8 +11,7 @@ from unittest import mock
 import pytest
 
 import RPIO
-from RPIO import PWM, aio, arguments, errors
-from RPIO import constants as model
+from RPIO import PWM, aio, arguments, constants, errors
 from support import drain, raises
 
 # --- words
@@ -289,7 +288,7 @@ def test_an_int_is_named_where_it_is_none():
 
 
 def test_every_word_has_its_constant():
-    assert set(arguments.EDGES.values()) == set(model.EDGE_BITS)
-    assert set(arguments.PULL_NAMES.values()) == set(model.PULLS)
-    assert set(arguments.DIRECTIONS.values()) == {model.IN, model.OUT}
+    assert set(arguments.EDGES.values()) == set(constants.EDGE_BITS)
+    assert set(arguments.PULL_NAMES.values()) == set(constants.PULLS)
+    assert set(arguments.DIRECTIONS.values()) == {constants.IN, constants.OUT}
     assert PWM is RPIO.PWM

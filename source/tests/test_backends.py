@@ -7,10 +7,8 @@ import types
 
 import pytest
 
-from RPIO import constants as model
-from RPIO import errors
-from RPIO.backends import cdev, cdev_chips, descriptors, opening, regs
-from RPIO.backends import sysfs_chips as sysfs_files
+from RPIO import constants, errors
+from RPIO.backends import cdev, cdev_chips, descriptors, opening, regs, sysfs_chips
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
@@ -39,7 +37,7 @@ PI4, PI5, CM4 = by_name("4B"), by_name("5B"), by_name("CM4")
 def test_auto_chooses_by_what_there_is(monkeypatch, hardware, registers, devices, in_sysfs, choice):
     monkeypatch.setattr(regs, "usable", lambda hardware: registers)
     monkeypatch.setattr(cdev_chips, "usable", lambda: devices)
-    monkeypatch.setattr(sysfs_files, "usable", lambda: in_sysfs)
+    monkeypatch.setattr(sysfs_chips, "usable", lambda: in_sysfs)
     assert opening.choose(hardware) == choice
 
 
@@ -88,7 +86,7 @@ def test_a_register_file_that_may_not_be_opened_is_named_with_the_cure(monkeypat
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda: PI4)
     board = Board("regs")
     with pytest.raises(errors.NoAccessError, match="/dev/none") as e:
-        board.setup(17, model.IN, model.PUD_OFF, None)
+        board.setup(17, constants.IN, constants.PUD_OFF, None)
     assert isinstance(e.value, PermissionError)
     assert isinstance(e.value, RuntimeError)
     assert e.value.hint
@@ -140,7 +138,7 @@ def test_another_board_gets_its_first_chip(chips):
     assert cdev_chips.find_chip("gpiochip1", None) == "/dev/gpiochip1"
 
 
-@pytest.mark.parametrize("label", model.PI_CHIP_LABELS)
+@pytest.mark.parametrize("label", constants.PI_CHIP_LABELS)
 def test_a_pi_that_tells_nothing_of_itself_is_known_by_its_chip(chips, monkeypatch, label):
     """A container hides the device tree, and /proc/cpuinfo of an upstream kernel has no revision."""
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda root="/": None)
@@ -160,7 +158,7 @@ def test_of_what_shares_a_label_no_address_is_known():
 
 
 def test_the_labels_are_those_of_the_table():
-    assert set(model.PI_CHIP_LABELS) == {soc.chip_label for soc in socs.SOCS.values()}
+    assert set(constants.PI_CHIP_LABELS) == {soc.chip_label for soc in socs.SOCS.values()}
 
 
 @pytest.mark.parametrize(
@@ -207,14 +205,14 @@ def test_registers_without_edges_say_why_and_what_to_do(sim):
     board.use(JoinedBackend(sim, None, refused), sim.hardware)
     assert "no edges: [Errno 13] Permission denied: '/dev/gpiochip0'" in board.backend.describe()
     with pytest.raises(errors.NoAccessError, match="/dev/gpiochip0") as e:
-        board.add_interrupt_callback(17, print, "both", model.PUD_OFF, False, None, 0)
+        board.add_interrupt_callback(17, print, "both", constants.PUD_OFF, False, None, 0)
     assert e.value.hint
     board.close()
     board = Board()
     board.use(JoinedBackend(sim, None, errors.NoBackendError("there is no gpiochip here")), sim.hardware)
     with pytest.raises(errors.NotSupportedError, match="cannot report edges: there is no gpiochip here"):
-        board.add_interrupt_callback(17, print, "both", model.PUD_OFF, False, None, 0)
-    board.setup(18, model.OUT, model.PUD_OFF, 1)
+        board.add_interrupt_callback(17, print, "both", constants.PUD_OFF, False, None, 0)
+    board.setup(18, constants.OUT, constants.PUD_OFF, 1)
     assert sim.read(18) == 1
     board.close()
 
@@ -224,8 +222,8 @@ def test_levels_and_edges_can_come_from_two_backends(sim):
     board = Board()
     board.use(JoinedBackend(sim, other), sim.hardware)
     got = []
-    board.add_interrupt_callback(17, lambda *a: got.append(a), "both", model.PUD_UP, False, None, 0)
-    assert sim.pull(17) == model.PUD_UP
+    board.add_interrupt_callback(17, lambda *a: got.append(a), "both", constants.PUD_UP, False, None, 0)
+    assert sim.pull(17) == constants.PUD_UP
     other.drive(17, 1)
     other.drive(17, 0)
     board.dispatcher.step(0)
@@ -237,10 +235,10 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
     monkeypatch.setenv("RPIO_BACKEND", "auto")
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda: None)
     monkeypatch.setattr(cdev_chips, "chip_paths", lambda: [])
-    monkeypatch.setattr(sysfs_files, "usable", lambda: False)
+    monkeypatch.setattr(sysfs_chips, "usable", lambda: False)
     board = Board()
-    board.setup(17, model.IN, model.PUD_OFF, None)
-    board.setup(18, model.IN, model.PUD_OFF, None)
+    board.setup(17, constants.IN, constants.PUD_OFF, None)
+    board.setup(18, constants.IN, constants.PUD_OFF, None)
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "using a simulated Raspberry Pi 4 Model B" in err
@@ -250,10 +248,10 @@ def test_the_simulation_is_announced_once_on_stderr(monkeypatch, capsys):
 def test_on_a_pi_there_is_never_a_simulation(monkeypatch, tmp_path):
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda: PI5)
     monkeypatch.setattr(cdev_chips, "chip_paths", lambda: [])
-    monkeypatch.setattr(sysfs_files, "usable", lambda: False)
+    monkeypatch.setattr(sysfs_chips, "usable", lambda: False)
     monkeypatch.setattr(regs, "candidates", lambda hardware: [(str(tmp_path / "gpiomem0"), 0)])
     board = Board("auto")
     with pytest.raises(errors.NoBackendError, match=r"No such file or directory: .*gpiomem0") as e:
-        board.setup(17, model.IN, model.PUD_OFF, None)
+        board.setup(17, constants.IN, constants.PUD_OFF, None)
     assert e.value.hint
     board.close()

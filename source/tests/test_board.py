@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import arguments, errors, facade
-from RPIO import constants as model
+from RPIO import arguments, constants, errors, facade
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
@@ -198,7 +197,7 @@ def test_setup_of_an_empty_list_does_nothing(board):
 
 
 def test_a_channel_in_use_warns_at_the_callers_line(board, sim):
-    sim.set_function(17, model.ALT0)
+    sim.set_function(17, constants.ALT0)
     sim.set_output(18, 1)
     for line in (17, 18):
         with pytest.warns(RuntimeWarning) as caught:
@@ -208,7 +207,7 @@ def test_a_channel_in_use_warns_at_the_callers_line(board, sim):
     assert sim.read(18) == 1
 
 
-@pytest.mark.parametrize("function", [model.ALT0, model.ALT3, model.ALT5])
+@pytest.mark.parametrize("function", [constants.ALT0, constants.ALT3, constants.ALT5])
 def test_a_callback_makes_an_input_of_a_line_with_another_function_and_says_so(board, sim, function):
     """RP1 reports no edges of a line whose function is not GPIO."""
     sim.set_function(17, function)
@@ -241,7 +240,7 @@ NOTHING = (arguments.ALL, [], 17, [17, 18])
 def test_nothing_to_clean_up_warns_where_rpi_gpio_does(board):
     board.be_strict()
     for channels in NOTHING:
-        board.setmode(model.BCM)  # which the first one forgets
+        board.setmode(constants.BCM)  # which the first one forgets
         with pytest.warns(RuntimeWarning) as caught:
             board.cleanup(channels)
         assert str(caught[0].message) == NOTHING_TO_CLEAN_WARNING
@@ -259,16 +258,16 @@ def test_cleanup_of_no_channel_is_an_error_and_cleans_nothing_up(board, sim, cha
     """A pin that is missing in a configuration is None: it must not switch off other people's outputs."""
     if is_strict:
         board.be_strict()
-        board.setmode(model.BCM)
+        board.setmode(constants.BCM)
     board.setup(18, OUT, PUD_OFF, 1)
     with raises(ValueError, "Channel must be an integer or list/tuple of integers"):
         board.cleanup(channels)
-    assert (board.getmode(), sim.function(18), sim.read(18)) == (model.BCM, OUT, 1)
+    assert (board.getmode(), sim.function(18), sim.read(18)) == (constants.BCM, OUT, 1)
 
 
 def test_warnings_can_be_switched_off(board, sim):
     board.setwarnings(0)
-    sim.set_function(17, model.ALT0)
+    sim.set_function(17, constants.ALT0)
     board.setup(17, OUT, PUD_OFF, None)
     board.cleanup(arguments.ALL)
     board.cleanup(arguments.ALL)
@@ -375,9 +374,9 @@ def test_force_reads_and_writes_without_setup(board, sim):
 
 
 def test_function_needs_no_setup(board, sim):
-    sim.set_function(14, model.ALT5)
+    sim.set_function(14, constants.ALT5)
     board.setup(17, OUT, PUD_OFF, None)
-    assert [board.gpio_function(n) for n in (14, 17, 18)] == [model.ALT5, OUT, IN]
+    assert [board.gpio_function(n) for n in (14, 17, 18)] == [constants.ALT5, OUT, IN]
 
 
 # -- cleanup ------------------------------------------------------------------------------------------------
@@ -540,7 +539,7 @@ def test_lines_used_without_setup_are_let_go_by_cleanup(board, sim, monkeypatch)
 # --- RP1, which reports edges of plain inputs alone
 
 
-@pytest.mark.parametrize("alternate", [model.ALT0, model.ALT4, model.ALT8])
+@pytest.mark.parametrize("alternate", [constants.ALT0, constants.ALT4, constants.ALT8])
 def test_a_callback_makes_an_input_of_a_line_that_has_another_function(alternate):
     with simulated("5B") as world:
         world.sim.set_function(17, alternate)
@@ -557,8 +556,8 @@ def test_a_line_that_lost_its_function_is_an_input_again_where_edges_are_wanted(
     """As when an overlay is loaded while the program runs."""
     with simulated("5B") as world:
         facade.setup(17, IN, PUD_UP)
-        world.sim.set_function(17, model.ALT4)
-        facade.add_event_detect(17, model.FALLING)
+        world.sim.set_function(17, constants.ALT4)
+        facade.add_event_detect(17, constants.FALLING)
         assert caplog.messages == [
             "GPIO 17 worked as ALT4, where RP1 reports no edges: it is an input again."
         ]

@@ -21,8 +21,7 @@ from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.cli import pins
 from RPIO.machine.boards import by_name
-from RPIO.recordings import capture as capturing
-from RPIO.recordings import formats, vcd
+from RPIO.recordings import capture, formats, vcd
 from RPIO.recordings.recording import Recording
 from support import native
 from waiting import LIMIT_S, wait_until
@@ -89,7 +88,7 @@ def test_it_begins_at_the_trigger_and_ends_after_so_many_edges(rpio, tmp_path):
 
 
 def test_lost_edges_are_shown():
-    tap = capturing.Tap(Recording([17]), 0, None)
+    tap = capture.Tap(Recording([17]), 0, None)
     for seq, time_ns in ((1, 10), (5, 20), (6, 30)):
         tap.accepts((17, seq & 1, time_ns, seq))
     assert tap.recording.lost() == {17: 3}
@@ -99,7 +98,7 @@ def test_lost_edges_are_shown():
 
 
 def test_a_single_lost_edge_is_counted():
-    tap = capturing.Tap(Recording([17]), 0, None)
+    tap = capture.Tap(Recording([17]), 0, None)
     for seq, time_ns in ((1, 10), (3, 20), (4, 30)):
         tap.accepts((17, seq & 1, time_ns, seq))
     assert tap.recording.lost() == {17: 1}
@@ -107,7 +106,7 @@ def test_a_single_lost_edge_is_counted():
 
 def test_edges_that_come_at_once_are_kept_or_counted(rpio):
     thread = driving(*[1, 0] * 5000, then=lambda: os.kill(os.getpid(), signal.SIGINT))
-    found = capturing.Capture(facade.board, [17]).run()
+    found = capture.Capture(facade.board, [17]).run()
     thread.join()
     assert len(found) + sum(found.lost().values()) == 10_000
 
@@ -115,7 +114,7 @@ def test_edges_that_come_at_once_are_kept_or_counted(rpio):
 def test_pulls_stay_and_lines_are_let_go(rpio):
     backend = facade.board.backend
     pull = backend.pull(4)
-    capturing.Capture(facade.board, [4], 10**6).run()
+    capture.Capture(facade.board, [4], 10**6).run()
     assert backend.pull(4) == pull
     assert facade.board.lines.direction(4) is None
     assert all(line.watch is None for line in backend._lines)

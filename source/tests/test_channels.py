@@ -22,7 +22,7 @@ from RPIO import PWM, errors, facade
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.machine import boards
-from RPIO.pulses import dma_engine as dma
+from RPIO.pulses import dma_engine
 from support import highs, joined, raises, simulated
 from waiting import LIMIT_S
 
@@ -538,10 +538,10 @@ def test_a_subcycle_may_have_as_many_slots_as_memory_holds(rpio_board):
         (109 * MS, 109 * MS + MS // 2),
         (219 * MS, 219 * MS + MS // 2),
     ]
-    PWM.init_channel(1, dma.SLOTS_MAX)
-    text = f"subcycle time {dma.SLOTS_MAX + 1}us is too long: {dma.SLOTS_MAX + 1} increments (max={dma.SLOTS_MAX})"
-    with raises(RuntimeError, text):
-        PWM.init_channel(2, dma.SLOTS_MAX + 1)
+    most = dma_engine.SLOTS_MAX
+    PWM.init_channel(1, most)
+    with raises(RuntimeError, f"subcycle time {most + 1}us is too long: {most + 1} increments (max={most})"):
+        PWM.init_channel(2, most + 1)
 
 
 def test_a_line_belongs_to_one_channel(world):
@@ -790,7 +790,7 @@ RP1 = "is in RP1, which the DMA engine does not reach in time"
     ids=lambda value: getattr(value, "name", None),
 )
 def test_why_not_by_dma(hardware, backend, reason):
-    assert dma.why_not(hardware, backend) == reason
+    assert dma_engine.why_not(hardware, backend) == reason
 
 
 class Registers(SimBackend):
@@ -802,7 +802,7 @@ class Registers(SimBackend):
 @pytest.fixture
 def registers(request, rpio_board, monkeypatch, tmp_path):
     """A board of that model, with registers, on a machine without /dev/mem."""
-    monkeypatch.setattr(dma, "ROOT", str(tmp_path))
+    monkeypatch.setattr(dma_engine, "ROOT", str(tmp_path))
     facade.new_board()
     backend = Registers(boards.by_name(request.param), ManualClock())
     facade.board.use(backend, backend.hardware)

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from RPIO import cli, facade
-from RPIO import constants as model
+from RPIO import cli, constants, facade
 from RPIO.cli.screens import curses_app, lines
 from RPIO.cli.screens import curses_screen as screen
 from terminal import Terminal, needs_tmux
@@ -32,9 +31,11 @@ SIZES = [
 
 def state(count=26, **changes):
     """A screen with that many inputs, the first two of them outputs."""
-    found = [lines.Line(gpio, gpio + 1, level=gpio % 2, pull=model.PUD_OFF) for gpio in range(2, 2 + count)]
+    found = [
+        lines.Line(gpio, gpio + 1, level=gpio % 2, pull=constants.PUD_OFF) for gpio in range(2, 2 + count)
+    ]
     for line in found[:2]:
-        line.function = model.OUT
+        line.function = constants.OUT
     return screen.State("rpio-curses  a board", found, **changes)
 
 
@@ -116,11 +117,11 @@ NO_FEATURES, ALL = frozenset(), frozenset({"pulls", "pwm"})
     [
         (lines.Line(2), ALL, "output up down off back"),
         (lines.Line(2), NO_FEATURES, "output back"),
-        (lines.Line(2, function=model.OUT), ALL, "input high low pwm back"),
-        (lines.Line(2, function=model.OUT), NO_FEATURES, "input high low back"),
-        (lines.Line(2, function=model.OUT, duty=50), ALL, "more less no pwm high low input back"),
-        (lines.Line(2, function=model.ALT0), ALL, "input output back"),
-        (lines.Line(2, function=model.UNKNOWN), ALL, "input output back"),
+        (lines.Line(2, function=constants.OUT), ALL, "input high low pwm back"),
+        (lines.Line(2, function=constants.OUT), NO_FEATURES, "input high low back"),
+        (lines.Line(2, function=constants.OUT, duty=50), ALL, "more less no pwm high low input back"),
+        (lines.Line(2, function=constants.ALT0), ALL, "input output back"),
+        (lines.Line(2, function=constants.UNKNOWN), ALL, "input output back"),
     ],
 )
 def test_the_menu_fits_the_function(line, features, want):

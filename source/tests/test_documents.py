@@ -177,13 +177,13 @@ def test_the_readme_leads_to_a_program_that_reacts_to_a_button_in_five_commands(
         "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
         "PYTEST_ADDOPTS": "-p no:cacheprovider",
     }
-    for command, output in commands[1:]:
-        if "pinout" in command:  # which shows levels where the board is of that model
+    for typed, output in commands[1:]:
+        if "pinout" in typed:  # which shows levels where the board is of that model
             environment["RPIO_BACKEND"] = "sim:5B"
         else:
             environment.pop("RPIO_BACKEND", None)
         shown = output.splitlines(keepends=True)
-        said = said_by(["bash", "-c", f"exec {command}"], len(shown), cwd=tmp_path, env=environment)
+        said = said_by(["bash", "-c", f"exec {typed}"], len(shown), cwd=tmp_path, env=environment)
         assert [without_times(line) for line in said] == [without_times(line) for line in shown]
 
 

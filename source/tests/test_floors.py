@@ -25,6 +25,8 @@ FLOORS = (
     "shims __main__ __pyinstaller",
 )
 """From the ground up. Those of the ground may import each other."""
+TO_COME = {2: {"wire", "config"}}
+"""Rooms that have their place in the documents alone."""
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 SHARED_BY_BACKENDS = {"protocol", "descriptors", "event_pipe", "sim_time", "cdev_chips", "sysfs_chips"}
@@ -127,3 +129,41 @@ def test_what_a_room_never_does(module):
         assert not CODEC_IMPORTS.search(PATHS[module].read_text(encoding="utf-8"))
     if room_of(module) == "server":
         assert "facade" not in IMPORTS[module]
+
+
+ARCHITECTURE = (Path(__file__).parents[2] / "doc" / "architecture.rst").read_text(encoding="utf-8")
+
+
+def test_each_room_is_described_in_one_line_in_the_documents():
+    table = ARCHITECTURE.partition(".. rooms\n")[2].partition("\n\nWho may import whom")[0]
+    described = re.findall(r"^``(\w+)``  +\S.{10,}$", table, re.MULTILINE)
+    assert sorted(described) == sorted({room_of(module) for module in PATHS})
+
+
+def test_the_floors_are_the_documents():
+    table = ARCHITECTURE.partition("Who stands on it")[2].partition("Four nevers")[0]
+    rows = {
+        int(height): set(re.findall(r"\w+", names))
+        for height, names in re.findall(r"^(\d+) +(.+)$", table, re.MULTILINE)
+    }
+    assert [rows[height] for height in sorted(rows)] == [
+        set(rooms.split()) | TO_COME.get(height, set()) for height, rooms in enumerate(FLOORS, 1)
+    ]
+
+
+def test_modules_are_short():
+    lines = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in PATHS.items()}
+    assert not {module: count for module, count in lines.items() if count > 450}
+    assert not {m: count for m, count in lines.items() if room_of(m) == "board" and count > 260}
+
+
+def test_what_holds_no_code_is_a_map():
+    """The __init__ of a room is its docstring, and hands on at most what the room is known by."""
+    for module, path in PATHS.items():
+        if (
+            path.name == "__init__.py"
+            and module not in ("__init__", "__pyinstaller")
+            and "shims." not in module
+        ):
+            kinds = {type(node) for node in ast.parse(path.read_text(encoding="utf-8")).body}
+            assert kinds <= {ast.Expr, ast.ImportFrom}, module

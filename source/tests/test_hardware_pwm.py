@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from RPIO import constants as model
-from RPIO import errors
+from RPIO import constants, errors
 from RPIO.machine import boards, pwm_lines
 from RPIO.pulses import pwmchip
 from support import raises
@@ -310,17 +309,17 @@ def test_what_no_overlay_can_do(wanted, named):
 @pytest.mark.parametrize(
     ("line", "hardware", "function"),
     [
-        (12, PI4, model.ALT0),
-        (18, PI4, model.ALT5),
-        (12, PI5, model.ALT0),
-        (14, PI5, model.ALT0),
-        (18, PI5, model.ALT3),
+        (12, PI4, constants.ALT0),
+        (18, PI4, constants.ALT5),
+        (12, PI5, constants.ALT0),
+        (14, PI5, constants.ALT0),
+        (18, PI5, constants.ALT3),
         (17, PI4, None),
         (14, PI4, None),
     ],
 )
 def test_a_line_is_muxed_when_it_has_that_one_function(line, hardware, function):
-    for code in model.FUNCTION_NAMES:
+    for code in constants.FUNCTION_NAMES:
         assert pwm_lines.is_muxed(code, line, hardware) == (code == function)
 
 

@@ -16,7 +16,7 @@ import pytest
 import RPIO
 from RPIO import PWM, facade
 from RPIO.constants import IN, OUT
-from RPIO.pulses import drives as pulses
+from RPIO.pulses import drives
 from support import simulated
 from test_dma import library, pi  # noqa: F401  # fixtures
 from test_pwm_means import assert_ended_low, bare, kernel, now  # noqa: F401  # two of them are fixtures
@@ -322,7 +322,7 @@ def test_stop_while_another_thread_changes(rpio_board, monkeypatch, name, call, 
     pwm.start(50)
     gate = Gate(monkeypatch, rpio_board.sim, name)
     if not has_lock:
-        monkeypatch.setattr(pulses, "STOP_S", 0)
+        monkeypatch.setattr(drives, "STOP_S", 0)
     changer = threading.Thread(target=getattr(pwm, call), args=(100,))
     stopper = threading.Thread(target=pwm.stop)
     changer.start()

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from RPIO.backends.sim_time import ManualClock
-from RPIO.recordings import formats, vcd
-from RPIO.recordings import replay as replaying
+from RPIO.recordings import formats, replay, vcd
 from RPIO.recordings.recording import UNKNOWN, Recording
 
 
@@ -256,7 +255,7 @@ def test_there_are_few_round_ticks(span_ns):
 @given(recordings())
 def test_what_is_played_fast_is_every_edge_in_order(made):
     driven = []
-    replaying.play(made, lambda line, level: driven.append((line, level)), ManualClock(5), fast=True)
+    replay.play(made, lambda line, level: driven.append((line, level)), ManualClock(5), fast=True)
     assert driven == [
         *zip(made.lines, made.initial, strict=True),
         *((line, level) for _, line, level in made),
@@ -267,6 +266,6 @@ def test_what_is_played_fast_is_every_edge_in_order(made):
 @given(recordings())
 def test_what_is_played_is_at_its_times(made):
     clock, times = ManualClock(5), []
-    replaying.play(made, lambda line, level: times.append(clock.now_ns() - 5), clock)
+    replay.play(made, lambda line, level: times.append(clock.now_ns() - 5), clock)
     begin, end = [0] * len(made.lines), [made.span_ns] * len(made.lines)
     assert times == [*begin, *(time_ns for time_ns, *_ in made), *end]

@@ -10,8 +10,7 @@ import pytest
 
 from contract import rigs
 from RPIO import _gpio
-from RPIO.pulses import means as channel_means
-from RPIO.pulses import slots
+from RPIO.pulses import means, slots
 from support import native
 from waiting import wait_until
 
@@ -156,7 +155,7 @@ def test_channels_break_before_they_make():
         rig.backend.set_output(line, 0)
     rig.soc.soc_never_both(rig.pointer, 17, 18)
     edges = channel.edges(lambda line: True)
-    channel_means.play(rig.backend, edges, 2_000_000, 3)
+    means.play(rig.backend, edges, 2_000_000, 3)
     rises = [0, 0]
     for _ in range(700):
         before = rig.level(17), rig.level(18)

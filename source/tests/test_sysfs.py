@@ -7,8 +7,7 @@ import os
 import pytest
 
 from RPIO import _gpio, errors
-from RPIO.backends import cdev, opening
-from RPIO.backends import sysfs_chips as sysfs_files
+from RPIO.backends import cdev, opening, sysfs_chips
 from RPIO.backends.sysfs import SysfsBackend
 from RPIO.machine import files
 from RPIO.machine.boards import by_name
@@ -36,24 +35,24 @@ def tree(tmp_path):
 
 
 def find(tree, argument, label):
-    return os.path.basename(sysfs_files.find_chip(argument, label, str(tree)))
+    return os.path.basename(sysfs_chips.find_chip(argument, label, str(tree)))
 
 
 def test_chips_are_in_the_order_of_their_bases(tree):
-    assert list(sysfs_files.chips(str(tree)).values()) == [
+    assert list(sysfs_chips.chips(str(tree)).values()) == [
         "pinctrl-bcm2711",
         "raspberrypi-exp-gpio",
         "expander",
     ]
-    assert sysfs_files.chips(str(tree / "none")) == {}
+    assert sysfs_chips.chips(str(tree / "none")) == {}
 
 
 def test_a_kernel_with_the_new_layout_alone_is_said(tmp_path):
     (tmp_path / "chip0").mkdir()
     (tmp_path / "chip0" / "label").write_text("pinctrl-rp1\n")
-    assert not sysfs_files.usable(str(tmp_path))
+    assert not sysfs_chips.usable(str(tmp_path))
     with pytest.raises(errors.NoBackendError, match="chips of the new layout alone") as e:
-        sysfs_files.find_chip("", "pinctrl-rp1", str(tmp_path))
+        sysfs_chips.find_chip("", "pinctrl-rp1", str(tmp_path))
     assert "RPIO_BACKEND=cdev" in e.value.hint
 
 
@@ -85,19 +84,19 @@ def test_a_chip_that_is_not_there_lists_those_that_are(tree):
 
 
 def test_a_read_only_look_is_not_usable(tree, monkeypatch):
-    assert sysfs_files.usable(str(tree))
+    assert sysfs_chips.usable(str(tree))
 
     class ReadOnly:
         f_flag = os.ST_RDONLY
 
     monkeypatch.setattr(os, "statvfs", lambda path: ReadOnly)
-    assert not sysfs_files.usable(str(tree))
+    assert not sysfs_chips.usable(str(tree))
 
 
 def test_without_chips_or_without_export_it_is_not_usable(tree):
-    assert not sysfs_files.usable(str(tree / "none"))
+    assert not sysfs_chips.usable(str(tree / "none"))
     (tree / "export").unlink()
-    assert not sysfs_files.usable(str(tree))
+    assert not sysfs_chips.usable(str(tree))
 
 
 def test_opening_says_at_once_that_lines_may_not_be_exported(tree, monkeypatch):

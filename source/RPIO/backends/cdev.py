@@ -11,8 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _gpio, errors
-from .. import constants as model
+from .. import _gpio, constants, errors
 from .cdev_chips import open_chip, speaks_v2
 from .descriptors import HoldingBackend, RemovalWatch, busy, locked
 from .protocol import check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
@@ -88,7 +87,7 @@ class CdevBackend(HoldingBackend):
         self, line: int, direction: int, value: int, pull: int, bits: int = 0, debounce_us: int = 0
     ) -> _Held:
         """Request the line; again, where a signal handler has released it in the middle: as if it had come before."""
-        size = model.EVENT_BUFFER_SIZE
+        size = constants.EVENT_BUFFER_SIZE
         held = _Held(direction, pull, bits, debounce_us)
         while True:
             self._held[line] = held  # before it is: so that a handler finds it
@@ -130,7 +129,7 @@ class CdevBackend(HoldingBackend):
             if held is None:
                 self._request(line, direction, value, pull)
                 return
-            bits, debounce_us = (held.bits, held.debounce_us) if direction == model.IN else (0, 0)
+            bits, debounce_us = (held.bits, held.debounce_us) if direction == constants.IN else (0, 0)
             try:
                 self._configure(line, held, direction, value, pull, bits, debounce_us)
             except OSError:
@@ -159,7 +158,7 @@ class CdevBackend(HoldingBackend):
         held = self._holding(line)
         if held is not None:
             return held.direction
-        return model.OUT if self._info(line)["is_output"] else model.IN
+        return constants.OUT if self._info(line)["is_output"] else constants.IN
 
     @locked
     def set_input(self, line: int, pull: int | None) -> None:
@@ -169,15 +168,15 @@ class CdevBackend(HoldingBackend):
             code = held.pull if held else AS_IS
         else:
             check_pull(pull)
-            code = pull - model.PUD_OFF
+            code = pull - constants.PUD_OFF
         self._end_pwm(line, 0)
         self._keep_latch(line)
-        self._take(line, model.IN, 0, code)
+        self._take(line, constants.IN, 0, code)
 
     def _keep_latch(self, line: int) -> None:
         """Remember what an output drives: the C functions write to its descriptor without a word to us."""
         held = self._holding(line)
-        if held is not None and held.direction == model.OUT:
+        if held is not None and held.direction == constants.OUT:
             try:
                 self._latch[line] = _gpio.line_read(held.fd)
             except OSError as e:
@@ -190,11 +189,11 @@ class CdevBackend(HoldingBackend):
         self._end_pwm(line, value or 0)
         held = self._holding(line)
         if value is None:
-            if held is not None and held.direction == model.OUT:
+            if held is not None and held.direction == constants.OUT:
                 self._keep_latch(line)  # an error, where the chip has gone
                 return
             value = self._level_to_drive(line, held)
-        self._take(line, model.OUT, 1 if value else 0, 0)
+        self._take(line, constants.OUT, 1 if value else 0, 0)
         self._latch[line] = 1 if value else 0
 
     def _level_to_drive(self, line: int, held: _Held | None) -> int:
@@ -202,10 +201,10 @@ class CdevBackend(HoldingBackend):
 
         An output is requested as it is for that.
         """
-        if held is not None or self.function(line) != model.OUT:
+        if held is not None or self.function(line) != constants.OUT:
             return self._latch.get(line, 0)
         held = self._request(line, AS_IS, 0, AS_IS)
-        held.direction = model.OUT
+        held.direction = constants.OUT
         self._keep_latch(line)
         return self._latch.get(line, 0)
 
@@ -218,7 +217,7 @@ class CdevBackend(HoldingBackend):
                 return _gpio.line_read(held.fd)
         except OSError as e:
             raise self._explain(e, line) from None
-        if self.function(line) == model.OUT and not self.consumer(line):
+        if self.function(line) == constants.OUT and not self.consumer(line):
             raise errors.NotSupportedError(
                 f"GPIO {line} is an output that this program does not hold; the kernel gives its level only to "
                 "its holder",
@@ -234,9 +233,9 @@ class CdevBackend(HoldingBackend):
         check_line(self, line)
         bit = 1 if value else 0
         held = self._holding(line)
-        if self.function(line) == model.OUT:
+        if self.function(line) == constants.OUT:
             if held is None:
-                self._request(line, model.OUT, bit, AS_IS)
+                self._request(line, constants.OUT, bit, AS_IS)
             else:
                 try:
                     _gpio.line_write(held.fd, bit)
@@ -248,27 +247,27 @@ class CdevBackend(HoldingBackend):
     def set_pull(self, line: int, pull: int) -> None:
         check_line(self, line)
         check_pull(pull)
-        if self.function(line) != model.OUT:
-            self._take(line, model.IN, 0, pull - model.PUD_OFF)
+        if self.function(line) != constants.OUT:
+            self._take(line, constants.IN, 0, pull - constants.PUD_OFF)
 
     @locked
     def pull(self, line: int) -> int | None:
         check_line(self, line)
         held = self._holding(line)
         code = held.pull if held is not None else self._info(line)["pull"]
-        return None if code == AS_IS else code + model.PUD_OFF  # type: ignore[operator]
+        return None if code == AS_IS else code + constants.PUD_OFF  # type: ignore[operator]
 
     @locked
     def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
         check_line(self, line)
         bits = check_edge(edge)
         held = self._holding(line)
-        if self.function(line) != model.IN:
+        if self.function(line) != constants.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
         pull = held.pull if held is not None else AS_IS
         if held is None:
-            return self._request(line, model.IN, 0, pull, bits, filter_us).fd
-        self._configure(line, held, model.IN, 0, pull, bits, filter_us)
+            return self._request(line, constants.IN, 0, pull, bits, filter_us).fd
+        self._configure(line, held, constants.IN, 0, pull, bits, filter_us)
         return held.fd
 
     @locked
@@ -277,7 +276,7 @@ class CdevBackend(HoldingBackend):
         held = self._holding(line)
         if held is not None and held.bits:
             try:
-                self._configure(line, held, model.IN, 0, held.pull, 0, 0, is_read)
+                self._configure(line, held, constants.IN, 0, held.pull, 0, 0, is_read)
             except errors.LineGoneError:
                 pass
 
@@ -302,7 +301,7 @@ class CdevBackend(HoldingBackend):
     @locked
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
         check_pwm(self, line, period_ns, high_ns)
-        held = self._holding(line) or self._request(line, model.OUT, 0, AS_IS)
+        held = self._holding(line) or self._request(line, constants.OUT, 0, AS_IS)
         try:
             self._pulses.start_fd(held.fd, line, period_ns, high_ns)
         except OSError as e:
@@ -327,7 +326,7 @@ class CdevBackend(HoldingBackend):
         self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
     ) -> int:
         lines = check_wave(self, edges, period_ns, instead_of)
-        held = {line: self._holding(line) or self._request(line, model.OUT, 0, AS_IS) for line in lines}
+        held = {line: self._holding(line) or self._request(line, constants.OUT, 0, AS_IS) for line in lines}
         outputs: dict[int, _gpio.Registers | int] = {line: held[line].fd for line in lines}
         try:
             wave = self._pulses.play(

@@ -6,8 +6,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _gpio, errors
-from .. import constants as model
+from .. import _gpio, constants, errors
 
 
 def chip_paths(dev: str = "/dev") -> list[str]:
@@ -85,7 +84,7 @@ def find_chip(argument: str, label: str | None) -> str:
     wanted = argument or label
     if wanted is None and labels:
         return next(
-            (labels[name] for name in model.PI_CHIP_LABELS if name in labels), next(iter(labels.values()))
+            (labels[name] for name in constants.PI_CHIP_LABELS if name in labels), next(iter(labels.values()))
         )
     if wanted in labels:
         return labels[wanted]

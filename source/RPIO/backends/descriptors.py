@@ -8,8 +8,7 @@ import functools
 import os
 from _thread import RLock
 
-from .. import _gpio, errors
-from .. import constants as model
+from .. import _gpio, constants, errors
 from .protocol import Backend
 
 TYPE_CHECKING = False
@@ -93,7 +92,7 @@ def busy(line: int, holder: str, path: str, label: str | None) -> errors.LineBus
     """Return the error of a line that *holder* has, "" for one without a name, on the chip with that *label*."""
     by = f"by {holder!r}" if holder else "by a program or driver that gives no name"
     driver = "have its driver leave the line"
-    if label in model.PI_CHIP_LABELS:
+    if label in constants.PI_CHIP_LABELS:
         driver = "switch its driver off (a dtparam or dtoverlay line in config.txt)"
     return errors.LineBusyError(
         errno.EBUSY,

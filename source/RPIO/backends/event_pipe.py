@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .. import _gpio
-from .. import constants as model
+from .. import _gpio, constants
 
 RECORD_BYTES = 48
 """Of struct gpio_v2_line_event. Source: Linux, include/uapi/linux/gpio.h."""
@@ -35,7 +34,7 @@ class EventPipe:
         self.seq += 1
         record = _gpio.event_encode(line, level, when_ns, self.seq)
         while True:
-            if _bytes_in(self._pipe.reader) // RECORD_BYTES < model.EVENT_BUFFER_SIZE:
+            if _bytes_in(self._pipe.reader) // RECORD_BYTES < constants.EVENT_BUFFER_SIZE:
                 try:
                     os.write(self._pipe.writer, record)
                     return

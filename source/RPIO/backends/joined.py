@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from .. import constants as model
-from .. import errors
+from .. import constants, errors
 from .protocol import Backend, check_edge, check_line
 
 
@@ -61,7 +60,7 @@ class JoinedBackend(Backend):
                 f"this board cannot report edges: {self._why_not}",
                 hint="edges need a gpiochip (/dev/gpiochip*) of Linux 5.10 or later, or /sys/class/gpio",
             )
-        if self._levels.function(line) != model.IN:
+        if self._levels.function(line) != constants.IN:
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
         fresh = line not in self._watched
         if fresh:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 
-from .. import constants as model
-from .. import errors, log, threads
+from .. import constants, errors, log, threads
 from ..machine import boards, detect
 
 TYPE_CHECKING = False
@@ -169,7 +168,7 @@ def _by_backend(name: str) -> Hardware | None:
     from . import cdev_chips
 
     labels = cdev_chips.chips()[0] if name == "cdev" else {}
-    return next((boards.by_chip_label(label) for label in model.PI_CHIP_LABELS if label in labels), None)
+    return next((boards.by_chip_label(label) for label in constants.PI_CHIP_LABELS if label in labels), None)
 
 
 def unknown(backend: Backend) -> Hardware:

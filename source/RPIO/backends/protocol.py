@@ -7,8 +7,7 @@ protocol below ends with the names of the contract tests that hold it; each back
 
 from __future__ import annotations
 
-from .. import constants as model
-from .. import errors
+from .. import constants, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,7 +197,7 @@ class Backend:
         A high_ns of 0 and of period_ns are steady levels, and after them the next period begins at once. [pwm_steady]
         What write() writes shows until the next edge, and the PWM goes on. [pwm_write]
         A line that is no output raises WrongDirectionException. [pwm_needs_output]
-        A period outside of model.PWM_PERIODS_NS, or a high_ns outside of the period, raises ValueError. [pwm_bounds]
+        A period outside of PWM_PERIODS_NS, or a high_ns outside of it, raises ValueError. [pwm_bounds]
         """
         raise errors.NotSupportedError(f"{self.name} cannot do PWM")
 
@@ -291,13 +290,13 @@ def check_line(backend: Backend, line: int) -> None:
 
 def check_pull(pull: int) -> None:
     """Raise InvalidPullException for what is no pull."""
-    if pull not in model.PULL_NAMES:
+    if pull not in constants.PULL_NAMES:
         raise errors.InvalidPullException(f"{pull!r} is no pull", hint="use PUD_OFF, PUD_DOWN or PUD_UP")
 
 
 def check_edge(edge: int) -> int:
     """Return the bits of an edge for the C core; raise InvalidEdgeException for what is no edge."""
-    bits = model.edge_bits(edge)
+    bits = constants.edge_bits(edge)
     if bits is None:
         raise errors.InvalidEdgeException(f"{edge!r} is no edge", hint="use RISING, FALLING or BOTH")
     return bits
@@ -306,7 +305,7 @@ def check_edge(edge: int) -> int:
 def check_pwm_change(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
     """Raise for times that no line can have: what Backend.pwm() says."""
     check_line(backend, line)
-    shortest, longest = model.PWM_PERIODS_NS
+    shortest, longest = constants.PWM_PERIODS_NS
     if not shortest <= period_ns <= longest:
         raise ValueError(f"a period of PWM is {shortest} to {longest} ns, not {period_ns}")
     if not 0 <= high_ns <= period_ns:
@@ -316,7 +315,7 @@ def check_pwm_change(backend: Backend, line: int, period_ns: int, high_ns: int) 
 def check_pwm(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
     """Raise for a line that cannot have this PWM: what Backend.pwm() says."""
     check_pwm_change(backend, line, period_ns, high_ns)
-    if backend.function(line) != model.OUT:
+    if backend.function(line) != constants.OUT:
         raise errors.WrongDirectionException(f"GPIO {line} is no output", hint=f"setup({line}, OUT) first")
 
 
@@ -324,11 +323,11 @@ def check_wave(
     backend: Backend, edges: list[tuple[int, int, int]], period_ns: int, instead_of: int | None
 ) -> list[int]:
     """Return the lines of a wave; raise for what Backend.play() says."""
-    shortest, longest = model.PWM_PERIODS_NS
+    shortest, longest = constants.PWM_PERIODS_NS
     if not shortest <= period_ns <= longest:
         raise ValueError(f"a turn of a wave is {shortest} to {longest} ns, not {period_ns}")
-    if not edges or len(edges) > model.WAVE_EDGES_MAX:
-        raise ValueError(f"a wave has 1 to {model.WAVE_EDGES_MAX} edges, not {len(edges)}")
+    if not edges or len(edges) > constants.WAVE_EDGES_MAX:
+        raise ValueError(f"a wave has 1 to {constants.WAVE_EDGES_MAX} edges, not {len(edges)}")
     before_ns = 0
     for at_ns, _, _ in edges:
         if not before_ns <= at_ns < period_ns:
@@ -339,7 +338,7 @@ def check_wave(
     lines = sorted({line for _, line, _ in edges})
     for line in lines:
         check_line(backend, line)
-        if backend.function(line) != model.OUT:
+        if backend.function(line) != constants.OUT:
             raise errors.WrongDirectionException(
                 f"GPIO {line} is no output", hint=f"setup({line}, OUT) first"
             )

@@ -6,8 +6,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _gpio, errors
-from .. import constants as model
+from .. import _gpio, constants, errors
 from .protocol import Backend, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 TYPE_CHECKING = False
@@ -82,7 +81,7 @@ class RegsBackend(Backend):
         if pull is not None:
             self.set_pull(line, pull)
         self._end_pwm(line, 0)
-        self.block.set_function(line, model.IN)
+        self.block.set_function(line, constants.IN)
 
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
@@ -90,7 +89,7 @@ class RegsBackend(Backend):
         if value is not None:
             self.block.write(line, value)
         self.block.set_pull(line, 0)
-        self.block.set_function(line, model.OUT)
+        self.block.set_function(line, constants.OUT)
 
     def read(self, line: int) -> int:
         check_line(self, line)
@@ -111,12 +110,12 @@ class RegsBackend(Backend):
     def set_pull(self, line: int, pull: int) -> None:
         check_line(self, line)
         check_pull(pull)
-        self.block.set_pull(line, pull - model.PUD_OFF)
+        self.block.set_pull(line, pull - constants.PUD_OFF)
 
     def pull(self, line: int) -> int | None:
         check_line(self, line)
         try:
-            return self.block.pull(line) + model.PUD_OFF
+            return self.block.pull(line) + constants.PUD_OFF
         except OSError as e:
             if e.errno == errno.ENOTSUP:
                 return None

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from .. import _gpio, errors, log
-from .. import constants as model
+from .. import _gpio, constants, errors, log
 from .event_pipe import EventPipe
 from .protocol import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 from .sim_time import ManualClock, RealClock
@@ -29,8 +28,10 @@ POWER_ON_PULL_UPS = range(9)
 Source: BCM2835 ARM Peripherals, 6.2, "Alternative Function Assignments", column Pull."""
 
 
-BCM_FUNCTIONS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
-RP1_FUNCTIONS = BCM_FUNCTIONS - {model.ALT5} | {model.ALT6, model.ALT7, model.ALT8}
+BCM_FUNCTIONS = frozenset(
+    {constants.ALT0, constants.ALT1, constants.ALT2, constants.ALT3, constants.ALT4, constants.ALT5}
+)
+RP1_FUNCTIONS = BCM_FUNCTIONS - {constants.ALT5} | {constants.ALT6, constants.ALT7, constants.ALT8}
 """Alternate functions that a line can have; on RP1 function 5 is plain GPIO."""
 
 
@@ -50,11 +51,11 @@ class _Line:
     __slots__ = ("drive", "function", "latch", "level", "net", "pull", "stable", "watch")
 
     def __init__(self, number: int, fixed_pull_up: bool) -> None:
-        self.function = model.IN
+        self.function = constants.IN
         self.latch = 0
-        self.pull = model.PUD_UP if number in POWER_ON_PULL_UPS else model.PUD_DOWN
+        self.pull = constants.PUD_UP if number in POWER_ON_PULL_UPS else constants.PUD_DOWN
         self.drive: int | None = None
-        self.level = 1 if fixed_pull_up or self.pull == model.PUD_UP else 0
+        self.level = 1 if fixed_pull_up or self.pull == constants.PUD_UP else 0
         self.stable = self.level  # what the kernel's filter has let through
         self.net = {number}
         self.watch: _Watch | None = None
@@ -72,7 +73,7 @@ class SimBackend(Backend):
         self.line_count = hardware.line_count
         self._fixed_pull_ups = frozenset(hardware.fixed_pull_ups)
         self._lines = [_Line(n, n in self._fixed_pull_ups) for n in range(self.line_count)]
-        self._functions = {model.IN, model.OUT} | (
+        self._functions = {constants.IN, constants.OUT} | (
             RP1_FUNCTIONS if hardware.gpio_compatible == "raspberrypi,rp1-gpio" else BCM_FUNCTIONS
         )
         self._lock = RLock()
@@ -100,16 +101,16 @@ class SimBackend(Backend):
         ups = downs = False
         for number in net:
             line = self._lines[number]
-            if line.function == model.OUT:
+            if line.function == constants.OUT:
                 drivers.add(line.latch)
             if line.drive is not None:
                 drivers.add(line.drive)
             ups = (
                 ups
                 or number in self._fixed_pull_ups
-                or (line.function != model.OUT and line.pull == model.PUD_UP)
+                or (line.function != constants.OUT and line.pull == constants.PUD_UP)
             )
-            downs = downs or (line.function != model.OUT and line.pull == model.PUD_DOWN)
+            downs = downs or (line.function != constants.OUT and line.pull == constants.PUD_DOWN)
         if len(drivers) == 1:
             return drivers.pop()
         if drivers:
@@ -225,7 +226,7 @@ class SimBackend(Backend):
                 state.pull = pull
             if self._end_pulses(line):
                 state.latch = 0
-            state.function = model.IN
+            state.function = constants.IN
             self._settle(state.net)
 
     def set_output(self, line: int, value: int | None) -> None:
@@ -236,8 +237,8 @@ class SimBackend(Backend):
                 value = 0
             if value is not None:
                 state.latch = 1 if value else 0
-            state.pull = model.PUD_OFF
-            state.function = model.OUT
+            state.pull = constants.PUD_OFF
+            state.function = constants.OUT
             self._settle(state.net)
 
     def read(self, line: int) -> int:
@@ -251,7 +252,7 @@ class SimBackend(Backend):
         with self._lock:
             state = self._line(line)
             state.latch = 1 if value else 0
-            if state.function == model.OUT:
+            if state.function == constants.OUT:
                 self._settle(state.net)
 
     def set_pull(self, line: int, pull: int) -> None:
@@ -268,7 +269,7 @@ class SimBackend(Backend):
         with self._lock:
             state = self._line(line)
             bits = check_edge(edge)
-            if state.function != model.IN:
+            if state.function != constants.IN:
                 raise errors.WrongDirectionException(
                     f"GPIO {line} is no input", hint=f"setup({line}, IN) first"
                 )

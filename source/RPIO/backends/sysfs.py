@@ -19,8 +19,7 @@ import errno
 import os
 import time
 
-from .. import _gpio, errors
-from .. import constants as model
+from .. import _gpio, constants, errors
 from ..machine.files import open_file, text_of, write_file
 from .descriptors import HoldingBackend, RemovalWatch, busy, locked
 from .protocol import check_edge, check_line
@@ -182,14 +181,14 @@ class SysfsBackend(HoldingBackend):
         return held
 
     def _shown_direction(self, line: int) -> int:
-        return model.OUT if text_of(self._path(line, "direction")) == "out" else model.IN
+        return constants.OUT if text_of(self._path(line, "direction")) == "out" else constants.IN
 
     def _direct(self, line: int, word: str) -> None:
         """Switch the line: "in", or "high" and "low", which are output and level in one."""
         fresh = line not in self._held
         self._kept.discard(line)
         held = self._take(line)
-        if word != "in" and held.direction == model.IN and line not in self._exported:
+        if word != "in" and held.direction == constants.IN and line not in self._exported:
             self._disarm(line)  # kernels before 4.15 do not drive a line whose edges somebody has left armed
         try:
             write_file(self._path(line, "direction"), word, held.until_s)
@@ -198,7 +197,7 @@ class SysfsBackend(HoldingBackend):
             if fresh:
                 self._give_back(line)
             raise error from None
-        held.direction = model.IN if word == "in" else model.OUT
+        held.direction = constants.IN if word == "in" else constants.OUT
 
     def _forget(self, line: int) -> None:
         """Close what is open of a line. Each step may be interrupted, and is then done again."""
@@ -252,8 +251,8 @@ class SysfsBackend(HoldingBackend):
         except OSError:
             info = self._info(line)
         if not info:
-            return model.UNKNOWN
-        return model.OUT if info["is_output"] else model.IN
+            return constants.UNKNOWN
+        return constants.OUT if info["is_output"] else constants.IN
 
     @locked
     def set_input(self, line: int, pull: int | None) -> None:
@@ -269,11 +268,11 @@ class SysfsBackend(HoldingBackend):
         if value is None:
             held = self._take(line)
             self._kept.discard(line)
-            if held.direction == model.OUT:
+            if held.direction == constants.OUT:
                 self._latch[line] = self._level(line, held)  # an error, where the chip has gone
                 return
             value = self._latch.get(line, 0)
-        if line not in self._held or self._held[line].direction != model.OUT:
+        if line not in self._held or self._held[line].direction != constants.OUT:
             self._direct(line, "high" if value else "low")
         else:
             self._set_level(line, self._held[line], value)
@@ -312,7 +311,7 @@ class SysfsBackend(HoldingBackend):
 
     def _stop_looking(self, line: int, held: _Held) -> None:
         """Give a line back that was taken to look at it; an output might change by that, and is kept."""
-        if held.direction != model.OUT or line not in self._exported:
+        if held.direction != constants.OUT or line not in self._exported:
             self._give_back(line)
         else:
             self._kept.add(line)
@@ -322,11 +321,11 @@ class SysfsBackend(HoldingBackend):
         check_line(self, line)
         held = self._held.get(line)
         if held is not None:
-            if held.direction == model.OUT:
+            if held.direction == constants.OUT:
                 self._set_level(line, held, value)
-        elif self.function(line) != model.IN:  # an output, or one has to look
+        elif self.function(line) != constants.IN:  # an output, or one has to look
             held = self._take(line)
-            if held.direction == model.OUT:
+            if held.direction == constants.OUT:
                 self._direct(line, "high" if value else "low")
             else:
                 self._give_back(line)
@@ -352,7 +351,7 @@ class SysfsBackend(HoldingBackend):
             )
         fresh = line not in self._held
         held = self._take(line)
-        if held.direction != model.IN:
+        if held.direction != constants.IN:
             if fresh:
                 self._stop_looking(line, held)
             raise errors.WrongDirectionException(f"GPIO {line} is no input", hint=f"setup({line}, IN) first")
@@ -430,7 +429,7 @@ class SysfsBackend(HoldingBackend):
         first: OSError | None = None
         for line, held in list(self._held.items()):
             try:
-                if held.direction == model.OUT:
+                if held.direction == constants.OUT:
                     self._forget(line)
                     self._exported.discard(line)  # it stays exported, and so its level stays
                 else:

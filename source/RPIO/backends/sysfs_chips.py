@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 
-from .. import _gpio, errors
-from .. import constants as model
+from .. import _gpio, constants, errors
 from ..machine.files import text_of
 from .protocol import check_pull
 
@@ -66,7 +65,7 @@ def find_chip(argument: str, label: str | None, root: str = ROOT) -> str:
             hint="RPIO_BACKEND=cdev drives the same lines; kernels with CONFIG_GPIO_SYSFS_LEGACY have the old layout",
         )
     wanted = (
-        argument or label or next((name for name in model.PI_CHIP_LABELS if name in there.values()), None)
+        argument or label or next((name for name in constants.PI_CHIP_LABELS if name in there.values()), None)
     )
     for folder, name in there.items():
         if wanted is None or wanted in (name, os.path.basename(folder), folder):
@@ -144,9 +143,9 @@ class Informant:
 def check_no_pull(pull: int) -> None:
     """Raise NotSupportedError for a pull, of which sysfs knows none, and InvalidPullException for what is none."""
     check_pull(pull)
-    if pull != model.PUD_OFF:
+    if pull != constants.PUD_OFF:
         raise errors.NotSupportedError(
-            f"sysfs cannot set pulls: PUD_{model.PULL_NAMES[pull].upper()} needs registers "
+            f"sysfs cannot set pulls: PUD_{constants.PULL_NAMES[pull].upper()} needs registers "
             "(RPIO_BACKEND=regs) or a kernel from 5.10 on (RPIO_BACKEND=cdev)",
             hint="with a resistor on the board PUD_OFF will do; it leaves the pull as it is",
         )

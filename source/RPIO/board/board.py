@@ -8,8 +8,7 @@ nothing until a line is touched.
 
 from __future__ import annotations
 
-from .. import arguments
-from .. import constants as model
+from .. import arguments, constants
 from ..arguments import ALL
 from ..backends import Backend, opening
 from .parts import Parts
@@ -44,7 +43,7 @@ class Board(Parts):
     def __init__(
         self,
         spec: str | None = None,
-        default_mode: int | None = model.BCM,
+        default_mode: int | None = constants.BCM,
         fast: ModuleType | None = None,
         on_hardware: Callable[[Hardware | None], object] | None = None,
         make_dispatcher: Callable[..., Dispatcher] | None = None,
@@ -104,7 +103,7 @@ class Board(Parts):
         self,
         channel: Channels,
         direction: int | str,
-        pull_up_down: int | str = model.PUD_OFF,
+        pull_up_down: int | str = constants.PUD_OFF,
         initial: int | None = -1,
     ) -> None:
         """As RPIO.setup()."""
@@ -129,7 +128,7 @@ class Board(Parts):
         """As RPIO.forceinput()."""
         return self.lines.force_input(gpio_id)
 
-    def set_pullupdn(self, gpio_id: int, pud: int | str = model.PUD_OFF) -> None:
+    def set_pullupdn(self, gpio_id: int, pud: int | str = constants.PUD_OFF) -> None:
         """As RPIO.set_pullupdn()."""
         self.lines.set_pull(gpio_id, pud)
 
@@ -152,7 +151,7 @@ class Board(Parts):
         gpio_id: int,
         callback: Callable[[int, int], object],
         edge: str | int = "both",
-        pull_up_down: int | str | None = model.PUD_OFF,
+        pull_up_down: int | str | None = constants.PUD_OFF,
         threaded_callback: bool = False,
         debounce_timeout_ms: float | None = None,
         filter_us: int = 0,

@@ -7,8 +7,7 @@ so a line is entered before it is taken and once more after that, and who takes 
 
 from __future__ import annotations
 
-from .. import constants as model
-from .. import errors
+from .. import constants, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Book:
 
     def is_output(self, line: int) -> bool:
         """Whether a line is set up as one."""
-        return self.directions.get(line) == model.OUT
+        return self.directions.get(line) == constants.OUT
 
     def own(self, line: int, take: Callable[[], object]) -> None:
         """Take a line, which cleanup() gives back from now on, also where a signal's exception comes out of this.

@@ -7,8 +7,7 @@ forgotten when all of it is done.
 
 from __future__ import annotations
 
-from .. import arguments, errors
-from .. import constants as model
+from .. import arguments, constants, errors
 from .manners import NOTHING_TO_CLEAN_WARNING
 from .undoing import do_all
 
@@ -118,7 +117,7 @@ class Cleanup:
         is_owned = line in book.owned
         if is_owned:
             try:
-                self._machine.backend.set_input(line, model.PUD_OFF)
+                self._machine.backend.set_input(line, constants.PUD_OFF)
             except errors.LineGoneError:
                 pass  # nothing is left to be an input
             finally:

@@ -7,7 +7,7 @@ set up, and whose every level nobody else has a say in.
 
 from __future__ import annotations
 
-from .. import constants as model
+from .. import constants
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class Grants:
         backend = self._backend()
         block = backend.block
         if block is not None:
-            self._fast.grant(channel, block, line, direction == model.OUT)
+            self._fast.grant(channel, block, line, direction == constants.OUT)
         elif (fd := backend.line_fd(line)) is not None:
-            self._fast.grant_line(channel, fd, direction == model.OUT)
+            self._fast.grant_line(channel, fd, direction == constants.OUT)
         else:
             self._fast.revoke(channel)
 

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from .. import arguments, errors, log
-from .. import constants as model
+from .. import arguments, constants, errors, log
 from ..loop.callbacks import Worker
 from .subscriptions import Subscription
 from .undoing import do_all
@@ -70,7 +69,7 @@ class Interrupts:
             log.debug("Adding callback for GPIO %s", line)
             self._watched.check_filter(line, filter_us)
             if bits and "edges" not in self._machine.backend.features:
-                self.arm(line, model.BOTH, filter_us)  # says why not, before the line is touched
+                self.arm(line, constants.BOTH, filter_us)  # says why not, before the line is touched
             self._book.until_kept(
                 lambda: self._add(line, pull, bits, callback, threaded, holdoff_ns, filter_us)
             )
@@ -113,7 +112,7 @@ class Interrupts:
 
     def check_still_input(self, channel: int, line: int) -> None:
         """Raise what input_line() raises where a signal handler has cleaned the line up since, and end its watch."""
-        if self._book.directions.get(line) != model.IN:
+        if self._book.directions.get(line) != constants.IN:
             self._watched.drop(line)
             self._input_line(channel)
 
@@ -163,11 +162,11 @@ class Interrupts:
     def _leave_alternate(self, line: int) -> None:
         """RP1 reports edges of plain inputs alone; an overlay may have taken what setup() had made one."""
         function = self._machine.backend.function(line)
-        if function not in (model.IN, model.OUT, model.UNKNOWN):
+        if function not in (constants.IN, constants.OUT, constants.UNKNOWN):
             log.warning(
                 "GPIO %s worked as %s, where RP1 reports no edges: it is an input again.",
                 line,
-                model.FUNCTION_NAMES.get(function, f"function {function}"),
+                constants.FUNCTION_NAMES.get(function, f"function {function}"),
             )
             self._machine.backend.set_input(line, None)
 

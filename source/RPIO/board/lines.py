@@ -7,8 +7,7 @@ differs, doc/differences says so. ``hint`` of an error says what to do.
 
 from __future__ import annotations
 
-from .. import arguments, errors, log
-from .. import constants as model
+from .. import arguments, constants, errors, log
 from ..machine.headers import is_well_known
 from .manners import FIXED_PULL_WARNING, IN_USE_WARNING, OFF_HEADER_WARNING
 
@@ -60,9 +59,9 @@ class Lines:
         initial = None if initial is None else arguments.integer("initial", initial)
         many = arguments.channel_list(channels)
         arguments.check_direction(direction)
-        if is_strict and direction == model.OUT and pull_up_down != model.PUD_OFF:
+        if is_strict and direction == constants.OUT and pull_up_down != constants.PUD_OFF:
             raise ValueError("pull_up_down parameter is not valid for outputs")
-        if direction == model.IN and initial is not None and initial != -1:
+        if direction == constants.IN and initial is not None and initial != -1:
             raise ValueError("initial parameter is not valid for inputs")
         pull = arguments.pull_of(pull_up_down, historic=not is_strict)
         value = initial if initial in (0, 1) else None  # as RPi.GPIO, which ignores other integers
@@ -72,13 +71,13 @@ class Lines:
 
     def _setup_line(self, line: int, direction: int, pull: int, value: int | None) -> None:
         if self._manners.warns:
-            self._warn_of_use(line, pull if direction == model.IN else model.PUD_OFF)
+            self._warn_of_use(line, pull if direction == constants.IN else constants.PUD_OFF)
         self._book.until_kept(lambda: self._set_up(line, direction, pull, value))
 
     def _set_up(self, line: int, direction: int, pull: int, value: int | None) -> None:
         if (pulses := self._pulses()) is not None:
             pulses.line_is_about_to_be_set_up(line)
-        if direction == model.IN:
+        if direction == constants.IN:
             self._book.own(line, lambda: self._machine.backend.set_input(line, pull))
         elif self._book.is_output(line) and pulses is not None and pulses.has_pulses(line):
             if value is not None:  # as RPi.GPIO: shows until the next edge, and PWM goes on
@@ -89,7 +88,7 @@ class Lines:
             level = None if value is None else int(value)
             self._book.own(line, lambda: self._machine.backend.set_output(line, level))
         self.set_direction(line, direction)
-        if direction == model.IN and (listeners := self._listeners()) is not None:
+        if direction == constants.IN and (listeners := self._listeners()) is not None:
             listeners.line_is_input(line)
         if (pulses := self._pulses()) is not None:
             pulses.line_is_set_up(line, direction)
@@ -98,7 +97,7 @@ class Lines:
         """Have a line that is no output be one, low."""
         with self._lock:
             if not self._book.is_output(line):
-                self._setup_line(line, model.OUT, model.PUD_OFF, 0)
+                self._setup_line(line, constants.OUT, constants.PUD_OFF, 0)
 
     def make_input(self, channel: int, pull_up_down: int | str | None = None) -> None:
         """Have a channel be an input with that pull, as add_interrupt_callback() does; None leaves the pull."""
@@ -108,7 +107,7 @@ class Lines:
 
     def make_line_input(self, line: int, pull: int | None) -> None:
         """As the original: an input gets its pull changed, anything else becomes an input."""
-        if self._machine.backend.function(line) == model.IN and line in self._book.directions:
+        if self._machine.backend.function(line) == constants.IN and line in self._book.directions:
             if pull is not None:
                 self._machine.backend.set_pull(line, pull)
             return
@@ -118,7 +117,7 @@ class Lines:
             self._warn_of_use(line, pull)
         log.debug("- changing gpio function of GPIO %s to INPUT", line)
         self._book.own(line, lambda: self._machine.backend.set_input(line, pull))
-        self.set_direction(line, model.IN)
+        self.set_direction(line, constants.IN)
 
     def set_direction(self, line: int, direction: int | None) -> None:
         """Remember what a line is set up as, None for not at all; grant it to the C functions accordingly."""
@@ -131,11 +130,11 @@ class Lines:
     def _warn_of_use(self, line: int, pull: int | None) -> None:
         backend, hardware = self._machine.backend, self._machine.hardware
         function = backend.function(line)
-        foreign_output = function == model.OUT and line not in self._book.directions
+        foreign_output = function == constants.OUT and line not in self._book.directions
         # A held line is refused with its holder's name where lines are held; what nobody holds is free there.
-        if not backend.holds_lines and (function not in (model.IN, model.OUT) or foreign_output):
+        if not backend.holds_lines and (function not in (constants.IN, constants.OUT) or foreign_output):
             self._manners.warn(IN_USE_WARNING)
-        if pull in (model.PUD_DOWN, model.PUD_UP) and line in hardware.fixed_pull_ups:
+        if pull in (constants.PUD_DOWN, constants.PUD_UP) and line in hardware.fixed_pull_ups:
             self._manners.warn(FIXED_PULL_WARNING)
         if not self._manners.is_strict and hardware.board_channels and not hardware.has_pin(line):
             self._manners.warn(OFF_HEADER_WARNING.format(line, hardware.name))
@@ -154,7 +153,7 @@ class Lines:
                 number = arguments.channel_in_list(one)
                 level = arguments.level_in_list(values[position if several else 0])
                 line = self._line_of(number)
-                if self._book.directions.get(line) != model.OUT:
+                if self._book.directions.get(line) != constants.OUT:
                     raise errors.WrongDirectionException(
                         "The GPIO channel has not been set up as an OUTPUT", hint=f"setup({one}, OUT) first"
                     )
@@ -202,7 +201,7 @@ class Lines:
         pull = arguments.pull_of(pull_up_down)
         with self._lock:
             line = self._line_of(channel)
-            if self._machine.backend.function(line) != model.OUT:
+            if self._machine.backend.function(line) != constants.OUT:
                 self._book.taken.add(line)
                 self._machine.backend.set_pull(line, pull)
                 self._book.taken.add(line)
@@ -245,7 +244,7 @@ class Lines:
     def input_line(self, channel: int) -> int:
         """The line of a channel that has been set up as an input."""
         line = self._line_of(channel)
-        if self._book.directions.get(line) != model.IN:
+        if self._book.directions.get(line) != constants.IN:
             raise errors.WrongDirectionException(
                 "You must setup() the GPIO channel as an input first", hint=f"setup({channel}, IN) first"
             )

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from .. import arguments, errors
-from .. import constants as model
+from .. import arguments, constants, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,12 +40,12 @@ class Numbering:
             raise errors.InvalidModeException(
                 "A different mode has already been set!", hint="cleanup() forgets the mode"
             )
-        if mode not in (model.BOARD, model.BCM):
+        if mode not in (constants.BOARD, constants.BCM):
             raise errors.InvalidModeException(
                 "An invalid mode was passed to setmode()",
                 hint=f"use BOARD (pins) or BCM (GPIO numbers), not {mode}",
             )
-        if mode == model.BOARD and not self._hardware().board_channels:
+        if mode == constants.BOARD and not self._hardware().board_channels:
             raise errors.NotSupportedError(
                 "BOARD numbering system not applicable on compute module"
                 if self._hardware().is_pi
@@ -63,7 +62,7 @@ class Numbering:
         """
         channel = arguments.integer("channel", channel)
         mode = self.mode
-        if mode == model.BCM:
+        if mode == constants.BCM:
             if 0 <= channel < self._hardware().line_count:
                 return channel
             raise self._invalid_channel(
@@ -92,7 +91,7 @@ class Numbering:
 
     def channel_of(self, line: int) -> int:
         """Return the channel of a line under the numbering mode; the line itself where it has none."""
-        if self.mode == model.BOARD:
+        if self.mode == constants.BOARD:
             for channel, number in self._hardware().board_channels.items():
                 if number == line:
                     return channel

@@ -9,8 +9,7 @@ keeps has to be bounded.
 
 from __future__ import annotations
 
-from .. import constants as model
-from .. import log
+from .. import constants, log
 from ..loop.callbacks import Worker, run_callback
 
 TYPE_CHECKING = False
@@ -112,7 +111,7 @@ class WatchedLine:
         bits = 0
         for subscription in self.subscriptions:
             bits |= subscription.bits
-        return {1: model.RISING, 2: model.FALLING, 3: model.BOTH}.get(bits)
+        return {1: constants.RISING, 2: constants.FALLING, 3: constants.BOTH}.get(bits)
 
     def dispatch(self, event: EdgeEvent) -> None:
         """Hand an edge to those who want it."""

@@ -13,7 +13,7 @@ from .. import errors, facade, log
 from ..doctor import access, board, lines, overlays, power, python
 from ..doctor.finding import NOTE, OK, PROBLEM, WARNING, Finding, count
 from ..doctor.patient import Patient
-from ..pulses import dma_engine as dma
+from ..pulses import dma_engine
 from . import help, verb
 
 TYPE_CHECKING = False
@@ -98,7 +98,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 def patient() -> Patient:
     """This machine, with what drives its lines opened, or the reason why nothing does."""
-    found = Patient(dma.ROOT)
+    found = Patient(dma_engine.ROOT)
     try:
         found.hardware = facade.board.hardware
         found.backend = facade.board.backend

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import argparse
 
-from .. import constants as model
-from .. import errors, facade
+from .. import constants, errors, facade
 from . import verb
 from .options import level_of
 from .told import UsageError
 
-MODES = {"in": model.IN, "input": model.IN, "out": model.OUT, "output": model.OUT}
-PULLS = {"up": model.PUD_UP, "down": model.PUD_DOWN, "off": model.PUD_OFF}
+MODES = {"in": constants.IN, "input": constants.IN, "out": constants.OUT, "output": constants.OUT}
+PULLS = {"up": constants.PUD_UP, "down": constants.PUD_DOWN, "off": constants.PUD_OFF}
 
 
 def a(name: str) -> str:
@@ -65,7 +64,7 @@ def _why_unread(line: int) -> str:
     holder = facade.board.backend.consumer(line)
     if holder:
         return f"GPIO {line}: only who holds it can read it, and that is {holder!r}"
-    if facade.gpio_function(line) == model.OUT:
+    if facade.gpio_function(line) == constants.OUT:
         return (
             f"GPIO {line} is an output that nobody holds, and the kernel tells the level of one to its holder alone: "
             f"rpio mode {line} out takes it over without a change of level"
@@ -105,15 +104,15 @@ def write(options: argparse.Namespace) -> None:
     if not options.output:
         for line, _ in wanted:
             function = facade.gpio_function(line)
-            if function != model.OUT:
-                name = model.FUNCTION_NAMES.get(function, "-")
+            if function != constants.OUT:
+                name = constants.FUNCTION_NAMES.get(function, "-")
                 raise errors.WrongDirectionException(
                     f"GPIO {line} is {a(name)}, not an output; nothing was written",
                     hint="with --output it becomes one, which drives what is connected to it",
                 )
     for line, value in wanted:
         if options.output:
-            facade.setup(line, model.OUT, initial=value)
+            facade.setup(line, constants.OUT, initial=value)
         else:
             facade.forceoutput(line, value)
     if options.hold or options.for_ns is not None:
@@ -145,19 +144,19 @@ def mode(options: argparse.Namespace) -> None:
         options.mode = options.pins.pop()
     lines = verb.lines(options.pins)
     value = None if options.level is None else _level(options.level)
-    if value is not None and MODES.get(options.mode) != model.OUT:
+    if value is not None and MODES.get(options.mode) != constants.OUT:
         raise UsageError("--level is for outputs: rpio mode PINS out --level 0")
     for line in lines:
         if options.mode is None:
             break
-        if MODES[options.mode] == model.OUT:
-            facade.setup(line, model.OUT, initial=value)
+        if MODES[options.mode] == constants.OUT:
+            facade.setup(line, constants.OUT, initial=value)
         else:
-            facade.setup(line, model.IN)
+            facade.setup(line, constants.IN)
     if options.mode is not None:
         verb.say_what_ends(lines)
     if options.mode is None:
-        names = {line: model.FUNCTION_NAMES.get(facade.gpio_function(line), "-") for line in lines}
+        names = {line: constants.FUNCTION_NAMES.get(facade.gpio_function(line), "-") for line in lines}
         if options.json:
             verb.print_json({str(line): name for line, name in names.items()})
         else:
@@ -178,12 +177,12 @@ def pull(options: argparse.Namespace) -> None:
     lines = verb.lines(options.pins)
     for line in lines:
         function = facade.gpio_function(line)
-        if function != model.IN:
-            name = model.FUNCTION_NAMES.get(function, "-")
+        if function != constants.IN:
+            name = constants.FUNCTION_NAMES.get(function, "-")
             raise errors.WrongDirectionException(
                 f"GPIO {line} is {a(name)}, not an input; no pull was set",
                 hint=f"rpio mode {line} in makes it one",
             )
     for line in lines:
-        facade.setup(line, model.IN, PULLS[options.pull])
+        facade.setup(line, constants.IN, PULLS[options.pull])
     verb.say_what_ends(lines)

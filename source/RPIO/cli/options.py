@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from .. import constants as model
-from .. import errors, facade
+from .. import constants, errors, facade
 from .told import WHY_NOT, UsageError, say_if_released
 
 TYPE_CHECKING = False
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 NO_SUCH_GPIO = 5
 """Exit status of the original for a GPIO that the board does not have."""
 
-PULLS = {"pullup": model.PUD_UP, "pulldown": model.PUD_DOWN, "pulloff": model.PUD_OFF}
+PULLS = {"pullup": constants.PUD_UP, "pulldown": constants.PUD_DOWN, "pulloff": constants.PUD_OFF}
 EDGES = ("rising", "falling", "both")
 
 
@@ -82,7 +81,7 @@ def set_output(text: str) -> None:
     """--setoutput N[:V]"""
     gpio, colon, value = text.partition(":")
     line = valid(gpio)
-    facade.setup(line, model.OUT, initial=level(value) if colon else None)
+    facade.setup(line, constants.OUT, initial=level(value) if colon else None)
     say_if_released([line])
 
 
@@ -92,7 +91,7 @@ def set_input(text: str) -> None:
     line = valid(gpio)
     if colon and pull not in PULLS:
         raise UsageError(f"Error: '{pull}' not (pullup, pulldown, pulloff)", 1)
-    facade.setup(line, model.IN, PULLS.get(pull, model.PUD_OFF))
+    facade.setup(line, constants.IN, PULLS.get(pull, constants.PUD_OFF))
 
 
 def inspect(text: str) -> None:
@@ -127,7 +126,7 @@ def level_of(gpio: int) -> int | None:
 
 def show(gpio: int, level_of: Callable[[int], int | None]) -> None:
     """Print function and level; "-" for a level that cannot be read."""
-    name = model.FUNCTION_NAMES.get(facade.gpio_function(gpio), "-")
+    name = constants.FUNCTION_NAMES.get(facade.gpio_function(gpio), "-")
     value = level_of(gpio)
     print(f"GPIO {gpio}: {name:<6} ({'-' if value is None else value})")
 
@@ -139,12 +138,12 @@ def write(text: str) -> None:
         raise UsageError(f"{text!r}: the value is missing; for example: rpio -s {gpio}:1")
     line, bit = valid(gpio), level(value)
     function = facade.gpio_function(line)
-    if function == model.OUT:
+    if function == constants.OUT:
         facade.forceoutput(line, bit)
         say_if_released([line])
     else:
         raise UsageError(
-            f"Cannot output to GPIO {gpio}, because it is setup as {model.FUNCTION_NAMES.get(function, '-')}. "
+            f"Cannot output to GPIO {gpio}, because it is setup as {constants.FUNCTION_NAMES.get(function, '-')}. "
             f"Use --setoutput {gpio} first.",
             1,
         )
@@ -164,7 +163,7 @@ def watch(text: str) -> None:
         gpio, *words = (part + colon + suffix).split(":")
         if is_range and not is_valid(number(gpio)):
             continue
-        edge, pull = "both", model.PUD_OFF
+        edge, pull = "both", constants.PUD_OFF
         for word in words:
             if word in EDGES:
                 edge = word
@@ -177,9 +176,9 @@ def watch(text: str) -> None:
         watched.append((valid(gpio), edge, pull))
     for line, *_ in watched:
         function = facade.gpio_function(line)
-        if function not in (model.IN, model.UNKNOWN):
+        if function not in (constants.IN, constants.UNKNOWN):
             raise UsageError(
-                f"Cannot watch GPIO {line}, because it is setup as {model.FUNCTION_NAMES.get(function, '-')}. "
+                f"Cannot watch GPIO {line}, because it is setup as {constants.FUNCTION_NAMES.get(function, '-')}. "
                 f"Use --setinput {line} first.",
                 1,
             )

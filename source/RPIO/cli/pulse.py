@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from .. import constants as model
-from .. import facade
+from .. import constants, facade
 from . import verb
 from .told import UsageError
 
@@ -36,7 +35,7 @@ def pwm(options: argparse.Namespace) -> None:
     driven = []
     for line in verb.lines(options.pins):
         if not facade.board.pulses.hardware.has(line):
-            facade.setup(line, model.OUT, initial=0)
+            facade.setup(line, constants.OUT, initial=0)
         driven.append(PWM(line, options.frequency))
     for one in driven:
         one.start(options.duty)

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import os
 
-from .. import constants as model
-from .. import errors, facade, sim
+from .. import constants, errors, facade, sim
 from .told import UsageError
 
 TYPE_CHECKING = False
@@ -84,6 +83,6 @@ def finger(lines: Sequence[int]) -> Outside:
 def _is_input(line: int) -> bool:
     """Whether the program has set the line up; it may not have chosen a numbering yet."""
     try:
-        return facade.board.lines.direction(facade.board.channel_of(line)) == model.IN
+        return facade.board.lines.direction(facade.board.channel_of(line)) == constants.IN
     except (errors.ModeNotSetException, errors.InvalidChannelException):
         return False

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from .. import constants as model
-from .. import errors, facade
+from .. import constants, errors, facade
 from ..backends import opening
 
 TYPE_CHECKING = False
@@ -129,6 +128,6 @@ def say_if_released(lines: Sequence[int]) -> None:
     """A line of the character device is the program's only as long as the program runs."""
     if facade.board.backend.holds_lines:
         for line in lines:
-            is_output = facade.gpio_function(line) == model.OUT
+            is_output = facade.gpio_function(line) == constants.OUT
             ends = "may switch it to input" if is_output else "need not keep its pull"
             print(f"GPIO {line}: the kernel takes the line back when rpio ends, and {ends}", file=sys.stderr)

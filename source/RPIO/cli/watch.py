@@ -6,8 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .. import constants as model
-from .. import errors, facade
+from .. import constants, errors, facade
 from ..board.subscriptions import Subscription
 from . import levels, verb
 from .levels import PULLS
@@ -84,8 +83,8 @@ def watch(options: argparse.Namespace) -> None:
     lines = verb.lines(options.pins)
     for line in lines:
         function = facade.gpio_function(line)
-        if function not in (model.IN, model.UNKNOWN):
-            name = model.FUNCTION_NAMES.get(function, "-")
+        if function not in (constants.IN, constants.UNKNOWN):
+            name = constants.FUNCTION_NAMES.get(function, "-")
             raise errors.WrongDirectionException(
                 f"GPIO {line} is {levels.a(name)}, not an input; watching would make it one",
                 hint=f"rpio mode {line} in makes it one",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .. import errors
 from ..machine import access, detect, dma_channels, pwm_lines
-from ..pulses import dma_engine as dma
+from ..pulses import dma_engine
 from .finding import NOTE, OK, PROBLEM, WARNING, Finding, gpios
 
 TYPE_CHECKING = False
@@ -190,11 +190,11 @@ def pulses(patient: Patient) -> Iterator[Finding]:
     """Whether PWM, servos and waves can be made by DMA."""
     if patient.backend is None or patient.hardware is None:
         return
-    reason = dma.why_not(patient.hardware, patient.backend)
+    reason = dma_engine.why_not(patient.hardware, patient.backend)
     if reason is not None:
         yield Finding(NOTE, f"PWM, servos and waves are made by the C timer, not by DMA: {reason}")
         return
-    missing = [path for path in (f"/{dma.MEM}", f"/{dma.VCIO}") if not patient.may_open(path)]
+    missing = [path for path in (f"/{dma_engine.MEM}", f"/{dma_engine.VCIO}") if not patient.may_open(path)]
     if missing:
         text = f"no PWM by DMA, but by the C timer: this user may not open {' and '.join(missing)}"
         yield Finding(NOTE, text, "sudo takes DMA")
@@ -212,11 +212,11 @@ def left_running(patient: Patient) -> Iterator[Finding]:
     import json
 
     try:
-        state = json.loads(patient.data(f"{dma.FOLDER}/{dma.STATE}"))
+        state = json.loads(patient.data(f"{dma_engine.FOLDER}/{dma_engine.STATE}"))
         pid, channels = int(state["pid"]), ", ".join(state["channels"])
     except (ValueError, KeyError, TypeError):
         return
-    if not channels or state.get("boot") != patient.text(dma.BOOT_ID):
+    if not channels or state.get("boot") != patient.text(dma_engine.BOOT_ID):
         return
     owner = next((process for process in patient.processes() if process.pid == pid), None)
     if owner is not None:

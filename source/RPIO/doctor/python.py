@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from .. import constants as model
+from .. import constants
 from ..machine import detect
 from .finding import NOTE, OK, PROBLEM, WARNING, Finding
 
@@ -31,7 +31,7 @@ FACTORIES = (("lgpio", "lgpio"), ("rpigpio", "RPi.GPIO"), ("pigpio", "pigpio"))
 def interpreter(patient: Patient) -> Iterator[Finding]:
     """Which Python this is, and which RPIO."""
     where = f"the virtual environment {patient.prefix}" if _in_venv(patient) else "the system's"
-    yield Finding(OK, f"RPIO {model.VERSION} with {patient.executable} ({where})")
+    yield Finding(OK, f"RPIO {constants.VERSION} with {patient.executable} ({where})")
 
 
 # -- packages -----------------------------------------------------------------------------------------------

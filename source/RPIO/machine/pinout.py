@@ -7,7 +7,7 @@ functions in the BCM2835 and RP1 peripherals manuals.
 
 from __future__ import annotations
 
-from .. import constants as model
+from .. import constants
 from . import headers
 from .headers import NAMES, NAMES_26, NAMES_RP1
 
@@ -40,7 +40,7 @@ COLOURS = {
     "ID": ("90", "#6e7781", "ID EEPROM"),
 }
 
-FUNCTIONS = {**model.FUNCTION_NAMES, model.IN: "IN", model.OUT: "OUT"}
+FUNCTIONS = {**constants.FUNCTION_NAMES, constants.IN: "IN", constants.OUT: "OUT"}
 """The function names, as short as the columns want them."""
 
 

@@ -17,8 +17,7 @@ from __future__ import annotations
 import os
 import re
 
-from .. import constants as model
-from .. import errors
+from .. import constants, errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,20 +33,20 @@ CLASS = "sys/class/pwm"
 # still count as BCM2835 does (LEGACY_MAP of pinctrl-rp1.c), where 14 and 15 have no PWM: no overlay gives them theirs.
 # Left out: 40 and 41 of BCM2711, which are another block's, and 52 and 53, which are the SD card's.
 BCM2711_LINES: Lines = {
-    12: (0, model.ALT0, 4),
-    13: (1, model.ALT0, 4),
-    18: (0, model.ALT5, 2),
-    19: (1, model.ALT5, 2),
-    45: (1, model.ALT0, 4),
+    12: (0, constants.ALT0, 4),
+    13: (1, constants.ALT0, 4),
+    18: (0, constants.ALT5, 2),
+    19: (1, constants.ALT5, 2),
+    45: (1, constants.ALT0, 4),
 }
-BCM2835_LINES: Lines = {**BCM2711_LINES, 40: (0, model.ALT0, 4), 41: (1, model.ALT0, 4)}
+BCM2835_LINES: Lines = {**BCM2711_LINES, 40: (0, constants.ALT0, 4), 41: (1, constants.ALT0, 4)}
 RP1_LINES: Lines = {
-    12: (0, model.ALT0, 4),
-    13: (1, model.ALT0, 4),
-    14: (2, model.ALT0, None),
-    15: (3, model.ALT0, None),
-    18: (2, model.ALT3, 2),
-    19: (3, model.ALT3, 2),
+    12: (0, constants.ALT0, 4),
+    13: (1, constants.ALT0, 4),
+    14: (2, constants.ALT0, None),
+    15: (3, constants.ALT0, None),
+    18: (2, constants.ALT3, 2),
+    19: (3, constants.ALT3, 2),
 }
 BLOCKS: dict[str, tuple[str, Lines]] = {
     "BCM2835": ("20c000.pwm", BCM2835_LINES),
@@ -74,7 +73,7 @@ def lines(hardware: Hardware) -> Lines:
 
 
 def is_muxed(function: int, line: int, hardware: Hardware) -> bool:
-    """Whether a line whose function is that one (model.ALT0...) is connected to its PWM channel."""
+    """Whether a line whose function is that one (constants.ALT0...) is connected to its PWM channel."""
     row = lines(hardware).get(line)
     return row is not None and row[1] == function
 
@@ -135,7 +134,7 @@ def advice(line: int, hardware: Hardware, connected: Collection[int] = ()) -> st
     if number is not None:
         return f"put {overlay((line, *others[:1]), hardware)} into config.txt and reboot"
     twin = next(other for other in table if other != line and table[other][0] == channel)
-    name = model.FUNCTION_NAMES[function].replace("ALT", "a")
+    name = constants.FUNCTION_NAMES[function].replace("ALT", "a")
     return (
         f"put {overlay((twin,), hardware)} into config.txt, reboot and use GPIO {twin}, which has the same channel; "
         f"no overlay knows GPIO {line}: after each boot, 'sudo pinctrl set {line} {name}' connects it as well"

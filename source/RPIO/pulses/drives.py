@@ -8,8 +8,7 @@ and who has been interrupted looks at it again afterwards, and does what it says
 
 from __future__ import annotations
 
-from .. import _gpio, errors, log
-from .. import constants as model
+from .. import _gpio, constants, errors, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -262,13 +261,17 @@ class Drives:
             if before is None and self.book.get(line) is drive:
                 self._silence(line)  # what had begun
             raise
-        if wave[0] < model.PWM_KEPT_NS and line in self.by_timer and (before is None or before[0] != wave[0]):
+        if (
+            wave[0] < constants.PWM_KEPT_NS
+            and line in self.by_timer
+            and (before is None or before[0] != wave[0])
+        ):
             log.warning(
                 "GPIO %d: PWM at %d Hz by the C timer, which keeps %d Hz: expect fewer and uneven pulses. "
                 "The hardware's PWM makes them all (see doc/pwm).",
                 line,
                 round(1e9 / wave[0]),
-                round(1e9 / model.PWM_KEPT_NS),
+                round(1e9 / constants.PWM_KEPT_NS),
             )
 
     def _carry_out(self, line: int, drive: Drive, is_soft: bool = False) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from .. import constants as model
-from .. import errors, log, threads
-from . import dma_engine as dma
+from .. import constants, errors, log, threads
+from . import dma_engine
 from .slots import NS_PER_US, Slots
 
 TYPE_CHECKING = False
@@ -30,17 +29,17 @@ class DmaMeans:
 
     name = "dma"
 
-    def __init__(self, engine: dma.Engine, delay_hw: int, increment_us: int) -> None:
+    def __init__(self, engine: dma_engine.Engine, delay_hw: int, increment_us: int) -> None:
         self.engine = engine
-        self.pace = dma.PACES[engine.set_pace(delay_hw, increment_us)]
+        self.pace = dma_engine.PACES[engine.set_pace(delay_hw, increment_us)]
         self._dma_channels: dict[int, int] = {}  # of RPIO.PWM -> of the engine
 
     def check_line(self, line: int) -> None:
         """Raise for a line that cannot be reached."""
-        if line >= dma.LINES:
+        if line >= dma_engine.LINES:
             raise errors.PulseError(
                 f"GPIO {line} is out of reach of the DMA engine's pulses",
-                hint=f"use GPIO 0 to {dma.LINES - 1}",
+                hint=f"use GPIO 0 to {dma_engine.LINES - 1}",
             )
 
     def start(self, channel: Slots, is_named: bool) -> None:
@@ -106,7 +105,7 @@ class DmaMeans:
         return f"DMA channel {number}, paced by {self.pace}, {info['pages']} pages of memory, {state}"
 
 
-def paced(engine: dma.Engine, delay_hw: int, increment_us: int) -> DmaMeans:
+def paced(engine: dma_engine.Engine, delay_hw: int, increment_us: int) -> DmaMeans:
     """Return the means of an engine that has just been opened; closed where that fails."""
     try:
         return DmaMeans(engine, delay_hw, increment_us)
@@ -128,10 +127,10 @@ def open_dma(
     Raises:
         GPIOError: it is refused, or cannot be and is *asked* for.
     """
-    reason = dma.why_not(hardware, backend)
+    reason = dma_engine.why_not(hardware, backend)
     if reason is None:
         try:
-            engine = dma.Engine(hardware)
+            engine = dma_engine.Engine(hardware)
         except errors.GPIOError as e:
             if not fall_back or asked:
                 raise
@@ -178,7 +177,7 @@ class SoftMeans:
         wave = self._waves.get(channel.number)
         if wave is not None and backend.wave(wave) is None:
             wave = None  # a line of it was set up anew, or its chip has gone
-        edges = channel.edges(lambda line: backend.function(line) == model.OUT)
+        edges = channel.edges(lambda line: backend.function(line) == constants.OUT)
         if edges:
             turn_ns = channel.slots * channel.increment_us * NS_PER_US
             self._waves[channel.number] = play(backend, edges, turn_ns, 0, wave)
@@ -195,7 +194,7 @@ class SoftMeans:
         if wave is not None:
             backend.stop_wave(wave)
         for line in lines:
-            if backend.function(line) == model.OUT:
+            if backend.function(line) == constants.OUT:
                 backend.write(line, 0)
 
     def lose(self, channel: Slots, line: int) -> None:

@@ -6,8 +6,7 @@ Who sets a line up, or gives it back, tells this; what makes pulses asks nobody 
 
 from __future__ import annotations
 
-from .. import constants as model
-from .. import threads
+from .. import constants, threads
 from .drives import Drives
 from .hardware import HardwareLines
 
@@ -111,7 +110,7 @@ class Pulses:
 
     def line_is_set_up(self, line: int, direction: int) -> None:
         """What has pulses there goes on as far as it can."""
-        if direction == model.IN:
+        if direction == constants.IN:
             self.drives.interrupt(line)
         else:
             self.drives.resume(line)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .. import errors, log
-from . import dma_engine as dma
+from . import dma_engine
 from .drives import NoLines
 from .slots import NS_PER_US, is_subcycle
 
@@ -35,7 +35,7 @@ class DmaLines(NoLines):
 
     def fits(self, line: int, period_ns: int) -> bool:
         """Whether a period is a subcycle: PWM.setup() was called and took DMA, and the slots divide it."""
-        if self._channels.means != "dma" or line >= dma.LINES:
+        if self._channels.means != "dma" or line >= dma_engine.LINES:
             return False
         period_us, rest = divmod(period_ns, NS_PER_US)
         return not rest and period_us <= PERIOD_MAX_US and is_subcycle(period_us, self._channels.increment_us)
@@ -46,8 +46,8 @@ class DmaLines(NoLines):
             reason = "before PWM.setup()"
         elif self._channels.means != "dma":
             reason = "where PWM.setup() has taken the C timer; the log says why"
-        elif line >= dma.LINES:
-            reason = f"on lines above {dma.LINES - 1}"
+        elif line >= dma_engine.LINES:
+            reason = f"on lines above {dma_engine.LINES - 1}"
         elif not self.fits(line, period_ns):
             reason = (
                 f"with a period of {period_ns / 1e6:g} ms: it takes 3 ms to 1 s, "

@@ -12,8 +12,7 @@ import errno
 import os
 import time
 
-from .. import constants as model
-from .. import errors
+from .. import constants, errors
 from ..machine import access, pwm_lines
 from ..machine.files import open_file, text_of, write_file
 
@@ -56,7 +55,7 @@ def find(
     """
     own = pwm_lines.own_chips(root).get(line)
     table: pwm_lines.Lines = (
-        pwm_lines.table_with(line, hardware) if own is None else {line: (0, model.UNKNOWN, None)}
+        pwm_lines.table_with(line, hardware) if own is None else {line: (0, constants.UNKNOWN, None)}
     )
     folder = pwm_lines.find_chip(pwm_lines.BLOCKS[hardware.soc][0], root) if own is None else own[0]
     if folder is None:

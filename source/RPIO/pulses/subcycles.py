@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .. import errors, log
 from ..constants import DELAY_VIA_PCM, DELAY_VIA_PWM
-from . import dma_engine as dma
+from . import dma_engine
 from .dma_engine import CHANNEL_MAX
 from .means import DmaMeans, SoftMeans, open_dma, paced
 from .slots import Slots, check_increment, check_number, check_subcycle
@@ -65,7 +65,7 @@ class Subcycles:
             return self._means.name if self._means and not self._is_for_waves else None
 
     @property
-    def engine(self) -> dma.Engine | None:
+    def engine(self) -> dma_engine.Engine | None:
         """The DMA engine, where it is what carries pulses out."""
         means = self._means  # once: another thread may clean up
         return means.engine if isinstance(means, DmaMeans) else None
@@ -122,7 +122,7 @@ class Subcycles:
         """
         with self._lock:
             if self._means is None:
-                self._means = paced(dma.Engine(self._hardware()), DELAY_VIA_PWM, increment_us)
+                self._means = paced(dma_engine.Engine(self._hardware()), DELAY_VIA_PWM, increment_us)
                 self._increment_us, self._is_for_waves = increment_us, True
 
     def release_waves(self) -> None:
@@ -171,7 +171,7 @@ class Subcycles:
     ) -> DmaMeans | SoftMeans:
         try:
             means.start(channel, is_named)
-        except dma.NoChannelError as e:
+        except dma_engine.NoChannelError as e:
             if asked == "dma":
                 raise
             log.warning(

@@ -7,7 +7,7 @@ import os
 import time
 
 from .. import arguments, errors, log
-from . import dma_engine as dma
+from . import dma_engine
 from . import means as channel_means
 
 TYPE_CHECKING = False
@@ -97,7 +97,7 @@ class Wave:
         self.means = ""
         """What plays it: "dma" or "soft"."""
         self._number = -1
-        self._engine: dma.Engine | None = None
+        self._engine: dma_engine.Engine | None = None
 
     @property
     def is_playing(self) -> bool:
@@ -232,9 +232,9 @@ class Player:
         """Return the steps for the DMA engine, which is set up where it was not; None where DMA cannot be."""
         backend = self._backend()
         assert backend is not None, "an output has a backend"
-        reason = dma.why_not(self._hardware(), backend)
+        reason = dma_engine.why_not(self._hardware(), backend)
         slot_us = score.slot_us()
-        if reason is None and score.lines[-1] >= dma.LINES:
+        if reason is None and score.lines[-1] >= dma_engine.LINES:
             reason = f"GPIO {score.lines[-1]} is out of its reach"
         if reason is None and slot_us is None:
             reason = "its delays are no whole microseconds"

@@ -9,8 +9,7 @@ from __future__ import annotations
 import signal
 from contextlib import contextmanager
 
-from .. import constants as model
-from .. import errors
+from .. import constants, errors
 from ..board.subscriptions import Subscription
 from ..loop.dispatcher import Dispatcher
 from ..loop.runs import Run
@@ -180,8 +179,8 @@ class Capture:
         board = self._board
         channel = board.channel_of(line)
         function = board.gpio_function(channel)
-        if function not in (model.IN, model.UNKNOWN) and not force:
-            name = model.FUNCTION_NAMES.get(function, str(function))
+        if function not in (constants.IN, constants.UNKNOWN) and not force:
+            name = constants.FUNCTION_NAMES.get(function, str(function))
             raise errors.WrongDirectionException(
                 f"GPIO {line} is {name}, and capturing makes an input of it", hint="--force does so"
             )

@@ -30,8 +30,7 @@ import cffi
 
 from c import compiling, soc_build
 from c.core import MODULE, PARTS, broken
-from RPIO import _gpio, errors
-from RPIO import constants as model
+from RPIO import _gpio, constants, errors
 from RPIO.backends import Backend
 from RPIO.backends.cdev import CdevBackend
 from RPIO.backends.joined import JoinedBackend
@@ -43,23 +42,34 @@ from RPIO.backends.sysfs_chips import ROOT, find_chip, find_device
 from RPIO.machine import boards
 from RPIO.machine.files import text_of, write_file
 
-BCM_ALTS = frozenset({model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT5})
+BCM_ALTS = frozenset(
+    {constants.ALT0, constants.ALT1, constants.ALT2, constants.ALT3, constants.ALT4, constants.ALT5}
+)
 """BCM2835 ARM Peripherals, 6.1, GPFSELn; the BCM2711's table is the same."""
 RP1_ALTS = frozenset(
-    {model.ALT0, model.ALT1, model.ALT2, model.ALT3, model.ALT4, model.ALT6, model.ALT7, model.ALT8}
+    {
+        constants.ALT0,
+        constants.ALT1,
+        constants.ALT2,
+        constants.ALT3,
+        constants.ALT4,
+        constants.ALT6,
+        constants.ALT7,
+        constants.ALT8,
+    }
 )
 """RP1 Peripherals, 3.1, FUNCSEL 0 to 8; 5 is plain GPIO."""
 
 ALTERNATES = (
-    model.ALT0,
-    model.ALT1,
-    model.ALT2,
-    model.ALT3,
-    model.ALT4,
-    model.ALT5,
-    model.ALT6,
-    model.ALT7,
-    model.ALT8,
+    constants.ALT0,
+    constants.ALT1,
+    constants.ALT2,
+    constants.ALT3,
+    constants.ALT4,
+    constants.ALT5,
+    constants.ALT6,
+    constants.ALT7,
+    constants.ALT8,
 )
 
 Shown = tuple[int, "bool | None"]
@@ -211,14 +221,14 @@ class SimRig(Rig):
             rests.add((value, self.level(line)))
         self.drive(line, held)
         if all(value == rest for value, rest in rests):
-            return model.PUD_OFF
-        return model.PUD_UP if (0, 1) in rests else model.PUD_DOWN
+            return constants.PUD_OFF
+        return constants.PUD_UP if (0, 1) in rests else constants.PUD_DOWN
 
     def shows_during(self, line: int, action: Callable[[], object]) -> list[Shown]:
         """A second line, joined by a wire, records the edges."""
-        self.backend.set_input(self.PROBE, model.PUD_OFF)
+        self.backend.set_input(self.PROBE, constants.PUD_OFF)
         self.backend.wire(line, self.PROBE)
-        recorder = self.backend.watch(self.PROBE, model.BOTH)
+        recorder = self.backend.watch(self.PROBE, constants.BOTH)
         levels = [self.level(self.PROBE)]
         action()
         levels += [event.value for event in _gpio.events_read(recorder)]
@@ -229,9 +239,9 @@ class SimRig(Rig):
 
     def wave_during(self, line: int, action: Callable[[], object]) -> Wave:
         """As shows_during(), with the times of the recorder."""
-        self.backend.set_input(self.PROBE, model.PUD_OFF)
+        self.backend.set_input(self.PROBE, constants.PUD_OFF)
         self.backend.wire(line, self.PROBE)
-        recorder = self.backend.watch(self.PROBE, model.BOTH)
+        recorder = self.backend.watch(self.PROBE, constants.BOTH)
         start_ns, wave = self.now_ns(), _Wave(self.level(self.PROBE))
         action()
         while events := _gpio.events_read(recorder):
@@ -367,7 +377,9 @@ class RegsRig(Rig):
         return int(self.soc.soc_level(self.pointer, line))
 
     def pull(self, line: int) -> int:
-        return int(self.soc.soc_pull(self.pointer, line)) + model.PUD_OFF  # 3, both, is then no pull at all
+        return (
+            int(self.soc.soc_pull(self.pointer, line)) + constants.PUD_OFF
+        )  # 3, both, is then no pull at all
 
     def driving(self, line: int) -> bool:
         return bool(self.soc.soc_is_driving(self.pointer, line))

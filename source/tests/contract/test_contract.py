@@ -18,8 +18,7 @@ import pytest
 
 from contract import rigs
 from contract.rigs import ALTERNATES, Rig
-from RPIO import _gpio, errors
-from RPIO import constants as model
+from RPIO import _gpio, constants, errors
 from RPIO.backends import Backend
 from RPIO.backends.opening import REGISTRY
 from RPIO.backends.protocol import FEATURES
@@ -239,7 +238,7 @@ def in_child(checks: Callable[[], object]) -> None:
 
 CALLS: dict[str, Callable[[Backend, int], object]] = {
     "function": lambda backend, line: backend.function(line),
-    "set_function": lambda backend, line: backend.set_function(line, model.ALT0),
+    "set_function": lambda backend, line: backend.set_function(line, constants.ALT0),
     "set_input": lambda backend, line: backend.set_input(line, PUD_OFF),
     "set_input_as_it_is": lambda backend, line: backend.set_input(line, None),
     "set_output": lambda backend, line: backend.set_output(line, 1),
@@ -363,7 +362,7 @@ def test_missing_feature_is_refused(rig: Rig, a_line: int, feature: str) -> None
     actions: dict[str, Callable[[], object]] = {
         "edges": lambda: rig.backend.watch(a_line, BOTH),
         "filter": lambda: rig.backend.watch(a_line, BOTH, 1000),
-        "functions": lambda: rig.backend.set_function(a_line, model.ALT0),
+        "functions": lambda: rig.backend.set_function(a_line, constants.ALT0),
         "pulls": lambda: rig.backend.set_pull(a_line, PUD_UP),
         "pwm": lambda: rig.backend.pwm(a_line, MS, MS // 4),
     }
@@ -436,17 +435,17 @@ def test_function_of_input(rig: Rig, line: int) -> None:
     rig.backend.set_input(line, None)
     assert rig.backend.function(line) == IN
     if rig.tells_function:
-        assert untouched in ((model.NO_FUNCTION,) if rig.unset_function else (IN, OUT, *ALTERNATES))
+        assert untouched in ((constants.NO_FUNCTION,) if rig.unset_function else (IN, OUT, *ALTERNATES))
 
 
 def test_function_untold(rig: Rig, a_line: int) -> None:
-    assert (rig.backend.function(a_line) == model.UNKNOWN) == (not rig.tells_function)
+    assert (rig.backend.function(a_line) == constants.UNKNOWN) == (not rig.tells_function)
     rig.backend.set_output(a_line, 1)
     assert rig.backend.function(a_line) == OUT
     rig.backend.set_input(a_line, None)
     assert rig.backend.function(a_line) == IN
     rig.backend.release(a_line)
-    assert (rig.backend.function(a_line) == model.UNKNOWN) == (not rig.tells_function)
+    assert (rig.backend.function(a_line) == constants.UNKNOWN) == (not rig.tells_function)
     assert rig.backend.consumer(a_line) == ""
 
 
@@ -459,7 +458,7 @@ def test_function_of_output(rig: Rig, line: int) -> None:
     assert OUT not in [rig.backend.function(other) for other in others]
 
 
-@pytest.mark.parametrize("function", ALTERNATES, ids=[model.FUNCTION_NAMES[f] for f in ALTERNATES])
+@pytest.mark.parametrize("function", ALTERNATES, ids=[constants.FUNCTION_NAMES[f] for f in ALTERNATES])
 def test_function_of_alternate(rig: Rig, a_line: int, function: int) -> None:
     backend = rig.backend
     backend.set_input(a_line, PUD_OFF)
@@ -479,7 +478,7 @@ def test_function_of_alternate(rig: Rig, a_line: int, function: int) -> None:
     expect_input(rig, a_line)
 
 
-@pytest.mark.parametrize("function", [-1, 11, model.NO_FUNCTION, 32, 99, 1 << 20])
+@pytest.mark.parametrize("function", [-1, 11, constants.NO_FUNCTION, 32, 99, 1 << 20])
 def test_function_unknown(rig: Rig, function: int) -> None:
     """Those that some chip has but this one lacks are in test_function_of_alternate."""
     line = rig.lines[0]
@@ -493,7 +492,7 @@ def test_function_unknown(rig: Rig, function: int) -> None:
 @both_levels
 def test_function_keeps_latch(rig: Rig, a_line: int, value: int) -> None:
     rig.backend.set_output(a_line, value)
-    for function in sorted(rig.alternates) or [model.ALT0]:
+    for function in sorted(rig.alternates) or [constants.ALT0]:
         if not refused(
             rig, "functions", lambda function=function: rig.backend.set_function(a_line, function)
         ):
@@ -505,7 +504,7 @@ def test_function_keeps_latch(rig: Rig, a_line: int, value: int) -> None:
 @pull_of_each_kind
 def test_function_keeps_pull(rig: Rig, a_line: int, pull: int) -> None:
     pulled(rig, a_line, pull)
-    for function in sorted(rig.alternates) or [model.ALT0]:
+    for function in sorted(rig.alternates) or [constants.ALT0]:
         if not refused(
             rig, "functions", lambda function=function: rig.backend.set_function(a_line, function)
         ):
@@ -598,7 +597,7 @@ STARTS: dict[str, Callable[[Rig, int, int], object]] = {
     ),
     "alternate": lambda rig, line, value: (
         rig.backend.set_output(line, 1 - value),
-        "functions" in rig.backend.features and rig.backend.set_function(line, model.ALT0),
+        "functions" in rig.backend.features and rig.backend.set_function(line, constants.ALT0),
     ),
 }
 
@@ -1204,7 +1203,7 @@ def test_watch_output_is_refused(rig: Rig, a_line: int, kind: str) -> None:
         backend.set_input(a_line, PUD_OFF)
         backend.set_output(a_line, None)
     elif kind == "alternate" and "functions" in backend.features:
-        backend.set_function(a_line, model.ALT0)
+        backend.set_function(a_line, constants.ALT0)
     before = state(rig)
     with pytest.raises(wrong_or_missing(backend, "watch", errors.WrongDirectionException)):
         backend.watch(a_line, BOTH)
@@ -1360,7 +1359,7 @@ def test_release_frees(rig: Rig, a_line: int, kind: str) -> None:
 def test_release_keeps_input(rig: Rig, a_line: int, pull: int) -> None:
     pulled(rig, a_line, pull)
     rig.backend.release(a_line)
-    expect_input(rig, a_line, IN if rig.tells_function else model.UNKNOWN)
+    expect_input(rig, a_line, IN if rig.tells_function else constants.UNKNOWN)
 
 
 @pytest.mark.parametrize("kind", ["input", "output", "watched"])
@@ -1683,7 +1682,7 @@ def test_pwm_write(rig: Rig, a_line: int) -> None:
 def test_pwm_needs_output(rig: Rig, a_line: int, kind: str) -> None:
     pulled(rig, a_line, PUD_UP)
     if kind == "alternate" and "functions" in rig.backend.features:
-        rig.backend.set_function(a_line, model.ALT0)
+        rig.backend.set_function(a_line, constants.ALT0)
     before, writes = state(rig), rig.writes()
     if refused(rig, "pwm", lambda: rig.backend.pwm(a_line, MS, MS // 4)):
         return
@@ -1694,8 +1693,8 @@ def test_pwm_needs_output(rig: Rig, a_line: int, kind: str) -> None:
 
 
 WRONG_WAVES = (
-    (model.PWM_PERIODS_NS[0] - 1, 0),
-    (model.PWM_PERIODS_NS[1] + 1, 0),
+    (constants.PWM_PERIODS_NS[0] - 1, 0),
+    (constants.PWM_PERIODS_NS[1] + 1, 0),
     (0, 0),
     (-MS, 0),
     ((1 << 64) + MS, MS),
@@ -1716,7 +1715,7 @@ def test_pwm_bounds(rig: Rig) -> None:
         with pytest.raises(ValueError, match=r"\S"):
             rig.backend.change_pwm(line, period_ns, high_ns)
     expect_output(rig, line, 1)
-    for period_ns in model.PWM_PERIODS_NS:
+    for period_ns in constants.PWM_PERIODS_NS:
         rig.backend.pwm(line, period_ns, period_ns)
         rig.backend.pwm(line, period_ns, 0)
 
@@ -1781,7 +1780,7 @@ def test_pwm_ends_otherwise(rig: Rig, a_line: int, how: str) -> None:
     if how == "set_input":
         backend.set_input(a_line, PUD_DOWN)
     elif how == "set_function" and "functions" in backend.features:
-        backend.set_function(a_line, model.ALT0)
+        backend.set_function(a_line, constants.ALT0)
     elif how == "close":
         backend.close()
     else:
@@ -1972,7 +1971,7 @@ def test_wave_bounds(rig: Rig) -> None:
         ([(-1, line, 1)], MS, None),
         ([(0, line, 1)], 1, None),
         ([(0, line, 1)], MS, number),
-        ([(0, line, 1)] * (model.WAVE_EDGES_MAX + 1), MS, None),
+        ([(0, line, 1)] * (constants.WAVE_EDGES_MAX + 1), MS, None),
     ):
         with pytest.raises(ValueError, match=r"ns|edges|wave"):
             rig.backend.play(edges, period_ns, 1, instead_of)

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from interrupted.world import World
-from RPIO import constants as model
-from RPIO import facade
+from RPIO import constants, facade
 
 LINES = (4, 17, 18, 22, 23)
 """That the table of calls uses."""
@@ -22,7 +21,11 @@ def books(world: World) -> dict[str, object]:
         "owned": set(board.book.owned),
         "taken": set(board.book.taken),
         "lines": {
-            n: (lines[n].function, lines[n].latch if lines[n].function == model.OUT else None, lines[n].pull)
+            n: (
+                lines[n].function,
+                lines[n].latch if lines[n].function == constants.OUT else None,
+                lines[n].pull,
+            )
             for n in LINES
         },
         "edges": {n: line.watch.bits for n, line in enumerate(lines) if line.watch is not None},

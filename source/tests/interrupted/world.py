@@ -12,8 +12,7 @@ from collections import Counter
 
 import RPIO
 from interrupted.moments import Interrupted
-from RPIO import constants as model
-from RPIO import facade
+from RPIO import constants, facade
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.errors import GPIOError
@@ -123,7 +122,7 @@ class World:
     def driven(self) -> list[int]:
         """The lines that drive their pins."""
         lines = self.backend._lines  # type: ignore[attr-defined]
-        return [number for number, line in enumerate(lines) if line.function != model.IN]
+        return [number for number, line in enumerate(lines) if line.function != constants.IN]
 
     def watched(self) -> list[int]:
         """The lines of which edges are asked for."""
@@ -211,7 +210,7 @@ class World:
         heard = threading.Lock()
         heard.acquire()
         RPIO.setup(22, RPIO.OUT, initial=1)
-        assert self.backend.function(22) == model.OUT
+        assert self.backend.function(22) == constants.OUT
         RPIO.setup(PIN, RPIO.IN, pull_up_down=RPIO.PUD_UP)
         self.drive(PIN, None)
         RPIO.add_event_detect(PIN, RPIO.FALLING, lambda channel: heard.release())

@@ -13,22 +13,20 @@ import pytest
 
 from kernel.gpiosim import Chip
 from kernel.programs import program, reader
-from RPIO import _gpio, errors
-from RPIO import constants as model
+from RPIO import _gpio, constants, errors
 from RPIO.arguments import ALL
-from RPIO.backends import cdev, cdev_chips, sysfs
-from RPIO.backends import sysfs_chips as sysfs_files
+from RPIO.backends import cdev, cdev_chips, sysfs, sysfs_chips
 from RPIO.backends.joined import JoinedBackend
 from RPIO.board.board import Board
 from RPIO.constants import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from support import pump
 from waiting import LIMIT_S, wait_until
 
-ROOT = Path(sysfs_files.ROOT)
+ROOT = Path(sysfs_chips.ROOT)
 
 
 def folder_of(chip):
-    return sysfs_files.find_chip(chip.label, None)
+    return sysfs_chips.find_chip(chip.label, None)
 
 
 def base_of(chip):
@@ -103,9 +101,9 @@ def test_the_pi_is_found_by_its_label(pi_chip):
 
 
 def test_the_device_file_of_the_same_chip_is_found(chip):
-    assert sysfs_files.find_device(folder_of(chip)) == chip.path
+    assert sysfs_chips.find_device(folder_of(chip)) == chip.path
     with Chip(num_lines=chip.num_lines, label=chip.label + "x") as other:
-        assert sysfs_files.find_device(folder_of(other)) == other.path
+        assert sysfs_chips.find_device(folder_of(other)) == other.path
 
 
 def test_auto_is_sysfs_where_the_device_files_are_hidden(pi_chip, no_devices):
@@ -492,7 +490,7 @@ def test_the_kernel_does_not_wake_a_sleeper_when_its_line_is_unexported(chip):
 def test_functions_of_free_lines_are_known_by_the_device_file_alone(chip):
     knows, does_not = (sysfs.SysfsBackend(folder_of(chip), device) for device in (chip.path, None))
     assert knows.function(4) == IN
-    assert does_not.function(4) == model.UNKNOWN
+    assert does_not.function(4) == constants.UNKNOWN
     does_not.set_output(4, 1)
     assert knows.function(4) == does_not.function(4) == OUT
     knows.close()

@@ -21,8 +21,7 @@ from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.constants import OUT
 from RPIO.machine import boards
-from RPIO.pulses import dma_engine as dma
-from RPIO.pulses import means as channel_means
+from RPIO.pulses import dma_engine, means
 from test_dma_channels import Machine as Root
 
 from . import fakepi, peers
@@ -206,14 +205,14 @@ class OursByDma(Ours):
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         Root(folder).node(ALL_CHANNELS).channels(15)
-        for name in (dma.MEM, dma.VCIO):
+        for name in (dma_engine.MEM, dma_engine.VCIO):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).touch()
-        patch.setattr(dma, "ROOT", str(folder))
-        patch.setattr(dma, "why_not", lambda *_: None)
+        patch.setattr(dma_engine, "ROOT", str(folder))
+        patch.setattr(dma_engine, "why_not", lambda *_: None)
         patch.setattr(_gpio, "Dma", self._made)
-        patch.setattr(channel_means, "sleep", self._sleep)
-        patch.setattr(channel_means, "monotonic", lambda: self._dma.machine.now / 1e9)
+        patch.setattr(means, "sleep", self._sleep)
+        patch.setattr(means, "monotonic", lambda: self._dma.machine.now / 1e9)
         self._dma = ModelledDma()
 
     def _sleep(self, seconds: float) -> None:

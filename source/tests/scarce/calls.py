@@ -20,8 +20,7 @@ from interrupted.calls import (
     tcp,
 )
 from RPIO import facade
-from RPIO.backends import cdev_chips, opening
-from RPIO.backends import sysfs_chips as sysfs_files
+from RPIO.backends import cdev_chips, opening, sysfs_chips
 from RPIO.constants import PUD_UP
 from RPIO.machine import detect
 from support import pump
@@ -90,8 +89,8 @@ def looked(things):
     assert detect.detect(things["machine"]) is not None
     assert opening.choose(None) == "cdev"
     assert cdev_chips.find_chip("", "pinctrl-bcm2711") == things["chip"] == cdev_chips.find_chip("", None)
-    assert sysfs_files.chips(things["machine"])
-    assert sysfs_files.usable(things["machine"])
+    assert sysfs_chips.chips(things["machine"])
+    assert sysfs_chips.usable(things["machine"])
 
 
 MORE = {

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from logging import Handler, LogRecord
 
-from ... import PWM, errors, facade
-from ... import constants as model
+from ... import PWM, constants, errors, facade
 from ...board.subscriptions import Subscription
 from ...doctor import board as killed
 from ...doctor.patient import Patient
@@ -87,7 +86,7 @@ class Line:
 
     gpio: int
     pin: int | None = None
-    function: int = model.IN
+    function: int = constants.IN
     level: int | None = 0
     pull: int | None = None
     holder: str = ""
@@ -101,18 +100,18 @@ class Line:
 
 def actions(line: Line, features: frozenset[str]) -> tuple[str, ...]:
     """The menu of a line."""
-    if line.function == model.OUT:
+    if line.function == constants.OUT:
         if line.duty is not None:
             return MORE, LESS, NO_PWM, HIGH, LOW, INPUT, BACK
         return INPUT, HIGH, LOW, *([PULSES] if "pwm" in features else []), BACK
-    if line.function == model.IN:
+    if line.function == constants.IN:
         return OUTPUT, *([UP, DOWN, OFF] if "pulls" in features else []), BACK
     return INPUT, OUTPUT, BACK
 
 
 def function_of(line: Line) -> str:
     """The name of the function."""
-    return model.FUNCTION_NAMES.get(line.function, "-")
+    return constants.FUNCTION_NAMES.get(line.function, "-")
 
 
 def level_of(line: Line) -> tuple[str, str]:
@@ -124,7 +123,7 @@ def level_of(line: Line) -> tuple[str, str]:
 
 def pull_of(line: Line) -> str:
     """The name of the pull."""
-    return "-" if line.pull is None else model.PULL_NAMES.get(line.pull, "-")
+    return "-" if line.pull is None else constants.PULL_NAMES.get(line.pull, "-")
 
 
 def facts_of(line: Line, refresh: str) -> Iterator[tuple[str, str]]:
@@ -134,7 +133,7 @@ def facts_of(line: Line, refresh: str) -> Iterator[tuple[str, str]]:
         yield "PWM", f"{PWM_HZ} Hz, {line.duty} % high"
     else:
         yield "Level", level_of(line)[0]
-    if line.function == model.IN:
+    if line.function == constants.IN:
         yield "Pull", pull_of(line)
         yield "Refresh", "live, by edges" if line.is_live else refresh
     if line.is_ours:
@@ -184,12 +183,12 @@ class Lines:
     def look_at(self, line: Line) -> None:
         """Read one line. Changes nothing, and leaves lines that others hold to them."""
         board, gpio = facade.board, line.gpio
-        line.function = _or(facade.gpio_function, gpio, model.UNKNOWN)
+        line.function = _or(facade.gpio_function, gpio, constants.UNKNOWN)
         line.is_ours = board.lines.direction(gpio) is not None
-        line.is_live = gpio in self._watched and line.function == model.IN
+        line.is_live = gpio in self._watched and line.function == constants.IN
         holder = "" if line.is_ours else _or(board.backend.consumer, gpio, "")
         line.holder = "".join(c if c.isprintable() else "?" for c in holder)
-        line.pull = _or(board.backend.pull, gpio, None) if line.function == model.IN else None
+        line.pull = _or(board.backend.pull, gpio, None) if line.function == constants.IN else None
         line.level = None if line.duty is not None else _or(board.lines.peek, gpio, None)
 
     def act(self, line: Line, action: str) -> str:
@@ -214,13 +213,13 @@ class Lines:
         self.look_at(line)
         if line.duty is not None:
             return f"GPIO {line.gpio} has a PWM: stop that first"
-        if line.function != model.OUT:
+        if line.function != constants.OUT:
             return f"GPIO {line.gpio} is {function_of(line)}: only outputs can be toggled"
         return self.act(line, LOW if line.level else HIGH)
 
     def _watch(self, gpio: int) -> None:
         """Have edges tell of an input that was set up here."""
-        if not self.is_live or gpio in self._watched or facade.board.lines.direction(gpio) != model.IN:
+        if not self.is_live or gpio in self._watched or facade.board.lines.direction(gpio) != constants.IN:
             return
         try:
             facade.board.interrupts.subscribe(gpio, _Edges(self._edge), 0)
@@ -241,8 +240,8 @@ class Lines:
             self._pwm[line.gpio].ChangeDutyCycle(line.duty)
 
     def _start_pwm(self, line: Line) -> None:
-        if facade.board.lines.direction(line.gpio) != model.OUT:
-            facade.setup(line.gpio, model.OUT)
+        if facade.board.lines.direction(line.gpio) != constants.OUT:
+            facade.setup(line.gpio, constants.OUT)
         pwm = self._pwm[line.gpio] = PWM(line.gpio, PWM_HZ)
         pwm.start(DUTY_FIRST)
         line.duty = DUTY_FIRST
@@ -258,7 +257,7 @@ class Lines:
         mine = [line for line in self.all if facade.board.lines.direction(line.gpio) is not None]
         with_pwm = ", ".join(str(line.gpio) for line in mine if line.duty is not None)
         outputs = ", ".join(
-            str(line.gpio) for line in mine if line.function == model.OUT and line.duty is None
+            str(line.gpio) for line in mine if line.function == constants.OUT and line.duty is None
         )
         if with_pwm:
             found.append(f"GPIO {with_pwm}: the PWM ends with {program}")
@@ -312,11 +311,11 @@ def _or(ask: Callable[[int], T], gpio: int, otherwise: T) -> T:
 DUTY_STEPS = {MORE: DUTY_STEP, LESS: -DUTY_STEP}
 
 ACTIONS: dict[str, Callable[[int], object]] = {
-    OUTPUT: lambda gpio: facade.setup(gpio, model.OUT),
-    INPUT: lambda gpio: facade.setup(gpio, model.IN),
-    UP: lambda gpio: facade.setup(gpio, model.IN, model.PUD_UP),
-    DOWN: lambda gpio: facade.setup(gpio, model.IN, model.PUD_DOWN),
-    OFF: lambda gpio: facade.setup(gpio, model.IN, model.PUD_OFF),
+    OUTPUT: lambda gpio: facade.setup(gpio, constants.OUT),
+    INPUT: lambda gpio: facade.setup(gpio, constants.IN),
+    UP: lambda gpio: facade.setup(gpio, constants.IN, constants.PUD_UP),
+    DOWN: lambda gpio: facade.setup(gpio, constants.IN, constants.PUD_DOWN),
+    OFF: lambda gpio: facade.setup(gpio, constants.IN, constants.PUD_OFF),
     HIGH: lambda gpio: facade.forceoutput(gpio, 1),
     LOW: lambda gpio: facade.forceoutput(gpio, 0),
     NO_PWM: lambda gpio: None,

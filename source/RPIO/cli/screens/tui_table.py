@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ... import constants as model
+from ... import constants
 from .lines import Line, function_of, level_of, pull_of
 from .trace import COLUMN_NS, PULSES, Trace
 
@@ -75,7 +75,7 @@ def level_cell(line: Line) -> Cell:
     """The level with its mark, and its style: that of an output looks as if it could be pressed."""
     text, style = level_of(line)
     text = f"{MARKS[style]} {text}" if style in MARKS else text
-    return text, f"{style}-out" if line.function == model.OUT and style in ("high", "low") else style
+    return text, f"{style}-out" if line.function == constants.OUT and style in ("high", "low") else style
 
 
 class Table(ScrollView, can_focus=False):
@@ -183,7 +183,7 @@ class Table(ScrollView, can_focus=False):
             "Pin": lambda: "-" if line.pin is None else f"{line.pin:>3}",
             "GPIO": lambda: f"{line.gpio:>4}",
             "Function": lambda: function_of(line),
-            "Pull": lambda: pull_of(line) if line.function == model.IN else "",
+            "Pull": lambda: pull_of(line) if line.function == constants.IN else "",
             "Held by": lambda: line.holder,
         }[name](), "plain"
 
@@ -260,7 +260,7 @@ class Table(ScrollView, can_focus=False):
             return
         index = at.y - 1 + self.scroll_offset.y
         level = next(column for column in (*self.columns, Column("Level", 0, 0)) if column.name == "Level")
-        if level.x <= at.x < level.x + level.width - 1 and self.lines[index].function == model.OUT:
+        if level.x <= at.x < level.x + level.width - 1 and self.lines[index].function == constants.OUT:
             self.choose(index)
             self.post_message(self.Toggled(self.lines[index]))
         elif index == self.selected:

@@ -38,6 +38,7 @@ from RPIO import (
     wait_for_edge,
 )
 from RPIO import facade as _facade
+from RPIO.arguments import also_called as _also_called
 
 VERSION = "0.7.1"
 
@@ -61,7 +62,7 @@ _PURPOSES = {
 """Alternate function -> line -> what RPi.GPIO calls it. Its table is the BCM2835's."""
 
 
-@_facade.also_called(gpio="channel")
+@_also_called(gpio="channel")
 def gpio_function(channel: int) -> int:
     """Return what a channel is now: IN, OUT, SPI, I2C, HARD_PWM, SERIAL or UNKNOWN. Needs no setup()."""
     function = _RPIO.gpio_function(channel)
