@@ -92,7 +92,7 @@ def joined(spans):
 
 def highs(world, line, start_ns, end_ns):
     """The spans of time, in nanoseconds, in which the line of a SimulatedBoard was high, cut to a window."""
-    changes = [(0, world._start[line]), *world._waves.get(line, []), (end_ns, 0)]
+    changes = [(0, world.start[line]), *world.waves.get(line, []), (end_ns, 0)]
     spans = [
         (max(at, start_ns), min(then, end_ns))
         for (at, level), (then, _) in itertools.pairwise(changes)

@@ -26,7 +26,7 @@ def world(rpio_board):
 
 def edges(world, line):
     """What a line has done: (time in us, level)."""
-    return [(at_ns / US, level) for at_ns, level in world._waves.get(line, [])]
+    return [(at_ns / US, level) for at_ns, level in world.waves.get(line, [])]
 
 
 # --- what is played
@@ -157,7 +157,7 @@ def test_any_steps_come_to_the_nanosecond(steps, turns):
         world.advance(1 / MS)
         assert not wave.is_playing
         world.advance(100)
-        assert world._waves == changes
+        assert world.waves == changes
 
 
 # --- wait, stop, with

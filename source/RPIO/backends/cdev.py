@@ -59,7 +59,7 @@ class CdevBackend(HoldingBackend):
                     f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
                     hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
                 )
-            self.chip_name, self.label, self.line_count = _gpio.chip_info(self._chip.fd)
+            _, self.label, self.line_count = _gpio.chip_info(self._chip.fd)
         except BaseException:
             self.close()
             raise

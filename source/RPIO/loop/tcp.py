@@ -266,11 +266,11 @@ class TcpServer:
             except BlockingIOError:
                 return
         if data.strip():
-            text = client._decoder.decode(data).strip(WHITE_SPACE)
+            text = client.decoder.decode(data).strip(WHITE_SPACE)
             if text:
                 self._deliver(client, text)
             return
-        rest = client._decoder.decode(b"", final=True)
+        rest = client.decoder.decode(b"", final=True)
         if rest:
             self._deliver(client, rest)
         reason = "a blank message" if data else "end of stream"

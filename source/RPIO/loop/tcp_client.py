@@ -70,7 +70,8 @@ class TcpClient(Socket):
         self._server = server
         self._unsent = bytearray()
         self._closing = False
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        """Of the port's: a character may come in two halves."""
         self.number = fd
         """The descriptor under which the loop knows it, which fileno() does not tell any more when it is closed."""
         self.came_ns = 0

@@ -89,20 +89,33 @@ def _read(step: object, number: int, line_of: Callable[[int], int]) -> tuple[int
     return line_of(channel), int(level), round(delay_us * NS_PER_US)
 
 
+class Piece:
+    """What is played: a score, so many times (0: without end), by which means, and what that calls it."""
+
+    __slots__ = ("engine", "means", "number", "score", "turns")
+
+    def __init__(self, score: Score, turns: int) -> None:
+        self.score, self.turns = score, turns
+        self.means = ""
+        self.number = -1  # nothing plays it
+        self.engine: dma_engine.Engine | None = None
+
+
 class Wave:
     """A wave that RPIO.wave() has begun to play. In a ``with`` statement it is stopped at the end."""
 
-    def __init__(self, player: Player, score: Score, turns: int) -> None:
-        self._player, self._score, self._turns = player, score, turns
-        self.means = ""
+    def __init__(self, player: Player, piece: Piece) -> None:
+        self._player, self._piece = player, piece
+
+    @property
+    def means(self) -> str:
         """What plays it: "dma" or "soft"."""
-        self._number = -1
-        self._engine: dma_engine.Engine | None = None
+        return self._piece.means
 
     @property
     def is_playing(self) -> bool:
         """Whether it goes on; the delay of the last step belongs to it."""
-        return self._player.is_playing(self)
+        return self._player.is_playing(self._piece)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the end of the wave, for at most *timeout_s* seconds. Whether it has ended."""
@@ -117,7 +130,7 @@ class Wave:
 
     def stop(self) -> None:
         """Stop it, levels as they are. Twice is fine."""
-        self._player.stop(self)
+        self._player.stop(self._piece)
 
     def __enter__(self) -> Wave:
         return self
@@ -143,7 +156,7 @@ class Player:
         self._pulses, self._channels = pulses, pulse_channels
         self._lock = lock
         self._backend, self._hardware = backend, hardware
-        self._waves: list[Wave] = []
+        self._pieces: list[Piece] = []
 
     def play(self, steps: Sequence[Step], repeat: int | None, means: str | None) -> Wave:
         """Begin a wave. See RPIO.wave()."""
@@ -159,37 +172,42 @@ class Player:
         with self._lock:
             if mode != self._mode():
                 score = Score(steps, self._line_of)
-            wave = Wave(self, score, repeat or 0)
+            piece = Piece(score, repeat or 0)
             self.collect()
             try:
-                self._take_lines(wave, score, means)
-                self._waves.append(wave)
+                self._take_lines(piece, score, means)
+                self._pieces.append(piece)
             except MemoryError:  # it may have begun, and nobody has it
-                self.stop(wave)
+                self.stop(piece)
                 raise
-        return wave
+        return Wave(self, piece)
 
-    def _take_lines(self, wave: Wave, score: Score, means: str | None) -> None:
+    def _take_lines(self, piece: Piece, score: Score, means: str | None) -> None:
         taken: list[int] = []
         try:
             for line in score.lines:
                 taken.append(line)
-                self._pulses.attach(line, wave, "a wave", lambda line: self.stop(wave))
-            self._begin(wave, score, means)
+                self._pulses.attach(line, piece, "a wave", lambda line: self.stop(piece))
+            self._begin(piece, score, means)
         except BaseException:
             for line in taken:
-                self._pulses.detach(line, wave)
+                self._pulses.detach(line, piece)
             raise
-        if not all(self._pulses.has(line, wave) for line in taken):
+        if not all(self._pulses.has(line, piece) for line in taken):
             # A signal handler has cleaned up meanwhile.
-            self.stop(wave)
+            self.stop(piece)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """What has been begun, and not been let go of."""
+        return list(self._pieces)
 
     def collect(self) -> None:
         """Let go of the lines of waves that have ended."""
         with self._lock:
-            for wave in list(self._waves):
-                if not wave.is_playing:
-                    self.stop(wave)
+            for piece in list(self._pieces):
+                if not self.is_playing(piece):
+                    self.stop(piece)
 
     def pause(self, seconds: float) -> float:
         """Let that time pass, where the board has a clock of its own on that. Returns how much has passed."""
@@ -203,9 +221,9 @@ class Player:
         clock.sleep_until(before_ns + round(seconds * 1e9))
         return (clock.now_ns() - before_ns) / 1e9
 
-    def _begin(self, wave: Wave, score: Score, means: str | None) -> None:
+    def _begin(self, piece: Piece, score: Score, means: str | None) -> None:
         try:
-            if means != "soft" and self._begin_by_dma(wave, score, means == "dma"):
+            if means != "soft" and self._begin_by_dma(piece, score, means == "dma"):
                 return
         except errors.DMAError as e:
             if means == "dma":
@@ -213,19 +231,19 @@ class Player:
             log.debug("a wave is played by the C timer: %s", e)
         backend = self._backend()
         assert backend is not None, "an output has a backend"
-        wave._number = channel_means.play(backend, score.edges, score.turn_ns, wave._turns)
-        wave.means = "soft"
+        piece.number = channel_means.play(backend, score.edges, score.turn_ns, piece.turns)
+        piece.means = "soft"
 
-    def _begin_by_dma(self, wave: Wave, score: Score, insists: bool) -> bool:
+    def _begin_by_dma(self, piece: Piece, score: Score, insists: bool) -> bool:
         """Whether the engine plays it."""
         steps, engine = self._dma_steps(score, insists), self._channels.engine
         if steps is None or engine is None:
             return False
-        if len(steps) * (wave._turns or 1) > STEPS_MAX:
+        if len(steps) * (piece.turns or 1) > STEPS_MAX:
             raise errors.DMAError("The wave has too many steps for DMA", hint="means='soft' plays it")
         channel = engine.pick()
-        engine.play(channel, steps, wave._turns)
-        wave.means, wave._number, wave._engine = "dma", channel, engine
+        engine.play(channel, steps, piece.turns)
+        piece.means, piece.number, piece.engine = "dma", channel, engine
         return True
 
     def _dma_steps(self, score: Score, insists: bool) -> list[tuple[int, int, int]] | None:
@@ -259,46 +277,46 @@ class Player:
             log.debug("a wave is played by the C timer: %s", reason)
         return steps
 
-    def is_playing(self, wave: Wave) -> bool:
+    def is_playing(self, piece: Piece) -> bool:
         """Whether a wave goes on."""
         with self._lock:
-            number = wave._number
+            number = piece.number
             if number < 0:
                 return False
-            if wave.means == "dma":
+            if piece.means == "dma":
                 engine = self._channels.engine
-                mine = engine is not None and engine is wave._engine
+                mine = engine is not None and engine is piece.engine
                 return mine and engine is not None and bool(engine.info(number).get("is_active"))
             backend = self._backend()
             state = backend.wave(number) if backend is not None else None
             return state is not None and state[0]
 
-    def _forget(self, wave: Wave) -> None:
-        self._waves = [other for other in self._waves if other is not wave]
+    def _forget(self, piece: Piece) -> None:
+        self._pieces = [other for other in self._pieces if other is not piece]
 
-    def stop(self, wave: Wave) -> None:
+    def stop(self, piece: Piece) -> None:
         """Stop a wave, and let go of its lines."""
         with self._lock:
-            number, wave._number = wave._number, -1
+            number, piece.number = piece.number, -1
             engine, backend = self._channels.engine, self._backend()
-            self._forget(wave)
-            for line in wave._score.lines:
-                self._pulses.detach(line, wave)
-            if number >= 0 and wave.means == "dma" and engine is not None and engine is wave._engine:
+            self._forget(piece)
+            for line in piece.score.lines:
+                self._pulses.detach(line, piece)
+            if number >= 0 and piece.means == "dma" and engine is not None and engine is piece.engine:
                 engine.stop(number)
-            elif number >= 0 and wave.means == "soft" and backend is not None:
+            elif number >= 0 and piece.means == "soft" and backend is not None:
                 backend.stop_wave(number)
             self._channels.close_unused()
 
     def stop_all(self, means: str | None = None) -> None:
         """Stop all waves, or those that are played by these means; levels as they are."""
         with self._lock:
-            for wave in list(self._waves):
-                if means in (None, wave.means):
-                    self.stop(wave)
+            for piece in list(self._pieces):
+                if means in (None, piece.means):
+                    self.stop(piece)
 
     def forget(self) -> None:
         """In the child of a fork: the waves are the parent's."""
-        for wave in self._waves:
-            wave._number = -1
-        self._waves.clear()
+        for piece in self._pieces:
+            piece.number = -1
+        self._pieces.clear()

@@ -46,8 +46,9 @@ class SimulatedBoard:
         self.sim.observer = self._note
         self.errors: list[BaseException] = []
         """What callbacks have raised. A test that expects one takes it out; one that is left fails the test."""
-        self._waves: dict[int, list[tuple[int, int]]] = {}
-        self._start = {line: self.sim.read(line) for line in range(self.sim.line_count)}
+        self.waves: dict[int, list[tuple[int, int]]] = {}
+        """Line -> its changes, (now_ns, level); ``start`` has the levels before them."""
+        self.start = {line: self.sim.read(line) for line in range(self.sim.line_count)}
         self._start_ns = self.clock.now_ns()
         self._settling = False
         self._listeners: dict[int, list[Callable[[int], object]]] = {}
@@ -60,7 +61,7 @@ class SimulatedBoard:
         self.loop: SteppedDispatcher | None = None  # of the board, while it has one
 
     def _note(self, line: int, level: int, now_ns: int) -> None:
-        self._waves.setdefault(line, []).append((now_ns, level))
+        self.waves.setdefault(line, []).append((now_ns, level))
         self._moved = True
         self._telling += 1
         try:
@@ -216,12 +217,12 @@ class SimulatedBoard:
         the middle of the step.
         """
         check_line(self.sim, line)
-        changes = self._waves.get(line, [])
+        changes = self.waves.get(line, [])
         if step_ms is None:
-            return "".join((LOW, HIGH)[level] for level in (self._start[line], *(v for _, v in changes)))
+            return "".join((LOW, HIGH)[level] for level in (self.start[line], *(v for _, v in changes)))
         if not step_ms * NS_PER_MS >= 1:
             raise ValueError(f"a step takes a nanosecond or more, 0.000001 ms, not {step_ms!r} ms")
-        step_ns, wave, level, at = round(step_ms * NS_PER_MS), "", self._start[line], 0
+        step_ns, wave, level, at = round(step_ms * NS_PER_MS), "", self.start[line], 0
         middle_ns = self._start_ns + step_ns // 2
         while middle_ns <= self.clock.now_ns():
             while at < len(changes) and changes[at][0] <= middle_ns:
@@ -252,12 +253,12 @@ class SimulatedBoard:
             f"  found     {_draw(found)}  {found}",
             f"            {'  ' * same}^^ from here on",
         ]
-        changes = self._waves.get(line, [])
+        changes = self.waves.get(line, [])
         times = ", ".join(
             f"{level} at {(ns - self._start_ns) / NS_PER_MS:g} ms" for ns, level in changes[:20]
         )
         more = f" and {len(changes) - 20} more" if len(changes) > 20 else ""
-        rows.append(f"  {self._start[line]} at first{', ' if times else ''}{times}{more}")
+        rows.append(f"  {self.start[line]} at first{', ' if times else ''}{times}{more}")
         return "\n".join(rows)
 
 

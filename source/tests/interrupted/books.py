@@ -47,7 +47,7 @@ def books(world: World) -> dict[str, object]:
         channels, player = pulses.channels, pulses.player
         found["channels"] = (channels.is_setup, {n: dict(c.pulses) for n, c in channels._channels.items()})
         found["servos"] = dict(channels._servo_channels)
-        found["waves"] = [(wave.is_playing, wave.means) for wave in player._waves]
+        found["waves"] = [(player.is_playing(piece), piece.means) for piece in player.pieces]
     return found
 
 
