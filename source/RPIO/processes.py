@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What the end of the process and its forks mean to every Board there is: one hook of each kind for all of them.
+"""The hooks of the end of the process and of its forks, one of each kind for all Boards; what a Board does then is in
+board/ending.
 
 In the child of a fork the variables of the parent's other threads are gone. What the C core opens it closes there
 itself (``_gpio.close_after_fork``); whoever opens something else, a socket say, does that and gives it its name under

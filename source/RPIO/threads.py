@@ -4,7 +4,7 @@
 Such a program (``gevent.monkey.patch_all()``, ``eventlet.monkey_patch()``) has greenlets where it says threads: they
 take turns in one thread, each until it waits for something, and what waits in C stops them all. So whatever waits for
 the kernel here runs in a thread of Python's own, and what belongs to the program (a callback, a lock that it waits for)
-runs *at home*: in the thread that has its greenlets. ``green.py`` takes it there; without a patch home is everywhere.
+runs *at home*: in the thread that has its greenlets. ``loop/green`` takes it there; without a patch home is everywhere.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Levels, functions and pulls through the mapped registers of a Raspberry Pi. No edges: see joined.py."""
+"""Levels, functions and pulls through the mapped registers of a Raspberry Pi. No edges: see joined."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The Board: what a program may do with the lines of a machine, by the names that RPIO has for it.
 
-The rules are in what it is made of: numbering (what a channel means), lines (what may be done with one), book (who set
-it up), grants (what C may do by itself), interrupts, event_detect, edges (who gets an edge), cleanup. A Board opens
-nothing until a line is touched.
+The rules are in what it is made of (parts): numbering (what a channel means), lines (what may be done with one), book
+(who set it up), grants (what C may do by itself); subscriptions (who gets an edge, and when it holds off), edges (what
+is asked of the kernel for them), interrupts, event_detect, waits; waiting (the loop); cleanup (lines given back) and
+ending (closed, exit, fork). A Board opens nothing until a line is touched.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Board(Parts):
     """The lines of one machine, or of a simulated one. In a ``with`` statement it is cleaned up and closed at the end.
 
-    *spec* names the backend: "auto", "regs", "cdev", "sim", with an argument behind a colon ("sim:3B+",
+    *spec* names the backend: "auto", "regs", "cdev", "sysfs", "sim", with an argument behind a colon ("sim:3B+",
     "cdev:/dev/gpiochip1"). *default_mode* is the numbering before setmode(): BCM, or None to require it.
     *fast* is the C module whose output() and input() serve the channels of this board that are granted to them;
     there is one such table, so only one Board can have it. *on_hardware* is called with what the machine is when

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The end of a board: closed, by the program's end, or in the child of a fork.
+"""What becomes of a board when it is closed, when the program ends, and in the child of a fork.
 
 What is closed is written down under the lock and done without it: it waits for threads, and they for the lock.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The backend of a board, which is opened when a line is touched, and what hardware it drives."""
+"""The one backend of a board: chosen by use(), opened when a line is touched, closed; and what hardware it drives."""
 
 from __future__ import annotations
 

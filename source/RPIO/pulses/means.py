@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What carries the channels of RPIO.PWM out: the DMA engine, or the C timer where DMA cannot be."""
+"""What carries the channels of RPIO.PWM out: the DMA engine, or the C timer where DMA cannot be.
+
+Which one drives a PWM object is decided in drives, and which one a servo in servos.
+"""
 
 from __future__ import annotations
 

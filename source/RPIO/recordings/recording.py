@@ -2,7 +2,7 @@
 """What was seen on some lines for some time: their levels at the start, every edge, and which edges were lost.
 
 Ten or so bytes an edge: times, lines and levels are arrays side by side. Nothing here touches a line or a file:
-vcd and recording_formats write, draw and read recordings, capturing makes them.
+vcd and formats write, draw and read recordings, capture makes them.
 """
 
 from __future__ import annotations

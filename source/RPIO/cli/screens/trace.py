@@ -22,7 +22,7 @@ PULSES = 2
 """A level: that of a line with a PWM, which is too fast to be drawn."""
 
 DRAWN = "▁▆│▒  "
-"""As MARKS of recording_formats, but rows are close above each other: high is a bar that leaves a gap."""
+"""As MARKS of recordings/formats, but rows are close above each other: high is a bar that leaves a gap."""
 
 
 class Trace:
