@@ -139,12 +139,16 @@ def test_every_module_function_and_class_has_a_docstring(path):
             assert ast.get_docstring(node) or inherited or local, node.name
 
 
-@pytest.mark.parametrize(
-    "path", sorted(Path(__file__).parents[2].rglob("source/**/*.[pch]*")), ids=lambda p: p.name
+SOURCES = sorted(
+    path
+    for path in Path(__file__).parents[2].rglob("source/**/*.[pch]*")
+    if path.suffix in (".py", ".c", ".h", ".pyi")
 )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
 def test_every_source_file_says_its_licence(path):
-    if path.suffix in (".py", ".c", ".h", ".pyi"):
-        assert "SPDX-License-Identifier: LGPL-3.0-or-later" in path.read_text().split("\n", 2)[0]
+    assert "SPDX-License-Identifier: LGPL-3.0-or-later" in path.read_text().split("\n", 2)[0]
 
 
 IN_OTHER_THREADS = {("callbacks.py", "_run")}

@@ -53,6 +53,8 @@ class Call:
     """No other thread does it at the same time, and what asyncio has open is asyncio's in a child."""
     waits: tuple[str, ...] = ()
     """What it comes to, besides, where another thread does something in its middle: of calls that wait."""
+    dear: int = 1
+    """How much longer it takes than others: where not all points are tried, so many fewer are."""
 
 
 # -- what is there before ------------------------------------------------------------------------------------
@@ -384,8 +386,8 @@ CALLS = {
     "aio.edges(end)": Call(cancelled, (button, asyncio_loop, iteration), (asyncio_ends,), True),
     "aio.wait_for_edge": Call(_wait_for_edge, (button, asyncio_loop), (asyncio_ends,), True, ENDED),
     "aio.on_edge": Call(_on_edge, (button, asyncio_loop), (asyncio_ends,), True),
-    "Board": Call(other_board, (), (other_board_closes,), True),
-    "Board.close": Call(other_board_closes, (other_board,), (other_board_closes,)),
+    "Board": Call(other_board, (), (other_board_closes,), True, dear=4),
+    "Board.close": Call(other_board_closes, (other_board,), (other_board_closes,), dear=4),
     "Board.shut_down": Call(lambda t: t["board"].shut_down(), (other_board,), (other_board_closes,)),
     "Board.be_strict": Call(lambda t: t["board"].be_strict(), (other_board,), (other_board_closes,)),
     "Pulses.end": Call(lambda t: facade.board.pulses.end(), (relay, wave)),
@@ -397,5 +399,5 @@ CALLS = {
     "Wave.stop": Call(lambda t: t["wave"].stop(), (relay, wave)),
     "Wave.wait": Call(lambda t: t["wave"].wait(0), (relay, wave)),
     "with wave": Call(_with_wave, (relay,), waits=("PWMExistsError(GPIO 18 is driven by a wave already)",)),
-    "Wave.is_playing": Call(lambda t: t["wave"].is_playing, (relay, wave)),
+    "Wave.is_playing": Call(lambda t: (t["wave"].is_playing, t["wave"].means), (relay, wave)),
 }

@@ -30,6 +30,11 @@ def interrupt():
     raise Interrupted
 
 
+def each(step, world):
+    """All of them, or each so many, and fewer of a row that is dear."""
+    return step if step == 1 else step * world.row.dear
+
+
 # A socket that is interrupted between its making and the first name for it is closed at once, with such a warning.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::RuntimeWarning", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
@@ -37,11 +42,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def test_the_program_catches_it_and_cleans_up(world):
-    assert every_point(world.prepare, world.call, interrupt, world.check, STEP) > 0
+    assert every_point(world.prepare, world.call, interrupt, world.check, each(STEP, world)) > 0
 
 
 def test_a_handler_cleans_up_and_returns(world):
-    assert every_bytecode(world.prepare, world.call, RPIO.cleanup, world.check_any, BYTECODES) > 0
+    assert (
+        every_bytecode(world.prepare, world.call, RPIO.cleanup, world.check_any, each(BYTECODES, world)) > 0
+    )
 
 
 def test_a_handler_cleans_up_and_exits(world):
@@ -49,4 +56,4 @@ def test_a_handler_cleans_up_and_exits(world):
         RPIO.cleanup()
         raise Interrupted
 
-    assert every_point(world.prepare, world.call, end, world.check, STEP) > 0
+    assert every_point(world.prepare, world.call, end, world.check, each(STEP, world)) > 0
