@@ -36,6 +36,7 @@ The functions, each with help of its own, such as help(RPIO.setup):
   the loop    wait_for_interrupts  stop_waiting_for_interrupts
   the board   sysinfo  version  describe  use  setwarnings  install_as_rpi_gpio
               (constants: RPI_REVISION, RPI_REVISION_HEX, RPI_INFO)
+  more boards Board("sim:4B"): an object with these names
 
 Errors are GPIOErrors and the builtins that RPi.GPIO raises as well; their ``hint`` says what to do.
 
