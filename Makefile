@@ -58,11 +58,11 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 
 # -- tests -------------------------------------------------------------------------------------------
 
-# Two processes more than there are processors: some tests wait, for a terminal say. In the guest there is one, and a system
+# One process more than there are processors: some tests wait, for a terminal say. In the guest there is one, and a system
 # call is dear: what a test prints is caught in Python alone, and what takes a compiler is made outside. No limit is for
 # the whole: each test has one (pyproject.toml), and a guest that says nothing.
 # Two threads at once and forks at each few bytecodes are test-every's.
-WORKERS = $$(($$(nproc) + 2))
+WORKERS = $$(($$(nproc) + 1))
 HOST_TESTS = $(PY) -m pytest -n $(WORKERS) --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
 GUEST_TESTS = $(RIG) run --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys source/tests/kernel source/tests/contract
 GUEST_PARTS = PYTHONPATH=source/tests $(PY) -c 'from contract.rigs import modelled_core; from interrupted import moments; from scarce.library import build; modelled_core(); build()'

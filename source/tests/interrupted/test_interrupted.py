@@ -14,7 +14,7 @@ STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "5"))
 """Each so many points; `make test-full` takes them all."""
 BYTECODES = STEP * 5 if STEP > 1 else 1
 """The same of bytecodes, of which there are many more, and each costs a cleanup()."""
-ANEW = 1 if STEP == 1 else 4
+ANEW = 1 if STEP == 1 else 12
 """After so many of them the program begins anew."""
 
 
