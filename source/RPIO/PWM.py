@@ -80,9 +80,7 @@ class Servo:
         self._increment_us = arguments.integer("pulse_incr_us", pulse_incr_us)
         self._asked_means = _means_of(means)
         if means == "hardware":
-            from .pulses.slots import check_times
-
-            check_times(self._subcycle_time_us, self._increment_us)
+            _servos().check_times(self._subcycle_time_us, self._increment_us)
         else:
             _servos().setup(self._number, self._subcycle_time_us, self._increment_us, means)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from .. import log
+from .. import log, threads
 from .undoing import Closing, do_all
 
 TYPE_CHECKING = False
@@ -175,6 +175,9 @@ class Ending:
 
 
 def _join(workers: list[Worker | Turns]) -> None:
+    if not workers:
+        return
+    threads.load("RPIO.loop.dispatcher")
     from ..loop.dispatcher import JOIN_TIMEOUT_S
 
     deadline_s = monotonic() + JOIN_TIMEOUT_S

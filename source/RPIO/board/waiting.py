@@ -56,6 +56,7 @@ class Waiting:
             return self.made
 
     def _nest(self, made: Dispatcher, outer: Waiting) -> None:
+        threads.load("RPIO.loop.nesting")
         from ..loop.nesting import AnotherLoop, Nesting
 
         self._nesting = Nesting(made, AnotherLoop(outer.dispatcher, lambda loop: outer.made is loop))

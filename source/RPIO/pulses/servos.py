@@ -30,6 +30,8 @@ class Servos:
         self._channels, self._drives, self._hardware, self._lock = channels, drives, hardware, lock
         self._by_hardware: dict[int, PwmChannel] = {}
 
+    check_times = staticmethod(check_times)
+
     # -- in channels -----------------------------------------------------------------------------
 
     def setup(self, number: int | None, subcycle_time_us: int, increment_us: int, asked: str | None) -> None:
