@@ -33,6 +33,10 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
+LOOK_S = 0.04
+"""So often a screen is looked at. A look is a process of its own, and takes from the program what it starts with."""
+
+
 class Terminal:
     """A verb of rpio in a tmux of its own."""
 
@@ -92,8 +96,14 @@ class Terminal:
 
     def wait(self, *texts):
         """Wait until all of it is on the screen; returns that."""
-        assert wait_until(lambda: all(t in self.screen() for t in texts)), (texts, self.screen())
-        return self.screen()
+        shown = []
+
+        def is_there():
+            shown[:] = [self.screen()]
+            return all(text in shown[0] for text in texts)
+
+        assert wait_until(is_there, most_pause_s=LOOK_S), (texts, *shown)
+        return shown[0]
 
     def keys(self, *names):
         """Type."""
