@@ -140,9 +140,7 @@ def test_every_module_function_and_class_has_a_docstring(path):
 
 
 SOURCES = sorted(
-    path
-    for path in Path(__file__).parents[2].rglob("source/**/*.[pch]*")
-    if path.suffix in (".py", ".c", ".h", ".pyi")
+    path for path in Path(__file__).parents[1].rglob("*.[pch]*") if path.suffix in (".py", ".c", ".h", ".pyi")
 )
 
 

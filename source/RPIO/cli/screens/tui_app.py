@@ -192,15 +192,21 @@ class App(textual.app.App[None]):
         """Show what there is room for."""
         width, height = self._room
         is_beside, is_open = width >= BESIDE_WIDTH, self.side.is_open
-        self.set_class(is_beside, "beside")
-        self.set_class(not is_open, "choosing")
-        self.set_class(height >= FRAME_HEIGHT and width >= FRAME_WIDTH, "framed")
+        self._be(
+            beside=is_beside, choosing=not is_open, framed=height >= FRAME_HEIGHT and width >= FRAME_WIDTH
+        )
         self._title.update(title(f"rpio tui  {self.lines.board_text}", width - 2))
         self._title.display = self._footer.display = height >= FRAME_HEIGHT
         self.rows.display = self.wants_log and height >= LOG_HEIGHT
         self.side.put_menu(is_beside)
         self.side.display = is_beside or is_open
         self.table.display = is_beside or not is_open
+
+    def _be(self, **classes: bool) -> None:
+        """Have these classes, or not. All styles are made anew for a change: once for all of them."""
+        changed = [name for name, wanted in classes.items() if self.has_class(name) != wanted]
+        for name in changed:
+            self.set_class(classes[name], name, update=name == changed[-1])
 
     def on_resize(self, event: Resize) -> None:
         """Fit the terminal."""
