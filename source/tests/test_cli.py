@@ -13,7 +13,6 @@ import pytest
 from RPIO import cli, facade
 from RPIO.cli import classic, command, index, options
 from RPIO.constants import OUT
-from RPIO.facade import new_board, setup, use
 from RPIO.machine.boards import by_name
 from support import is_asleep, native
 from waiting import LIMIT_S, wait_until
@@ -301,9 +300,9 @@ AT_ONCE = [
 @pytest.mark.parametrize("words", AT_ONCE, ids=" ".join)
 def test_what_is_done_at_once_is_what_argparse_would_have_done(words, capsys):
     def said(carry_out):
-        new_board()
-        use("sim:4B")
-        setup(18, OUT, initial=0)
+        facade.new_board()
+        facade.use("sim:4B")
+        facade.setup(18, OUT, initial=0)
         status = carry_out(words)
         return (
             status,
@@ -315,7 +314,7 @@ def test_what_is_done_at_once_is_what_argparse_would_have_done(words, capsys):
 
     assert set(index_of_actions(command.AT_ONCE.values())) <= set(options.ACTIONS)
     assert said(cli.main) == said(classic.run)
-    new_board()
+    facade.new_board()
 
 
 def index_of_actions(names):

@@ -149,6 +149,20 @@ def test_every_source_file_says_its_licence(path):
     assert "SPDX-License-Identifier: LGPL-3.0-or-later" in path.read_text().split("\n", 2)[0]
 
 
+TEST_MODULES = sorted(Path(__file__).parent.rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("path", TEST_MODULES, ids=lambda p: p.name)
+def test_no_test_module_has_a_name_that_an_older_pytest_would_call(path):
+    """Up to 7, as of Debian bookworm, it takes them for nose's. An imported ``RPIO.setup`` was called for each test."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name for alias in node.names}
+        names |= {getattr(node, "name", "")}
+    assert not names & {"setup", "teardown"}
+
+
 IN_OTHER_THREADS = {("callbacks.py", "_run")}
 """No signal handler runs there."""
 
