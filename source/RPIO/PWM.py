@@ -28,7 +28,8 @@ from __future__ import annotations
 
 import sys
 
-from . import _gpio, arguments, facade, log
+from . import arguments, facade, log
+from ._gpio import Finalizer
 from .constants import DELAY_VIA_PCM, DELAY_VIA_PWM
 from .constants import VERSION as RPIO_VERSION
 
@@ -261,7 +262,7 @@ class PWM(_AnyNew):
         """
         _end(self)
 
-    @_gpio.Finalizer
+    @Finalizer
     def __del__(self) -> None:
         # As RPi.GPIO: a program that lets go of the object expects silence. Not by stop(), which may be overridden.
         line = getattr(self, "_rpio_line", None)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import sys
 from time import monotonic_ns
 
+from ._gpio import apart
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
@@ -74,8 +76,6 @@ def load(name: str) -> None:
     """
     if name in sys.modules:
         return
-    from . import _gpio
-
     if patched_by() or not loads_apart:
         __import__(name)
     elif name == "threading":
@@ -83,7 +83,7 @@ def load(name: str) -> None:
             load(needed)
         __import__(name)
     else:
-        _gpio.apart(__import__, name)
+        apart(__import__, name)
 
 
 class Started:

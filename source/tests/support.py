@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from RPIO import facade
+from RPIO import _gpio, facade
 from RPIO.pytest_plugin import SimulatedBoard
 from waiting import LIMIT_S
 
@@ -30,6 +30,14 @@ def of_ioctl(error):
 def native(reason):
     """Mark a test that QEMU's user mode cannot hold, and why."""
     return pytest.mark.skipif(EMULATED, reason=f"QEMU's user mode: {reason}")
+
+
+def replace_in_core(patch, name, stand_in):
+    """Have every module of RPIO find that in the place of what the C core has under the name."""
+    real = getattr(_gpio, name)
+    for module in [m for path, m in sorted(sys.modules.items()) if path.split(".")[0] == "RPIO"]:
+        if vars(module).get(name) is real:
+            patch.setattr(module, name, stand_in)
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ import types
 import pytest
 
 from RPIO import constants, errors
-from RPIO.backends import cdev, cdev_chips, descriptors, opening, regs, sysfs_chips
+from RPIO.backends import cdev_chips, descriptors, opening, regs, sysfs_chips
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
 from RPIO.machine import boards, socs
 from RPIO.machine.boards import by_name
+from support import replace_in_core
 
 PI4, PI5, CM4 = by_name("4B"), by_name("5B"), by_name("CM4")
 
@@ -51,7 +52,7 @@ def test_a_gpiochip_counts_where_it_speaks_version_2(chips, monkeypatch, answer,
         if answer:
             raise OSError(answer, os.strerror(answer))
 
-    monkeypatch.setattr(cdev._gpio, "line_info", line_info)
+    replace_in_core(monkeypatch, "line_info", line_info)
     assert cdev_chips.usable() == usable
 
 
@@ -82,7 +83,7 @@ def test_a_register_file_that_may_not_be_opened_is_named_with_the_cure(monkeypat
     def refuse(*arguments):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), arguments[1])
 
-    monkeypatch.setattr(regs._gpio, "Registers", refuse)
+    monkeypatch.setattr(regs, "Registers", refuse)
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda: PI4)
     board = Board("regs")
     with pytest.raises(errors.NoAccessError, match="/dev/none") as e:
@@ -108,7 +109,7 @@ def chips(monkeypatch):
     def open_chip(path):
         if isinstance(table[path], int):
             raise OSError(table[path], os.strerror(table[path]), path)
-        file = cdev._gpio.File(os.devnull, os.O_RDONLY)
+        file = cdev_chips.File(os.devnull, os.O_RDONLY)
         opened.append((file.fd, path, file))
         return file
 
@@ -116,8 +117,8 @@ def chips(monkeypatch):
         return next(path for number, path, _ in reversed(opened) if number == fd)
 
     monkeypatch.setattr(cdev_chips, "chip_paths", lambda: list(table))
-    monkeypatch.setattr(cdev._gpio, "chip_open", open_chip)
-    monkeypatch.setattr(cdev._gpio, "chip_info", lambda fd: ("gpiochipX", table[path_of(fd)], 54))
+    replace_in_core(monkeypatch, "chip_open", open_chip)
+    replace_in_core(monkeypatch, "chip_info", lambda fd: ("gpiochipX", table[path_of(fd)], 54))
     yield table
     assert all(file.fd == -1 for _, _, file in opened)  # looking at a chip leaves nothing open
 

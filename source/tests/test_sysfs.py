@@ -11,6 +11,7 @@ from RPIO.backends import cdev, opening, sysfs_chips
 from RPIO.backends.sysfs import SysfsBackend
 from RPIO.machine import files
 from RPIO.machine.boards import by_name
+from support import replace_in_core
 
 PI4 = by_name("4B")
 
@@ -103,7 +104,7 @@ def test_opening_says_at_once_that_lines_may_not_be_exported(tree, monkeypatch):
     def refuse(path, flags, mode=0o777, **keywords):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr(_gpio, "File", refuse)
+    replace_in_core(monkeypatch, "File", refuse)
     with pytest.raises(PermissionError) as e:
         SysfsBackend(str(tree / "gpiochip512"))
     assert e.value.filename == str(tree / "export")
@@ -119,7 +120,7 @@ def test_opening_reads_the_chip_and_exports_nothing(tree):
 
 
 class SlowUdev:
-    """Stands in for _gpio and time: a file that may be opened after so many tries, and a clock that sleeping moves."""
+    """Stands in for File and time: a file that may be opened after so many tries, and a clock that sleeping moves."""
 
     def __init__(self, late):
         self.late, self.tries, self.now = late, 0, 100.0
@@ -142,7 +143,7 @@ class SlowUdev:
 )
 def test_files_that_may_not_be_opened_yet_are_tried_again_for_a_time(monkeypatch, late, until_s, tries):
     udev = SlowUdev(late)
-    monkeypatch.setattr(files, "_gpio", udev)
+    monkeypatch.setattr(files, "File", udev.File)
     monkeypatch.setattr(files, "time", udev)
     if late < tries:
         assert files.open_file("value", os.O_RDONLY, until_s) == 7
@@ -200,8 +201,8 @@ def test_a_gpiochip_of_version_1_is_no_cdev_backend(monkeypatch):
     def too_old(fd, line):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
-    monkeypatch.setattr(cdev._gpio, "chip_open", chip_open)
-    monkeypatch.setattr(cdev._gpio, "line_info", too_old)
+    replace_in_core(monkeypatch, "chip_open", chip_open)
+    replace_in_core(monkeypatch, "line_info", too_old)
     with pytest.raises(errors.NoBackendError, match=r"/dev/gpiochip0 is of a kernel before 5\.10") as e:
         cdev.CdevBackend("/dev/gpiochip0")
     assert "RPIO_BACKEND=sysfs" in e.value.hint

@@ -11,7 +11,20 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _gpio, constants, errors
+from .. import constants, errors
+from .._gpio import (
+    Line,
+    Registers,
+    SoftPwm,
+    chip_info,
+    events_read,
+    line_configure,
+    line_info,
+    line_read,
+    line_request,
+    line_write,
+    lines_after_fork,
+)
 from .cdev_chips import open_chip, speaks_v2
 from .descriptors import HoldingBackend, RemovalWatch, busy, locked
 from .protocol import check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
@@ -26,7 +39,7 @@ class _Held:
     __slots__ = ("bits", "debounce_us", "direction", "line", "pull")
 
     def __init__(self, direction: int, pull: int, bits: int, debounce_us: int) -> None:
-        self.line = _gpio.Line()
+        self.line = Line()
         self.direction = direction
         self.pull = pull
         self.bits = bits
@@ -49,7 +62,7 @@ class CdevBackend(HoldingBackend):
         self._path = path
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
-        self._soft_pwm: _gpio.SoftPwm | None = None  # made when PWM needs it
+        self._soft_pwm: SoftPwm | None = None  # made when PWM needs it
         self._waves: dict[int, int] = {}  # number -> its first line, which errors name
         self._removal = RemovalWatch(path)
         self._chip = open_chip(path)
@@ -59,7 +72,7 @@ class CdevBackend(HoldingBackend):
                     f"{path} is of a kernel before 5.10, which has version 1 of the interface only",
                     hint="RPIO_BACKEND=sysfs drives lines on such a kernel",
                 )
-            _, self.label, self.line_count = _gpio.chip_info(self._chip.fd)
+            _, self.label, self.line_count = chip_info(self._chip.fd)
         except BaseException:
             self.close()
             raise
@@ -92,7 +105,7 @@ class CdevBackend(HoldingBackend):
         while True:
             self._held[line] = held  # before it is: so that a handler finds it
             try:
-                _gpio.line_request(
+                line_request(
                     held.line, self._chip.fd, line, size, direction, value, pull, bits, debounce_us, CONSUMER
                 )
             except OSError as e:
@@ -115,12 +128,12 @@ class CdevBackend(HoldingBackend):
         is_read: bool = False,
     ) -> None:
         try:
-            _gpio.line_configure(held.fd, direction, value, pull, bits, debounce_us)
+            line_configure(held.fd, direction, value, pull, bits, debounce_us)
         except OSError as e:
             raise self._explain(e, line) from None
         waits = held.bits and not bits and not is_read
         held.direction, held.pull, held.bits, held.debounce_us = direction, pull, bits, debounce_us
-        while waits and _gpio.events_read(held.fd):
+        while waits and events_read(held.fd):
             pass  # what waits is dropped
 
     def _take(self, line: int, direction: int, value: int, pull: int) -> None:
@@ -140,7 +153,7 @@ class CdevBackend(HoldingBackend):
 
     def _info(self, line: int) -> dict[str, object]:
         try:
-            return _gpio.line_info(self._chip.fd, line)
+            return line_info(self._chip.fd, line)
         except OSError as e:
             raise self._explain(e, line) from None
 
@@ -178,7 +191,7 @@ class CdevBackend(HoldingBackend):
         held = self._holding(line)
         if held is not None and held.direction == constants.OUT:
             try:
-                self._latch[line] = _gpio.line_read(held.fd)
+                self._latch[line] = line_read(held.fd)
             except OSError as e:
                 if self._held.get(line) is held:  # else a signal handler has released it
                     raise self._explain(e, line) from None
@@ -214,7 +227,7 @@ class CdevBackend(HoldingBackend):
         held = self._holding(line)
         try:
             if held is not None:
-                return _gpio.line_read(held.fd)
+                return line_read(held.fd)
         except OSError as e:
             raise self._explain(e, line) from None
         if self.function(line) == constants.OUT and not self.consumer(line):
@@ -224,7 +237,7 @@ class CdevBackend(HoldingBackend):
                 hint=f"setup({line}, OUT) takes it over without a change of level",
             )
         try:
-            return _gpio.line_read(self._request(line, AS_IS, 0, AS_IS).fd)
+            return line_read(self._request(line, AS_IS, 0, AS_IS).fd)
         finally:
             self._let_go(line)
 
@@ -238,7 +251,7 @@ class CdevBackend(HoldingBackend):
                 self._request(line, constants.OUT, bit, AS_IS)
             else:
                 try:
-                    _gpio.line_write(held.fd, bit)
+                    line_write(held.fd, bit)
                 except OSError as e:
                     raise self._explain(e, line) from None
         self._latch[line] = bit
@@ -316,9 +329,9 @@ class CdevBackend(HoldingBackend):
             raise self._explain(e, line) from None
 
     @property
-    def _pulses(self) -> _gpio.SoftPwm:
+    def _pulses(self) -> SoftPwm:
         if self._soft_pwm is None:
-            self._soft_pwm = _gpio.SoftPwm()
+            self._soft_pwm = SoftPwm()
         return self._soft_pwm
 
     @locked
@@ -327,7 +340,7 @@ class CdevBackend(HoldingBackend):
     ) -> int:
         lines = check_wave(self, edges, period_ns, instead_of)
         held = {line: self._holding(line) or self._request(line, constants.OUT, 0, AS_IS) for line in lines}
-        outputs: dict[int, _gpio.Registers | int] = {line: held[line].fd for line in lines}
+        outputs: dict[int, Registers | int] = {line: held[line].fd for line in lines}
         try:
             wave = self._pulses.play(
                 outputs, edges, period_ns, turns, -1 if instead_of is None else instead_of
@@ -371,14 +384,14 @@ class CdevBackend(HoldingBackend):
 
     def _chip_is_gone(self) -> bool:
         try:
-            _gpio.chip_info(self._chip.fd)
+            chip_info(self._chip.fd)
         except OSError as e:
             return e.errno == errno.ENODEV
         return False
 
     def after_fork(self) -> None:
         super().after_fork()
-        _gpio.lines_after_fork()
+        lines_after_fork()
         if self._soft_pwm is not None:
             self._soft_pwm.abandon()
         for line in list(self._held):

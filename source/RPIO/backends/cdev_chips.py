@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _gpio, constants, errors
+from .. import constants, errors
+from .._gpio import File, chip_info, chip_open, line_info
 
 
 def chip_paths(dev: str = "/dev") -> list[str]:
@@ -29,7 +30,7 @@ def usable() -> bool:
     paths = chip_paths()
     for path in paths:
         try:
-            chip = _gpio.chip_open(path)
+            chip = chip_open(path)
         except OSError as e:
             if errors.is_lack(e):
                 raise
@@ -42,7 +43,7 @@ def usable() -> bool:
 def speaks_v2(chip_fd: int) -> bool:
     """Whether the kernel has version 2 of the interface, as from 5.10 on."""
     try:
-        _gpio.line_info(chip_fd, 0)
+        line_info(chip_fd, 0)
     except OSError as e:
         return e.errno not in (errno.EINVAL, errno.ENOTTY)
     return True
@@ -54,14 +55,14 @@ def chips() -> tuple[dict[str, str], OSError | None]:
     refused: OSError | None = None
     for path in chip_paths():
         try:
-            chip = _gpio.chip_open(path)
+            chip = chip_open(path)
         except OSError as e:
             if errors.is_lack(e):
                 raise  # else another chip would be taken for the one that is meant
             refused = e
             continue
         with chip:
-            labels.setdefault(_gpio.chip_info(chip.fd)[1], path)
+            labels.setdefault(chip_info(chip.fd)[1], path)
     return labels, refused
 
 
@@ -97,10 +98,10 @@ def find_chip(argument: str, label: str | None) -> str:
     )
 
 
-def open_chip(path: str) -> _gpio.File:
+def open_chip(path: str) -> File:
     """Open a gpiochip. NoBackendError where it is none, OSError."""
     try:
-        return _gpio.chip_open(path)
+        return chip_open(path)
     except OSError as e:
         if e.errno == errno.ENOTTY:
             raise errors.NoBackendError(

@@ -8,7 +8,8 @@ import functools
 import os
 from _thread import RLock
 
-from .. import _gpio, constants, errors
+from .. import constants, errors
+from .._gpio import File, file_watch
 from .protocol import Backend
 
 TYPE_CHECKING = False
@@ -36,13 +37,13 @@ class RemovalWatch:
 
     def __init__(self, path: str | None) -> None:
         self._path = path
-        self._file: _gpio.File | None = None
+        self._file: File | None = None
 
     def fd(self) -> int | None:
         """Return a descriptor that is readable when the file may have gone; None where there is no file."""
         if self._file is None and self._path is not None:
             try:
-                self._file = _gpio.file_watch(self._path)
+                self._file = file_watch(self._path)
             except FileNotFoundError:
                 pass  # it has gone already
         return self._file.fd if self._file is not None else None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from .. import _gpio, constants
+from .. import constants
+from .._gpio import Pipe, event_encode
 
 RECORD_BYTES = 48
 """Of struct gpio_v2_line_event. Source: Linux, include/uapi/linux/gpio.h."""
@@ -20,7 +21,7 @@ class EventPipe:
     __slots__ = ("_pipe", "seq")
 
     def __init__(self) -> None:
-        self._pipe = _gpio.Pipe()
+        self._pipe = Pipe()
         self.seq = 0
         """The number of the last edge; the first has 1."""
 
@@ -32,7 +33,7 @@ class EventPipe:
     def put(self, line: int, level: int, when_ns: int) -> None:
         """Report an edge; never blocks."""
         self.seq += 1
-        record = _gpio.event_encode(line, level, when_ns, self.seq)
+        record = event_encode(line, level, when_ns, self.seq)
         while True:
             if _bytes_in(self._pipe.reader) // RECORD_BYTES < constants.EVENT_BUFFER_SIZE:
                 try:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import _gpio, constants, errors
+from .. import constants, errors
+from .._gpio import Registers, SoftPwm
 from .protocol import Backend, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ def usable(hardware: Hardware) -> bool:
     return any(os.access(path, os.R_OK | os.W_OK) for path, _ in candidates(hardware))
 
 
-def map_block(hardware: Hardware, path: str = "") -> tuple[_gpio.Registers, str]:
+def map_block(hardware: Hardware, path: str = "") -> tuple[Registers, str]:
     """Map the block, through *path* or the first file that works; return it and the file.
 
     Raises:
@@ -40,7 +41,7 @@ def map_block(hardware: Hardware, path: str = "") -> tuple[_gpio.Registers, str]
     first: OSError | None = None
     for candidate, offset in [(path, 0)] if path else candidates(hardware):
         try:
-            return _gpio.Registers(compatible, candidate, offset), candidate
+            return Registers(compatible, candidate, offset), candidate
         except OSError as e:
             if first is None or first.errno == errno.ENOENT:
                 first = e
@@ -53,10 +54,8 @@ class RegsBackend(Backend):
     name = "regs"
     features = frozenset({"functions", "pulls", "pwm"})
 
-    def __init__(
-        self, block: _gpio.Registers, chip: str, path: str, soft_pwm: _gpio.SoftPwm | None = None
-    ) -> None:
-        self.block: _gpio.Registers = block
+    def __init__(self, block: Registers, chip: str, path: str, soft_pwm: SoftPwm | None = None) -> None:
+        self.block: Registers = block
         self._chip, self._path = chip, path
         self.line_count = block.line_count
         self._soft_pwm = soft_pwm
@@ -122,9 +121,9 @@ class RegsBackend(Backend):
             raise
 
     @property
-    def _pulses(self) -> _gpio.SoftPwm:
+    def _pulses(self) -> SoftPwm:
         if self._soft_pwm is None:
-            self._soft_pwm = _gpio.SoftPwm()
+            self._soft_pwm = SoftPwm()
         return self._soft_pwm
 
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
@@ -146,7 +145,7 @@ class RegsBackend(Backend):
     def play(
         self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
     ) -> int:
-        outputs: dict[int, _gpio.Registers | int]
+        outputs: dict[int, Registers | int]
         outputs = dict.fromkeys(check_wave(self, edges, period_ns, instead_of), self.block)
         return self._pulses.play(outputs, edges, period_ns, turns, -1 if instead_of is None else instead_of)
 

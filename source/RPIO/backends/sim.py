@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from .. import _gpio, constants, errors, log
+from .. import constants, errors, log
+from .._gpio import PwmPlan
 from .event_pipe import EventPipe
 from .protocol import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 from .sim_time import ManualClock, RealClock
@@ -77,7 +78,7 @@ class SimBackend(Backend):
             RP1_FUNCTIONS if hardware.gpio_compatible == "raspberrypi,rp1-gpio" else BCM_FUNCTIONS
         )
         self._lock = RLock()
-        self._plan = _gpio.PwmPlan()
+        self._plan = PwmPlan()
         self._waves: dict[int, list[int]] = {}  # number -> lines
         self._plan_due_ns: int | None = None  # when the clock will ask the plan
         self._plan_call: int | None = None  # by which of its calls
@@ -389,7 +390,7 @@ class SimBackend(Backend):
 
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
-        self._plan, self._plan_due_ns, self._waves = _gpio.PwmPlan(), None, {}
+        self._plan, self._plan_due_ns, self._waves = PwmPlan(), None, {}
         self._is_carrying_out, self._ended = False, set()
         self.clock.after_fork()
         for number in range(self.line_count):

@@ -19,7 +19,8 @@ import errno
 import os
 import time
 
-from .. import _gpio, constants, errors
+from .. import constants, errors
+from .._gpio import File, Pump
 from ..machine.files import open_file, text_of, write_file
 from .descriptors import HoldingBackend, RemovalWatch, busy, locked
 from .protocol import check_edge, check_line
@@ -34,7 +35,7 @@ class _Held:
 
     __slots__ = ("bits", "direction", "fd", "file", "until_s")
 
-    def __init__(self, file: _gpio.File, direction: int, until_s: float) -> None:
+    def __init__(self, file: File, direction: int, until_s: float) -> None:
         self.file, self.fd = file, file.fd
         self.direction = direction
         self.until_s = until_s  # until when udev may be at work
@@ -60,8 +61,8 @@ class SysfsBackend(HoldingBackend):
         self._exported: set[int] = set()  # by this process; those that are not held wait to be given back
         self._kept: set[int] = set()  # outputs of others that were looked at: giving one back might change it
         self._latch: dict[int, int] = {}
-        self._pump: _gpio.Pump | None = None
-        self._label: _gpio.File | None = None
+        self._pump: Pump | None = None
+        self._label: File | None = None
         self._informant: Informant | None = None
         try:
             self._look_at_chip(folder, device)
@@ -365,7 +366,7 @@ class SysfsBackend(HoldingBackend):
 
     def _start_watch(self, line: int, held: _Held, bits: int) -> int:
         with open_file(self._path(line, "edge"), os.O_WRONLY, held.until_s) as file:
-            pump = self._pump = self._pump or _gpio.Pump()
+            pump = self._pump = self._pump or Pump()
             before, held.bits = held.bits, bits
             try:
                 return pump.watch(line, held.fd, file.fd, bits)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 
-from .. import _gpio, constants, errors
+from .. import constants, errors
+from .._gpio import chip_info, chip_open, line_info, line_info_v1
 from ..machine.files import text_of
 from .protocol import check_pull
 
@@ -93,13 +94,13 @@ def find_device(folder: str) -> str | None:
     for name in os.listdir(DEVICES) if os.path.isdir(DEVICES) else []:
         if parent in (where := os.path.realpath(os.path.join(DEVICES, name)), os.path.dirname(where)):
             try:
-                chip = _gpio.chip_open(f"/dev/{name}")
+                chip = chip_open(f"/dev/{name}")
             except OSError as e:
                 if errors.is_lack(e):
                     raise
                 continue
             with chip:
-                if _gpio.chip_info(chip.fd)[1:] == (label, count):
+                if chip_info(chip.fd)[1:] == (label, count):
                     found.append(f"/dev/{name}")
     return found[0] if len(found) == 1 else None  # chips of one device may share a label
 
@@ -110,12 +111,12 @@ class Informant:
     """
 
     def __init__(self, device: str | None) -> None:
-        self._chip = _gpio.chip_open(device) if device is not None else None
+        self._chip = chip_open(device) if device is not None else None
         self._ask = self._find(self._chip.fd) if self._chip is not None else None
 
     @staticmethod
     def _find(chip_fd: int) -> Callable[[int, int], dict[str, object]] | None:
-        for ask in (_gpio.line_info, _gpio.line_info_v1):
+        for ask in (line_info, line_info_v1):
             try:
                 ask(chip_fd, 0)
             except OSError:

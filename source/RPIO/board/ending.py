@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import monotonic
 
 from .. import log, threads
+from .._gpio import close_after_fork
 from .undoing import Closing, do_all
 
 TYPE_CHECKING = False
@@ -152,8 +153,6 @@ class Ending:
 
     def after_fork(self) -> None:
         """Drop in the child of a fork what the parent goes on using."""
-        from .. import _gpio
-
         self._lock._at_fork_reinit()  # type: ignore[attr-defined] # another thread may have held it
         self._waiting.abandon()
         self._closing.abandon()
@@ -171,7 +170,7 @@ class Ending:
             if backend.holds_lines:
                 self._book.directions.clear()
                 self._grants.renew()
-        _gpio.close_after_fork()  # the last, for some are known to nobody yet
+        close_after_fork()  # the last, for some are known to nobody yet
 
 
 def _join(workers: list[Worker | Turns]) -> None:

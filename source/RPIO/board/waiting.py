@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .. import errors, log, threads
+from .._gpio import Poller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,11 +46,9 @@ class Waiting:
         """The loop; made on first use."""
         with self._lock:
             if self.made is None:
-                from .. import _gpio
-
                 dispatch = self._watched().dispatch
                 make = self._make or self._usual()
-                self.made = made = make(_gpio.Poller(), dispatch)
+                self.made = made = make(Poller(), dispatch)
                 if self._within is not None:
                     self._nest(made, self._within)
                 self._look_after()

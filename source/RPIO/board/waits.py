@@ -6,13 +6,14 @@ from __future__ import annotations
 import os
 
 from .. import threads
+from .._gpio import Pipe, events_read
 from .subscriptions import Subscription
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
 
-    from .._gpio import EdgeEvent, Pipe
+    from .._gpio import EdgeEvent
     from ..loop.dispatcher import Dispatcher
     from .edges import WatchedLines
     from .subscriptions import WatchedLine
@@ -72,13 +73,11 @@ class Wait(Subscription):
         self, line: int, lines: WatchedLines, loop: Dispatcher, timeout_s: float | None, lock: RLock
     ) -> None:
         """Wait inside a callback, where the loop does not run: read this line's edges here, and no other's."""
-        from .. import _gpio
-
         end_ns = loop.now_ns() + int((timeout_s or 0) * 1e9)
         with lock:
             watched = lines.get(line)
             fd = watched.fd if watched is not None else None
-            pipe = self.pipe = _gpio.Pipe()
+            pipe = self.pipe = Pipe()
         try:
             while (
                 watched is not None and not self.over and (event := loop.next_edge(watched.token)) is not None
@@ -90,7 +89,7 @@ class Wait(Subscription):
                     return
                 with lock:  # nobody closes the descriptor meanwhile
                     try:
-                        events = _gpio.events_read(fd) if watched.fd == fd and not self.over else []
+                        events = events_read(fd) if watched.fd == fd and not self.over else []
                     except OSError:
                         events = []
                         lines.lose(line)

@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 
-from .. import _gpio
+from .._gpio import File, chip_info, chip_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Patient:
     def may_open(self, name: str) -> bool:
         """Whether it opens for reading and writing: modes do not tell of a container's rules and of access lists."""
         try:
-            _gpio.File(self.path(name), os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY).close()
+            File(self.path(name), os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY).close()
         except OSError:
             return False
         return True
@@ -136,11 +136,11 @@ class Patient:
     def chip(self, name: str) -> tuple[str, int] | None:
         """Label and number of lines of a gpiochip; None where it does not open or is none."""
         try:
-            chip = _gpio.chip_open(self.path(name))
+            chip = chip_open(self.path(name))
         except OSError:
             return None
         with chip:
-            return _gpio.chip_info(chip.fd)[1:]
+            return chip_info(chip.fd)[1:]
 
     def output_of(self, words: list[str], timeout_s: float = 2.0) -> str:
         """What a program prints, "" where it fails or takes longer."""

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from _signal import set_wakeup_fd  # type: ignore[import-not-found]
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .._gpio import Pipe
+from .._gpio import Pipe
 
 
 class Bell:
     """What Python's wakeup descriptor leads to. It may hang on after the loop: nobody hears it then."""
 
     def __init__(self) -> None:
-        from .. import _gpio
-
-        self._pipe: Pipe = _gpio.Pipe()
+        self._pipe = Pipe()
 
     @property
     def reader(self) -> int:

@@ -6,25 +6,25 @@ from __future__ import annotations
 import os
 import time
 
-from .. import _gpio
+from .._gpio import File
 
 UDEV_STEP_S = 0.01
 
 
 def text_of(path: str) -> str:
     """Return what the file says, without white space around it."""
-    with _gpio.File(path, os.O_RDONLY) as file:
+    with File(path, os.O_RDONLY) as file:
         return os.read(file.fd, 4096).decode("utf-8", "replace").strip()  # sysfs shows a page at most
 
 
-def open_file(path: str, flags: int, until_s: float = 0.0, stays: bool = False) -> _gpio.File:
+def open_file(path: str, flags: int, until_s: float = 0.0, stays: bool = False) -> File:
     """Open; where it may not be, try again until that time: udev gives a new line's files to their group late.
 
     What *stays* is open in the child of a fork, too.
     """
     while True:
         try:
-            return _gpio.File(path, flags, stays)
+            return File(path, flags, stays)
         except PermissionError:
             if time.monotonic() >= until_s:
                 raise

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import time
 
-from .. import _gpio, errors, log
+from .. import errors, log
+from .._gpio import Dma, File
 from ..machine import access, detect, dma_channels
 
 TYPE_CHECKING = False
@@ -77,8 +78,8 @@ class Engine:
 
     def __init__(self, hardware: Hardware, root: str | None = None) -> None:
         self._root = root = ROOT if root is None else root
-        self._lock: _gpio.File | None = None
-        self._guardian: _gpio.File | None = None
+        self._lock: File | None = None
+        self._guardian: File | None = None
         self.guardian_pid = 0
         compatible = ENGINES.get(hardware.soc)
         base = detect.peripheral_base(root) or hardware.peripheral_base
@@ -107,7 +108,7 @@ class Engine:
         for name in (MEM, VCIO):
             path = self._path(name)
             try:
-                _gpio.File(path, os.O_RDWR).close()
+                File(path, os.O_RDWR).close()
             except FileNotFoundError:
                 raise errors.NotSupportedError(
                     f"Pulses by DMA need {path}, which is not there",
@@ -116,10 +117,10 @@ class Engine:
             except PermissionError as e:
                 raise access.no_access(e) from None
 
-    def _open(self, compatible: str, base: int) -> _gpio.Dma:
+    def _open(self, compatible: str, base: int) -> Dma:
         mem = self._path(MEM)
         try:
-            return _gpio.Dma(compatible, base, mem, self._path(VCIO))
+            return Dma(compatible, base, mem, self._path(VCIO))
         except PermissionError as e:
             raise errors.NoAccessError(
                 e.errno,
@@ -129,12 +130,12 @@ class Engine:
                 hint="put iomem=relaxed into cmdline.txt and reboot",
             ) from None
 
-    def _take_lock(self) -> _gpio.File:
+    def _take_lock(self) -> File:
         import fcntl
 
         folder = self._path(FOLDER)
         os.makedirs(folder, mode=0o755, exist_ok=True)
-        file = _gpio.File(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT)
+        file = File(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT)
         end_s = time.monotonic() + LOCK_S
         while True:
             try:

@@ -8,7 +8,8 @@ and who has been interrupted looks at it again afterwards, and does what it says
 
 from __future__ import annotations
 
-from .. import _gpio, constants, errors, log
+from .. import constants, errors, log
+from .._gpio import Held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -339,14 +340,14 @@ class Drives:
 
     def end(self, line: int, owner: object) -> None:
         """End the pulses of this owner, low, and any that are nobody's. Nothing where the line is another one's."""
-        with _gpio.Held(self.lock, STOP_S):
+        with Held(self.lock, STOP_S):
             if line not in self.book:
                 self._silence(line)
             self._let_go(line, owner)
 
     def drop(self, line: int, owner: object) -> None:
         """The same for an owner that is no more, at any moment of any thread: waits for nobody. See PWM.__del__()."""
-        with _gpio.Held(self.lock, 0):
+        with Held(self.lock, 0):
             self._let_go(line, owner)
 
     def _let_go(self, line: int, owner: object) -> None:

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from .. import _gpio, errors, facade
+from .. import errors, facade
+from .._gpio import on_miss
 from ..backends.protocol import check_line
 from ..backends.sim import SimBackend
 from ..backends.sim_time import ManualClock
@@ -161,7 +162,7 @@ class SimulatedBoard:
             self._after_call()
             return board.input(*arguments, **named)
 
-        _gpio.on_miss(_output, _input)
+        on_miss(_output, _input)
 
     def _after_call(self) -> None:
         if self.spend is not None:

@@ -19,7 +19,7 @@ from RPIO.backends import cdev, cdev_chips, sysfs, sysfs_chips
 from RPIO.backends.joined import JoinedBackend
 from RPIO.board.board import Board
 from RPIO.constants import BOTH, FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
-from support import pump
+from support import pump, replace_in_core
 from waiting import LIMIT_S, wait_until
 
 ROOT = Path(sysfs_chips.ROOT)
@@ -139,7 +139,7 @@ def test_a_gpiochip_of_version_1_alone_is_passed_over(chip, monkeypatch):
     def too_old(*arguments):
         raise OSError(errno.EINVAL, "as a kernel before 5.10 answers")
 
-    monkeypatch.setattr(_gpio, "line_info", too_old)
+    replace_in_core(monkeypatch, "line_info", too_old)
     assert not cdev_chips.usable()
     with pytest.raises(errors.NoBackendError, match=r"before 5\.10") as e:
         cdev.CdevBackend(chip.path)

@@ -210,7 +210,7 @@ class OursByDma(Ours):
             (folder / name).touch()
         patch.setattr(dma_engine, "ROOT", str(folder))
         patch.setattr(dma_engine, "why_not", lambda *_: None)
-        patch.setattr(_gpio, "Dma", self._made)
+        patch.setattr(dma_engine, "Dma", self._made)
         patch.setattr(means, "sleep", self._sleep)
         patch.setattr(means, "monotonic", lambda: self._dma.machine.now / 1e9)
         self._dma = ModelledDma()
