@@ -42,6 +42,7 @@ def test_a_board_has_every_function_with_the_same_parameters():
 
 def test_the_facade_is_one_call_of_each(monkeypatch):
     for name in functions() - {"output", "input", "use"}:
+        # It takes any call and does none: what is asked here is which one comes, and that it is one.
         stub = Mock()
         monkeypatch.setattr(facade, "board", stub)
         function = getattr(facade, name)

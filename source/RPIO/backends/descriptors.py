@@ -81,7 +81,7 @@ class HoldingBackend(Backend):
         return self._chip_is_gone()
 
     def _chip_is_gone(self) -> bool:
-        """Ask the kernel whether the chip is no more."""
+        """Ask the kernel whether the chip is no more: each backend has its own way."""
         raise NotImplementedError
 
     def after_fork(self) -> None:

@@ -59,11 +59,11 @@ class Runs:
         self._background_wanted = False
 
     def _wake(self) -> None:
-        """Have who waits look whether it has been told to stop."""
+        """Have who waits look whether it has been told to stop. The Dispatcher's: it knows what is waited on."""
         raise NotImplementedError
 
     def _start_background(self) -> None:
-        """Begin the thread of the background loop, where that is wanted and nobody runs the loop."""
+        """Begin the thread of the background loop, where that is wanted and nobody runs the loop. The Dispatcher's."""
         raise NotImplementedError
 
     @property

@@ -9,6 +9,7 @@ import time
 from .._gpio import File
 
 UDEV_STEP_S = 0.01
+"""Between two tries. Nothing tells a program that udev has done its work, which takes it some tens of milliseconds."""
 
 
 def text_of(path: str) -> str:

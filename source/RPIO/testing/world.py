@@ -203,6 +203,7 @@ class SimulatedBoard:
         for worker in self.workers():
             while worker.is_busy() and self._is_awake(worker) and time.monotonic() < end_s:
                 waited = True
+                # Real time: the worker is a real thread, and its callback takes what it takes.
                 time.sleep(0.0005)
         return waited
 
