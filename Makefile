@@ -10,7 +10,7 @@ ARM := source/tests/arm/roots.py
 SIDE_BY_SIDE := source/tests/side_by_side.py
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
-CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_pwm module_dma module_whole module_apart
+CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_lines module_routes module_pwm module_dma module_whole module_apart
 C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
 .PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers test-every test-moments check lint bench docs deb clean
@@ -102,8 +102,8 @@ test-package: dev     ## wheel and sdist build, install and import elsewhere, on
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
 	@$(PY) -m pytest -p no:cacheprovider --timeout 3600 source/tests/peers
 
-EVERY_STEPS = RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 RPIO_PULSE_SETS=10000
-EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
+EVERY_STEPS = RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 RPIO_PULSE_SETS=10000 RPIO_KILLS=40
+EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/test_remote_processes.py source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
 # What hangs there says where: its time is over before the rig's patience is.
 EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 900 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
 

@@ -26,7 +26,20 @@ CORE = [
 ]
 MODULE = [
     f"module{part}.c"
-    for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole", "_apart")
+    for part in (
+        "",
+        "_hot",
+        "_regs",
+        "_cdev",
+        "_events",
+        "_timer",
+        "_lines",
+        "_routes",
+        "_pwm",
+        "_dma",
+        "_whole",
+        "_apart",
+    )
 ]
 """What knows Python; the core is plain C."""
 

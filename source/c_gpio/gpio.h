@@ -405,6 +405,18 @@ int rpio_pwm_wave(struct rpio_pwm *pwm, int wave, uint64_t *turns_done);
  * the line is stopped or started again. */
 int rpio_pwm_query(struct rpio_pwm *pwm, uint32_t line, struct rpio_pwm_info *info);
 
+/* The longest time that a line may be on: `after_ns` from now it is written `off`, and PWM or a wave that it has ends,
+ * whatever the program does by then. Of registers, or of a descriptor, that live as those of rpio_pwm_start_regs(), until
+ * rpio_pwm_unlimit() returns. Set anew, it begins anew. -ENOSPC for more than RPIO_PWM_LINES. */
+int rpio_pwm_limit_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint32_t line, uint64_t after_ns, int off);
+int rpio_pwm_limit_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t after_ns, int off);
+
+/* No limit any more. -ENOENT: there was none. */
+int rpio_pwm_unlimit(struct rpio_pwm *pwm, uint32_t line);
+
+/* How long the line may still be on: 0 once it is over. -ENOENT: for ever; or what the descriptor said. */
+int rpio_pwm_limit_left(struct rpio_pwm *pwm, uint32_t line, uint64_t *left_ns);
+
 /* In the child of a fork, which has no thread: forgets all lines without a write. Usable again afterwards. Every
  * other call there does it first. Elsewhere it forgets them as well. */
 void rpio_pwm_abandon(struct rpio_pwm *pwm);

@@ -10,7 +10,7 @@
 static int module_exec(PyObject *module)
 {
     static int (*const parts[])(PyObject *) = {
-        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_apart,
+        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_lines, rpio_add_routes, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_apart,
     };
     int error = rpio_numbers_new(&((struct state *)PyModule_GetState(module))->numbers);
     if (error < 0) {
@@ -39,6 +39,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->finalizer);
     Py_VISIT(state->errand);
     Py_VISIT(state->line);
+    Py_VISIT(state->edge_routes);
     Py_VISIT(state->output_miss);
     Py_VISIT(state->input_miss);
     Py_VISIT(state->bit[0]);
@@ -64,6 +65,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->finalizer);
     Py_CLEAR(state->errand);
     Py_CLEAR(state->line);
+    Py_CLEAR(state->edge_routes);
     Py_CLEAR(state->output_miss);
     Py_CLEAR(state->input_miss);
     Py_CLEAR(state->bit[0]);

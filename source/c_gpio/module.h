@@ -38,6 +38,7 @@ struct state {
     PyTypeObject *finalizer;
     PyTypeObject *errand;
     PyTypeObject *line;
+    PyTypeObject *edge_routes;
     struct descriptors *open; /* those of all objects */
     struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
@@ -139,6 +140,9 @@ int rpio_add_hot(PyObject *module);
 int rpio_add_cdev(PyObject *module);
 int rpio_add_events(PyObject *module);
 int rpio_add_timer(PyObject *module);
+int rpio_add_lines(PyObject *module);
+int rpio_add_routes(PyObject *module);
+int rpio_route_edge(PyObject *routes, const char *line, Py_ssize_t size); /* 1 where it was one */
 int rpio_add_pwm(PyObject *module);
 int rpio_add_dma(PyObject *module);
 PyObject *rpio_file_new(struct state *state, int fd, int stays); /* closes it where there is no memory */

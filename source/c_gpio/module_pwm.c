@@ -111,6 +111,64 @@ static PyObject *soft_pwm_stop(PyObject *self, PyObject *args)
     return whether_there(error);
 }
 
+static PyObject *soft_pwm_limit_regs(PyObject *self, PyObject *args)
+{
+    const struct state *state = PyType_GetModuleState(Py_TYPE(self));
+    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
+    PyObject *registers;
+    unsigned line;
+    unsigned long long after_ns;
+    int off, error;
+    if (!PyArg_ParseTuple(args, "O!IKi:limit_regs", state->registers, &registers, &line, &after_ns, &off) ||
+        PySet_Add(((SoftPwm *)self)->registers, registers) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_pwm_limit_regs(pwm, &((Registers *)registers)->regs, line, after_ns, off);
+    Py_END_ALLOW_THREADS
+    return none_or_errno(error);
+}
+
+static PyObject *soft_pwm_limit_fd(PyObject *self, PyObject *args)
+{
+    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
+    unsigned line;
+    unsigned long long after_ns;
+    int fd, off, error;
+    if (!PyArg_ParseTuple(args, "iIKi:limit_fd", &fd, &line, &after_ns, &off))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_pwm_limit_fd(pwm, fd, line, after_ns, off);
+    Py_END_ALLOW_THREADS
+    return none_or_errno(error);
+}
+
+static PyObject *soft_pwm_unlimit(PyObject *self, PyObject *line)
+{
+    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
+    int number, error;
+    if (as_int(line, &number) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_pwm_unlimit(pwm, (uint32_t)number);
+    Py_END_ALLOW_THREADS
+    return whether_there(error);
+}
+
+static PyObject *soft_pwm_limit_left(PyObject *self, PyObject *line)
+{
+    struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
+    uint64_t left_ns = 0;
+    int number, error;
+    if (as_int(line, &number) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_pwm_limit_left(pwm, (uint32_t)number, &left_ns);
+    Py_END_ALLOW_THREADS
+    if (error == -ENOENT)
+        Py_RETURN_NONE;
+    return error < 0 ? raise_errno(error, NULL) : PyLong_FromUnsignedLongLong(left_ns);
+}
+
 static PyObject *soft_pwm_query(PyObject *self, PyObject *args)
 {
     struct rpio_pwm *pwm = ((SoftPwm *)self)->pwm;
@@ -281,6 +339,16 @@ static PyMethodDef soft_pwm_methods[] = {
     {"stop", soft_pwm_stop, METH_VARARGS,
      PyDoc_STR("stop($self, line, value=0, /)\n--\n\n"
                "End the line and drive it to value; nothing writes to it afterwards. Whether it ran.")},
+    {"limit_regs", soft_pwm_limit_regs, METH_VARARGS,
+     PyDoc_STR("limit_regs($self, registers, line, after_ns, off, /)\n--\n\n"
+               "after_ns from now write off to a line of registers, and end what drives it. Anew: from now on.")},
+    {"limit_fd", soft_pwm_limit_fd, METH_VARARGS,
+     PyDoc_STR("limit_fd($self, fd, line, after_ns, off, /)\n--\n\n"
+               "The same of a requested line; its descriptor must stay open until unlimit() has returned.")},
+    {"unlimit", soft_pwm_unlimit, METH_O,
+     PyDoc_STR("unlimit($self, line, /)\n--\n\nNothing is written any more. Whether there was a limit.")},
+    {"limit_left", soft_pwm_limit_left, METH_O,
+     PyDoc_STR("limit_left($self, line, /)\n--\n\nNanoseconds, 0 when it is over, None where there is no limit.")},
     {"query", soft_pwm_query, METH_VARARGS,
      PyDoc_STR("query($self, line, /)\n--\n\n"
                "(period_ns, high_ns, periods, errno that has ended it or 0), or None for a line that does not run.")},

@@ -158,6 +158,15 @@ static PyObject *pipe_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? raise_errno(-errno, NULL) : opened_new(type, ends[0], ends[1], 0);
 }
 
+/* The interpreter is not let go of: this takes a microsecond, and who waits for it would have it after each write. */
+static PyObject *pipe_put(PyObject *object, PyObject *bytes)
+{
+    if (!PyBytes_Check(bytes))
+        return PyErr_Format(PyExc_TypeError, "bytes go into a pipe");
+    ssize_t size = write(((Opened *)object)->open.fd[1], PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    return size < 0 ? raise_errno(-errno, NULL) : PyLong_FromSsize_t(size);
+}
+
 static PyMemberDef pipe_members[] = {
     {"reader", T_INT, offsetof(Opened, open.fd[0]), READONLY, PyDoc_STR("The end to read; -1 when closed.")},
     {"writer", T_INT, offsetof(Opened, open.fd[1]), READONLY, PyDoc_STR("The end to write; -1 when closed.")},
@@ -165,6 +174,8 @@ static PyMemberDef pipe_members[] = {
 };
 
 static PyMethodDef pipe_methods[] = {
+    {"put", pipe_put, METH_O,
+     PyDoc_STR("put($self, data, /)\n--\n\nWrite, and never wait; returns how many bytes. BlockingIOError where there is no room.")},
     {"close", opened_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose both ends. Twice is fine.")},
     {0},
 };

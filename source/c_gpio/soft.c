@@ -53,6 +53,13 @@ struct output {
 
 enum { NO_WAVE = -1, NEW_WAVE = -2 };
 
+/* The end of the time that a line may be on: it is written `off` then, and what drives it ends. */
+struct limit {
+    struct output output;
+    uint64_t at_ns;
+    int off;
+};
+
 /* Edges that are one write to a register. */
 struct store {
     const struct rpio_regs *regs;
@@ -66,6 +73,8 @@ struct rpio_pwm {
     struct rpio_plan *plan;
     struct output outputs[RPIO_PWM_LINES];
     unsigned used;
+    struct limit limits[RPIO_PWM_LINES];
+    unsigned limit_count;
     int is_stepped, is_closed;
     uint64_t stepped_ns;
     int has_thread, is_done; /* to be joined; it has given up the mutex for the last time */
@@ -122,11 +131,14 @@ static void end_failed(struct rpio_pwm *pwm, uint32_t place)
         (void)rpio_plan_stop_wave(pwm->plan, pwm->outputs[place].wave);
 }
 
+static void end_overdue(struct rpio_pwm *pwm, uint64_t now);
+
 /* Does what is due. */
 static void carry_out(struct rpio_pwm *pwm, uint64_t now)
 {
     struct rpio_plan_edge edges[RPIO_PLAN_EDGES];
     struct store stores[RPIO_PWM_LINES];
+    end_overdue(pwm, now);
     int edge_count = rpio_plan_advance(pwm->plan, now, edges);
     size_t store_count = 0;
     for (int i = 0; i < edge_count; i++) {
@@ -138,6 +150,47 @@ static void carry_out(struct rpio_pwm *pwm, uint64_t now)
     }
     for (size_t i = 0; i < store_count; i++)
         reg_write(stores[i].regs, stores[i].port, stores[i].bits);
+}
+
+/* ---- limits --------------------------------------------------------------------------------------- */
+
+static void forget(struct rpio_pwm *pwm, uint32_t place);
+static uint32_t find(const struct rpio_pwm *pwm, uint32_t line);
+
+static unsigned find_limit(const struct rpio_pwm *pwm, uint32_t line)
+{
+    unsigned place = 0;
+    while (place < pwm->limit_count && pwm->limits[place].output.line != line)
+        place++;
+    return place;
+}
+
+static uint64_t next_due(const struct rpio_pwm *pwm)
+{
+    uint64_t next = rpio_plan_next(pwm->plan);
+    for (unsigned i = 0; i < pwm->limit_count; i++)
+        next = pwm->limits[i].at_ns < next ? pwm->limits[i].at_ns : next;
+    return next;
+}
+
+/* What is over stays in the table, never due again: who asks is told when it was. */
+static void end_overdue(struct rpio_pwm *pwm, uint64_t now)
+{
+    for (unsigned i = 0; i < pwm->limit_count; i++) {
+        struct limit *limit = &pwm->limits[i];
+        if (limit->at_ns > now)
+            continue;
+        uint32_t place = find(pwm, limit->output.line);
+        if (place < RPIO_PWM_LINES)
+            forget(pwm, place);
+        limit->output.error = write_level(&limit->output, limit->off != 0);
+        limit->at_ns = NEVER;
+    }
+}
+
+static int is_needed(const struct rpio_pwm *pwm)
+{
+    return pwm->used || next_due(pwm) != NEVER;
 }
 
 /* ---- the thread ----------------------------------------------------------------------------------- */
@@ -197,7 +250,7 @@ static void work(struct rpio_pwm *pwm)
         (void)pthread_cond_wait(&pwm->stepped_back, &pwm->mutex);
         return;
     }
-    uint64_t now = now_ns(pwm), due = rpio_plan_next(pwm->plan);
+    uint64_t now = now_ns(pwm), due = next_due(pwm);
     if (due > now && due - now > NEAR_NS) {
         sleep_until(pwm, due);
         return;
@@ -212,7 +265,7 @@ static void *run(void *argument)
     struct rpio_pwm *pwm = argument;
     (void)prctl(PR_SET_NAME, "rpio-pwm");
     (void)pthread_mutex_lock(&pwm->mutex);
-    while (pwm->used)
+    while (is_needed(pwm))
         work(pwm);
     close_timers(pwm);
     pwm->is_done = 1;
@@ -306,7 +359,7 @@ static void forget_all(struct rpio_pwm *pwm)
     rpio_plan_clear(pwm->plan);
     for (size_t i = 0; i < RPIO_PWM_LINES; i++)
         pwm->outputs[i].use = FREE;
-    pwm->used = 0;
+    pwm->used = pwm->limit_count = 0;
 }
 
 static void abandon(struct rpio_pwm *pwm)
@@ -330,7 +383,7 @@ static void enter(struct rpio_pwm *pwm)
 static int leave(struct rpio_pwm *pwm, int result)
 {
     int which = pwm->asleep_on == &pwm->timers[1];
-    if (pwm->asleep_on && (!pwm->used || rpio_plan_next(pwm->plan) < pwm->set_ns[which]))
+    if (pwm->asleep_on && (!is_needed(pwm) || next_due(pwm) < pwm->set_ns[which]))
         set_timer(pwm, which, PAST_NS);
     unlock(pwm);
     return result;
@@ -497,6 +550,59 @@ int rpio_pwm_stop(struct rpio_pwm *pwm, uint32_t line, int value)
     return leave(pwm, write_level(&output, value != 0));
 }
 
+/* ---- the longest time that a line may be on ------------------------------------------------------------ */
+
+static int limit(struct rpio_pwm *pwm, const struct output *output, uint64_t after_ns, int off)
+{
+    enter(pwm);
+    if (pwm->is_closed)
+        return leave(pwm, -EBADF);
+    unsigned place = find_limit(pwm, output->line);
+    if (place == RPIO_PWM_LINES)
+        return leave(pwm, -ENOSPC);
+    if (place == pwm->limit_count)
+        pwm->limit_count++;
+    pwm->limits[place] = (struct limit){.output = *output, .at_ns = now_ns(pwm) + after_ns, .off = off};
+    int error = need_thread(pwm);
+    if (error < 0)
+        pwm->limits[place] = pwm->limits[--pwm->limit_count];
+    return leave(pwm, error);
+}
+
+int rpio_pwm_limit_regs(struct rpio_pwm *pwm, const struct rpio_regs *regs, uint32_t line, uint64_t after_ns, int off)
+{
+    struct output output = {.use = ON_REGS, .line = line, .regs = regs, .wave = NO_WAVE};
+    int error = rpio_regs_ports(regs, line, &output.ports);
+    return error < 0 ? error : limit(pwm, &output, after_ns, off);
+}
+
+int rpio_pwm_limit_fd(struct rpio_pwm *pwm, int line_fd, uint32_t line, uint64_t after_ns, int off)
+{
+    struct output output = {.use = ON_FD, .line = line, .fd = line_fd, .wave = NO_WAVE};
+    return limit(pwm, &output, after_ns, off);
+}
+
+int rpio_pwm_unlimit(struct rpio_pwm *pwm, uint32_t line)
+{
+    enter(pwm);
+    unsigned place = find_limit(pwm, line);
+    if (place == pwm->limit_count)
+        return leave(pwm, -ENOENT);
+    pwm->limits[place] = pwm->limits[--pwm->limit_count];
+    return leave(pwm, 0);
+}
+
+int rpio_pwm_limit_left(struct rpio_pwm *pwm, uint32_t line, uint64_t *left_ns)
+{
+    enter(pwm);
+    unsigned place = find_limit(pwm, line);
+    if (place == pwm->limit_count)
+        return leave(pwm, -ENOENT);
+    uint64_t now = now_ns(pwm), at_ns = pwm->limits[place].at_ns;
+    *left_ns = at_ns == NEVER || at_ns < now ? 0 : at_ns - now;
+    return leave(pwm, pwm->limits[place].output.error);
+}
+
 /* ---- waves ---------------------------------------------------------------------------------------- */
 
 static int output_of(const struct rpio_wave_line *line, struct output *output)
@@ -638,6 +744,6 @@ int rpio_pwm_step(struct rpio_pwm *pwm, uint64_t step_ns, uint64_t *next_ns)
     enter(pwm);
     pwm->stepped_ns = step_ns > pwm->stepped_ns ? step_ns : pwm->stepped_ns;
     carry_out(pwm, pwm->stepped_ns);
-    *next_ns = rpio_plan_next(pwm->plan);
+    *next_ns = next_due(pwm);
     return leave(pwm, 0);
 }

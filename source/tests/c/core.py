@@ -17,7 +17,20 @@ PARTS = (
 )
 MODULE = [
     f"module{part}"
-    for part in ("", "_hot", "_regs", "_cdev", "_events", "_timer", "_pwm", "_dma", "_whole", "_apart")
+    for part in (
+        "",
+        "_hot",
+        "_regs",
+        "_cdev",
+        "_events",
+        "_timer",
+        "_lines",
+        "_routes",
+        "_pwm",
+        "_dma",
+        "_whole",
+        "_apart",
+    )
 ]
 CORE = [SOURCE / f"{part}.c" for part in PARTS]
 SANITIZE = os.environ.get("RPIO_SANITIZE") == "1"

@@ -46,6 +46,14 @@ class Bench:
     def stop(self, line, value=0):
         return self.lib.rpio_pwm_stop(self.pwm, line, value)
 
+    def limit(self, line, after, off=0):
+        return self.lib.rpio_pwm_limit_regs(self.pwm, self.regs, line, after, off)
+
+    def limit_left(self, line):
+        left = self.ffi.new("uint64_t *")
+        error = self.lib.rpio_pwm_limit_left(self.pwm, line, left)
+        return left[0] if error == 0 else error
+
     def query(self, line):
         info = self.ffi.new("struct rpio_pwm_info *")
         error = self.lib.rpio_pwm_query(self.pwm, line, info)
@@ -192,6 +200,97 @@ def test_time_does_not_go_back(stepped):
     stepped.step(5 * MS)
     stepped.start(17, MS, 400 * US)
     assert stepped.step(0) == 5 * MS + 400 * US
+
+
+# -- the longest time that a line is on -----------------------------------------------------------------
+
+
+def test_a_limit_is_one_write_at_its_time(stepped):
+    assert stepped.limit(17, 5 * MS) == 0
+    assert stepped.step(5 * MS - 1) == 5 * MS
+    assert stepped.limit_left(17) == 1
+    assert stepped.writes() == []
+    assert stepped.step(5 * MS) == NEVER
+    assert stepped.writes() == [(GPCLR0, 1 << 17)]
+    assert stepped.limit_left(17) == 0
+    stepped.step(10 * MS)
+    assert len(stepped.writes()) == 1
+
+
+def test_at_its_time_the_line_gets_no_edge_of_its_own(stepped):
+    assert stepped.start(17, 2 * MS, 1 * MS) == 0
+    assert stepped.limit(17, 4 * MS) == 0  # when a period begins
+    for now in range(0, 9 * MS, MS):
+        stepped.step(now)
+    assert [register for register, _ in stepped.writes()] == [GPSET0, GPCLR0, GPSET0, GPCLR0, GPCLR0]
+    assert stepped.query(17) == -errno.ENOENT
+
+
+def test_a_wave_goes_on_with_its_other_lines(stepped):
+    ffi = stepped.ffi
+    lines = ffi.new("struct rpio_wave_line[]", [(stepped.regs, -1, 17), (stepped.regs, -1, 27)])
+    edges = ffi.new("struct rpio_wave_edge[]", [(0, 17, 1), (0, 27, 1), (MS, 17, 0), (MS, 27, 0)])
+    assert stepped.lib.rpio_pwm_play(stepped.pwm, lines, 2, edges, 4, 2 * MS, 0, -1) > 0
+    assert stepped.limit(17, 3 * MS) == 0
+    for now in range(0, 9 * MS, MS):
+        stepped.step(now)
+    ons = [bits for register, bits in stepped.writes() if register == GPSET0]
+    assert [bool(bits & 1 << 17) for bits in ons] == [True, True, False, False, False]
+    assert all(bits & 1 << 27 for bits in ons)
+
+
+@pytest.mark.parametrize("off", [0, 1])
+def test_off_is_what_was_said(stepped, off):
+    assert stepped.limit(33, MS, off) == 0
+    stepped.step(MS)
+    assert stepped.writes() == [(GPSET1 if off else GPCLR1, 1 << 1)]
+
+
+def test_a_limit_anew_begins_anew_and_unlimit_ends_it(stepped):
+    assert stepped.limit(17, 5 * MS) == 0
+    stepped.step(4 * MS)
+    assert stepped.limit(17, 5 * MS) == 0
+    assert stepped.step(5 * MS) == 9 * MS
+    assert stepped.lib.rpio_pwm_unlimit(stepped.pwm, 17) == 0
+    assert stepped.lib.rpio_pwm_unlimit(stepped.pwm, 17) == stepped.limit_left(17) == -errno.ENOENT
+    assert stepped.step(20 * MS) == NEVER
+    assert stepped.writes() == []
+
+
+def test_so_many_limits_and_no_more(stepped):
+    def limit_fd(line):
+        return stepped.lib.rpio_pwm_limit_fd(stepped.pwm, -1, line, MS, 0)
+
+    count = stepped.lib.RPIO_PWM_LINES
+    assert [limit_fd(line) for line in range(count)] == [0] * count
+    assert limit_fd(count) == -errno.ENOSPC
+    assert limit_fd(0) == 0  # anew
+    assert stepped.step(MS) == NEVER
+    assert stepped.limit_left(0) == -errno.EBADF  # what the descriptor has said
+    assert stepped.limit(54, MS) == -errno.EINVAL  # no line of the registers
+
+
+def test_a_stop_before_the_limit_leaves_the_limit(stepped):
+    assert stepped.start(17, 2 * MS, 1 * MS) == 0
+    assert stepped.limit(17, 5 * MS) == 0
+    assert stepped.stop(17, 1) == 0
+    stepped.step(5 * MS)
+    assert stepped.level(17) == 0
+    assert stepped.stop(17, 1) == -errno.ENOENT  # which writes nothing
+    assert stepped.level(17) == 0
+
+
+def test_the_thread_carries_a_limit_out_and_ends(threaded):
+    threaded.lib.rpio_regs_write(threaded.regs, 17, 1)
+    assert threaded.limit(17, 20 * MS) == 0
+    assert wait_until(lambda: threaded.limit_left(17) == 0)
+    assert wait_until(lambda: not threads())
+    assert threaded.level(17) == 0
+    assert threaded.limit(17, 60 * S) == 0
+    assert threaded.limit(27, 20 * MS) == 0  # an earlier one wakes it
+    assert wait_until(lambda: threaded.limit_left(27) == 0)
+    assert threaded.lib.rpio_pwm_unlimit(threaded.pwm, 17) == 0
+    assert wait_until(lambda: not threads())
 
 
 # -- the thread -----------------------------------------------------------------------------------------
