@@ -4,6 +4,7 @@
 .. header:: 17 = LED, 27 = button    the 40-pin header, lines marked
 .. models::                          one row per model of RPIO.machine.boards
 .. exceptions::                      the tree drawn at the top of RPIO.errors
+.. operations::                      all that can be asked over RPIO's own protocol
 """
 
 import textwrap
@@ -15,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from RPIO import constants, errors
 from RPIO.machine import boards, headers
+from RPIO.wire import kinds, operations
 
 
 class HeaderDirective(SphinxDirective):
@@ -68,6 +70,27 @@ class ExceptionsDirective(SphinxDirective):
         return [nodes.literal_block(text, text, language="none")]
 
 
+class OperationsDirective(SphinxDirective):
+    def run(self):
+        rows = [("Request", "What it does")]
+        rows += [(f"``{row.usage()}``", " ".join(self.sentences(row))) for row in operations.ROWS]
+        return _table(self, rows)
+
+    def sentences(self, row):
+        yield row.text
+        for argument in row.arguments:
+            yield f"*{argument.name.upper()}*: {self.text_of(argument.kind)}."
+        if row.result:
+            yield f"**Answer:** {'; '.join(self.text_of(kind) for kind in row.result)}."
+        if not row.is_repeatable:
+            yield "Done twice is not done once."
+
+    def text_of(self, kind):
+        if isinstance(kind, kinds.Repeated):
+            return f"{kind.least} to {kind.most} times {', '.join(self.text_of(each) for each in kind.kinds)}"
+        return kind.text.replace("*", "\\*")
+
+
 def _table(directive, rows):
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in rows:
@@ -83,6 +106,7 @@ def setup(app):
         ("models", ModelsDirective),
         ("functions", FunctionsDirective),
         ("exceptions", ExceptionsDirective),
+        ("operations", OperationsDirective),
     ):
         app.add_directive(name, directive)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

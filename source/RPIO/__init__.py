@@ -26,6 +26,7 @@ Callbacks for edges and for TCP messages run in one loop::
 The functions, each with help of its own, such as help(RPIO.setup):
 
   levels      setup  input  output  forceinput  forceoutput  set_pullupdn  gpio_function  cleanup
+  rules       protect  interlock
   numbering   setmode  getmode  channel_to_gpio
   interrupts  add_interrupt_callback  del_interrupt_callback  events_lost  cleanup_interrupts
   edges       add_event_detect  add_event_callback  remove_event_detect  event_detected  wait_for_edge
@@ -37,6 +38,7 @@ The functions, each with help of its own, such as help(RPIO.setup):
   the board   sysinfo  version  describe  use  setwarnings  install_as_rpi_gpio
               (constants: RPI_REVISION, RPI_REVISION_HEX, RPI_INFO)
   more boards Board("sim:4B"): an object with these names
+  elsewhere   serve_remote(): others use this board    connect("localhost"): a Board whose lines are theirs
 
 Errors are GPIOErrors and the builtins that RPi.GPIO raises as well; their ``hint`` says what to do.
 
@@ -88,11 +90,15 @@ if TYPE_CHECKING:
     from . import facade as facade
     from . import sim as sim
     from .board.board import Board as Board
+    from .board.connected import connect
     from .errors import (
         AlreadyRunningError,
+        ConfigError,
+        ConnectionLost,
         DMAError,
         EdgeDetectionError,
         GPIOError,
+        InterlockError,
         InvalidCallbackException,
         InvalidChannelException,
         InvalidDirectionException,
@@ -107,8 +113,12 @@ if TYPE_CHECKING:
         NoClientError,
         NotSupportedError,
         NotWatchedError,
+        ProtocolError,
         PulseError,
         PWMExistsError,
+        RateError,
+        ReadOnlyError,
+        RuleError,
         WrongDirectionException,
     )
     from .facade import (
@@ -129,7 +139,10 @@ if TYPE_CHECKING:
         getmode,
         gpio_function,
         install_as_rpi_gpio,
+        interlock,
+        protect,
         remove_event_detect,
+        serve_remote,
         set_pullupdn,
         setmode,
         setup,
@@ -190,10 +203,13 @@ __all__ = [
     "VERSION_GPIO",
     "AlreadyRunningError",
     "Board",
+    "ConfigError",
+    "ConnectionLost",
     "DMAError",
     "EdgeDetectionError",
     "EdgeEvent",
     "GPIOError",
+    "InterlockError",
     "InvalidCallbackException",
     "InvalidChannelException",
     "InvalidDirectionException",
@@ -209,7 +225,11 @@ __all__ = [
     "NotSupportedError",
     "NotWatchedError",
     "PWMExistsError",
+    "ProtocolError",
     "PulseError",
+    "RateError",
+    "ReadOnlyError",
+    "RuleError",
     "TcpClient",
     "WrongDirectionException",
     "add_event_callback",
@@ -220,6 +240,7 @@ __all__ = [
     "cleanup",
     "cleanup_interrupts",
     "close_tcp_client",
+    "connect",
     "del_interrupt_callback",
     "describe",
     "event_detected",
@@ -230,8 +251,11 @@ __all__ = [
     "gpio_function",
     "input",
     "install_as_rpi_gpio",
+    "interlock",
     "output",
+    "protect",
     "remove_event_detect",
+    "serve_remote",
     "set_pullupdn",
     "setmode",
     "setup",
@@ -257,9 +281,9 @@ def _load(name: str) -> object:
     _apart(_load_rest, name)
     if name in globals():
         return globals()[name]
-    from .facade import lazy
+    from .facade import lazy_names
 
-    return lazy(name)
+    return lazy_names.look_up(name, "RPIO")
 
 
 def _load_rest(name: str) -> None:

@@ -24,6 +24,13 @@
      +- NoAccessError              PermissionError, RuntimeError  a device file that may not be opened
      +- NoBackendError             RuntimeError                 nothing here that could drive a line
      +- LineGoneError              OSError, ENODEV              the chip went away
+     |   +- ConnectionLost         ConnectionError              no answer from a remote board; see .applied
+     +- ProtocolError              ValueError                   the other side of a connection speaks something else
+     +- RuleError                  PermissionError              a rule of the line forbids it; the text says where it is
+     |   +- InterlockError         RuntimeError                 it would be on while another is
+     |   +- RateError              RuntimeError                 it would change too often
+     |   +- ReadOnlyError          RuntimeError                 it may only be read
+     +- ConfigError                ValueError                   a configuration file: which, where, what is wrong
 
 ``str(error)`` is the historic text, to the letter, where there is one. What to do about it is in
 ``error.hint``, which tracebacks show from Python 3.11 on.
@@ -141,6 +148,26 @@ class NoBackendError(GPIOError, RuntimeError):
     """Nothing on this machine, or nothing of the asked name, can drive lines."""
 
 
+class RuleError(GPIOError, PermissionError):
+    """A rule of the line forbids what was asked, of which nothing has been done; the text says where the rule is."""
+
+
+class InterlockError(RuleError, RuntimeError):
+    """Two lines would be on that must not be so together."""
+
+
+class RateError(RuleError, RuntimeError):
+    """A line would change more often than it may."""
+
+
+class ReadOnlyError(RuleError, RuntimeError):
+    """A line may only be read."""
+
+
+class ConfigError(GPIOError, ValueError):
+    """A configuration file cannot be read, or says what cannot be; the text begins with file, line and column."""
+
+
 class LineGoneError(GPIOError, OSError):
     """The chip that the line belongs to has been removed."""
 
@@ -155,3 +182,20 @@ class LineGoneError(GPIOError, OSError):
             *([] if path is None else [path]),
             hint="cleanup() lets go of its lines; setup() finds the chip again when it is back",
         )
+
+
+class ConnectionLost(LineGoneError, ConnectionError):
+    """A remote board cannot be reached, or has given the lines back meanwhile.
+
+    *applied* says whether what was asked has been done: True, False, or None where nobody can tell.
+    """
+
+    def __init__(self, text: str, applied: bool | None = False, hint: str = "") -> None:
+        from errno import ECONNRESET
+
+        super().__init__(ECONNRESET, text, hint=hint)
+        self.applied = applied
+
+
+class ProtocolError(GPIOError, ValueError):
+    """What came over a connection is none of the protocol that is spoken there."""

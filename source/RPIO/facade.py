@@ -12,8 +12,10 @@ from _collections_abc import Callable, Sequence
 from . import _gpio, errors
 from .arguments import ALL, Channels, also_called
 from .backends import Backend
+from .board import connected
 from .board.board import Board
 from .constants import PUD_OFF, VERSION, VERSION_GPIO
+from .lazy_names import Later, LazyNames
 from .machine import boards
 from .machine.boards import Hardware
 from .processes import hooks
@@ -23,47 +25,26 @@ if TYPE_CHECKING:
     from .loop import tcp_client
     from .loop.dispatcher import Dispatcher
     from .pulses import waves
-
-
-class Later:
-    """A module, for annotations: it is loaded when one of its names is wanted."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, attribute: str) -> object:
-        from importlib import import_module
-
-        return getattr(import_module(self._name), attribute)
+    from .server import serving
 
 
 if not TYPE_CHECKING:
     tcp_client, waves = Later("RPIO.loop.tcp_client"), Later("RPIO.pulses.waves")
+    serving = Later("RPIO.server.serving")
 
-LAZY: dict[str, Callable[[Hardware], object]] = {
+OF_MACHINE: dict[str, Callable[[Hardware], object]] = {
     "RPI_REVISION": lambda hardware: hardware.p1_revision,
     "RPI_REVISION_HEX": lambda hardware: hardware.revision_hex,
     "RPI_INFO": lambda hardware: hardware.rpi_info,
 }
 """Names that need a look at the machine, which an import does not take."""
 
-
-_lazy_modules: list[dict[str, object]] = []
-"""The names of the modules that have the lazy ones."""
-
-
-def lazy(name: str, module: object = "RPIO") -> object:
-    """The ``__getattr__`` of a module that has the lazy names. Opens nothing: help() and dir() look at all names."""
-    if name in LAZY:
-        return LAZY[name](board.expected_hardware)
-    raise AttributeError(f"module {module!r} has no attribute {name!r}")
+lazy_names = LazyNames(OF_MACHINE, lambda: board.expected_hardware)
 
 
 def have_lazy_names(names: dict[str, object]) -> None:
     """Give a module, by its vars(), the lazy names."""
-    if not any(names is known for known in _lazy_modules):
-        _lazy_modules.append(names)
-    publish(board.machine.opened_hardware)
+    lazy_names.give(names, board.machine.opened_hardware)
 
 
 def complete(names: dict[str, object]) -> None:
@@ -71,7 +52,7 @@ def complete(names: dict[str, object]) -> None:
     for submodule in ("sim", "Exceptions", "PWM"):
         __import__(f"RPIO.{submodule}")  # the import puts it among the names
     for name in names["__all__"]:  # type: ignore[attr-defined]
-        for source in (globals(), vars(boards), vars(errors)):
+        for source in (globals(), vars(boards), vars(errors), vars(connected)):
             if name in source and name not in names:
                 names[name] = source[name]
     from .loop.tcp_client import TcpClient
@@ -80,29 +61,13 @@ def complete(names: dict[str, object]) -> None:
     have_lazy_names(names)
 
 
-def publish(hardware: Hardware | None) -> None:
-    """Make the lazy names plain ones once the machine is known, lazy again when it is closed.
-
-    A module with a ``__getattr__`` cannot have its attributes cached by the interpreter: ``RPIO.output`` alone
-    would cost 10 ns more, nearly as much as the call.
-    """
-    for names in _lazy_modules:
-        if hardware is None:
-            for name in LAZY:
-                names.pop(name, None)
-            names["__getattr__"] = lambda name, module=names["__name__"]: lazy(name, module)
-        else:
-            names.update({name: value(hardware) for name, value in LAZY.items()})
-            names.pop("__getattr__", None)
-
-
 def new_board(make_dispatcher: Callable[..., Dispatcher] | None = None) -> None:
     """Begin afresh: close the board, and forget what it was told. For tests; a program needs one board."""
     board.close()
-    board.__init__(fast=_gpio, on_hardware=publish, make_dispatcher=make_dispatcher)  # type: ignore[misc]
+    board.__init__(fast=_gpio, on_hardware=lazy_names.publish, make_dispatcher=make_dispatcher)  # type: ignore[misc]
 
 
-board = Board(fast=_gpio, on_hardware=publish)
+board: Board = Board(fast=_gpio, on_hardware=lazy_names.publish)
 hooks.look_after(board)  # now, so that what programs register for their end runs before it
 
 
@@ -227,6 +192,28 @@ def gpio_function(gpio_id: int) -> int:
 def channel_to_gpio(channel: int) -> int:
     """Return the BCM number of a channel under the numbering mode."""
     return board.channel_to_gpio(channel)
+
+
+def protect(channel: int, **rules: object) -> None:
+    """Declare rules of a line, which everything that changes it obeys from now on; those that are not named stay.
+
+    *safe* is its safe state: "keep", "input", "low" or "high". *active* is the level that means "on": "high" or "low".
+    *longest_on_s* is how long it may be on, *changes_per_s* how often it may change. *read_only* is True where nobody
+    may drive it. *name* is what people call it. Rules can be in files, too: see doc/safety.
+
+    Raises:
+        TypeError, ValueError: there is no such rule; a value cannot be. RuleError: the line breaks it now.
+    """
+    board.protect(channel, **rules)
+
+
+def interlock(channels: list[int] | tuple[int, ...], name: str = "") -> None:
+    """Let one of these lines at most be on: what would switch on another is refused with InterlockError.
+
+    Raises:
+        ValueError: fewer than two lines. InterlockError: two of them are on now.
+    """
+    board.interlock(channels, name)
 
 
 def cleanup(channel: Channels = ALL) -> None:
@@ -375,6 +362,20 @@ def add_tcp_callback(
     return board.add_tcp_callback(port, callback, threaded_callback, host)
 
 
+def serve_remote(port: int = 8510, host: str = "127.0.0.1", path: str | None = None) -> int:
+    """Let other programs of this machine use the board: their connect(), or telnet. Returns the port.
+
+    The loop serves them: wait_for_interrupts(). *path* is that of a unix socket, instead of a port; port 0 takes any
+    that is free. A line that one of them has set up is busy for all others, and for this program; when he has gone, it
+    goes into its safe state (see protect()), or stays as it is. Other hosts than loopback are refused.
+
+    Raises:
+        ValueError: the host can be reached by other machines.
+        OSError: EADDRINUSE and others, with the port and what to do.
+    """
+    return serving.serve(board, port, host, path)
+
+
 def tcp_clients(port: int | None = None) -> list[tcp_client.TcpClient]:
     """Return the clients that are connected now, of one port or of all: ``for c in RPIO.tcp_clients(): c.send("hi")``.
 
@@ -413,7 +414,7 @@ def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> Non
 def stop_waiting_for_interrupts(*_: object) -> None:
     """End wait_for_interrupts() at once: from a callback, as a callback, from another thread or a signal handler.
 
-    The event detection of add_event_detect() goes on.
+    The event detection of add_event_detect() goes on, and so does serve_remote().
     """
     board.stop_waiting_for_interrupts()
 

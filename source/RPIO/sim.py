@@ -16,14 +16,14 @@ in use is not simulated.
 
 from __future__ import annotations
 
-from . import arguments, errors, facade
+from . import arguments, errors, facade, lazy_names
 from .machine import boards
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .backends import sim as simulated
 else:
-    simulated = facade.Later("RPIO.backends.sim")
+    simulated = lazy_names.Later("RPIO.backends.sim")
 
 __all__ = ["MODELS", "backend", "drive", "is_watched", "level", "press", "short_circuits", "unwire", "wire"]
 

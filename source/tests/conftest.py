@@ -13,6 +13,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("RPIO_BACKEND", "sim")
 
+import behind
 import RPIO
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
@@ -60,5 +61,8 @@ def rpio(monkeypatch):
     """The module RPIO on a fresh simulated 4B with real time; everything is closed afterwards."""
     monkeypatch.setenv("RPIO_BACKEND", "sim:4B")
     RPIO.facade.new_board()
+    if behind.IS_REMOTE:
+        behind.use(SimBackend(by_name("4B")))
     yield RPIO
     RPIO.facade.new_board()
+    behind.end()

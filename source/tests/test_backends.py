@@ -145,7 +145,7 @@ def test_a_pi_that_tells_nothing_of_itself_is_known_by_its_chip(chips, monkeypat
     monkeypatch.setattr("RPIO.machine.detect.detect", lambda root="/": None)
     chips |= {"/dev/gpiochip0": "expander", "/dev/gpiochip1": label}
     assert cdev_chips.find_chip("", None) == "/dev/gpiochip1"
-    hardware = opening.unknown(types.SimpleNamespace(label=label, line_count=54))
+    hardware = opening.unknown(types.SimpleNamespace(label=label, line_count=54, revision_code=None))
     assert hardware.is_pi
     assert (hardware.chip_label, len(hardware.header)) == (label, 40)
     assert hardware.header[11] == 17

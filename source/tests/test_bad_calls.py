@@ -7,7 +7,9 @@ is RPi.GPIO's or the original RPIO's to the letter.
 
 import asyncio
 import inspect
+import os
 import re
+from tempfile import gettempdir
 
 import pytest
 
@@ -100,6 +102,23 @@ def by_name(function, *names):
     return lambda *args: function(*args[:-count], **dict(zip(names, args[-count:], strict=True)))
 
 
+def serve(port, host, path):
+    """Leave nothing in the folder."""
+    return RPIO.serve_remote(port, host, f"{gettempdir()}/{path}-{os.getpid()}" if path == "x" else path)
+
+
+NOWHERE = "remote+unix:///nobody/is/here"
+
+
+def connect(where, *arguments):
+    """Where nobody is, and all else is right."""
+    try:
+        RPIO.connect(where, *arguments)
+    except RPIO.NoBackendError:
+        if where != NOWHERE:
+            raise
+
+
 STEPS = [(17, 1, 10), (17, 0, 10)]
 CALLS = {
     "setup": (RPIO.setup, {"channel": 17, "direction": RPIO.IN, "pull_up_down": RPIO.PUD_UP, "initial": -1}),
@@ -145,6 +164,31 @@ CALLS = {
     ),
     "tcp_clients": (RPIO.tcp_clients, {"port": None}),
     "close_tcp_client": (RPIO.close_tcp_client, {"fileno": 5}),
+    "protect": (lambda channel, safe: RPIO.protect(channel, safe=safe), {"channel": 17, "safe": "low"}),
+    **{
+        f"protect, {rule}": (lambda value, rule=rule: RPIO.protect(17, **{rule: value}), {rule: good})
+        for rule, good in {
+            "name": "heater",
+            "active": "low",
+            "longest_on_s": 30,
+            "changes_per_s": 10,
+            "read_only": True,
+            "no_rule": 0,
+        }.items()
+    },
+    "interlock": (RPIO.interlock, {"channels": [17, 27], "name": "up and down"}),
+    "interlock, one of several": (lambda channel: RPIO.interlock([17, channel]), {"channel": 27}),
+    "serve_remote": (serve, {"port": 0, "host": "127.0.0.1", "path": None}),
+    "connect": (
+        connect,
+        {
+            "where": NOWHERE,
+            "linger_s": 5,
+            "timeout_s": 10,
+            "patience_s": 60,
+            "on_change": None,
+        },
+    ),
     "use": (lambda backend: RPIO.cleanup() or RPIO.use(backend), {"backend": "sim"}),
     "wave": (
         lambda *args: RPIO.setup(17, RPIO.OUT) or RPIO.wave(*args),

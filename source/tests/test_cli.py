@@ -262,7 +262,7 @@ def test_a_level_that_the_chip_does_not_tell_has_the_chips_reason(rpio, capsys, 
     ],
 )
 def test_what_ends_with_the_command_is_said_of_what_the_line_is(rpio, capsys, monkeypatch, words, ends):
-    monkeypatch.setattr(rpio.facade.board.backend, "holds_lines", True)
+    monkeypatch.setattr(rpio.facade.board.backend, "holds_alone", True)
     assert cli.main(words) == 0
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"GPIO 17: the kernel takes the line back when rpio ends, and {ends}"

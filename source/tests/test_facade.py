@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import behind
 import RPIO
 from RPIO import errors
 from waiting import LIMIT_S
@@ -109,7 +110,9 @@ def test_reading_information_does_not_fix_the_choice(rpio):
 
 
 def test_describe_says_what_is_in_use(rpio):
-    assert rpio.describe() == "simulated Raspberry Pi 4 Model B (58 lines)"
+    says, _, where = rpio.describe().partition(" at ")
+    assert says == "simulated Raspberry Pi 4 Model B (58 lines)"
+    assert bool(where) is behind.IS_REMOTE
 
 
 def test_a_wrong_backend_is_refused_at_once(rpio):

@@ -22,10 +22,14 @@ INHERITED = {
     "run_in_background",
     "start_thread",
     "wait_readable",
+    "read",
+    "written",
 }
 """Methods whose docstring is that of the class above."""
-WITH_INHERITED = {"waits.py", "undoing.py", "event_detect.py", "aio.py", "world.py"}
+WITH_INHERITED = {"kinds.py", "waits.py", "undoing.py", "event_detect.py", "aio.py", "world.py", "watches.py"}
 LOCAL = {
+    "check",
+    "is_on",
     "look_after",
     "listeners",
     "pulses",
@@ -35,6 +39,8 @@ LOCAL = {
     "decorate",
     "serve",
     "act",
+    "exchange",
+    "use",
 }
 """Functions within functions."""
 
@@ -52,13 +58,14 @@ def test_the_exported_names_are_these():
         "channel_to_gpio cleanup cleanup_interrupts sysinfo version add_interrupt_callback del_interrupt_callback",
         "add_event_detect add_event_callback remove_event_detect event_detected wait_for_edge install_as_rpi_gpio PWM",
         "add_tcp_callback close_tcp_client wait_for_interrupts stop_waiting_for_interrupts events_lost use describe",
-        "wave tcp_clients",
+        "wave tcp_clients protect interlock serve_remote connect",
     }
     errors = {
         "GPIOError WrongDirectionException ModeNotSetException AlreadyRunningError NotSupportedError",
         "InvalidModeException InvalidChannelException InvalidDirectionException InvalidPullException",
         "InvalidEdgeException InvalidCallbackException NotWatchedError LineBusyError NoAccessError NoBackendError",
         "LineGoneError EdgeDetectionError PWMExistsError PulseError DMAError NoClientError",
+        "RuleError InterlockError RateError ReadOnlyError ConfigError ConnectionLost ProtocolError",
     }
     types = {"Board EdgeEvent TcpClient"}
     want = {name for line in constants | functions | errors | types for name in line.split()}
@@ -89,6 +96,10 @@ def test_the_first_page_of_the_help_names_every_function():
         ("forceinput", "(gpio_id)"),
         ("gpio_function", "(gpio_id)"),
         ("setwarnings", "(enabled=True)"),
+        ("protect", "(channel, **rules)"),
+        ("interlock", "(channels, name='')"),
+        ("serve_remote", "(port=8510, host='127.0.0.1', path=None)"),
+        ("connect", "(where, linger_s=5.0, timeout_s=10.0, patience_s=60.0, on_change=None, within=None)"),
     ],
 )
 def test_arguments_and_defaults_are_the_documents(name, signature):

@@ -217,7 +217,7 @@ def test_without_descriptors_calls_work_or_say_so_and_then_work_again():
     """For each number of descriptors that may still be opened: from none to as many as it takes."""
     out, err = run(
         """
-        import errno
+        import errno, tempfile
 
         def setup():
             RPIO.setup(18, RPIO.OUT, initial=1)
@@ -236,6 +236,13 @@ def test_without_descriptors_calls_work_or_say_so_and_then_work_again():
         def tcp():
             RPIO.add_tcp_callback(0, nothing, host="127.0.0.1")
 
+        def serve():
+            RPIO.serve_remote(0)
+
+        def serve_path():
+            RPIO.serve_remote(path=path)
+            assert os.path.exists(path)
+
         def pwm():
             RPIO.setup(23, RPIO.OUT)
             things.append(RPIO.PWM(23, 100))
@@ -252,6 +259,7 @@ def test_without_descriptors_calls_work_or_say_so_and_then_work_again():
             things.clear()
             RPIO.cleanup()
             check_safe()
+            assert not os.path.exists(path)
 
         def why(error):
             "The error of the system behind one of ours, whose hint says what that is."
@@ -262,11 +270,13 @@ def test_without_descriptors_calls_work_or_say_so_and_then_work_again():
 
         before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         things = []
+        path = f"{tempfile.gettempdir()}/rpio-scarce-{os.getpid()}"
         set_all_up()        # imports all that it takes
+        serve()
         end()
-        for call in (setup, detect, wait, interrupt, tcp, pwm, loop):
+        for call in (setup, detect, wait, interrupt, tcp, serve, serve_path, pwm, loop):
             first = None    # the least room with which it works
-            for room in range(9):
+            for room in range(10):
                 board.close()
                 limit(max(map(int, os.listdir("/proc/self/fd"))) + room)    # of which one was the listing's
                 try:

@@ -27,7 +27,7 @@ from .._gpio import (
 )
 from .cdev_chips import open_chip, speaks_v2
 from .descriptors import HoldingBackend, RemovalWatch, busy, locked
-from .protocol import check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .protocol import check_edge, check_limit, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 CONSUMER = "RPIO"
 AS_IS = -1
@@ -62,6 +62,7 @@ class CdevBackend(HoldingBackend):
         self._path = path
         self._held: dict[int, _Held] = {}
         self._latch: dict[int, int] = {}
+        self._limited: dict[int, int] = {}  # line -> what its limit writes
         self._soft_pwm: SoftPwm | None = None  # made when PWM needs it
         self._waves: dict[int, int] = {}  # number -> its first line, which errors name
         self._removal = RemovalWatch(path)
@@ -185,6 +186,7 @@ class CdevBackend(HoldingBackend):
         self._end_pwm(line, 0)
         self._keep_latch(line)
         self._take(line, constants.IN, 0, code)
+        self._end_limit(line)
 
     def _keep_latch(self, line: int) -> None:
         """Remember what an output drives: the C functions write to its descriptor without a word to us."""
@@ -301,6 +303,7 @@ class CdevBackend(HoldingBackend):
     def release(self, line: int) -> None:
         check_line(self, line)
         self._end_pwm(line, 0)
+        self._end_limit(line)
         self._let_go(line)
 
     def _let_go(self, line: int) -> None:
@@ -327,6 +330,34 @@ class CdevBackend(HoldingBackend):
             self._pulses.change(line, period_ns, high_ns)
         except OSError as e:
             raise self._explain(e, line) from None
+
+    @locked
+    def limit(self, line: int, after_ns: int, level: int) -> None:
+        check_limit(self, line, after_ns)
+        held = self._holding(line) or self._request(line, constants.OUT, 0, AS_IS)
+        self._limited[line] = level
+        self._pulses.limit_fd(held.fd, line, after_ns, level)
+
+    @locked
+    def limit_left(self, line: int) -> int | None:
+        check_line(self, line)
+        try:
+            return self._soft_pwm.limit_left(line) if self._soft_pwm is not None else None
+        except OSError as e:
+            raise self._explain(e, line) from None
+
+    def _end_limit(self, line: int) -> None:
+        """The line is given back, or drives nothing. What it was written when its time was over was written last."""
+        level = self._limited.get(line)
+        if level is None or self._soft_pwm is None:
+            return
+        try:
+            if self._soft_pwm.limit_left(line) == 0:
+                self._latch[line] = level
+            self._soft_pwm.unlimit(line)
+        except OSError:  # the chip had gone by then
+            self._soft_pwm.unlimit(line)
+        self._limited.pop(line, None)
 
     @property
     def _pulses(self) -> SoftPwm:

@@ -66,7 +66,7 @@ class RemovalWatch:
 class HoldingBackend(Backend):
     """A backend that holds the descriptors of its lines, one thread at a time."""
 
-    holds_lines = True
+    holds_lines = holds_alone = True
 
     def __init__(self) -> None:
         self._lock = RLock()

@@ -18,10 +18,11 @@ RECORD_BYTES = 48
 class EventPipe:
     """The edges of one watched line. Closed with its object."""
 
-    __slots__ = ("_pipe", "seq")
+    __slots__ = ("_pipe", "_room", "seq")
 
     def __init__(self) -> None:
         self._pipe = Pipe()
+        self._room = constants.EVENT_BUFFER_SIZE  # as many fit in any case: who reads makes more
         self.seq = 0
         """The number of the last edge; the first has 1."""
 
@@ -35,9 +36,12 @@ class EventPipe:
         self.seq += 1
         record = event_encode(line, level, when_ns, self.seq)
         while True:
-            if _bytes_in(self._pipe.reader) // RECORD_BYTES < constants.EVENT_BUFFER_SIZE:
+            if self._room <= 0:
+                self._room = constants.EVENT_BUFFER_SIZE - _bytes_in(self._pipe.reader) // RECORD_BYTES
+            if self._room > 0:
                 try:
-                    os.write(self._pipe.writer, record)
+                    self._pipe.put(record)
+                    self._room -= 1
                     return
                 except BlockingIOError:
                     pass  # the pipe is full before the buffer is: drop the oldest, as below

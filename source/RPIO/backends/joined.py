@@ -37,6 +37,8 @@ class JoinedBackend(Backend):
         self.pwm = levels.pwm  # type: ignore[method-assign]
         self.change_pwm = levels.change_pwm  # type: ignore[method-assign]
         self.end_pwm = levels.end_pwm  # type: ignore[method-assign]
+        self.limit = levels.limit  # type: ignore[method-assign]
+        self.limit_left = levels.limit_left  # type: ignore[method-assign]
         self.play = levels.play  # type: ignore[method-assign]
         self.wave = levels.wave  # type: ignore[method-assign]
         self.stop_wave = levels.stop_wave  # type: ignore[method-assign]

@@ -19,6 +19,11 @@ SIMULATED_MODEL = "4B"
 """The board that is simulated where nothing else is asked for."""
 
 
+def word_of(spec: str | None) -> str:
+    """The word of the backend that is asked for, here or in the environment."""
+    return (spec or os.environ.get("RPIO_BACKEND", "") or "auto").partition(":")[0]
+
+
 # -- the registry ---------------------------------------------------------------------------------------
 
 
@@ -87,11 +92,27 @@ def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
         return JoinedBackend(levels, None, e)
 
 
+def _open_remote(hardware: Hardware | None, argument: str) -> Backend:
+    _load("remote")
+    from .remote import RemoteBackend
+
+    return RemoteBackend(f"remote:{argument}" if argument else "localhost")
+
+
+def _open_remote_unix(hardware: Hardware | None, argument: str) -> Backend:
+    _load("remote")
+    from .remote import RemoteBackend
+
+    return RemoteBackend(f"remote+unix:{argument}")
+
+
 REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "regs": _open_regs,
     "cdev": _open_cdev,
     "sysfs": _open_sysfs,
     "sim": _open_sim,
+    "remote": _open_remote,
+    "remote+unix": _open_remote_unix,
 }
 """Name -> how to open it, given the hardware and what stood behind the colon of the name."""
 
@@ -145,6 +166,8 @@ def look(spec: str | None) -> Hardware | None:
     name, argument = split(spec)
     if name == "sim":
         return boards.by_name(argument or SIMULATED_MODEL)
+    if name.startswith("remote"):
+        return None  # the other machine will tell
     # A chip that is named may be another than the header's, an expander say: its label will tell.
     return None if name in ("cdev", "sysfs") and argument else detect.detect()
 
@@ -152,7 +175,7 @@ def look(spec: str | None) -> Hardware | None:
 def expect(spec: str | None) -> Hardware:
     """Return what machine it is, or will be once a line is touched, without opening anything. Raises nothing."""
     try:
-        known = look(spec) or detect.detect()
+        known = None if word_of(spec).startswith("remote") else look(spec) or detect.detect()
         name = split(spec)[0]
         if known is None:
             known = _by_backend(choose(None) if name == "auto" else name)
@@ -173,6 +196,10 @@ def _by_backend(name: str) -> Hardware | None:
 
 def unknown(backend: Backend) -> Hardware:
     """Return what can be said of a backend's machine: its lines, and a Raspberry Pi where its chip is a Pi's."""
+    if backend.revision_code is not None:
+        if backend.revision_code == 0:
+            return boards.generic(backend.line_count, None, "Linux board")
+        return boards.decode(backend.revision_code)
     label = backend.label
     pi = detect.detect() if label is not None else None
     if pi is None:

@@ -12,6 +12,7 @@ from .. import constants, errors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Protocol
 
     from .._gpio import Registers
@@ -38,7 +39,11 @@ class Backend:
     A line that is out of range raises InvalidChannelException. [line_out_of_range, line_negative]
     A feature that is missing raises NotSupportedError, whose text says what is. [missing_feature_is_refused]
     ``holds_lines`` is true where a line that is set up is a descriptor, which a fork's child drops. [fork_drops_lines]
+    ``holds_alone`` is true where nobody can use a line that another one holds: elsewhere its function alone may tell
+    that it is used. [line_is_busy, holds_alone]
     ``label`` is what the kernel calls the chip, None where it does not tell. [label_is_the_chips]
+    ``revision_code`` is that of another machine's Raspberry Pi, 0 of one that is none, and None for this machine.
+    [revision_code_is_anothers]
     ``block`` is the mapped registers that have the lines, for the C functions, and None where there are none.
     [block_has_the_lines]
     ``clock`` is the time that passes on the board, None where that is the machine's. [clock_goes_on]
@@ -52,8 +57,10 @@ class Backend:
     line_count = 0
     features: frozenset[str] = frozenset()
     holds_lines = False
+    holds_alone = False
     close_at_exit = False
     label: str | None = None
+    revision_code: int | None = None
     block: Registers | None = None
     clock: Clock | None = None
 
@@ -246,6 +253,24 @@ class Backend:
         """Stop a wave, levels as they are; one that has gone is left alone. [wave_stops]"""
         raise errors.NotSupportedError(f"{self.name} cannot play waves")
 
+    def limit(self, line: int, after_ns: int, level: int) -> None:
+        """Write *level* to an output after so long, and end what pulses it has then (feature "pwm").
+
+        [limit_ends, limit_ends_pulses, limit_ends_and_is_what_was_written_last]
+        It comes also where the program does nothing any more, and where it has written in the meantime. [limit_ends]
+        Anew it begins anew. [limit_again]
+        set_input(), set_function(), release() and close() end it; writing, set_output() and pulses do not.
+        [limit_stays]
+        A line that is no output raises WrongDirectionException, a time outside of PWM_PERIODS_NS ValueError.
+        [limit_bounds]
+        """
+        raise errors.NotSupportedError(f"{self.name} cannot limit how long a line is on")
+
+    def limit_left(self, line: int) -> int | None:
+        """Return how long that is from now, 0 when it is over, None where there is no limit. [limit_ends]"""
+        check_line(self, line)
+        return None
+
     def consumer(self, line: int) -> str:
         """Return the name of the program or driver that holds the line, "" for none. [consumer_of_free_line]
 
@@ -256,12 +281,28 @@ class Backend:
         return ""
 
     def gone_fd(self) -> int | None:
-        """Return a descriptor that is readable when the chip may have gone, None where it cannot. [gone_is_noticed]"""
+        """Return a descriptor that is readable when is_gone() has something to do, None where it never has.
+        [gone_is_noticed]
+
+        That is to see that the chip has gone, or, where edges come from afar, to fetch them.
+        [gone_is_noticed, watch_record]
+        """
         return None
 
     def is_gone(self) -> bool:
         """Whether the chip has been removed; makes gone_fd() unreadable again. [gone_is_noticed, gone_is_false]"""
         return False
+
+    def batch(self) -> AbstractContextManager[object]:
+        """Return a context in which calls of this thread that only change something may wait, to be done together.
+        [batch_is_done]
+
+        They are done in order, at its end at the latest, and before any call that returns something. [batch_is_done]
+        What one of them would raise is raised then, the first of all, and the others are done. [batch_tells]
+        """
+        from contextlib import nullcontext
+
+        return nullcontext()
 
     def close(self) -> None:
         """Close every descriptor, and change no line that has no PWM. [close_closes, close_keeps_levels]
@@ -315,6 +356,16 @@ def check_pwm_change(backend: Backend, line: int, period_ns: int, high_ns: int) 
 def check_pwm(backend: Backend, line: int, period_ns: int, high_ns: int) -> None:
     """Raise for a line that cannot have this PWM: what Backend.pwm() says."""
     check_pwm_change(backend, line, period_ns, high_ns)
+    if backend.function(line) != constants.OUT:
+        raise errors.WrongDirectionException(f"GPIO {line} is no output", hint=f"setup({line}, OUT) first")
+
+
+def check_limit(backend: Backend, line: int, after_ns: int) -> None:
+    """Raise for what Backend.limit() says."""
+    check_line(backend, line)
+    shortest, longest = constants.PWM_PERIODS_NS
+    if not shortest <= after_ns <= longest:
+        raise ValueError(f"a line may be on for {shortest} to {longest} ns, not {after_ns}")
     if backend.function(line) != constants.OUT:
         raise errors.WrongDirectionException(f"GPIO {line} is no output", hint=f"setup({line}, OUT) first")
 

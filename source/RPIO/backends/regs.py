@@ -8,7 +8,7 @@ import os
 
 from .. import constants, errors
 from .._gpio import Registers, SoftPwm
-from .protocol import Backend, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .protocol import Backend, check_limit, check_line, check_pull, check_pwm, check_pwm_change, check_wave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class RegsBackend(Backend):
         except OSError:
             raise ValueError(f"{self._chip} has no function {function} for a line") from None
         self._end_pwm(line, 0)
+        self._end_limit(line)
 
     def set_input(self, line: int, pull: int | None) -> None:
         check_line(self, line)
@@ -81,6 +82,7 @@ class RegsBackend(Backend):
             self.set_pull(line, pull)
         self._end_pwm(line, 0)
         self.block.set_function(line, constants.IN)
+        self._end_limit(line)
 
     def set_output(self, line: int, value: int | None) -> None:
         check_line(self, line)
@@ -142,6 +144,18 @@ class RegsBackend(Backend):
         if self._soft_pwm is not None:
             self._soft_pwm.stop(line, value)
 
+    def limit(self, line: int, after_ns: int, level: int) -> None:
+        check_limit(self, line, after_ns)
+        self._pulses.limit_regs(self.block, line, after_ns, level)
+
+    def limit_left(self, line: int) -> int | None:
+        check_line(self, line)
+        return self._soft_pwm.limit_left(line) if self._soft_pwm is not None else None
+
+    def _end_limit(self, line: int) -> None:
+        if self._soft_pwm is not None:
+            self._soft_pwm.unlimit(line)
+
     def play(
         self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
     ) -> int:
@@ -157,6 +171,7 @@ class RegsBackend(Backend):
 
     def release(self, line: int) -> None:
         self.end_pwm(line)
+        self._end_limit(line)
 
     def after_fork(self) -> None:
         if self._soft_pwm is not None:

@@ -15,7 +15,16 @@ from _thread import RLock
 from .. import constants, errors, log
 from .._gpio import PwmPlan
 from .event_pipe import EventPipe
-from .protocol import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .protocol import (
+    Backend,
+    check_edge,
+    check_limit,
+    check_line,
+    check_pull,
+    check_pwm,
+    check_pwm_change,
+    check_wave,
+)
 from .sim_time import ManualClock, RealClock
 
 TYPE_CHECKING = False
@@ -82,6 +91,9 @@ class SimBackend(Backend):
         self._waves: dict[int, list[int]] = {}  # number -> lines
         self._plan_due_ns: int | None = None  # when the clock will ask the plan
         self._plan_call: int | None = None  # by which of its calls
+        self._limits: dict[
+            int, tuple[int, int]
+        ] = {}  # line -> until when (0: over), by which call of the clock
         self._is_carrying_out = False
         self._ended: set[int] = set()  # lines whose PWM a signal handler has ended in the middle of that
         self.short_circuits = 0
@@ -214,6 +226,7 @@ class SimBackend(Backend):
             state = self._line(line)
             if function not in self._functions:
                 raise ValueError(f"{self.hardware.soc} has no function {function} for a line")
+            self._end_limit(line)
             if self._end_pulses(line):
                 state.latch = 0
             state.function = function
@@ -229,6 +242,7 @@ class SimBackend(Backend):
                 state.latch = 0
             state.function = constants.IN
             self._settle(state.net)
+            self._end_limit(line)
 
     def set_output(self, line: int, value: int | None) -> None:
         with self._lock:
@@ -252,8 +266,12 @@ class SimBackend(Backend):
     def write(self, line: int, value: int) -> None:
         with self._lock:
             state = self._line(line)
-            state.latch = 1 if value else 0
-            if state.function == constants.OUT:
+            state.latch = level = 1 if value else 0
+            if state.function != constants.OUT:
+                return
+            if len(state.net) == 1 and state.drive is None and state.watch is None and self.observer is None:
+                state.level = state.stable = level  # nothing but this has a say, and nobody looks
+            else:
                 self._settle(state.net)
 
     def set_pull(self, line: int, pull: int) -> None:
@@ -291,6 +309,8 @@ class SimBackend(Backend):
     def release(self, line: int) -> None:
         self.unwatch(line)
         self.end_pwm(line)
+        with self._lock:
+            self._end_limit(line)
 
     def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
         with self._lock:
@@ -305,6 +325,31 @@ class SimBackend(Backend):
             check_pwm_change(self, line, period_ns, high_ns)
             if self._plan.change(line, period_ns, high_ns, self.clock.now_ns()):
                 self._carry_out_plan()
+
+    def limit(self, line: int, after_ns: int, level: int) -> None:
+        with self._lock:
+            check_limit(self, line, after_ns)
+            self._end_limit(line)
+            at_ns = self.clock.now_ns() + after_ns
+            self._limits[line] = at_ns, self.clock.call_at(at_ns, lambda: self._is_over(line, at_ns, level))
+
+    def _is_over(self, line: int, at_ns: int, level: int) -> None:
+        with self._lock:
+            if self._limits.get(line, (0, 0))[0] == at_ns:
+                self._limits[line] = 0, 0
+                self._end_pulses(line)
+                self.write(line, level)
+
+    def limit_left(self, line: int) -> int | None:
+        with self._lock:
+            self._line(line)
+            at_ns, _ = self._limits.get(line, (None, 0))
+            return max(1, at_ns - self.clock.now_ns()) if at_ns else at_ns
+
+    def _end_limit(self, line: int) -> None:
+        _, call = self._limits.pop(line, (0, 0))
+        if call:
+            self.clock.forget(call)
 
     def play(
         self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
@@ -391,7 +436,7 @@ class SimBackend(Backend):
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
         self._plan, self._plan_due_ns, self._waves = PwmPlan(), None, {}
-        self._is_carrying_out, self._ended = False, set()
+        self._is_carrying_out, self._ended, self._limits = False, set(), {}
         self.clock.after_fork()
         for number in range(self.line_count):
             self.unwatch(number)

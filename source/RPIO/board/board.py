@@ -17,13 +17,15 @@ from .parts import Parts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import ModuleType
+    from contextlib import AbstractContextManager
 
     from ..arguments import Channels
-    from ..loop.dispatcher import Dispatcher
     from ..loop.tcp_client import Message, TcpClient
     from ..machine.boards import Hardware
     from ..pulses.waves import Wave
+
+
+NOT_GRANTED = (-1, False)
 
 
 class Board(Parts):
@@ -40,17 +42,6 @@ class Board(Parts):
     Several boards can be used at once, each with its own numbering and callbacks, and a loop of its own; or, with
     *within*, in the loop of that board, whose wait_for_interrupts() then serves both.
     """
-
-    def __init__(
-        self,
-        spec: str | None = None,
-        default_mode: int | None = constants.BCM,
-        fast: ModuleType | None = None,
-        on_hardware: Callable[[Hardware | None], object] | None = None,
-        make_dispatcher: Callable[..., Dispatcher] | None = None,
-        within: Board | None = None,
-    ) -> None:
-        super().__init__(spec, default_mode, fast, on_hardware, make_dispatcher, within)
 
     def __enter__(self) -> Board:
         return self
@@ -84,6 +75,14 @@ class Board(Parts):
         """As RPIO.sysinfo()."""
         return self.hardware.sysinfo
 
+    def batch(self) -> AbstractContextManager[object]:
+        """Return a context, in which what is written by this thread may be sent together: ``with board.batch(): ...``.
+
+        Where the lines are another process's, that saves a way there and back for each call. Errors of such calls come
+        at the end of it, the first of them; here, where nothing is saved, they come at once.
+        """
+        return self.backend.batch()
+
     # -- channels --------------------------------------------------------------------------------
 
     def setmode(self, mode: int) -> None:
@@ -112,10 +111,20 @@ class Board(Parts):
 
     def output(self, channel: Channels, value: int | Sequence[int]) -> None:
         """As RPIO.output()."""
+        if type(channel) is int and (type(value) is int or type(value) is bool) and 0 <= value <= 1:
+            line, may_write = self.grants.granted.get(channel, NOT_GRANTED)
+            backend = self.machine.opened
+            if may_write and backend is not None:
+                backend.write(line, value)
+                return
         self.lines.output(channel, value)
 
     def input(self, channel: int) -> int:
         """As RPIO.input()."""
+        if type(channel) is int and channel in self.grants.granted:
+            backend = self.machine.opened
+            if backend is not None:
+                return backend.read(self.grants.granted[channel][0])
         return self.lines.input(channel)
 
     # RPIO.output() and RPIO.input() say so in the errors of wrong calls, and tests put these in their place.
@@ -144,6 +153,14 @@ class Board(Parts):
     def cleanup(self, channel: Channels = ALL) -> None:
         """As RPIO.cleanup()."""
         self.cleaner.cleanup(channel)
+
+    def protect(self, channel: int, **rules: object) -> None:
+        """As RPIO.protect()."""
+        self.safety.declare(self.line_of(channel), rules)
+
+    def interlock(self, channels: list[int] | tuple[int, ...], name: str = "") -> None:
+        """As RPIO.interlock()."""
+        self.safety.interlock([self.line_of(channel) for channel in arguments.channel_list(channels)], name)
 
     # -- edges -----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Giving lines back: as inputs without pull where this process has set them up, else as they are.
+"""Giving lines back: in their declared safe states, else as inputs without pull where this process has set them up,
+else as they are.
 
 What fails, or is interrupted, keeps nothing else from being given back, and is tried again by the next call. A line is
 forgotten when all of it is done.
@@ -7,8 +8,10 @@ forgotten when all of it is done.
 
 from __future__ import annotations
 
-from .. import arguments, constants, errors
+from .. import arguments, errors
 from .manners import NOTHING_TO_CLEAN_WARNING
+from .rules import INPUT, KEEP
+from .safety import PROGRAM
 from .undoing import do_all
 
 TYPE_CHECKING = False
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from .machine import Machine
     from .manners import Manners
     from .numbering import Numbering
+    from .safety import Safety
 
 
 class Cleanup:
@@ -37,6 +41,7 @@ class Cleanup:
         book: Book,
         manners: Manners,
         lines: Lines,
+        safety: Safety,
         listeners: Callable[[], Listeners | None],
         pulses: Callable[[], Pulses | None],
         ending: Ending,
@@ -44,7 +49,7 @@ class Cleanup:
     ) -> None:
         self._numbering, self._machine, self._book, self._manners = numbering, machine, book, manners
         self._lines, self._listeners, self._pulses, self._lock = lines, listeners, pulses, lock
-        self._ending = ending
+        self._safety, self._ending = safety, ending
 
     def cleanup(self, channels: Channels) -> None:
         """Make channels inputs without pull; all of them, and forget the mode, for ALL. See RPIO.cleanup()."""
@@ -61,7 +66,10 @@ class Cleanup:
                 self._ending.end_interrupts,
                 self._forget_numbering,
                 lambda: driven.append(self._end_pulses()),
-                *[lambda line=line: self.release(line) for line in sorted({*book.directions, *book.owned})],
+                *[
+                    lambda line=line: self._release_own(line)
+                    for line in sorted({*book.directions, *book.owned})
+                ],
                 *[lambda line=line: self._let_go(line) for line in sorted(book.taken)],
                 self._let_go_of_others,
                 self._ending.leave_gone_chip,
@@ -103,9 +111,16 @@ class Cleanup:
             others = [line for line in backend.held() if line not in self._book.directions]
             do_all(*[lambda line=line: backend.release(line) for line in others])
 
+    def _release_own(self, line: int) -> None:
+        """Undo setup() of a line, unless somebody else has it."""
+        if self._safety.holder(line) in (None, PROGRAM):
+            self.release(line)
+
     def release(self, line: int) -> bool:
         """Undo setup() of a line; False where this process did not set it up. Forgotten when it is done."""
-        book = self._book
+        book, safety = self._book, self._safety
+        safety.check_owner(line, None)
+        is_left = line in safety.owners  # by somebody who has gone: as he has left it
         book.releases += 1
         pulses = self._pulses()
         driven = pulses is not None and pulses.has_pulses(line)
@@ -117,7 +132,7 @@ class Cleanup:
         is_owned = line in book.owned
         if is_owned:
             try:
-                self._machine.backend.set_input(line, constants.PUD_OFF)
+                safety.go_safe(line, KEEP if is_left else INPUT)
             except errors.LineGoneError:
                 pass  # nothing is left to be an input
             finally:

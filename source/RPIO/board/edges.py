@@ -152,6 +152,13 @@ class WatchedLines:
             if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
                 loop.remove_edges(fd, token)
 
+    def end_with_input(self, line: int) -> None:
+        """End the subscriptions that do not outlast the line's being an input."""
+        watched = self._watched.get(line)
+        for subscription in watched.subscriptions if watched is not None else ():
+            if not subscription.outlasts_output:
+                self.discard(line, subscription)
+
     def suspend(self, line: int) -> None:
         """Disarm, and keep the subscriptions: the line becomes an output, or goes."""
         watched = self._watched.get(line)
@@ -235,9 +242,8 @@ class WatchedLines:
     def dispatch(self, event: EdgeEvent) -> None:
         """Hand an edge to its subscriptions. The loop's thread."""
         watched = self._watched.get(event.line)
-        if (
-            watched is not None and event.token == watched.token
-        ):  # else it was read for a watch that has ended
+        # Another token: it was read for a watch that has ended.
+        if watched is not None and event.token == watched.token:
             watched.dispatch(event)
 
     def lost(self) -> dict[int, int]:

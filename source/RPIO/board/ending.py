@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from .. import log, threads
+from .. import errors, log, threads
 from .._gpio import close_after_fork
 from .undoing import Closing, do_all
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .grants import Grants
     from .listeners import Listeners
     from .machine import Machine
+    from .safety import Safety
     from .waiting import Waiting
 
 
@@ -34,13 +35,14 @@ class Ending:
         self,
         machine: Machine,
         book: Book,
+        safety: Safety,
         grants: Grants,
         waiting: Waiting,
         listeners: Callable[[], Listeners | None],
         pulses: Callable[[], Pulses | None],
         lock: RLock,
     ) -> None:
-        self._machine, self._book, self._grants = machine, book, grants
+        self._machine, self._book, self._safety, self._grants = machine, book, safety, grants
         self._waiting, self._listeners, self._pulses, self._lock = waiting, listeners, pulses, lock
         self._closing = Closing()
 
@@ -121,6 +123,7 @@ class Ending:
 
     def _forget_lines(self) -> None:
         self._book.directions.clear()
+        self._safety.forget()
         self._grants.renew()
         self._book.owned.clear()
         self._book.taken.clear()
@@ -131,7 +134,7 @@ class Ending:
     # -- the end of the program, and a fork ------------------------------------------------------
 
     def shut_down(self) -> None:
-        """End the loop and all PWM because the program ends, and set no other line.
+        """End the loop and all PWM because the program ends, and set no other line than those with a safe state.
 
         What is set up stays so: functions of atexit that are older than this one, daemon threads and the ``__del__``
         of globals may still switch their lines off. The kernel closes the descriptors.
@@ -144,12 +147,21 @@ class Ending:
         if pulses is not None:
             pulses.end_all()
         self._give_back_hardware()
+        self._go_safe()
         backend = self._machine.opened
         if backend is not None and backend.close_at_exit:
             try:
                 backend.close()
             except OSError as e:
                 log.warning("at the end of the program: %s", e)
+
+    def _go_safe(self) -> None:
+        """Bring the lines of this process into the states that are declared for them."""
+        for line in sorted(self._book.owned):
+            try:
+                self._safety.go_safe(line)
+            except (errors.GPIOError, OSError) as e:
+                log.warning("at the end of the program: GPIO %d is not in its safe state: %s", line, e)
 
     def after_fork(self) -> None:
         """Drop in the child of a fork what the parent goes on using."""

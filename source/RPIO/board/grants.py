@@ -42,6 +42,8 @@ class Grants:
         self._lock = lock
         self._fast, self._channel_of, self._backend, self._directions = fast, channel_of, backend, directions
         self._may_grant: Callable[[int], bool] = _always
+        self.granted: dict[int, tuple[int, bool]] = {}
+        """Channel -> (line, may it be written?), where C has no such table: what Board need not ask anybody about."""
         if fast is not None:
             fast.revoke_all()
             fast.on_miss(output, input)
@@ -57,6 +59,7 @@ class Grants:
     def set(self, line: int) -> None:
         """Grant a line as it is set up now; take it back where it is not."""
         if self._fast is None:
+            self._set_here(line)
             return
         channel, direction = self._channel_of(line), self._directions.get(line)
         if direction is None or not self._may_grant(line):
@@ -71,14 +74,24 @@ class Grants:
         else:
             self._fast.revoke(channel)
 
+    def _set_here(self, line: int) -> None:
+        channel, direction = self._channel_of(line), self._directions.get(line)
+        if direction is None or not self._may_grant(line):
+            self.granted.pop(channel, None)
+        else:
+            self.granted[channel] = line, direction == constants.OUT
+
     def revoke(self, line: int) -> None:
         """Take a line back."""
         if self._fast is not None:
             self._fast.revoke(self._channel_of(line))
+        else:
+            self.granted.pop(self._channel_of(line), None)
 
     def renew(self) -> None:
         """After a change of what channels mean, of what is set up, or of what may be granted."""
+        self.granted.clear()
         if self._fast is not None:
             self._fast.revoke_all()
-            for line in list(self._directions):
-                self.set(line)
+        for line in list(self._directions):
+            self.set(line)

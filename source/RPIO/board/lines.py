@@ -8,25 +8,29 @@ differs, doc/differences says so. ``hint`` of an error says what to do.
 from __future__ import annotations
 
 from .. import arguments, constants, errors, log
-from ..machine.headers import is_well_known
+from .declared import NOBODY
+from .looks import Looks
 from .manners import FIXED_PULL_WARNING, IN_USE_WARNING, OFF_HEADER_WARNING
+from .safety import AS_BEFORE, AS_INPUT, WITH_PULSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..arguments import Channels
     from ..pulses.pulses import Pulses
     from .book import Book
+    from .declared import Owner
     from .grants import Grants
     from .listeners import Listeners
     from .machine import Machine
     from .manners import Manners
     from .numbering import Numbering
+    from .safety import Safety, Step
 
 
-class Lines:
+class Lines(Looks):
     """The lines of a board. *listeners* returns who hears edges and *pulses* what makes pulses, None where nothing has
     asked for any yet: asked anew each time, for a signal handler may be the first.
     """
@@ -39,10 +43,12 @@ class Lines:
         manners: Manners,
         listeners: Callable[[], Listeners | None],
         pulses: Callable[[], Pulses | None],
+        safety: Safety,
         lock: RLock,
     ) -> None:
-        self._line_of, self._machine, self._book, self._manners = numbering.line_of, machine, book, manners
-        self._listeners, self._pulses, self._lock = listeners, pulses, lock
+        super().__init__(numbering, machine, book, lock)
+        self._manners, self._safety = manners, safety
+        self._listeners, self._pulses = listeners, pulses
         self.grants: Grants
         """Set by the board: it asks these lines for what C cannot do."""
 
@@ -66,15 +72,43 @@ class Lines:
         pull = arguments.pull_of(pull_up_down, historic=not is_strict)
         value = initial if initial in (0, 1) else None  # as RPi.GPIO, which ignores other integers
         with self._lock:  # all of them: no other thread sees half a list
+            if self._safety.is_asked:
+                self._safety.ask(self._setup_steps(many, direction, value))
             for channel in many:
                 self._setup_line(self._line_of(arguments.channel_in_list(channel)), direction, pull, value)
+
+    def _setup_steps(self, channels: Sequence[int], direction: int, value: int | None) -> list[Step]:
+        """What setup() is about to do, up to the first channel that is none."""
+        steps = []
+        for channel in channels:
+            try:
+                line = self._line_of(arguments.channel_in_list(channel))
+            except (TypeError, ValueError, errors.GPIOError):
+                break
+            pulses = self._pulses()
+            if direction == constants.IN:
+                state = AS_INPUT
+            elif value is not None:
+                state = value
+            elif pulses is not None and pulses.has_pulses(line):
+                state = WITH_PULSES
+            else:
+                state = AS_BEFORE
+            steps.append((line, state))
+        return steps
 
     def _setup_line(self, line: int, direction: int, pull: int, value: int | None) -> None:
         if self._manners.warns:
             self._warn_of_use(line, pull if direction == constants.IN else constants.PUD_OFF)
         self._book.until_kept(lambda: self._set_up(line, direction, pull, value))
 
-    def _set_up(self, line: int, direction: int, pull: int, value: int | None) -> None:
+    def take(self, line: int, direction: int, pull: int | None, value: int | None, owner: Owner) -> None:
+        """Set up a line in that name; nothing is asked."""
+        self._book.until_kept(lambda: self._set_up(line, direction, pull, value, owner))
+
+    def _set_up(
+        self, line: int, direction: int, pull: int | None, value: int | None, owner: Owner | None = None
+    ) -> None:
         if (pulses := self._pulses()) is not None:
             pulses.line_is_about_to_be_set_up(line)
         if direction == constants.IN:
@@ -86,8 +120,10 @@ class Lines:
             if (listeners := self._listeners()) is not None:
                 listeners.line_is_about_to_be_output(line)
             level = None if value is None else int(value)
-            self._book.own(line, lambda: self._machine.backend.set_output(line, level))
-        self.set_direction(line, direction)
+            if self._safety.owners.get(line) is NOBODY:
+                self._safety.end_limit(line)
+            self._book.own(line, lambda: self._safety.drive(line, level))
+        self.set_direction(line, direction, owner)
         if direction == constants.IN and (listeners := self._listeners()) is not None:
             listeners.line_is_input(line)
         if (pulses := self._pulses()) is not None:
@@ -97,6 +133,7 @@ class Lines:
         """Have a line that is no output be one, low."""
         with self._lock:
             if not self._book.is_output(line):
+                self._safety.ask([(line, 0)])
                 self._setup_line(line, constants.OUT, constants.PUD_OFF, 0)
 
     def make_input(self, channel: int, pull_up_down: int | str | None = None) -> None:
@@ -108,9 +145,10 @@ class Lines:
     def make_line_input(self, line: int, pull: int | None) -> None:
         """As the original: an input gets its pull changed, anything else becomes an input."""
         if self._machine.backend.function(line) == constants.IN and line in self._book.directions:
-            if pull is not None:
+            if pull is not None and line not in self._safety.owners:  # else another's, who has chosen it
                 self._machine.backend.set_pull(line, pull)
             return
+        self._safety.ask([(line, AS_INPUT)])
         if self._book.is_output(line):
             self._manners.warn(f"GPIO {line} was an output of this program; it is an input now")
         elif self._manners.warns:
@@ -119,12 +157,16 @@ class Lines:
         self._book.own(line, lambda: self._machine.backend.set_input(line, pull))
         self.set_direction(line, constants.IN)
 
-    def set_direction(self, line: int, direction: int | None) -> None:
-        """Remember what a line is set up as, None for not at all; grant it to the C functions accordingly."""
+    def set_direction(self, line: int, direction: int | None, owner: Owner | None = None) -> None:
+        """Remember what a line is set up as, None for not at all, and whose it is; grant it to the C functions
+        accordingly.
+        """
         if direction is None:
             self._book.directions.pop(line, None)
+            self._safety.is_released(line)
         else:
             self._book.directions[line] = direction
+            self._safety.is_set_up(line, owner)
         self.grants.set(line)
 
     def _warn_of_use(self, line: int, pull: int | None) -> None:
@@ -132,7 +174,8 @@ class Lines:
         function = backend.function(line)
         foreign_output = function == constants.OUT and line not in self._book.directions
         # A held line is refused with its holder's name where lines are held; what nobody holds is free there.
-        if not backend.holds_lines and (function not in (constants.IN, constants.OUT) or foreign_output):
+        is_used = function not in (constants.IN, constants.OUT) or foreign_output
+        if is_used and not backend.holds_alone and not (backend.holds_lines and backend.consumer(line)):
             self._manners.warn(IN_USE_WARNING)
         if pull in (constants.PUD_DOWN, constants.PUD_UP) and line in hardware.fixed_pull_ups:
             self._manners.warn(FIXED_PULL_WARNING)
@@ -149,103 +192,50 @@ class Lines:
         if several and (len(values) != len(channels) or not isinstance(channel, (list, tuple))):
             raise RuntimeError("Number of channels != number of values")
         with self._lock:
+            if self._safety.is_asked:
+                self._safety.ask(list(self._writes(channels, values, several, is_tried=True)))
+            for line, level in self._writes(channels, values, several):
+                self._machine.backend.write(line, level)
+
+    def _writes(
+        self, channels: Sequence[int], values: Sequence[int], several: bool, is_tried: bool = False
+    ) -> Iterator[Step]:
+        """What output() writes, up to the first item that cannot be; then its error, unless it *is_tried* alone."""
+        try:
             for position, one in enumerate(channels):
                 number = arguments.channel_in_list(one)
                 level = arguments.level_in_list(values[position if several else 0])
                 line = self._line_of(number)
-                if self._book.directions.get(line) != constants.OUT:
+                is_left = self._safety.owners.get(line) is NOBODY  # by somebody who has gone
+                if is_left or self._book.directions.get(line) != constants.OUT:
                     raise errors.WrongDirectionException(
                         "The GPIO channel has not been set up as an OUTPUT", hint=f"setup({one}, OUT) first"
                     )
-                self._machine.backend.write(line, level)
+                yield line, level
+        except (TypeError, ValueError, errors.GPIOError):
+            if not is_tried:
+                raise
 
-    def input(self, channel: int) -> int:
-        """Read a channel. See RPIO.input()."""
-        with self._lock:
-            line = self._line_of(channel)
-            if line not in self._book.directions:
-                raise errors.WrongDirectionException(
-                    "You must setup() the GPIO channel first",
-                    hint=f"setup({channel}, IN), or forceinput({channel})",
-                )
-            return self._machine.backend.read(line)
-
-    # What RPIO.output() and RPIO.input() cannot do ends there, with this name in the errors of wrong calls.
-    output.__qualname__, input.__qualname__ = "output", "input"
+    # What RPIO.output() cannot do ends there, with this name in the errors of wrong calls.
+    output.__qualname__ = "output"
 
     def force_output(self, channel: int, value: int) -> None:
         """Write without setup()."""
         level = arguments.level_in_list(value)
         with self._lock:
             line = self._line_of(channel)
+            self._safety.ask([(line, level)])
             self._book.taken.add(line)
             self._machine.backend.write(line, level)
             self._book.taken.add(line)  # a signal handler may have cleaned up in the middle
-
-    def force_input(self, channel: int) -> int:
-        """Read without setup()."""
-        with self._lock:
-            return self._look_at(self._line_of(channel))
-
-    def _look_at(self, line: int) -> int:
-        with self._lock:
-            was_taken = line in self._book.taken
-            self._book.taken.add(line)  # while it is looked at: interrupted in that, cleanup() lets go of it
-            level = self._machine.backend.read(line)
-            if not was_taken:
-                self._book.taken.discard(line)
-            return level
 
     def set_pull(self, channel: int, pull_up_down: int | str) -> None:
         """Set the pull of an input; ignored on an output."""
         pull = arguments.pull_of(pull_up_down)
         with self._lock:
             line = self._line_of(channel)
+            self._safety.check_owner(line, None)
             if self._machine.backend.function(line) != constants.OUT:
                 self._book.taken.add(line)
                 self._machine.backend.set_pull(line, pull)
                 self._book.taken.add(line)
-
-    # -- questions -------------------------------------------------------------------------------
-
-    def may_peek(self, line: int) -> bool:
-        """Whether reading the line disturbs nobody.
-
-        Where the kernel is asked (cdev, sysfs) a level is read by taking the line for a moment. One that a driver has
-        as SCL or TXD, say, may lose that function when it is given back, and the kernel does not tell the function: so
-        lines that are well known for another use than GPIO are not taken.
-        """
-        return (
-            "functions" in self._machine.backend.features  # the registers tell
-            or not self._machine.hardware.is_pi
-            or not is_well_known(line)
-            or line in self._book.directions  # it is this program's
-        )
-
-    def peek(self, line: int) -> int | None:
-        """The level of a line that nobody has asked for; None where it cannot be read, or not without a risk."""
-        if not self.may_peek(line):
-            return None
-        try:
-            return self._look_at(line)
-        except (errors.NotSupportedError, errors.LineBusyError, errors.InvalidChannelException):
-            return None
-
-    def function(self, channel: int) -> int:
-        """The function of a channel, set up or not."""
-        with self._lock:
-            return self._machine.backend.function(self._line_of(channel))
-
-    def direction(self, channel: int) -> int | None:
-        """IN or OUT as set up here; None where it was not."""
-        with self._lock:
-            return self._book.directions.get(self._line_of(channel))
-
-    def input_line(self, channel: int) -> int:
-        """The line of a channel that has been set up as an input."""
-        line = self._line_of(channel)
-        if self._book.directions.get(line) != constants.IN:
-            raise errors.WrongDirectionException(
-                "You must setup() the GPIO channel as an input first", hint=f"setup({channel}, IN) first"
-            )
-        return line

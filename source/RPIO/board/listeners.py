@@ -50,6 +50,7 @@ class Listeners:
 
     def line_is_about_to_be_output(self, line: int) -> None:
         """Its edges are not heard, until it is an input again."""
+        self.watched.end_with_input(line)
         self.watched.suspend(line)
 
     def line_is_input(self, line: int) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .. import config_files
 from ..backends import Backend, opening
 from ..processes import hooks
 
@@ -33,6 +34,8 @@ class Machine:
         """The backend, where it is open."""
         self.is_given = False
         """It is an object of the program's, and not opened here."""
+        self.prepare: Callable[[], object] = lambda: None
+        """Called before it is opened; set by the board."""
         self._hardware: Hardware | None = None
         self._expected: Hardware | None = None
 
@@ -85,7 +88,21 @@ class Machine:
         """What machine this is, where the backend is open."""
         return self._hardware if self.opened is not None else None
 
+    def config_files(self, is_default: bool) -> list[str]:
+        """The configuration files that speak of these lines: they are this machine's, or the default board's as long
+        as those are simulated. What another machine has, or an object of the program's, has rules of its own.
+        """
+        if self.is_given or self.word.startswith("remote") or (self.word == "sim" and not is_default):
+            return []
+        return config_files.files()
+
+    @property
+    def word(self) -> str:
+        """What kind of backend is asked for."""
+        return opening.word_of(self._spec)
+
     def _open(self) -> None:
+        self.prepare()
         self._look_after()
         with hooks.making:
             self.opened, self._hardware = opening.open_board(self._spec)

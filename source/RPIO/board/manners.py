@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
 IN_USE_WARNING = (
     "This channel is already in use, continuing anyway.  Use GPIO.setwarnings(False) to disable warnings."
 )
@@ -29,7 +33,19 @@ class Manners:
             return
         import warnings
 
-        level, frame = 1, sys._getframe()
-        while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "RPIO":
-            level, frame = level + 1, frame.f_back
+        level, _ = caller()
         warnings.warn(text, RuntimeWarning, stacklevel=level)
+
+
+def caller() -> tuple[int, FrameType]:
+    """The frame of the program that called RPIO, and how many are between it and who asks."""
+    level, frame = 0, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "RPIO":
+        level, frame = level + 1, frame.f_back
+    return level, frame
+
+
+def place_of_caller() -> str:
+    """The file and line of the program that called RPIO."""
+    _, frame = caller()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

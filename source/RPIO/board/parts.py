@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from .. import threads
+from .. import constants, threads
 from ..processes import hooks
 from .book import Book
 from .cleanup import Cleanup
@@ -19,6 +19,7 @@ from .lines import Lines
 from .machine import Machine
 from .manners import Manners
 from .numbering import Numbering
+from .safety import Safety
 from .waiting import Waiting
 
 TYPE_CHECKING = False
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .edges import WatchedLines
     from .event_detect import Detections
     from .interrupts import Interrupts
+    from .leases import Leases
     from .listeners import Listeners
 
 
@@ -41,12 +43,12 @@ class Parts:
 
     def __init__(
         self,
-        spec: str | None,
-        default_mode: int | None,
-        fast: ModuleType | None,
-        on_hardware: Callable[[Hardware | None], object] | None,
-        make_dispatcher: Callable[..., Dispatcher] | None,
-        within: Parts | None,
+        spec: str | None = None,
+        default_mode: int | None = constants.BCM,
+        fast: ModuleType | None = None,
+        on_hardware: Callable[[Hardware | None], object] | None = None,
+        make_dispatcher: Callable[..., Dispatcher] | None = None,
+        within: Parts | None = None,
     ) -> None:
         def look_after() -> None:
             hooks.look_after(self)
@@ -60,6 +62,7 @@ class Parts:
         self.lock = lock = RLock()
         self._listeners: Listeners | None = None
         self._pulses: Pulses | None = None
+        self._leases: Leases | None = None
         self.manners = manners = Manners()
         self.book = book = Book()
         self.machine = machine = Machine(spec, lock, look_after, on_hardware)
@@ -73,13 +76,22 @@ class Parts:
             look_after,
             within.waiting if within is not None else None,
         )
-        self.lines = lines = Lines(numbering, machine, book, manners, listeners, pulses, lock)
+        self.safety = safety = Safety(
+            machine, book, self._has_pulses, lambda: machine.config_files(fast is not None), lock
+        )
+        machine.prepare = safety.prepare
+        self.lines = lines = Lines(numbering, machine, book, manners, listeners, pulses, safety, lock)
         self.grants = Grants(
             fast, lines.output, lines.input, self.channel_of, lambda: machine.backend, book.directions, lock
         )
-        lines.grants = self.grants
-        self.ending = ending = Ending(machine, book, self.grants, self.waiting, listeners, pulses, lock)
-        self.cleaner = Cleanup(numbering, machine, book, manners, lines, listeners, pulses, ending, lock)
+        lines.grants = safety.grants = self.grants
+        self.grants.ask(lambda line: not safety.has_a_say(line))
+        self.ending = ending = Ending(
+            machine, book, safety, self.grants, self.waiting, listeners, pulses, lock
+        )
+        self.cleaner = Cleanup(
+            numbering, machine, book, manners, lines, safety, listeners, pulses, ending, lock
+        )
 
     # -- for the rest of RPIO --------------------------------------------------------------------
 
@@ -187,6 +199,7 @@ class Parts:
                     lambda: numbering.mode,
                     book.is_output,
                     self.lines.make_output,
+                    self.safety,
                     book.directions,
                     lambda: machine.backend,
                     lambda: machine.opened,
@@ -195,14 +208,45 @@ class Parts:
                 )
             return self._pulses
 
+    def _has_pulses(self, line: int) -> bool:
+        pulses, leases = self._pulses, self._leases
+        return (pulses is not None and pulses.has_pulses(line)) or (
+            leases is not None and leases.has_pulses(line)
+        )
+
+    # -- those who are not the program, made on first use ----------------------------------------
+
+    @property
+    def leases(self) -> Leases:
+        """The lines in the name of others than the program; made on first use."""
+        with self.lock:
+            if self._leases is None:
+                threads.load("RPIO.board.leases")
+                from .leases import Leases
+
+                self._leases = Leases(
+                    self.machine,
+                    self.book,
+                    self.lines,
+                    self.safety,
+                    lambda: self.watched,
+                    lambda: self._listeners,
+                    self.lock,
+                )
+            return self._leases
+
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
         """End the loop and its threads, close sockets and descriptors, set no line. Twice is fine."""
         self.ending.close()
+        if self._leases is not None:
+            self._leases.forget()
 
     def shut_down(self) -> None:
         """End what runs because the program ends. See Ending.shut_down()."""
+        if self._leases is not None:
+            self._leases.end_all_pulses()
         self.ending.shut_down()
 
     def after_fork(self) -> None:

@@ -49,6 +49,8 @@ class Subscription:
     """One callback on one line; with a *worker* it runs in a thread of its own."""
 
     __slots__ = ("bits", "callback", "holdoff_ns", "last_ns", "worker")
+    outlasts_output = True
+    """When somebody makes an output of the line it waits for that to be an input again; else it ends."""
 
     def __init__(
         self, bits: int, callback: EdgeCallback | None, holdoff_ns: int, worker: Worker | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     AnyOptions = TypeVar("AnyOptions", "Options", argparse.Namespace)
 
-BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..."
+BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST"
 
 WHY_NOT = (
     "-: not looked at, since the line may have another function, which a look would end; "
@@ -126,7 +126,7 @@ def complain(text: str, hint: str, status: int) -> int:
 
 def say_if_released(lines: Sequence[int]) -> None:
     """A line of the character device is the program's only as long as the program runs."""
-    if facade.board.backend.holds_lines:
+    if facade.board.backend.holds_alone:
         for line in lines:
             is_output = facade.gpio_function(line) == constants.OUT
             ends = "may switch it to input" if is_output else "need not keep its pull"

@@ -11,6 +11,7 @@ by the next within the same batch; the token of the closed one is then unknown a
 
 from __future__ import annotations
 
+from sys import modules
 from time import monotonic_ns
 
 from .. import log
@@ -47,6 +48,7 @@ class Dispatcher(Runs):
         self._poller = poller
         self._on_edge = on_edge
         self._edges: list[EdgeEvent] = []  # read, and not yet dispatched when the loop was stopped
+        self._after_edges: list[Callable[[], object]] = []
         self._handlers: dict[int, Handler] = {}
         self._tokens: dict[int, int] = {}
         self._last_token = 0
@@ -159,12 +161,28 @@ class Dispatcher(Runs):
             done += 1
             self._on_edge(event)
             if self._stops != stops:
+                if not edges:
+                    self._call_after_edges()
                 return done
+        if self._after_edges:
+            self._call_after_edges()
         for number, (token, events) in enumerate(ready, 1):
             self._handle(token, events)
             if self._stops != stops:
                 return done + number
         return done + len(ready)
+
+    def after_edges(self, call: Callable[[], object]) -> None:
+        """Call that once, when all edges that have been read are dispatched. In a callback of the loop's thread."""
+        self._after_edges.append(call)
+
+    def _call_after_edges(self) -> None:
+        calls, self._after_edges = self._after_edges, []
+        for call in calls:
+            try:
+                call()
+            except Exception:
+                log.callback_failed(call)
 
     def next_edge(self, token: int) -> EdgeEvent | None:
         """Take an edge with that token that has been read and not been dispatched: within a callback, which waits."""
@@ -178,7 +196,8 @@ class Dispatcher(Runs):
         handler = self._handlers.get(token)
         if handler is None:
             return
-        log.debug("- epoll event on token %s: %s", token, events)
+        if "logging" in modules:  # else nobody hears it, and this is for every message
+            log.debug("- epoll event on token %s: %s", token, events)
         try:
             handler(events)
         except Exception:
@@ -186,6 +205,11 @@ class Dispatcher(Runs):
             log.callback_failed(handler)
             for fd in [fd for fd, number in list(self._tokens.items()) if number == token]:
                 self.remove(fd)
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether edges have been read, and not been dispatched yet."""
+        return bool(self._edges)
 
     @property
     def has_handlers(self) -> bool:
@@ -348,6 +372,7 @@ class Dispatcher(Runs):
         """Close the descriptors without a word to epoll: for the child of a fork, which shares it."""
         self._handlers.clear()
         self._tokens.clear()
+        self._after_edges.clear()
         if self._bell is not None:
             self._bell.close()  # the parent's loop would hear of this process's signals
             self._bell = None

@@ -206,6 +206,10 @@ class Runs:
         self._leave_dead_nest()
         self._start_background()
 
+    def go_on_in_background(self) -> None:
+        """From the end of the next run on the same: who is served when the loop is stopped has lines still."""
+        self._background_wanted = True
+
     def _take_background(self, run: Run) -> bool:
         """Whether this run is the background loop now: it is wanted, and nobody runs the loop."""
         with self._lock:

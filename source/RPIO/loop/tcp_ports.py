@@ -9,11 +9,38 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
     from collections.abc import Callable
+    from typing import Protocol
 
     from .dispatcher import Dispatcher
     from .tcp import TcpServer
     from .tcp_client import TcpClient
     from .tcp_turns import Turns
+
+    class Server(Protocol):
+        """What has ports or paths open, and clients; the first is None where they are none of TCP callbacks."""
+
+        port: int
+        clients: dict[int, TcpClient]
+        worker: Turns | None
+
+        @property
+        def is_closed(self) -> bool:
+            """Whether close() was called."""
+
+        def open(self, host: str) -> None:
+            """Listen."""
+
+        def close(self) -> None:
+            """Close everything. Twice is fine."""
+
+        def abandon(self) -> None:
+            """Close the descriptors alone, in the child of a fork."""
+
+        def crowd(self) -> int:
+            """How many clients there are, as far as the machine has to care."""
+
+        def turn_out(self, client: TcpClient) -> bool:
+            """Close the connection of a client to make room; whether that has made any."""
 
 
 class Ports:
@@ -25,7 +52,7 @@ class Ports:
 
     def __init__(self, dispatcher: Callable[[], Dispatcher], lock: RLock) -> None:
         self._dispatcher, self._lock = dispatcher, lock
-        self.servers: list[TcpServer] = []
+        self.servers: list[Server] = []
 
     def add(self, port: int, callback: Callable[..., object], threaded: bool, host: str) -> TcpServer:
         """Open a port. See RPIO.add_tcp_callback()."""
@@ -41,6 +68,12 @@ class Ports:
         check_address(host, port)
         with self._lock:
             server = TcpServer(self._dispatcher(), port, callback, threaded, self.make_room)
+            self.open(server, host)
+        return server
+
+    def open(self, server: Server, host: str) -> None:
+        """Open a server, and close it with the others."""
+        with self._lock:
             self.servers.append(server)
             try:
                 server.open(host)
@@ -51,9 +84,8 @@ class Ports:
                     raise  # else it is nobody's: a signal handler has closed the port meanwhile
             if server.is_closed:
                 self._close(server)  # what was opened after that
-        return server
 
-    def _on(self, port: int | None) -> list[TcpServer]:
+    def _on(self, port: int | None) -> list[Server]:
         return [server for server in self.servers if port in (None, server.port)]
 
     def clients(self, port: int | None) -> list[TcpClient]:
@@ -107,7 +139,7 @@ class Ports:
             for server in list(self.servers):
                 self._close(server)
 
-    def _close(self, server: TcpServer) -> None:
+    def _close(self, server: Server) -> None:
         server.close()
         self.servers = [other for other in self.servers if other is not server]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .. import constants, errors, log
 from .._gpio import Held
+from .rules import check_means
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..backends import Backend
     from .hardware import HardwareLines
     from .pwmchip import PwmChannel
+    from .rules import Rules
 
 
 STOP_S = 1.0
@@ -80,12 +82,13 @@ class Drives:
         self,
         channel_of: Callable[[int], int],
         is_output: Callable[[int], bool],
+        rules: Rules,
         backend: Callable[[], Backend | None],
         lock: RLock,
         hardware_lines: HardwareLines,
     ) -> None:
         self._channel_of, self._is_output, self._backend, self.lock = channel_of, is_output, backend, lock
-        self._hardware_lines = hardware_lines
+        self._rules, self._hardware_lines = rules, hardware_lines
         self.book: dict[int, Drive] = {}
         """Line -> what is wanted of it."""
         self._hardware: dict[int, PwmChannel] = {}  # of lines that it drives
@@ -192,6 +195,8 @@ class Drives:
             return "soft" if line in self.by_timer or not self.by_dma.fits(line, period_ns) else "dma"
 
     def _by_hardware(self, line: int, means: str | None) -> bool:
+        if self._rules.is_limited(line):
+            return False
         return means in (None, "hardware") and (line in self._hardware or self._hardware_lines.has(line))
 
     def _check_driven(self, line: int, means: str | None) -> None:
@@ -233,6 +238,7 @@ class Drives:
         """Drive an output with pulses; with others from its next period on where it has some already."""
         with self.lock:
             self._check_owner(line, owner)
+            check_means(self._rules, line, means)
             self._check_driven(line, means)
             drive = self.book.setdefault(line, Drive(id(owner), means))
             self._want(line, drive, (period_ns, high_ns))
@@ -255,6 +261,8 @@ class Drives:
         """Write it into the book and carry it out; an error leaves the book as it was."""
         before, drive.wave = drive.wave, wave
         try:
+            self._rules.ask_pulses(line, *wave)
+            self._rules.arm(line)
             self._carry_out(line, drive, is_soft)
         except BaseException:
             if drive.wave is wave:
@@ -295,7 +303,7 @@ class Drives:
     def _drive(self, line: int, means: str | None, wave: tuple[int, int], is_soft: bool) -> None:
         backend = self._backend()
         assert backend is not None, "an output has a backend"
-        if is_soft:
+        if is_soft and not self._rules.is_limited(line):
             backend.change_pwm(line, *wave)
         elif self._by_hardware(line, means):
             self._drive_hardware(line, wave)
@@ -309,7 +317,12 @@ class Drives:
             self._hardware_lines.check(line)
         if means == "dma":
             self.by_dma.check(line, wave[0])
-        if means == "soft" or line in self.by_timer or not self.by_dma.drive(line, *wave):
+        if (
+            means == "soft"
+            or line in self.by_timer
+            or self._rules.is_limited(line)
+            or not self.by_dma.drive(line, *wave)
+        ):
             if means == "dma":
                 raise errors.DMAError(f"GPIO {line}: no PWM by DMA", hint="the log says why")
             return False

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from ..backends import Backend
     from ..machine.boards import Hardware
+    from .rules import Rules
     from .servos import Servos
     from .subcycles import Subcycles
     from .waves import Player
 
 
 class Pulses:
-    """*is_output* says whether a line is set up as one, of *directions*; *make_output* does that. *backend* opens the
+    """*rules* are asked before a line gets pulses.
+
+    *is_output* says whether a line is set up as one, of *directions*; *make_output* does that. *backend* opens the
     backend, *opened* returns it where it is open. *line_of*, *channel_of* and *mode* are the numbering's.
     """
 
@@ -34,16 +37,17 @@ class Pulses:
         mode: Callable[[], int | None],
         is_output: Callable[[int], bool],
         make_output: Callable[[int], None],
+        rules: Rules,
         directions: Container[int],
         backend: Callable[[], Backend],
         opened: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
         lock: RLock,
     ) -> None:
-        self._line_of, self._mode, self._make_output = line_of, mode, make_output
+        self._line_of, self._mode, self._make_output, self._rules = line_of, mode, make_output, rules
         self._backend, self._opened, self._hardware, self._lock = backend, opened, hardware, lock
         self.hardware = HardwareLines(hardware, backend, directions, lock, self._check_hardware_free)
-        self.drives = Drives(channel_of, is_output, opened, lock, self.hardware)
+        self.drives = Drives(channel_of, is_output, rules, opened, lock, self.hardware)
         self._makers: tuple[Subcycles, Player, Servos] | None = (
             None  # of channels and waves; PWM objects need neither
         )
@@ -84,14 +88,17 @@ class Pulses:
                 channels = Subcycles(
                     drives,
                     self._make_output,
+                    self._rules,
                     self._backend,
                     opened,
                     hardware,
                     self._lock,
                 )
-                servos = Servos(channels, drives, self.hardware, self._lock)
+                servos = Servos(channels, drives, self._rules, self.hardware, self._lock)
                 channels.end_servos, channels.end_servo = servos.stop_all_hardware, servos.stop_hardware
-                player = Player(self._line_of, self._mode, drives, channels, opened, hardware, self._lock)
+                player = Player(
+                    self._line_of, self._mode, drives, self._rules, channels, opened, hardware, self._lock
+                )
                 drives.by_dma, drives.collect = DmaLines(channels), player.collect
                 self._makers = channels, player, servos
             return self._makers
@@ -117,6 +124,8 @@ class Pulses:
 
     def has_pulses(self, line: int) -> bool:
         """Whether a line has pulses, or is to have them."""
+        if line in self.drives.enders:
+            self.drives.collect()  # waves that have ended by themselves
         return self.drives.drives(line)
 
     def line_is_released(self, line: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .drives import Drives
     from .hardware import HardwareLines
     from .pwmchip import PwmChannel
+    from .rules import Rules
     from .subcycles import Subcycles
 
     Wanted = tuple[int | None, int, str | None]
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
 class Servos:
     """The servos of a board. What goes into *channels* is theirs; here is what the hardware drives."""
 
-    def __init__(self, channels: Subcycles, drives: Drives, hardware: HardwareLines, lock: RLock) -> None:
+    def __init__(
+        self, channels: Subcycles, drives: Drives, rules: Rules, hardware: HardwareLines, lock: RLock
+    ) -> None:
         self._channels, self._drives, self._hardware, self._lock = channels, drives, hardware, lock
+        self._rules = rules
         self._by_hardware: dict[int, PwmChannel] = {}
 
     check_times = staticmethod(check_times)
@@ -119,6 +123,8 @@ class Servos:
         has = line in self._by_hardware
         if asked == "hardware" and not has:
             self._hardware.check(line)
+        if self._rules.is_limited(line):
+            return False
         return has or (asked in (None, "hardware") and self._hardware.has(line))
 
     def _set_hardware(self, line: int, subcycle_time_us: int, width_us: int) -> None:
@@ -127,6 +133,7 @@ class Servos:
                 f"a pulse of {width_us}us does not fit into a subcycle of {subcycle_time_us}us"
             )
         with self._lock:
+            self._rules.ask_pulses(line, subcycle_time_us * 1000, width_us * 1000)
             if line not in self._by_hardware:
                 self._drives.attach(line, self, "a servo", self._lose, by_hardware=True)
                 try:

@@ -125,7 +125,7 @@ class Slots:
         end = start + width
         pulses = {
             other: min(its_width, start - other) if other < start else its_width
-            for other, its_width in self.pulses[line].items()
+            for other, its_width in self.pulses.get(line, {}).items()
             if not start <= other < max(end, start + 1)
         }
         if width:
@@ -146,6 +146,13 @@ class Slots:
             if line in self.held_low and 0 not in rises:
                 found.add((0, line, 0))
         return sorted(found, key=lambda edge: (edge[0], edge[2], edge[1]))
+
+    def as_wave(self, line: int, pulses: dict[int, int]) -> tuple[list[Edge], int]:
+        """Return the edges of a turn, in order, were these the line's pulses; and what a turn takes."""
+        slot_ns = self.increment_us * NS_PER_US
+        edges = [(start * slot_ns, line, 1) for start in pulses]
+        edges += [((start + width) * slot_ns, line, 0) for start, width in pulses.items()]
+        return sorted(edges), self.subcycle_time_us * NS_PER_US
 
     def describe(self) -> str:
         """Return it and its pulses as text."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from .. import errors, log
 from ..constants import DELAY_VIA_PCM, DELAY_VIA_PWM
 from . import dma_engine
-from .dma_engine import CHANNEL_MAX
 from .means import DmaMeans, SoftMeans, open_dma, paced
+from .rules import check_means
 from .slots import Slots, check_increment, check_number, check_subcycle
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..backends import Backend
     from ..machine.boards import Hardware
     from .drives import Drives
+    from .rules import Rules
 
 
 class Subcycles:
@@ -31,12 +32,13 @@ class Subcycles:
         self,
         pulses: Drives,
         make_output: Callable[[int], None],
+        rules: Rules,
         backend: Callable[[], Backend],
         opened: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
         lock: RLock,
     ) -> None:
-        self._pulses, self._make_output = pulses, make_output
+        self._pulses, self._make_output, self._rules = pulses, make_output, rules
         # What the hardware makes for servos; set by who has those.
         self.end_servos: Callable[[], object]
         self.end_servo: Callable[[int], object]
@@ -89,10 +91,7 @@ class Subcycles:
     def setup(
         self, increment_us: int, delay_hw: int, fall_back: bool = False, asked: str | None = None
     ) -> None:
-        """Open the means. *fall_back*: take the C timer also where DMA could be, but is refused. See PWM.setup().
-
-        *asked* is "dma" or "soft", where anybody insists.
-        """
+        """Open the means, *asked* or any. *fall_back*: the C timer, where DMA is refused. See PWM.setup()."""
         with self._lock:
             self.release_waves()
             if self._means is not None and self._is_for_waves:
@@ -196,9 +195,11 @@ class Subcycles:
                 and asked in (None, channel.means.name)
             ):
                 return channel.number
-        free = [number for number in range(CHANNEL_MAX + 1) if number not in self._channels]
+        free = [number for number in range(dma_engine.CHANNEL_MAX + 1) if number not in self._channels]
         if not free:
-            raise errors.PulseError(f"all {CHANNEL_MAX + 1} channels are initialized", hint="cleanup() first")
+            raise errors.PulseError(
+                f"all {dma_engine.CHANNEL_MAX + 1} channels are initialized", hint="cleanup() first"
+            )
         return free[0]
 
     # -- lines of PWM objects: see pwm_by_dma ------------------------------------------------------
@@ -228,7 +229,7 @@ class Subcycles:
             channel = self.channel(number)
             channel.pulses.setdefault(line, {})
             if width:
-                self._replace(channel, line, 0, width)
+                self._carry_out(channel, line, {0: width}, channel.means.replace, 0, width)
             elif channel.pulses[line]:
                 self.clear_line(number, line)
 
@@ -295,8 +296,10 @@ class Subcycles:
             )
         return channel
 
-    def _take(self, channel: Slots, line: int) -> None:
+    def _take(self, channel: Slots, line: int, pulses: dict[int, int]) -> None:
         self._pulses.check_free(line, channel)
+        self._rules.ask_wave(*channel.as_wave(line, pulses), 0)
+        check_means(self._rules, line, channel.means.name)
         if line not in channel.pulses:
             self._make_output(line)
             self._pulses.attach(
@@ -307,6 +310,7 @@ class Subcycles:
                 lambda: self._resume(channel),
             )
             channel.pulses[line] = {}
+        self._rules.arm(line)
 
     def _resume(self, channel: Slots) -> None:
         if self._channels.get(channel.number) is channel:
@@ -316,19 +320,17 @@ class Subcycles:
         """Add a pulse. See PWM.add_channel_pulse()."""
         with self._lock:
             channel = self._new_pulse(number, line, start, width)
-            self._take(channel, line)
-            self._carry_out(channel, line, channel.laid(line, start, width), channel.means.add, start, width)
+            pulses = channel.laid(line, start, width)
+            self._take(channel, line, pulses)
+            self._carry_out(channel, line, pulses, channel.means.add, start, width)
 
     def replace(self, number: int, line: int, start: int, width: int) -> None:
         """Make this the line's only pulse, without a glitch."""
         with self._lock:
             channel = self._new_pulse(number, line, start, width)
-            self._take(channel, line)
-            self._replace(channel, line, start, width)
-
-    def _replace(self, channel: Slots, line: int, start: int, width: int) -> None:
-        pulses = {start: width} if width else {}
-        self._carry_out(channel, line, pulses, channel.means.replace, start, width)
+            pulses = {start: width} if width else {}
+            self._take(channel, line, pulses)
+            self._carry_out(channel, line, pulses, channel.means.replace, start, width)
 
     def _carry_out(
         self,
@@ -359,16 +361,13 @@ class Subcycles:
             if self._ends.get(line) != before:
                 self._end_again(line)
 
-    def _channels_with(self, line: int) -> list[Slots]:
-        return [channel for channel in self._channels.values() if line in channel.pulses]
-
     def _end_again(self, line: int) -> None:
         with self._lock:
             self.end_servo(line)
-            for channel in self._channels_with(line):
-                if self._pulses.has(line, channel):
+            for channel in list(self._channels.values()):
+                if line in channel.pulses and self._pulses.has(line, channel):
                     self.clear_line(channel.number, line)
-                else:
+                elif line in channel.pulses:
                     self._lose(channel, line)
 
     def note_end(self, line: int) -> None:

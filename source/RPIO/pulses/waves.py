@@ -9,6 +9,7 @@ import time
 from .. import arguments, errors, log
 from . import dma_engine
 from . import means as channel_means
+from .rules import check_means
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..backends import Backend
     from ..machine.boards import Hardware
     from .drives import Drives
+    from .rules import Rules
     from .subcycles import Subcycles
 
     Step = tuple[int, int, float]
@@ -147,12 +149,13 @@ class Player:
         line_of: Callable[[int], int],
         mode: Callable[[], int | None],
         pulses: Drives,
+        rules: Rules,
         pulse_channels: Subcycles,
         backend: Callable[[], Backend | None],
         hardware: Callable[[], Hardware],
         lock: RLock,
     ) -> None:
-        self._line_of, self._mode = line_of, mode
+        self._line_of, self._mode, self._rules = line_of, mode, rules
         self._pulses, self._channels = pulses, pulse_channels
         self._lock = lock
         self._backend, self._hardware = backend, hardware
@@ -174,6 +177,7 @@ class Player:
                 score = Score(steps, self._line_of)
             piece = Piece(score, repeat or 0)
             self.collect()
+            self._rules.ask_wave(score.edges, score.turn_ns, piece.turns)
             try:
                 self._take_lines(piece, score, means)
                 self._pieces.append(piece)
@@ -188,6 +192,8 @@ class Player:
             for line in score.lines:
                 taken.append(line)
                 self._pulses.attach(line, piece, "a wave", lambda line: self.stop(piece))
+            for line in score.lines:
+                self._rules.arm(line)
             self._begin(piece, score, means)
         except BaseException:
             for line in taken:
@@ -223,6 +229,10 @@ class Player:
 
     def _begin(self, piece: Piece, score: Score, means: str | None) -> None:
         try:
+            for line in score.lines:
+                check_means(self._rules, line, means)
+            if any(map(self._rules.is_limited, score.lines)):
+                means = "soft"
             if means != "soft" and self._begin_by_dma(piece, score, means == "dma"):
                 return
         except errors.DMAError as e:

@@ -7,6 +7,7 @@ then asks something else. `open_rig` makes one from its name; `NAMES` are those 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -17,9 +18,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, cached_property
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
@@ -35,12 +37,16 @@ from RPIO.backends import Backend
 from RPIO.backends.cdev import CdevBackend
 from RPIO.backends.joined import JoinedBackend
 from RPIO.backends.regs import RegsBackend
+from RPIO.backends.remote import RemoteBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.backends.sysfs import SysfsBackend
 from RPIO.backends.sysfs_chips import ROOT, find_chip, find_device
+from RPIO.board.board import Board
 from RPIO.machine import boards
 from RPIO.machine.files import text_of, write_file
+from RPIO.server import serving
+from RPIO.server.inside import Front
 
 BCM_ALTS = frozenset(
     {constants.ALT0, constants.ALT1, constants.ALT2, constants.ALT3, constants.ALT4, constants.ALT5}
@@ -88,6 +94,10 @@ class Rig:
     has been closed, `lingers` whether anything is left of a process that has not closed it.
     `tells_function` is whether a line that nobody has set up has a known direction, `tells_holder` whether a holder's
     name is known, `tells_removal` whether there is a descriptor for a chip that goes.
+    `reads_are_shared` is whether a line that somebody holds can be read and watched all the same, `lines_are_files`
+    whether one that is held has a descriptor open, `seen_by_children` whether the outside is the same for the child of
+    a fork, `has_work` whether gone_fd() is more than a notice, and `gone_says` and `gone_errno` what a chip that has
+    gone is told by.
     `has_registers` is whether lines are mapped registers, `has_descriptors` whether one that is set up is a descriptor,
     `has_clock` whether time is the test's. `label` is what the kernel calls the chip.
     `quiet_ms` is how long an edge may take to arrive.
@@ -107,6 +117,13 @@ class Rig:
     tells_function = True
     tells_holder = True
     tells_removal = True
+    reads_are_shared = False
+    lines_are_files = True
+    holds_alone = False
+    seen_by_children = True
+    has_work = False
+    gone_says = "GPIO {line}: its chip has been removed"
+    gone_errno = errno.ENODEV
     has_registers = False
     has_descriptors = False
     has_clock = False
@@ -559,7 +576,7 @@ class CdevRig(_SimulatedChip):
     last one wins. So `drive(line, None)` changes nothing here, and PUD_OFF cannot be seen.
     """
 
-    falls_back = True
+    falls_back = holds_alone = True
     exact = False
     has_descriptors = True
     BLIND_NS = 1_000_000
@@ -691,8 +708,7 @@ class SysfsRig(_Paced):
     """A chip of gpio-sim through /sys/class/gpio. Its outside is that of CdevRig."""
 
     tells_pull = False
-    stays_taken = True
-    lingers = True
+    stays_taken = lingers = holds_alone = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -750,6 +766,144 @@ class JoinedSysfsRig(_Paced, RegsRig):
             Rig.pass_us(self, microseconds)
 
 
+# -- another process's lines, over a socket -------------------------------------------------------------
+
+
+class Pumped(RemoteBackend):
+    """A remote backend with the loop that a Board has: a thread that calls is_gone() when gone_fd() is readable.
+
+    close() waits until the server has closed its side too: tests count this process's descriptors.
+    """
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self._process = os.getpid()
+        super().__init__(f"127.0.0.1:{front.port}", timeout_s=30.0, patience_s=0.0)
+        self._begin_to_pump()
+
+    def _begin_to_pump(self) -> None:
+        self._end = os.pipe()
+        self._pump = threading.Thread(target=self._pump_all, args=(self.gone_fd(),), daemon=True)
+        self._pump.start()
+
+    def _pump_all(self, fd: int | None) -> None:
+        poll = select.poll()
+        poll.register(self._end[0], select.POLLIN)
+        if fd is not None:
+            poll.register(fd, select.POLLIN)
+        while self._end[0] not in dict(poll.poll()):
+            self.is_gone()
+
+    def _ask_anew(self, *request: Any) -> bytes:
+        answer = super()._ask_anew(*request)
+        self._begin_to_pump()  # of the child of a fork
+        return answer
+
+    def close(self) -> None:
+        if os.getpid() != self._process:  # a child's, which has no such thread, and no server
+            super().close()
+        elif self._end:
+            os.write(self._end[1], b"x")
+            self._pump.join()
+            for end in self._end:
+                os.close(end)
+            self._end = ()
+            link = self._connection._link
+            own = set() if link is None else {"{}:{}".format(*link._socket.getsockname())}
+            super().close()
+            end_s = time.monotonic() + 30.0
+            while own & {other.talk.session.peer for other in list(self.front.links.values())}:
+                assert time.monotonic() < end_s, "the server has not closed the connection"
+                time.sleep(0.001)
+
+
+class RemoteRig(Rig):
+    """The lines of another rig: those of a board that is served in this process, in a thread."""
+
+    has_registers = has_descriptors = has_clock = False
+    lingers = stays_taken = reads_are_shared = has_work = True
+    gone_says = "there is no connection to 127.0.0.1"
+    gone_errno = errno.ECONNRESET
+    quiet_ms = 30
+
+    def __init__(self, inner: Rig) -> None:
+        self.inner = inner
+        self.holds_alone = inner.backend.holds_alone
+        self.lines_are_files = inner.backend.holds_lines  # of the server, in this process
+        self.seen_by_children = isinstance(inner, _SimulatedChip)
+        for name in ("alternates", "unset_function", "tells_pull", "exact", "tells_function", "tells_holder"):
+            setattr(self, name, getattr(inner, name))
+        self.board = Board("sim")  # nothing opens that: it is given another
+        self.board.use(inner.backend)
+        _ = self.board.leases
+        serving.serve(self.board, 0, "127.0.0.1", None)
+        (self.front,) = self.board.waiting.ports.servers
+        self.board.wait_for_interrupts(threaded=True)
+        self._others: list[Backend] = []
+        self.backend: Pumped = self.reopen()
+
+    def reopen(self) -> Pumped:
+        other = Pumped(self.front)
+        self._others.append(other)
+        return other
+
+    @contextmanager
+    def busy(self, line: int, name: str) -> Iterator[None]:
+        """Another session has it."""
+        holder = Pumped(self.front)
+        session = self.front.sessions.named[holder._connection.session]
+        session.owner.name = name
+        try:
+            holder.set_input(line, None)
+            yield
+            holder.release(line)
+        except errors.LineBusyError as e:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY)) from e
+        finally:
+            holder.close()
+
+    def remove(self) -> bool:
+        """The server goes, and does not come back."""
+        self.board.waiting.ports.close()
+        return True
+
+    def drive(self, line: int, value: int | None) -> None:
+        self.inner.drive(line, value)
+
+    def level(self, line: int) -> int | None:
+        return self.inner.level(line)
+
+    def pull(self, line: int) -> int | None:
+        return self.inner.pull(line)
+
+    def driving(self, line: int) -> bool | None:
+        return self.inner.driving(line)
+
+    def shows_during(self, line: int, action: Callable[[], object]) -> list[Shown]:
+        return self.inner.shows_during(line, action)
+
+    def wave_during(self, line: int, action: Callable[[], object]) -> Wave:
+        return self.inner.wave_during(line, action)
+
+    def writes(self) -> int | None:
+        return self.inner.writes()
+
+    def now_ns(self) -> int:
+        return self.inner.now_ns()
+
+    def pass_us(self, microseconds: int) -> None:
+        self.inner.pass_us(microseconds)
+
+    def another_chip(self) -> AbstractContextManager[None]:
+        return self.inner.another_chip()
+
+    def close(self) -> None:
+        for other in self._others:
+            other.close()
+        self.board.close()
+        self.inner.close()
+
+
 # -- which there are ------------------------------------------------------------------------------------
 
 BCM_LINES = (4, 9, 10, 17, 27, 31, 32, 53)
@@ -760,10 +914,14 @@ _HOST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
     "regs-bcm2835": (_bcm2835, BCM_LINES),
     "regs-bcm2711": (lambda: RegsRig("brcm,bcm2711-gpio", BCM_ALTS, True), (*BCM_LINES, 57)),
     "regs-rp1": (Rp1Rig, (4, 9, 10, 17, 27, 28, 33, 34, 53)),
+    "remote-sim": (lambda: RemoteRig(SimRig()), (4, 9, 10, 17, 27, 31, 32, 53)),
+    "remote-regs": (lambda: RemoteRig(RegsRig("brcm,bcm2711-gpio", BCM_ALTS, True)), (*BCM_LINES, 57)),
+    "remote-rp1": (lambda: RemoteRig(Rp1Rig()), (4, 9, 10, 17, 27, 28, 33, 34, 53)),
     "regs-alone": (lambda: AloneRig("brcm,bcm2835-gpio", BCM_ALTS, False), BCM_LINES),
 }
 _GUEST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
     "cdev": (CdevRig, BCM_LINES),
+    "remote-cdev": (lambda: RemoteRig(CdevRig()), BCM_LINES),
     "joined": (JoinedRig, BCM_LINES),
     "sysfs": (SysfsRig, BCM_LINES),
     "sysfs-hidden": (HiddenSysfsRig, BCM_LINES),
@@ -771,6 +929,10 @@ _GUEST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
 }
 IN_GUEST = os.environ.get("RPIO_RIG") == "1"
 RIGS = _GUEST if IN_GUEST else _HOST
+if os.environ.get("RPIO_LINES") != "all":  # as `make test-every` has it: over a socket one is like another
+    RIGS = {
+        name: rig for name, rig in RIGS.items() if name not in ("remote-regs", "remote-rp1", "remote-cdev")
+    }
 
 NAMES = tuple(RIGS)
 LINES = {name: lines for name, (_, lines) in RIGS.items()}

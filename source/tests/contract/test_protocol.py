@@ -93,7 +93,18 @@ def test_no_test_hides_another() -> None:
 def test_only_optional_methods_may_say_nothing() -> None:
     """The parser sees every public method: none is hidden behind a property or a decorator."""
     public = {name for name in vars(Backend) if not name.startswith("_")}
-    attributes = {"name", "line_count", "features", "holds_lines", "close_at_exit", "label", "block", "clock"}
+    attributes = {
+        "name",
+        "line_count",
+        "features",
+        "holds_lines",
+        "holds_alone",
+        "close_at_exit",
+        "label",
+        "revision_code",
+        "block",
+        "clock",
+    }
     assert {f"Backend.{name}" for name in public - attributes} == PROTOCOL.keys() - {"Backend"}
 
 

@@ -12,6 +12,7 @@ import io
 import os
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass
 
 import RPIO
@@ -21,6 +22,7 @@ from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
 from RPIO.constants import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from RPIO.machine.boards import by_name
+from RPIO.server import serving
 from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False
@@ -40,6 +42,7 @@ def free_port() -> int:
 
 
 PORT = free_port()
+SOCKET = os.path.join(tempfile.gettempdir(), f"rpio-interrupted-{os.getpid()}")
 
 
 @dataclass
@@ -62,6 +65,15 @@ class Call:
 
 def relay(things):
     RPIO.setup(18, OUT, initial=1)
+
+
+def ruled(things):
+    RPIO.protect(18, name="relay", changes_per_s=1e6)
+    RPIO.interlock([18, 23])
+
+
+def limited(things):
+    RPIO.protect(18, longest_on_s=600)
 
 
 def button(things):
@@ -193,6 +205,53 @@ def other_board_closes(things):
         things["board"].close()
 
 
+def served(things):
+    """Another board, which others may use. Its loop runs in a thread, where no handler does."""
+    things["served"] = board = Board()
+    board.use(SimBackend(by_name("3B+"), ManualClock()))
+    things["remote port"] = serving.serve(board, 0, "127.0.0.1", None)
+    board.wait_for_interrupts(threaded=True)
+
+
+def served_ends(things):
+    things["served"].close()
+
+
+def _connect(things):
+    things["there"] = RPIO.connect(f"localhost:{things['remote port']}", linger_s=0)
+
+
+def there_closes(things):
+    if "there" in things:  # an interrupted connect() leaves nothing behind
+        things["there"].close()
+
+
+def _set_up_there(things):
+    things["there"].setup(18, OUT)
+
+
+def _batch(board):
+    with board.batch():
+        board.output(18, 0)
+        board.output(18, 1)
+
+
+def _batched(things):
+    _batch(things["there"])
+
+
+def _serve(things):
+    RPIO.serve_remote(0)
+
+
+def _serve_path(things):
+    RPIO.serve_remote(path=SOCKET)
+
+
+def path_is_free(things):
+    assert not os.path.exists(SOCKET)
+
+
 def wave(things):
     things["wave"] = RPIO.wave([(18, 1, 500), (18, 0, 500)], repeat=None)
 
@@ -287,6 +346,14 @@ CALLS = {
     "Board.input": Call(lambda t: facade.board.input(18), (relay,)),
     "output(list)": Call(lambda t: RPIO.output([18, 18], [0, 1]), (relay,)),
     "input": Call(lambda t: RPIO.input(18), (relay,)),
+    "protect": Call(lambda t: RPIO.protect(18, name="relay", changes_per_s=1e6), (relay,)),
+    "interlock": Call(lambda t: RPIO.interlock([18, 23]), (relay,)),
+    "output(ruled)": Call(lambda t: RPIO.output([18, 18], [0, 1]), (relay, ruled)),
+    "output(limited)": Call(
+        lambda t: RPIO.output(18, 1), (limited, lambda t: RPIO.setup(18, OUT, initial=0))
+    ),
+    "setup(limited)": Call(lambda t: RPIO.setup(18, OUT, initial=1), (limited,)),
+    "setup(ruled)": Call(lambda t: RPIO.setup(18, OUT, initial=1), (ruled,)),
     "forceoutput": Call(lambda t: RPIO.forceoutput(22, 1)),
     "forceinput": Call(lambda t: RPIO.forceinput(22)),
     "set_pullupdn": Call(lambda t: RPIO.set_pullupdn(17, PUD_OFF), (button,)),
@@ -386,6 +453,28 @@ CALLS = {
     "aio.edges(end)": Call(cancelled, (button, asyncio_loop, iteration), (asyncio_ends,), True),
     "aio.wait_for_edge": Call(_wait_for_edge, (button, asyncio_loop), (asyncio_ends,), True, ENDED),
     "aio.on_edge": Call(_on_edge, (button, asyncio_loop), (asyncio_ends,), True),
+    "serve_remote": Call(_serve),
+    "serve_remote(path)": Call(_serve_path, (), (path_is_free,)),
+    "connect": Call(_connect, (served,), (there_closes, served_ends), True, dear=8),
+    "connect(setup)": Call(
+        lambda t: t["there"].setup(18, OUT, initial=1),
+        (served, _connect),
+        (there_closes, served_ends),
+        True,
+        dear=8,
+    ),
+    "connect(output)": Call(
+        lambda t: (t["there"].output(18, 0), t["there"].input(18)),
+        (served, _connect, _set_up_there),
+        (there_closes, served_ends),
+        True,
+        dear=8,
+    ),
+    "connect(batch)": Call(
+        _batched, (served, _connect, _set_up_there), (there_closes, served_ends), True, dear=8
+    ),
+    "batch": Call(lambda t: _batch(facade.board), (relay,)),
+    "connect(close)": Call(there_closes, (served, _connect), (there_closes, served_ends), True, dear=8),
     "Board": Call(other_board, (), (other_board_closes,), True, dear=4),
     "Board.close": Call(other_board_closes, (other_board,), (other_board_closes,), dear=4),
     "Board.shut_down": Call(lambda t: t["board"].shut_down(), (other_board,), (other_board_closes,)),

@@ -197,6 +197,8 @@ class World:
         pulses = board.made_pulses
         assert pulses is None or not pulses.drives.book, f"still pulsed: {pulses.drives.book}"
         assert not self.watched(), f"edges still asked for: {self.watched()}"
+        limited = [line for line in range(28) if self.backend.limit_left(line) is not None]
+        assert not limited, f"there are limits of {limited}"
         for lock in (board.lock, getattr(self.backend, "_lock", board.lock), board.dispatcher._lock):
             assert not lock._is_owned(), "a lock is held"
         assert wait_until(lambda: not board.dispatcher.is_busy), "the loop goes on"

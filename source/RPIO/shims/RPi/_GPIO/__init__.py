@@ -10,7 +10,7 @@ from .. import GPIO as _GPIO
 
 __all__ = [name for name in _GPIO.__all__ if name != "VERSION"]
 
-globals().update({name: getattr(_GPIO, name) for name in __all__ if name not in _facade.LAZY})
+globals().update({name: getattr(_GPIO, name) for name in __all__ if name not in _facade.OF_MACHINE})
 _facade.have_lazy_names(globals())
 
 

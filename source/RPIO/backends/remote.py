@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Lines of another process, over RPIO's own protocol: every call is one request, and its answer.
+
+Lines that were set up are held by the session at the server. Where that has given them back, for the connection was
+lost for too long or the server has been started anew, inputs are taken again and watched again; outputs are not, since
+nobody knows what has become of what they drive: they raise ConnectionLost until they are set up again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from errno import EBUSY
+
+from .. import errors, log
+from .._gpio import EdgeRoutes, Pipe
+from ..constants import OUT
+from ..remote.answers import words_of
+from ..remote.batch import Batch
+from ..remote.connection import Connection
+from ..remote.places import Place
+from ..wire.native import Client, Ended, Request, told
+from ..wire.operations import FUNCTION, HOLDS_ALONE, LINES_MAX, OPERATIONS, READ, VERSION, Operation, read
+from .protocol import (
+    FEATURES,
+    Backend,
+    check_edge,
+    check_limit,
+    check_line,
+    check_pull,
+    check_pwm_change,
+    check_wave,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..remote.connection import Exchange
+
+LINGER_S, TIMEOUT_S, PATIENCE_S = 5.0, 10.0, 60.0
+
+
+class Watched:
+    """A line that is watched: how, and the pipe that its edges come out of."""
+
+    __slots__ = ("edge", "filter_us", "pipe")
+
+    def __init__(self, edge: int, filter_us: int) -> None:
+        self.edge, self.filter_us = edge, filter_us
+        self.pipe = Pipe()
+
+
+class RemoteBackend(Backend):
+    """The lines that a server at *where* has.
+
+    *on_change* is called with "away", "back", "new" (the session, with what was set up, had been given up) or "gone",
+    from another thread; see Connection for the times.
+    """
+
+    name = "remote"
+    holds_lines = True
+    close_at_exit = True
+
+    def __init__(
+        self,
+        where: str,
+        linger_s: float = LINGER_S,
+        timeout_s: float = TIMEOUT_S,
+        patience_s: float = PATIENCE_S,
+        on_change: Callable[[str], object] | None = None,
+    ) -> None:
+        self._place = Place(where)
+        self._linger_s, self._timeout_s, self._patience_s = linger_s, timeout_s, patience_s
+        self._on_change = on_change
+        self._watched: dict[int, Watched] = {}
+        self._inputs: dict[int, int | None] = {}  # line -> pull
+        self._outputs: set[int] = set()
+        self._lost: dict[int, errors.ConnectionLost] = {}
+        self._heads: dict[tuple[int, int], bytes] = {}
+        self._routes = EdgeRoutes(LINES_MAX)
+        self._connection = self._connect()
+
+    def _connect(self) -> Connection:
+        made = Connection(
+            self._place,
+            self._routes,
+            self._hello,
+            self._on_event,
+            self._on_new,
+            self._on_back,
+            self._on_state,
+            self._timeout_s,
+            self._patience_s,
+        )
+        try:
+            made.open()
+            _, _, self._says, code, count, *features = made.welcome
+            self.line_count, self.features = int(count), frozenset(features) & FEATURES
+            self.holds_alone = HOLDS_ALONE in features
+            self.revision_code = int(code, 16)
+        except BaseException:
+            made.close()
+            raise
+        lines = range(self.line_count)
+        self._writes = {line: (b"write %d 0" % line, b"write %d 1" % line) for line in lines}
+        self._reads = {line: b"read %d" % line for line in lines}
+        self._ask = made.ask
+        return made
+
+    def _hello(self, session: str) -> bytes:
+        return _head("hello", VERSION, _who(), _program(), float(self._linger_s), session)
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def _do(self, name: str, *values: object) -> tuple[Any, ...]:
+        """Ask for an operation; return its result."""
+        operation = OPERATIONS[name]
+        answer = self._ask(_head(name, *values), operation.is_repeatable, operation.scope == READ)
+        return _result(operation, answer)
+
+    def batch(self) -> Batch:
+        def use(ask: Callable[..., bytes]) -> None:
+            self._ask = ask
+
+        return Batch(self._connection, use)
+
+    def _on(self, line: int, name: str, *values: object) -> tuple[Any, ...]:
+        check_line(self, line)
+        return self._do(name, line, *values)
+
+    def _check_kept(self, line: int) -> None:
+        check_line(self, line)
+        if line in self._lost:
+            raise self._lost[line]
+
+    # -- what happens to the connection ----------------------------------------------------------
+
+    def _on_state(self, state: str) -> None:
+        texts = {
+            "away": "the connection to %s is lost, and tried for again",
+            "back": "the connection to %s is there again",
+            "new": "the connection to %s is there again; meanwhile it has given back the lines of this program",
+            "gone": "%s does not come back",
+        }
+        log.warning(texts[state], self._place)
+        if self._on_change is not None:
+            try:
+                self._on_change(state)
+            except Exception:  # what waits for the connection is no affair of its
+                log.callback_failed(self._on_change)
+
+    def _on_back(self, exchange: Exchange) -> None:
+        """The session goes on: what was lost on the way shows in the numbers of the edges."""
+        for line, watched in list(self._watched.items()):
+            (seq,) = exchange(_head("watch", line, watched.edge, watched.filter_us))
+            self._routes.lose(line, int(seq))
+
+    def _on_new(self, exchange: Exchange) -> None:
+        text = f"{self._place} has given back GPIO %d meanwhile, which this program had as an output"
+        for line in list(self._outputs):
+            self._lost[line] = errors.ConnectionLost(text % line, False, "set it up again")
+        self._outputs.clear()
+        for line, pull in list(self._inputs.items()):
+            exchange(_head("input", line, pull))
+        for line, watched in list(self._watched.items()):
+            self._routes.restart(line)
+            self._routes.lose(line, 1)  # nobody knows how many; one at least is told of
+            self._routes.restart(line)
+            exchange(_head("watch", line, watched.edge, watched.filter_us))
+
+    def _on_event(self, line: bytes) -> None:
+        event = told(line)
+        if isinstance(event, Ended) and event.line in self._watched:
+            if event.lost:
+                self._routes.lose(event.line, self._routes.last(event.line) + event.lost)
+            else:
+                log.warning("GPIO %s: no more edges from %s: %s", event.line, self._place, event.text)
+                self._forget_watch(event.line)
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    def describe(self) -> str:
+        return f"{self._says} at {self._place}"
+
+    def function(self, line: int) -> int:
+        (function,) = self._on(line, "function")
+        return int(function)
+
+    def set_function(self, line: int, function: int) -> None:
+        check_line(self, line)
+        if "functions" not in self.features:
+            super().set_function(line, function)
+        if function not in FUNCTION.words:
+            raise ValueError(f"there is no function {function!r}")
+        self._do("set_function", line, function)
+        self._lost.pop(line, None)
+        self._inputs.pop(line, None)
+        self._outputs.discard(line)
+        if function == OUT:
+            self._outputs.add(line)
+
+    def set_input(self, line: int, pull: int | None) -> None:
+        check_line(self, line)
+        if pull is not None:
+            check_pull(pull)
+        self._do("input", line, pull)
+        self._lost.pop(line, None)
+        self._outputs.discard(line)
+        self._inputs[line] = pull if pull is not None else self._inputs.get(line)
+
+    def set_output(self, line: int, value: int | None) -> None:
+        check_line(self, line)
+        self._outputs.add(line)  # first: what is lost in the middle is told of
+        self._do("output", line, None if value is None else int(bool(value)))
+        self._lost.pop(line, None)
+        self._inputs.pop(line, None)
+        self._forget_watch(line)
+
+    def read(self, line: int) -> int:
+        if line not in self._reads or line in self._lost:
+            self._check_kept(line)
+        answer = self._ask(self._reads[line], True, True)
+        if answer == b"ok 1":
+            return 1
+        if answer == b"ok 0":
+            return 0
+        ((level,),) = _result(OPERATIONS["read"], answer)
+        return int(level)
+
+    def write(self, line: int, value: int) -> None:
+        generation = (
+            self._connection.generation
+        )  # before the look: what is given back after it is not written to
+        if line not in self._writes or line in self._lost:
+            self._check_kept(line)
+        answer = self._ask(self._writes[line][1 if value else 0], True, False, generation)
+        if answer != b"ok":
+            _result(OPERATIONS["write"], answer)
+
+    def set_pull(self, line: int, pull: int) -> None:
+        check_line(self, line)
+        check_pull(pull)
+        self._do("set_pull", line, pull)
+        if line in self._inputs:
+            self._inputs[line] = pull
+
+    def pull(self, line: int) -> int | None:
+        (pull,) = self._on(line, "pull")
+        return pull  # type: ignore[no-any-return]
+
+    # -- edges -----------------------------------------------------------------------------------
+
+    def watch(self, line: int, edge: int, filter_us: int = 0) -> int:
+        self._check_kept(line)
+        if "edges" not in self.features or (filter_us and "filter" not in self.features):
+            super().watch(line, edge, filter_us)
+        check_edge(edge)
+        before = self._watched.get(line)
+        watched = before or Watched(edge, filter_us)
+        self._watched[line] = watched
+        if before is None:
+            self._routes.set(line, watched.pipe.reader, watched.pipe.writer)
+        try:
+            self._do("watch", line, edge, filter_us)
+        except BaseException:
+            if before is None:
+                self._forget_watch(line)
+            raise
+        if self._watched.get(line) is not watched:  # another has ended it between the request and its answer
+            raise errors.LineBusyError(EBUSY, f"GPIO {line} has just been given another use")
+        watched.edge, watched.filter_us = edge, filter_us
+        return watched.pipe.reader
+
+    def unwatch(self, line: int, is_read: bool = False) -> None:
+        check_line(self, line)
+        if line in self._watched:
+            try:
+                self._do("unwatch", line)
+            finally:
+                self._forget_watch(line)
+
+    def _forget_watch(self, line: int) -> None:
+        watched = self._watched.pop(line, None)
+        if watched is not None:
+            self._routes.drop(line)
+            watched.pipe.close()
+
+    def gone_fd(self) -> int | None:
+        return self._connection.fd
+
+    def is_gone(self) -> bool:
+        self._connection.pump()
+        return bool(self._connection.gone)
+
+    # -- holding, and giving back ----------------------------------------------------------------
+
+    def consumer(self, line: int) -> str:
+        (name,) = self._on(line, "consumer")
+        return str(name)
+
+    def held(self) -> list[int]:
+        return sorted({*self._inputs, *self._outputs})
+
+    def release(self, line: int) -> None:
+        check_line(self, line)
+        if line not in self._lost and not self._connection.gone:
+            self._do("release", [line])
+        self._lost.pop(line, None)
+        self._inputs.pop(line, None)
+        self._outputs.discard(line)
+        self._forget_watch(line)
+
+    # -- pulses ----------------------------------------------------------------------------------
+
+    def _check_pulses(self, refuse: Callable[[], object]) -> None:
+        if "pwm" not in self.features:
+            refuse()
+
+    def pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        self._check_pulses(lambda: Backend.pwm(self, line, period_ns, high_ns))
+        check_pwm_change(self, line, period_ns, high_ns)
+        self._do("pwm", line, period_ns, high_ns)
+
+    def change_pwm(self, line: int, period_ns: int, high_ns: int) -> None:
+        self._check_pulses(lambda: Backend.pwm(self, line, period_ns, high_ns))
+        check_pwm_change(self, line, period_ns, high_ns)
+        self._do("change_pwm", line, period_ns, high_ns)
+
+    def end_pwm(self, line: int) -> None:
+        self._on(line, "end_pwm")
+
+    def play(
+        self, edges: list[tuple[int, int, int]], period_ns: int, turns: int, instead_of: int | None = None
+    ) -> int:
+        self._check_pulses(lambda: Backend.play(self, edges, period_ns, turns, instead_of))
+        check_wave(self, edges, period_ns, instead_of)
+        levels = [(at_ns, line, int(bool(level))) for at_ns, line, level in edges]
+        return int(self._do("play", period_ns, turns, -1 if instead_of is None else instead_of, levels)[0])
+
+    def wave(self, wave: int) -> tuple[bool, int] | None:
+        self._check_pulses(lambda: Backend.wave(self, wave))
+        is_playing, turns = self._do("wave", wave)
+        return None if is_playing is None else (is_playing, turns)
+
+    def stop_wave(self, wave: int) -> None:
+        self._check_pulses(lambda: Backend.stop_wave(self, wave))
+        if not self._connection.gone:
+            self._do("stop_wave", wave)
+
+    def limit(self, line: int, after_ns: int, level: int) -> None:
+        self._check_pulses(lambda: Backend.limit(self, line, after_ns, level))
+        check_limit(self, line, after_ns)
+        self._do("limit", line, after_ns, int(bool(level)))
+
+    def limit_left(self, line: int) -> int | None:
+        (left_ns,) = self._on(line, "limit_left")
+        return left_ns  # type: ignore[no-any-return]
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        for line in list(self._watched):
+            self._forget_watch(line)
+        self._connection.close()
+
+    def after_fork(self) -> None:
+        self._connection.abandon()
+        for line in list(self._watched):
+            self._forget_watch(line)
+        self._inputs.clear()
+        self._outputs.clear()
+        self._lost.clear()
+        self._ask = self._ask_anew
+
+    def _ask_anew(
+        self, head: bytes, is_repeatable: bool = True, is_reading: bool = False, generation: int = 0
+    ) -> bytes:
+        """The first call in the child of a fork, which has a session of its own."""
+        self._connection = self._connect()
+        return self._ask(head, is_repeatable, is_reading)
+
+
+def _head(name: str, *values: object) -> bytes:
+    """The line of a request, without its end."""
+    return Client.request(Request(OPERATIONS[name], values))[:-1]
+
+
+def _result(operation: Operation, answer: bytes) -> tuple[Any, ...]:
+    """The result that an answer tells. Raises the error that it tells, or ProtocolError where it is none."""
+    words = words_of(answer)
+    try:
+        return read(operation.result, words)
+    except ValueError as e:
+        raise errors.ProtocolError(f"this is no answer to {operation.name}: {e}") from None
+
+
+def _who() -> str:
+    """user@host, for the books of the other side."""
+    import getpass
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{os.uname().nodename}"
+
+
+def _program() -> str:
+    return os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a server's answers mean here: results, and the errors that it names."""
+
+from __future__ import annotations
+
+import errno
+
+from .. import errors
+from ..wire.native import split
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KNOWN: dict[str, type[Exception]] = {
+    name: cls
+    for name, cls in vars(errors).items()
+    if isinstance(cls, type) and issubclass(cls, Exception) and cls is not errors.ConnectionLost
+} | {cls.__name__: cls for cls in (ValueError, TypeError, OSError, MemoryError)}
+"""The errors that a server may name. Any other one is a GPIOError."""
+
+
+def error_of(name: str, words: Sequence[str]) -> Exception:
+    """The error of that name: *words* are its text, what to do about it, and the system's number."""
+    text, hint, number, *_ = [*words, "", "", ""]
+    kind = KNOWN.get(name)
+    if kind is None:
+        kind, text = errors.GPIOError, f"{name}: {text}"
+    arguments: tuple[object, ...] = (text,)
+    if issubclass(kind, OSError):
+        arguments = (int(number) if number.isdigit() and len(number) < 6 else errno.EIO, text)
+    if issubclass(kind, errors.GPIOError):
+        return kind(*arguments, hint=hint)
+    return kind(*arguments)
+
+
+def words_of(line: bytes) -> list[str]:
+    """The words of an answer without its number, behind the "ok". Raises the error that it tells."""
+    first, *words = split(line.decode("utf-8", "replace")) or [""]
+    if first == "ok":
+        return words
+    if first == "error" and words:
+        raise error_of(words[0], words[1:])
+    raise errors.ProtocolError(f"this is no answer of RPIO's own protocol: {line[:40]!r}")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One connection to a server: lines out, lines in.
+
+Nobody reads it for others all the time: who waits for something reads, and puts aside what is not his. So what is asked
+and answered costs one send and one receive, in the thread that asks.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from _thread import RLock
+from time import monotonic
+
+from .. import errors
+from .._gpio import LineReader
+from ..processes import hooks
+from ..wire.native import LINE_MAX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._gpio import EdgeRoutes
+    from .places import Place
+
+NAP_S = 0.02
+"""As long may a receive last before its caller looks whether another one has got what he waits for."""
+
+
+class LinkLost(Exception):
+    """The connection is lost; the text says why."""
+
+
+class Link:
+    """A connected socket. Edges go where *routes* has them go. Raises LinkLost; OSError where nobody is there."""
+
+    def __init__(self, place: Place, timeout_s: float, routes: EdgeRoutes) -> None:
+        self.place = place
+        with hooks.making:
+            self._socket = made = place.connect(timeout_s)
+        made.settimeout(None)
+        nap = struct.pack("ll", 0, int(NAP_S * 1e6))
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, nap)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, nap)
+        self.fd = made.fileno()
+        self._reader = LineReader(LINE_MAX, routes)
+        self.lines: list[bytes] = []
+        """What has come, and nobody has looked at."""
+        self.send_now, self.receive_now = made.send, self._reader.read
+        """What send() and receive() are made of, for who is in a hurry."""
+        self.lock = RLock()
+        """Of who sends and receives. A signal handler may do so in the middle of what it interrupts."""
+
+    def send(self, data: bytes, timeout_s: float) -> None:
+        """Send all of it."""
+        until_s = 0.0
+        while True:
+            try:
+                count = self.send_now(data)
+                if count == len(data):
+                    return
+                data, until_s = data[count:], 0.0
+            except BlockingIOError:  # who does not read is not written to
+                until_s = until_s or monotonic() + timeout_s
+                if monotonic() >= until_s:
+                    raise LinkLost(f"{self.place} has taken nothing for {timeout_s:g} s") from None
+            except OSError as e:
+                raise LinkLost(f"{self.place}: {e.strerror or e}") from None
+
+    def receive(self, flags: int = 0) -> bool:
+        """Wait NAP_S at most, and append to ``lines`` what has come. Whether anything has."""
+        try:
+            if self.receive_now(self.fd, self.lines, flags):
+                return True
+        except BlockingIOError:
+            return False
+        except OSError as e:
+            raise LinkLost(f"{self.place}: {e.strerror or e}") from None
+        except ValueError as e:
+            raise LinkLost(f"{self.place}: {e}") from None
+        raise LinkLost(f"{self.place} has closed the connection")
+
+    def shut(self) -> None:
+        """End the connection: who reads hears of it, and nobody else gets the descriptor's number yet. From any thread.
+
+        Twice is fine.
+        """
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # the other side has, or it is closed
+
+    def close(self) -> None:
+        """Close the descriptor: when nobody reads it any more. Its number is another connection's next."""
+        self.fd = -1
+        self._socket.close()
+
+
+def unreachable(place: Place, error: OSError) -> errors.NoBackendError:
+    """The error of a server that is not to be had."""
+    hint = "is RPIO.serve_remote() called there, and does its loop run? (RPIO.wait_for_interrupts())"
+    return errors.NoBackendError(f"no board answers at {place}: {error.strerror or error}", hint=hint)

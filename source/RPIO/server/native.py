@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What becomes of each operation of the table, and of each error."""
+
+from __future__ import annotations
+
+from .. import errors, log
+from ..wire.native import Request, Server
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..board.leases import Leases
+    from .sessions import Session
+
+    Handler = Callable[[Leases, Session, Sequence[object]], object]
+
+
+def _read(leases: Leases, session: Session, lines: list[int]) -> tuple[list[int]]:
+    return ([leases.read(line) for line in lines],)
+
+
+def _peek(leases: Leases, session: Session, lines: list[int]) -> tuple[list[int | None]]:
+    return ([leases.peek(line) for line in lines],)
+
+
+def _release(leases: Leases, session: Session, lines: list[int]) -> None:
+    for line in lines:
+        session.unwatch(line)
+        leases.release(session.owner, line)
+
+
+def _play(
+    leases: Leases,
+    session: Session,
+    period_ns: int,
+    turns: int,
+    instead_of: int,
+    edges: list[tuple[int, int, int]],
+) -> tuple[int]:
+    replaced = None if instead_of < 0 else instead_of
+    return (leases.play(session.owner, edges, period_ns, turns, replaced),)
+
+
+def _wave(leases: Leases, session: Session, number: int) -> tuple[bool | None, int]:
+    return leases.wave(session.owner, number) or (None, 0)
+
+
+SERVO_PERIOD_NS = 20_000_000
+
+HANDLERS: dict[str, Callable[..., object]] = {
+    "info": lambda leases, session: session.board(),
+    "ping": lambda leases, session: (),
+    "input": lambda leases, session, *values: leases.set_input(session.owner, *values),
+    "output": lambda leases, session, *values: session.output(*values),
+    "read": _read,
+    "peek": _peek,
+    "write": lambda leases, session, pairs: leases.write(session.owner, pairs),
+    "mask": lambda leases, session, *values: leases.write_masks(session.owner, *values),
+    "pull": lambda leases, session, line: (leases.pull(line),),
+    "set_pull": lambda leases, session, *values: leases.set_pull(session.owner, *values),
+    "function": lambda leases, session, line: (leases.function(line),),
+    "set_function": lambda leases, session, *values: leases.set_function(session.owner, *values),
+    "consumer": lambda leases, session, line: (leases.consumer(session.owner, line),),
+    "release": _release,
+    "watch": lambda leases, session, *values: (session.watch(*values),),
+    "unwatch": lambda leases, session, line: session.unwatch(line),
+    "pulse": lambda leases, session, *values: leases.pulse(session.owner, *values) and (),
+    "blink": lambda leases, session, *values: leases.blink(session.owner, *values) and (),
+    "pwm": lambda leases, session, *values: leases.pwm(session.owner, *values),
+    "servo": lambda leases, session, line, pulse_us: leases.pwm(
+        session.owner, line, SERVO_PERIOD_NS, pulse_us * 1000
+    ),
+    "change_pwm": lambda leases, session, *values: leases.change_pwm(session.owner, *values),
+    "end_pwm": lambda leases, session, line: leases.end_pwm(session.owner, line),
+    "play": _play,
+    "wave": _wave,
+    "stop_wave": lambda leases, session, number: leases.stop_wave(session.owner, number),
+    "limit": lambda leases, session, *values: leases.limit(session.owner, *values),
+    "limit_left": lambda leases, session, line: (leases.limit_left(line),),
+    "losses": lambda leases, session, line: (session.losses(line),),
+    "fate": lambda leases, session, number: session.fate(number),
+}
+"""By the operation's name, but for those that begin and end a session."""
+
+
+def words_of(error: Exception) -> tuple[str, list[str]]:
+    """The name of an error's class, and what is told of it: its text, what to do, the system's number."""
+    kind = next(cls for cls in type(error).__mro__ if cls.__name__ in TOLD)
+    number = error.errno if isinstance(error, OSError) else None
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or kind.__name__
+    words = [text, getattr(error, "hint", ""), "" if number is None else str(number)]
+    while len(words) > 1 and not words[-1]:
+        words.pop()
+    return kind.__name__, words
+
+
+TOLD = {
+    name: cls for name, cls in vars(errors).items() if isinstance(cls, type) and issubclass(cls, Exception)
+} | {cls.__name__: cls for cls in (ValueError, TypeError, OSError, MemoryError, Exception)}
+"""The classes of errors that are told by name."""
+
+
+def carry_out(leases: Leases, session: Session, request: Request) -> bytes:
+    """Do what is asked, and return the answer."""
+    operation = request.operation
+    try:
+        result = HANDLERS[operation.name](leases, session, *request.values)
+    except Exception as e:
+        if not (errors.is_refusal(e) or errors.is_lack(e) or isinstance(e, (TypeError, OverflowError))):
+            log.callback_failed(HANDLERS[operation.name])  # a fault of ours: the session is told, and goes on
+        session.has_failed(request.id, *words_of(e))
+        return Server.error(*words_of(e), request.id)
+    return session.has_done(request, result or ())  # type: ignore[arg-type]

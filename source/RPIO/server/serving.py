@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""serve_remote(): what may be listened at, and the states that lines are in before anybody comes."""
+
+from __future__ import annotations
+
+from .. import log, threads
+from ..board.declared import NOBODY
+from ..errors import GPIOError
+from ..loop.tcp_ports import check_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..board.board import Board
+
+PORT = 8510
+
+
+def check_loopback(host: str) -> None:
+    """Raise ValueError for an address that others than this machine can reach."""
+    from ipaddress import ip_address
+
+    try:
+        is_here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        raise ValueError(
+            f"{host!r} can be reached by other machines, or is no address: RPIO's own protocol is neither encrypted "
+            "nor guarded, and is served to this machine alone (127.0.0.1, ::1). Others come by ssh for now: "
+            "ssh -L 8510:127.0.0.1:8510 THIS-MACHINE"
+        )
+
+
+def check_path(path: object) -> str:
+    """Return the path of a unix socket. One without a name would be seen by everybody, and so is one with a zero."""
+    if not isinstance(path, str):
+        raise TypeError(
+            f"path is that of a unix socket, such as '/run/user/1000/pins', not {type(path).__name__}"
+        )
+    if not path or "\0" in path:
+        raise ValueError(f"path is that of a unix socket, such as '/run/user/1000/pins', not {path!r}")
+    return path
+
+
+def serve(board: Board, port: int, host: str, path: str | None) -> int:
+    """Serve the lines of a board, in its loop; return the port. See RPIO.serve_remote()."""
+    threads.load("RPIO.server.inside")
+    from .inside import Front
+
+    check_address(host, port)
+    check_loopback(host)
+    if path is not None:
+        path = check_path(path)
+    _ = board.backend  # what is wrong with it is told now
+    _go_safe(board)
+    front = Front(board, 0 if path is not None else port, path)
+    board.waiting.ports.open(front, "127.0.0.1" if host == "localhost" else host)
+    return front.port
+
+
+def _go_safe(board: Board) -> None:
+    """Bring lines with a safe state into it that nobody has: who served them before may have been killed."""
+    with board.lock:
+        for line, rules in list(board.safety.rules.lines.items()):
+            if rules.place("safe") and line not in board.book.directions:
+                try:
+                    board.safety.go_safe(line)
+                    board.book.owned.add(line)
+                    board.safety.is_set_up(line, NOBODY)
+                except (GPIOError, OSError) as e:
+                    log.warning("GPIO %d is not in its safe state: %s", line, e)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One connection of a session: lines in, bytes out. No socket here.
+
+What is asked again and again is answered in a hurry: reads and writes of one line that no rule speaks of, by the bytes
+of the request itself. That is forgotten with every change of rules, owners or directions.
+"""
+
+from __future__ import annotations
+
+from .. import errors
+from ..wire.native import Refused, Request, Server
+from .native import carry_out, words_of
+from .sessions import Hearer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .sessions import Sessions
+
+OUT_BYTES = 1 << 18
+"""As much may wait to be sent before edges wait elsewhere, and nothing more is read."""
+SHORTCUTS_MAX = 256
+ZERO = ord("0")
+"""A number that begins with it is to be written otherwise: fate looks for numbers as they are written."""
+PLAIN: dict[object, bytes] = {None: b"ok #", 0: b"ok 0 #", 1: b"ok 1 #"}
+"""What a shortcut returns -> how its answer begins."""
+
+
+def _cannot(text: bytes) -> bool:
+    """Sends nothing."""
+    return False
+
+
+class Talk(Hearer):
+    """A connection. *on_output* is called when say() has something to be sent."""
+
+    def __init__(self, sessions: Sessions, peer: str, on_output: Callable[[], object]) -> None:
+        self._sessions, self._leases, self.on_output = sessions, sessions.leases, on_output
+        self._safety = sessions.leases.safety
+        self.send_now: Callable[[bytes], bool] = _cannot
+        """Sends a line where that can be done at once, and nothing waits; whether it has."""
+        self.session = sessions.begin(peer)
+        self.session.talk = self
+        self.codec = Server()
+        self.is_over = False
+        """It is to be closed when what is left has been sent."""
+        self.out: list[bytes] = []
+        self.waiting_bytes = 0
+        """How much waits to be sent."""
+        self._shortcuts: dict[bytes, Callable[[], object]] = {}
+        self._changes = -1
+
+    # -- what is to be sent ----------------------------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be said."""
+        return self.waiting_bytes < OUT_BYTES
+
+    def say(self, text: bytes) -> None:
+        """Send a line."""
+        if not self.waiting_bytes and self.send_now(text):
+            return
+        size = len(text)
+        self.out.append(text)
+        self.waiting_bytes += size
+        self.on_output()
+
+    def take(self) -> bytes:
+        """Return what is to be sent, once."""
+        out, self.out = self.out, []
+        return b"".join(out)
+
+    def sent(self, count: int) -> None:
+        """So much has been sent."""
+        had_room = self.has_room
+        self.waiting_bytes -= count
+        if not had_room and self.has_room:
+            self.session.go_on_telling()
+
+    # -- what comes ------------------------------------------------------------------------------
+
+    def hear(self, lines: Sequence[bytes], begun: bytes = b"") -> bytes:
+        """Do what these lines ask; return the answers. *begun* is what has come of a line that has not ended."""
+        if self.is_over:
+            return b""
+        shortcuts = self._shortcuts
+        answers: list[bytes] = []
+        for line in lines:
+            head, _, number = line.rpartition(b" #")
+            shortcut = shortcuts.get(head)
+            if shortcut is not None and number.isdigit() and len(number) < 19 and number[0] != ZERO:
+                answer = self._take_shortcut(shortcut, number)
+                if answer:
+                    answers.append(answer)
+                    continue
+            answers.append(self._hear(line))
+            if self.is_over:
+                break
+        if not self.is_over and not self.codec.is_known and begun:
+            try:
+                self.codec.check_begun(begun)
+            except errors.ProtocolError as e:
+                answers.append(self._refuse(e))
+        return b"".join(answers) if len(answers) != 1 else answers[0]
+
+    def _take_shortcut(self, shortcut: Callable[[], object], number: bytes) -> bytes:
+        """Return the answer; nothing where the shortcut is none any more. Another thread changes what it was learned
+        from before, or after.
+        """
+        session = self.session
+        with self._leases.lock:
+            if self._changes != self._safety.changes:
+                self._shortcuts.clear()
+                return b""
+            session.begun = number
+            try:
+                answer = PLAIN[shortcut()] + number + b"\n"
+            except Exception as e:
+                return self._has_failed(number, e)
+        session.done.append(number)
+        return answer
+
+    def _has_failed(self, number: bytes, error: Exception) -> bytes:
+        self.session.has_failed(int(number), *words_of(error))
+        return Server.error(*words_of(error), int(number))
+
+    def _refuse(self, error: errors.ProtocolError) -> bytes:
+        """Answer once, and read nothing more."""
+        self.is_over = True
+        return Server.error("ProtocolError", [str(error)], None)
+
+    def refuse_long(self, most: int) -> bytes:
+        """The same for a line that does not end."""
+        return self._refuse(errors.ProtocolError(f"a line of more than {most} bytes"))
+
+    def _hear(self, line: bytes) -> bytes:
+        try:
+            request = self.codec.request(line)
+        except errors.ProtocolError as e:
+            return self._refuse(e)
+        if request is None:
+            return b""
+        session = self.session
+        if isinstance(request, Refused):
+            session.has_failed(request.id, "ValueError", [request.text])
+            return Server.error("ValueError", [request.text], request.id)
+        name = request.operation.name
+        if name == "hello":
+            try:
+                answer = self._sessions.hello(self, request)
+            except OSError as e:  # there are too many
+                self.is_over = True
+                return Server.error(*words_of(e), request.id)
+            self.session.go_on_telling()
+            return answer
+        if name == "bye":
+            self.is_over = True
+            session.end()
+            return Server.answer(request)
+        session.begins(request)
+        answer = carry_out(self._leases, session, request)
+        if name in ("read", "write"):
+            self._learn(request)
+        return answer
+
+    def _learn(self, request: Request) -> None:
+        """Answer the same in a hurry next time, where nobody but the backend has a say in it."""
+        items: Any = request.values[0]
+        changes = self._safety.changes
+        if self._changes != changes:  # another thread, say, may have changed it in the middle of the request
+            self._shortcuts.clear()
+            self._changes = changes
+        if len(items) != 1 or len(self._shortcuts) >= SHORTCUTS_MAX:
+            return
+        (item,) = items
+        if request.operation.name == "read":
+            read = self._leases.plain_read(item)
+            if read is not None:
+                self._shortcuts[b"read %d" % item] = read
+        else:
+            write = self._leases.plain_write(self.session.owner, *item)
+            if write is not None:
+                self._shortcuts[b"write %d %d" % item] = write
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """The connection is closed, by whichever side."""
+        self.is_over = True
+        session = self.session
+        if session.talk is self and not session.is_over:
+            self._sessions.lost(session)
