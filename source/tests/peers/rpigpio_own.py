@@ -18,10 +18,14 @@ import runpy
 import sys
 import threading
 import time
+from pathlib import Path
 
 import RPIO
 from RPIO.backends.sim import SimBackend
 from RPIO.machine.boards import by_name
+
+sys.path.append(str(Path(__file__).parents[1]))
+import behind
 
 LED, SWITCH, LOOP_IN, LOOP_OUT = 18, 24, 23, 25
 PRESS_EVERY_S = 0.3
@@ -122,7 +126,7 @@ class Person:
 def main() -> None:
     """Wire the board and run the test as a program."""
     board = WatchedBoard()
-    RPIO.facade.board.use(board, board.hardware)
+    behind.use(board)
     RPIO.install_as_rpi_gpio()
     RPIO.sim.wire(LOOP_IN, LOOP_OUT)
     sysfs, person = Sysfs(board), Person(board)

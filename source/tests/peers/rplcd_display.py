@@ -10,10 +10,14 @@ from __future__ import annotations
 import builtins
 import importlib
 import sys
+from pathlib import Path
 
 import RPIO
 from RPIO.backends.sim import SimBackend
 from RPIO.machine.boards import by_name
+
+sys.path.append(str(Path(__file__).parents[1]))
+import behind
 
 RS, E, DATA = 22, 23, (25, 24, 17, 18)
 COLUMNS, SECOND_ROW = 16, 0x40
@@ -107,7 +111,7 @@ def main() -> None:
     """Print a line for each question of the suite: the question, and the two rows."""
     display = Display()
     board = BoardWithDisplay(display)
-    RPIO.facade.board.use(board, board.hardware)
+    behind.use(board)
     RPIO.install_as_rpi_gpio()
     sys.path.insert(0, sys.argv[1])
     suite = importlib.import_module("RPLCD_Tests.testsuite_16x2")

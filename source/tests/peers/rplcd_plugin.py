@@ -2,11 +2,20 @@
 """A pytest plugin for RPLCD's own tests: RPIO in RPi.GPIO's place. Their conftest.py is not in the sdist."""
 
 import importlib
+import sys
+from pathlib import Path
 
 import pytest
 
 import RPIO
+from RPIO.backends.sim import SimBackend
+from RPIO.machine.boards import by_name
 
+sys.path.append(str(Path(__file__).parents[1]))
+import behind
+
+if behind.IS_REMOTE:
+    behind.use(SimBackend(by_name("3B+")))
 RPIO.install_as_rpi_gpio()
 GPIO = importlib.import_module("RPi.GPIO")
 

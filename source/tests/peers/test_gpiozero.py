@@ -21,7 +21,7 @@ TIME_LIMIT_S = 1800
 pytestmark = [pytest.mark.timeout(3600), peers.runs_again]
 
 
-def run(source, packages, plugin, folder, *names):
+def run(source, packages, plugin, folder, *names, over=""):
     """Run tests of it, all for none; gpiozero reads from /proc/cpuinfo which board it is on."""
     module_path = (packages, PLUGINS)
     report = folder / "report.xml"
@@ -40,6 +40,7 @@ def run(source, packages, plugin, folder, *names):
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, module_path)),
             "RPIO_BACKEND": "sim:3B+",
+            "RPIO_OVER": over,
             "GPIOZERO_TEST_LOCK": str(folder / "lock"),
         },
         timeout=TIME_LIMIT_S,
@@ -61,13 +62,13 @@ def verdicts(fake_pi, fetch, tmp_path_factory):
     )
 
 
-def run_twice(*where, names=()):
+def run_twice(*where, names=(), over=""):
     """Run its tests, and those that fail once more: some measure times, on a machine that may be busy."""
-    found = run(*where, *names)
+    found = run(*where, *names, over=over)
     failed = {name: said for name, said in found.items() if said.startswith("failed")}
     if failed:
         peers.warn_of_second_run(failed)
-        found |= run(*where, *failed)
+        found |= run(*where, *failed, over=over)
     return found
 
 
@@ -91,6 +92,20 @@ def test_on_real_pins_it_fails_only_where_spidev_is_missing(verdicts, capsys):
     passed = {name for name, said in ours.items() if said == "passed"}
     with capsys.disabled():
         print(f" on real pins, which are ours: {len(passed)} of {len(ours)} pass ", end="")
+    assert len(ours) == 20
+    assert all("spi" in name for name in set(ours) - passed), ours
+
+
+def test_on_real_pins_over_a_socket_it_fails_only_where_spidev_is_missing(fetch, fake_pi, tmp_path, capsys):
+    packages = fetch(peers.installed, GPIOZERO, COLORZERO)
+    real = ["tests/test_real_pins.py"]
+    found = run_twice(
+        fetch(peers.sdist, GPIOZERO), packages, "gpiozero_plugin", tmp_path, names=real, over="remote"
+    )
+    ours = {plain(name): said for name, said in found.items() if name.endswith(f"[{FACTORY}]")}
+    passed = {name for name, said in ours.items() if said == "passed"}
+    with capsys.disabled():
+        print(f" on real pins over a socket: {len(passed)} of {len(ours)} pass ", end="")
     assert len(ours) == 20
     assert all("spi" in name for name in set(ours) - passed), ours
 

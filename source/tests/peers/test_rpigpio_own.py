@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from . import peers
 
 RUNNER = Path(__file__).with_name("rpigpio_own.py")
@@ -15,7 +17,7 @@ LINE = re.compile(r"^\w+ \(__main__\.(\w+\.\w+)\)(?:\n[^.].*)? \.\.\. ", re.MULT
 VERDICT = re.compile(r"^(?:.* \.\.\. )?(ok|FAIL|ERROR|skipped .*)$", re.MULTILINE)
 
 
-def verdicts(source, *names):
+def verdicts(source, over, *names):
     """Run them, all for none, and return name -> "ok" or another word of unittest's, and what was printed."""
     script = source / "test" / "test.py"
     done = subprocess.run(
@@ -23,7 +25,7 @@ def verdicts(source, *names):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "RPIO_BACKEND": "sim", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "RPIO_BACKEND": "sim", "RPIO_OVER": over, "PYTHONUNBUFFERED": "1"},
         timeout=1800,
         check=False,
     )
@@ -39,13 +41,14 @@ def verdicts(source, *names):
 
 
 @peers.runs_again
-def test_its_tests_pass(fetch, capsys):
+@pytest.mark.parametrize("over", ["", "remote"], ids=["local", "remote"])
+def test_its_tests_pass(fetch, capsys, over):
     source = fetch(peers.sdist, peers.RPI_GPIO)
-    found, said = verdicts(source)
+    found, said = verdicts(source, over)
     slow = {name: verdict for name, verdict in found.items() if verdict != "ok"}
     if slow:  # they measure times to 20 ms, on a machine that may have other things to do
         peers.warn_of_second_run(slow)
-        again, said = verdicts(source, *slow)
+        again, said = verdicts(source, over, *slow)
         found |= again
     passed = {name for name, verdict in found.items() if verdict == "ok"}
     with capsys.disabled():

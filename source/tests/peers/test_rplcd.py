@@ -34,12 +34,15 @@ SHOWN = {
 """Part of what the suite asks -> the two rows when it does."""
 
 
+OVER = pytest.mark.parametrize("over", ["", "remote"], ids=["local", "remote"])
+
+
 @pytest.fixture(scope="module")
 def source(fetch):
     return fetch(peers.sdist, RPLCD)
 
 
-def run(*command, path, cwd):
+def run(*command, path, cwd, over):
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         stdout=subprocess.PIPE,
@@ -50,6 +53,7 @@ def run(*command, path, cwd):
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, path)),
             "RPIO_BACKEND": "sim:3B+",
+            "RPIO_OVER": over,
             "PYTHONIOENCODING": "utf-8",
         },
         timeout=1800,
@@ -59,10 +63,11 @@ def run(*command, path, cwd):
     return done.stdout
 
 
-def test_its_own_tests_pass(source, fetch, capsys):
+@OVER
+def test_its_own_tests_pass(source, fetch, capsys, over):
     path = (fetch(peers.installed, MOCK), HERE, source)
     options = ("-q", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "rplcd_plugin", f"--rootdir={source}")
-    said = run("-m", "pytest", *options, "tests", path=path, cwd=source)
+    said = run("-m", "pytest", *options, "tests", path=path, cwd=source, over=over)
     passed = re.search(r"(\d+) passed", said)
     with capsys.disabled():
         print(f" RPLCD's own tests: {said.splitlines()[-1]} ", end="")
@@ -70,8 +75,9 @@ def test_its_own_tests_pass(source, fetch, capsys):
     assert "skipped" not in said
 
 
-def test_its_suite_for_people_shows_what_it_says(source):
-    said = run(HERE / "rplcd_display.py", source, path=(), cwd=HERE)
+@OVER
+def test_its_suite_for_people_shows_what_it_says(source, over):
+    said = run(HERE / "rplcd_display.py", source, path=(), cwd=HERE, over=over)
     found = [tuple(line.split("|")) for line in said.splitlines() if line.count("|") == 2]
     for asked, rows in SHOWN.items():
         shown = next(tuple(line[1:]) for line in found if asked in line[0])

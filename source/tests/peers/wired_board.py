@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The board that gpiozero's tests for real pins want, with two lines that are wired: for the plugins beside."""
 
+import sys
 import time
+from pathlib import Path
 
 import RPIO
 from RPIO.backends.sim import SimBackend
 from RPIO.machine.boards import by_name
+
+sys.path.append(str(Path(__file__).parents[1]))
+import behind
 
 TEST_PIN, INPUT_PIN = 22, 27  # what test_real_pins.py has for a default
 READ_S = 10e-6
@@ -22,5 +27,5 @@ class Board(SimBackend):
 def use_wired_board() -> None:
     """Have it be the board of ``import RPIO``."""
     board = Board(by_name("3B+"))
-    RPIO.facade.board.use(board, board.hardware)
+    behind.use(board)
     RPIO.sim.wire(TEST_PIN, INPUT_PIN)
