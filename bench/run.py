@@ -23,6 +23,7 @@ PARTS = {
     "startup": "the command rpio from start to end",
     "capture": "rpio capture at 50,000 edges a second",
     "tcp": "a TCP client beside one that floods",
+    "remote": "lines from afar, beside a bare echo on loopback",
     "floors": "RPIO by itself",
 }
 
