@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from sys import modules
+
+from . import threads
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,9 +20,8 @@ class Later:
         self._name = name
 
     def __getattr__(self, attribute: str) -> object:
-        from importlib import import_module
-
-        return getattr(import_module(self._name), attribute)
+        threads.load(self._name)
+        return getattr(modules[self._name], attribute)
 
 
 class LazyNames:

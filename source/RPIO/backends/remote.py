@@ -12,7 +12,7 @@ import os
 import sys
 from errno import EBUSY
 
-from .. import errors, log
+from .. import errors, log, threads
 from .._gpio import EdgeRoutes, Pipe
 from ..constants import OUT
 from ..remote.answers import words_of
@@ -398,6 +398,7 @@ def _result(operation: Operation, answer: bytes) -> tuple[Any, ...]:
 
 def _who() -> str:
     """user@host, for the books of the other side."""
+    threads.load("getpass")
     import getpass
 
     try:

@@ -79,8 +79,11 @@ class Safety(Declared):
                 turns = ((line, self._turns_on(line, state)) for line, state in steps)
                 self._rates.check(self.rules, turns, is_on, self._now_s())
             for line, state in steps:
-                if state not in (AS_INPUT, AS_BEFORE) and self._turns_on(line, state):
-                    self.arm(line)
+                self._arm_if(line, state)
+
+    def _arm_if(self, line: int, state: int) -> None:
+        if state not in (AS_INPUT, AS_BEFORE) and self._turns_on(line, state):
+            self.arm(line)
 
     def ask_pulses(self, line: int, period_ns: int, high_ns: int, owner: Owner | None = None) -> None:
         """The same for pulses that go on and on."""

@@ -103,13 +103,14 @@ class Ports:
         """Close the connection of one TCP client."""
         fileno = arguments.integer("fileno", fileno)
         with self._lock:
-            for server in list(self.servers):
-                client = server.clients.get(fileno)
-                if client is not None:
-                    log.debug("closing client socket fd %s: close_tcp_client()", fileno)
-                    client.close()
-                    return
-        raise errors.NoClientError(f"there is no TCP client with the number {fileno}")
+            client = self._client(fileno)
+            if client is None:
+                raise errors.NoClientError(f"there is no TCP client with the number {fileno}")
+            log.debug("closing client socket fd %s: close_tcp_client()", fileno)
+            client.close()
+
+    def _client(self, fileno: int) -> TcpClient | None:
+        return next((s.clients[fileno] for s in list(self.servers) if fileno in s.clients), None)
 
     def make_room(self) -> bool:
         """Whether there is room for one more client, if need be that of the longest silent one that never spoke.

@@ -364,10 +364,10 @@ class Subcycles:
     def _end_again(self, line: int) -> None:
         with self._lock:
             self.end_servo(line)
-            for channel in list(self._channels.values()):
-                if line in channel.pulses and self._pulses.has(line, channel):
+            for channel in list(filter(lambda c: line in c.pulses, list(self._channels.values()))):
+                if self._pulses.has(line, channel):
                     self.clear_line(channel.number, line)
-                elif line in channel.pulses:
+                else:
                     self._lose(channel, line)
 
     def note_end(self, line: int) -> None:

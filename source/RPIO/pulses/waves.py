@@ -212,8 +212,11 @@ class Player:
         """Let go of the lines of waves that have ended."""
         with self._lock:
             for piece in list(self._pieces):
-                if not self.is_playing(piece):
-                    self.stop(piece)
+                self._stop_if(piece, not self.is_playing(piece))
+
+    def _stop_if(self, piece: Piece, is_over: bool) -> None:
+        if is_over:
+            self.stop(piece)
 
     def pause(self, seconds: float) -> float:
         """Let that time pass, where the board has a clock of its own on that. Returns how much has passed."""
@@ -322,8 +325,7 @@ class Player:
         """Stop all waves, or those that are played by these means; levels as they are."""
         with self._lock:
             for piece in list(self._pieces):
-                if means in (None, piece.means):
-                    self.stop(piece)
+                self._stop_if(piece, means in (None, piece.means))
 
     def forget(self) -> None:
         """In the child of a fork: the waves are the parent's."""

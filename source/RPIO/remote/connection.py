@@ -157,12 +157,15 @@ class Connection(Kept):
             link.shut()
             with link.lock:
                 link.close()
-        if self._bell is not None:
-            ring(self._bell)
+        bell = self._bell
+        if bell is not None:
+            ring(bell)
         self._close_descriptors()
         if self._keeper is not None:
             self._keeper.join(JOIN_S)
             self._keeper = None  # which has the bell
+        if bell is not None:
+            bell.close()  # who was interrupted when the thread began may have it still
 
     def abandon(self) -> None:
         """In the child of a fork: close the descriptors, and leave the session to the parent."""

@@ -68,8 +68,10 @@ def _keep(me: ref[Kept], bell: Pipe) -> None:
         if kept is None or kept.is_over:
             return
         link, kept = kept.link, None
-        poll = threads.original("select", "poll")()
-        poll.register(bell.reader, READ)
+        poll, heard = threads.original("select", "poll")(), bell.reader
+        if heard < 0:
+            return  # it is over
+        poll.register(heard, READ)
         if link is None:
             poll.poll(BACKOFF_MS[min(attempt, len(BACKOFF_MS) - 1)])
         else:

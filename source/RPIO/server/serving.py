@@ -17,6 +17,7 @@ PORT = 8510
 
 def check_loopback(host: str) -> None:
     """Raise ValueError for an address that others than this machine can reach."""
+    threads.load("ipaddress")
     from ipaddress import ip_address
 
     try:
@@ -60,12 +61,18 @@ def serve(board: Board, port: int, host: str, path: str | None) -> int:
 
 def _go_safe(board: Board) -> None:
     """Bring lines with a safe state into it that nobody has: who served them before may have been killed."""
+    lines = [line for line, rules in list(board.safety.rules.lines.items()) if rules.place("safe")]
     with board.lock:
-        for line, rules in list(board.safety.rules.lines.items()):
-            if rules.place("safe") and line not in board.book.directions:
-                try:
-                    board.safety.go_safe(line)
-                    board.book.owned.add(line)
-                    board.safety.is_set_up(line, NOBODY)
-                except (GPIOError, OSError) as e:
-                    log.warning("GPIO %d is not in its safe state: %s", line, e)
+        for line in lines:
+            _go_safe_alone(board, line)
+
+
+def _go_safe_alone(board: Board, line: int) -> None:
+    if line in board.book.directions:
+        return
+    try:
+        board.safety.go_safe(line)
+        board.book.owned.add(line)
+        board.safety.is_set_up(line, NOBODY)
+    except (GPIOError, OSError) as e:
+        log.warning("GPIO %d is not in its safe state: %s", line, e)

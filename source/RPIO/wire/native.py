@@ -15,6 +15,7 @@ The id is the client's, and comes back with the answer; without one, answers com
 
 from __future__ import annotations
 
+from .. import threads
 from ..errors import ProtocolError
 from .operations import OPERATIONS, Operation, read, written
 
@@ -90,6 +91,7 @@ def split(line: str) -> list[str]:
     """The words of a line. Raises ProtocolError for a string that is none."""
     if '"' not in line:
         return line.split()
+    threads.load("json")
     from json import JSONDecodeError, JSONDecoder
 
     words, at, decode = [], 0, JSONDecoder(strict=False).raw_decode
@@ -122,6 +124,7 @@ def joined(words: Sequence[str], id: int | None = None) -> bytes:
 def _quoted(word: str) -> str:
     if word and word[0] not in '"#' and word.isascii() and word.isprintable() and " " not in word:
         return word
+    threads.load("json")
     from json import dumps
 
     return dumps(word)

@@ -266,7 +266,8 @@ def test_so_many_limits_and_no_more(stepped):
     assert limit_fd(count) == -errno.ENOSPC
     assert limit_fd(0) == 0  # anew
     assert stepped.step(MS) == NEVER
-    assert stepped.limit_left(0) == -errno.EBADF  # what the descriptor has said
+    # What the descriptor has said; an emulator of user programs does not know the request.
+    assert stepped.limit_left(0) in (-errno.EBADF, -errno.ENOSYS)
     assert stepped.limit(54, MS) == -errno.EINVAL  # no line of the registers
 
 
