@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from .. import constants, errors
+from .. import constants, errors, log
 from .._gpio import (
     Line,
     Registers,
@@ -348,15 +348,15 @@ class CdevBackend(HoldingBackend):
 
     def _end_limit(self, line: int) -> None:
         """The line is given back, or drives nothing. What it was written when its time was over was written last."""
-        level = self._limited.get(line)
-        if level is None or self._soft_pwm is None:
+        level, soft_pwm = self._limited.get(line), self._soft_pwm
+        if soft_pwm is None:
             return
         try:
-            if self._soft_pwm.limit_left(line) == 0:
+            if level is not None and soft_pwm.limit_left(line) == 0:
                 self._latch[line] = level
-            self._soft_pwm.unlimit(line)
-        except OSError:  # the chip had gone by then
-            self._soft_pwm.unlimit(line)
+        except OSError as e:
+            log.debug("- GPIO %s: its chip had gone when its time was over: %s", line, e)
+        soft_pwm.unlimit(line)  # also where a signal handler has forgotten it in the middle of limit()
         self._limited.pop(line, None)
 
     @property

@@ -2024,7 +2024,7 @@ def test_gone_is_noticed(rig: Rig, kind: str) -> None:
         return
     if rig.has_work:  # somebody looks at the descriptor all the time
         assert wait_until(rig.backend.is_gone)
-        assert is_silent(rig, fd)
+        assert wait_until(lambda: is_silent(rig, fd))
         rig.backend.release(line)
         return
     if not rig.tells_removal:
