@@ -110,7 +110,8 @@ class Ports:
             client.close()
 
     def _client(self, fileno: int) -> TcpClient | None:
-        return next((s.clients[fileno] for s in list(self.servers) if fileno in s.clients), None)
+        found = [server.clients.get(fileno) for server in list(self.servers)]
+        return next((client for client in found if client is not None), None)
 
     def make_room(self) -> bool:
         """Whether there is room for one more client, if need be that of the longest silent one that never spoke.
