@@ -31,6 +31,28 @@ CARRIED = {
     "close": "bye",
 }
 """Method of Board -> the operations by which that of a remote one is done."""
+ARGUMENTS = {
+    "setup": "channel direction pull_up_down initial",
+    "output": "channel value",
+    "input": "channel",
+    "forceoutput": "gpio_id value",
+    "forceinput": "gpio_id",
+    "set_pullupdn": "gpio_id pud",
+    "gpio_function": "gpio_id",
+    "cleanup": "channel",
+    "add_interrupt_callback": "gpio_id callback edge pull_up_down threaded_callback debounce_timeout_ms filter_us",
+    "del_interrupt_callback": "gpio_id",
+    "add_event_detect": "channel edge callback bouncetime",
+    "remove_event_detect": "channel",
+    "wait_for_edge": "channel edge bouncetime timeout",
+    "events_lost": "gpio_id",
+    "wave": "steps repeat means",
+    "describe": "",
+    "sysinfo": "",
+    "protect": "channel rules",
+    "close": "",
+}
+"""Method -> the arguments that those operations, or this side, can carry: one more needs a place there."""
 HERE = {
     "setmode": "numbering is the program's: lines travel by their BCM numbers",
     "getmode": "as setmode()",
@@ -77,6 +99,12 @@ def methods():
 def test_every_method_of_a_board_is_carried_or_has_a_reason_not_to_be():
     assert not set(CARRIED) & set(HERE)
     assert methods() == set(CARRIED) | set(HERE)
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_a_method_has_the_arguments_that_its_operations_can_carry(name):
+    _, *arguments = inspect.signature(getattr(Board, name)).parameters
+    assert arguments == ARGUMENTS[name].split()
 
 
 def test_every_operation_is_what_a_method_is_done_by_or_has_a_reason_to_be():

@@ -109,6 +109,18 @@ def test_more_than_there_may_be_are_told_and_closed():
         assert "Warning" not in server.look()
 
 
+def test_of_two_who_want_a_line_at_the_same_instant_one_has_it():
+    with serving() as server:
+        peers, answers = [server.connect() for _ in range(2)], []
+        for line in range(2, 12):
+            for peer in peers:
+                peer.send(f"output {line} 1\n".encode())
+            answers.append(sorted(peer.answer().split(" ", 2)[0:2] for peer in peers))
+        assert answers == [[["error", "LineBusyError"], ["ok"]]] * 10
+        for peer in peers:
+            peer.close()
+
+
 # -- somebody else ------------------------------------------------------------------------------
 
 POST = (
