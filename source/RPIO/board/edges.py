@@ -148,9 +148,9 @@ class WatchedLines:
         token = loop.new_token()
         if self._watched.get(line) is watched:
             watched.fd, watched.seq, watched.token, watched.gone = fd, 0, token, False
-            loop.add_edges(fd, token, lambda events: self.lose(line))
-            if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
-                loop.remove_edges(fd, token)
+            loop.add_edges(
+                fd, token, lambda events: self.lose(line), lambda: self._watched.get(line) is not watched
+            )
 
     def end_with_input(self, line: int) -> None:
         """End the subscriptions that do not outlast the line's being an input."""
@@ -173,7 +173,7 @@ class WatchedLines:
         if self._source.lasting_fd(line) == fd:
             return [lambda: self._parking.park(line, fd)]
         loop = self._loop()
-        return [lambda: loop.remove_edges(fd, token), lambda: self._source.disarm(line, False)]
+        return [lambda: loop.remove_token(fd, token), lambda: self._source.disarm(line, False)]
 
     def let_go(self, line: int) -> None:
         """The descriptor of a line that is not watched is about to be closed. Twice is fine."""

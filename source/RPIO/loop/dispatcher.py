@@ -77,28 +77,46 @@ class Dispatcher(Runs):
             self._handlers.pop(self._tokens.get(fd, 0), None)
             self._tokens.pop(fd, None)  # the last: who is interrupted before does it again
 
-    def add(self, fd: int, handler: Handler, mask: int = READ) -> None:
+    def add(
+        self, fd: int, handler: Handler, mask: int = READ, is_over: Callable[[], bool] | None = None
+    ) -> None:
         """Call handler(events) in the loop's thread whenever *fd* is ready for one of *mask*.
+
+        *is_over* says whether the descriptor has been closed: a signal handler may do so in the middle of this, and its
+        number is then perhaps another's already.
 
         An exception of a signal handler may come out of this when it is done: remove() undoes it.
         """
-        token = self.new_token()
-        try:
-            self._remember(fd, token, handler)
-            self._poller.add(fd, token, mask)
-        except BaseException:
-            self._forget(fd)
-            raise
+        self._add(fd, handler, is_over, lambda token: self._poller.add(fd, token, mask))
 
-    def add_edges(self, fd: int, token: int, on_error: Handler) -> None:
+    def add_edges(
+        self, fd: int, token: int, on_error: Handler, is_over: Callable[[], bool] | None = None
+    ) -> None:
         """Read edge events from *fd*, which carry that token; on_error(events) where that fails, as after the removal
         of the chip. Otherwise as add().
         """
+        self._add(fd, on_error, is_over, lambda token: self._poller.add_edges(fd, token), token)
+
+    def _add(
+        self,
+        fd: int,
+        handler: Handler,
+        is_over: Callable[[], bool] | None,
+        tell: Callable[[int], object],
+        token: int | None = None,
+    ) -> None:
+        if token is None:
+            token = self.new_token()
         try:
-            self._remember(fd, token, on_error)
-            self._poller.add_edges(fd, token)
-        except BaseException:
+            self._remember(fd, token, handler)
+            tell(token)
+            if is_over is not None and is_over():
+                self.remove_token(fd, token)
+        except OSError:
             self._forget(fd)
+            raise
+        except BaseException:
+            self.remove_token(fd, token)
             raise
 
     def has(self, fd: int) -> bool:
@@ -109,8 +127,8 @@ class Dispatcher(Runs):
         """Change what a registered *fd* is watched for; 0 leaves errors and hang-ups."""
         self._poller.modify(fd, self._tokens[fd], mask)
 
-    def remove_edges(self, fd: int, token: int) -> None:
-        """remove(), where *fd* has that token of add_edges() still: it may be another's by now. Twice is fine."""
+    def remove_token(self, fd: int, token: int) -> None:
+        """remove(), where *fd* has that token still: it may be another's by now. Twice is fine."""
         if self._tokens.get(fd) == token:
             self.remove(fd)
 

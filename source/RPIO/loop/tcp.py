@@ -118,7 +118,7 @@ class TcpServer:
             self._listener = listener = Listener(epoll, host, self.port)
             self.port = listener.open()
             epoll.register(timer.fileno(), READ)
-            self._dispatcher.add(epoll.fileno(), self._on_ready)
+            self._dispatcher.add(epoll.fileno(), self._on_ready, READ, lambda: self.is_closed)
         log.debug("Socket server started at port %s and callback added.", self.port)
 
     # -- the loop's side -------------------------------------------------------------------------

@@ -59,7 +59,7 @@ class Link:
         self._socket.setblocking(False)
         if self._socket.family != socket.AF_UNIX:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._loop.add(self.fd, self.on_ready)
+        self._loop.add(self.fd, self.on_ready, READ, lambda: self.is_closed)
 
     def on_ready(self, events: int) -> None:
         """He says something, or takes more. The loop's thread."""
@@ -221,8 +221,8 @@ class Front:
         with hooks.making:
             self._listener = listener = self._listen(host)
         listener.setblocking(False)
-        self.loop.add(timer.fileno(), self._on_timer)
-        self.loop.add(listener.fileno(), self._on_new)
+        for own, handler in ((timer, self._on_timer), (listener, self._on_new)):
+            self.loop.add(own.fileno(), handler, READ, lambda: self.is_closed)
         self.loop.go_on_in_background()
         log.debug("RPIO's own protocol is served at %s", self._path or f"port {self.port}")
 

@@ -16,6 +16,8 @@ BYTECODES = STEP * 5 if STEP > 1 else 1
 """The same of bytecodes, of which there are many more, and each costs a cleanup()."""
 ANEW = 1 if STEP == 1 else 12
 """After so many of them the program begins anew."""
+FILES = 16
+"""More than any function has open."""
 
 
 @pytest.fixture(params=list(CALLS))
@@ -49,6 +51,23 @@ def test_a_handler_cleans_up_and_returns(world):
     assert (
         every_bytecode(world.prepare, world.call, RPIO.cleanup, world.check_any, each(BYTECODES, world)) > 0
     )
+
+
+def test_a_handler_cleans_up_and_opens_files(world):
+    """What had been open is closed, and its number is another's when the call goes on."""
+    theirs = []
+
+    def clean_up_and_open():
+        RPIO.cleanup()
+        theirs.extend(os.eventfd(0) for _ in range(FILES))
+
+    def check(error):
+        while theirs:
+            os.close(theirs.pop())
+        world.check_any(error)
+
+    step = each(BYTECODES, world)
+    assert every_bytecode(world.prepare, world.call, clean_up_and_open, check, step) > 0
 
 
 def test_a_handler_cleans_up_and_exits(world):
