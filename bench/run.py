@@ -24,6 +24,7 @@ PARTS = {
     "capture": "rpio capture at 50,000 edges a second",
     "tcp": "a TCP client beside one that floods",
     "remote": "lines from afar, beside a bare echo on loopback",
+    "daemon": "rpio serve, beside a bare asyncio echo",
     "floors": "RPIO by itself",
 }
 

@@ -26,6 +26,7 @@
      +- LineGoneError              OSError, ENODEV              the chip went away
      |   +- ConnectionLost         ConnectionError              no answer from a remote board; see .applied
      +- ProtocolError              ValueError                   the other side of a connection speaks something else
+     +- NotAllowedError            PermissionError              a token is missing, is over, or does not allow that
      +- RuleError                  PermissionError              a rule of the line forbids it; the text says where it is
      |   +- InterlockError         RuntimeError                 it would be on while another is
      |   +- RateError              RuntimeError                 it would change too often
@@ -146,6 +147,10 @@ class NoAccessError(GPIOError, PermissionError, RuntimeError):
 
 class NoBackendError(GPIOError, RuntimeError):
     """Nothing on this machine, or nothing of the asked name, can drive lines."""
+
+
+class NotAllowedError(GPIOError, PermissionError):
+    """Who asks over a connection has no right to that: no token, one that is over, or one for something else."""
 
 
 class RuleError(GPIOError, PermissionError):

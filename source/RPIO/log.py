@@ -25,6 +25,10 @@ LINES_A_MINUTE = 3
 MINUTE_NS = 60_000_000_000
 
 
+LEVELS = {"debug": 10, "info": 20}
+"""Those of logging. Source: the standard library, "Logging Levels"."""
+
+
 def debug(message: str, *args: object) -> None:
     """Log what the library is doing; nothing where the program has not imported logging."""
     _log_if_wanted("debug", message, *args)
@@ -52,7 +56,7 @@ def _logger() -> Logger | None:
 
 def _log_if_wanted(level: str, message: str, *args: object) -> None:
     logger = _logger()
-    if logger is not None:
+    if logger is not None and logger.getEffectiveLevel() <= LEVELS[level]:  # asked without logging's lock
         threads.at_home(_unlocking, getattr(logger, level), message, *args)
 
 

@@ -95,9 +95,10 @@ def worlds():
 class World:
     """Sessions on a simulated board, and a time that the test moves."""
 
-    def __init__(self, board, sim):
+    def __init__(self, board, sim, **parts):
         self.board, self.sim, self.now_ns = board, sim, 0
-        self.sessions = Sessions(board.leases, lambda: ("a board", "c03111", 54, ["edges"]), self.now, int)
+        hello = ("a board", "c03111", 54, ["edges"])
+        self.sessions = Sessions(board.leases, lambda: hello, self.now, int, **parts)
 
     def now(self):
         return self.now_ns
@@ -277,3 +278,68 @@ class Line:
 
     def __exit__(self, *error):
         self.close()
+
+
+# -- the daemon ---------------------------------------------------------------------------------
+
+
+class Daemon(Program):
+    """``rpio serve`` on a simulated board, with a folder of its own for all that it has."""
+
+    def __init__(self, folder, *words, backend="sim:4B", config="", runs=True, **env):
+        self.folder = folder
+        self.socket = f"{folder}/run/rpio/rpio.sock"
+        self.env = {
+            "XDG_RUNTIME_DIR": f"{folder}/run",
+            "XDG_STATE_HOME": f"{folder}/state",
+            "HOME": str(folder),
+            "RPIO_BACKEND": backend,
+            "RPIO_CONFIG": f"{folder}/daemon.toml",
+            **env,
+        }
+        text = f"[serve]\nsocket = {self.socket!r}\ngroup = ''\nstate = '{folder}/state'\n{config}"
+        if "tokens =" not in config:
+            text += f"\n[access]\ntokens = '{folder}/tokens'\n"
+        os.makedirs(f"{folder}/run", exist_ok=True)
+        with open(f"{folder}/daemon.toml", "w", encoding="utf-8") as file:
+            file.write(text)
+        words = words if {"--no-tcp", "--port"} & set(words) else (*words, "--port", "0")
+        super().__init__(
+            f"import sys; from RPIO.cli import main; sys.exit(main({['serve', *words]!r}))", **self.env
+        )
+        if runs:
+            self.says("^rpio serve: serving ")
+
+    @property
+    def port(self):
+        """Its port."""
+        return int(self.says(r"127\.0\.0\.1:(\d+)")[1])
+
+    def connect(self):
+        """A plain connection to its socket."""
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(LIMIT_S)
+        made.connect(self.socket)
+        return Line(made)
+
+    def rpio(self, *words, **env):
+        """``rpio WORDS`` as this user; what it says, its errors, its status."""
+        environment = {**os.environ, **self.env, "RPIO_BACKEND": "", **env}
+        return subprocess.run(
+            [sys.executable, "-m", "RPIO", *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+
+
+@contextlib.contextmanager
+def daemon(folder, *words, **options):
+    """A Daemon that runs."""
+    made = Daemon(folder, *words, **options)
+    try:
+        yield made
+    finally:
+        made.close()

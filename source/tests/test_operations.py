@@ -84,6 +84,15 @@ OF_OTHER_SIDE = {
     "pwm": "RPIO.PWM, servos and channels, which are no methods of Board",
     "change_pwm": "as pwm",
     "end_pwm": "as pwm",
+    "token": "the right to do the others",
+    "tokens": "what `rpio token revoke` says when it has written the file",
+    "sessions": "who is there besides: rpio who",
+    "holders": "as sessions",
+    "rules": "as sessions",
+    "audit": "what others have done: rpio audit",
+    "hold": "levels that outlive programs: rpio hold",
+    "unhold": "as hold",
+    "holds": "as hold",
 }
 """Operation that no method of Board is done by -> what it is for."""
 OF_SESSIONS = {"hello", "bye"}

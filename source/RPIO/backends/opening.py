@@ -106,6 +106,9 @@ def _open_remote_unix(hardware: Hardware | None, argument: str) -> Backend:
     return RemoteBackend(f"remote+unix:{argument}")
 
 
+FAR = ("remote", "remote+unix", "ssh")
+"""The backends whose lines another process has."""
+
 REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "regs": _open_regs,
     "cdev": _open_cdev,
@@ -131,6 +134,22 @@ def choose(hardware: Hardware | None) -> str:
     if hardware is None:
         return offered or "sim"
     return offered if offered is not None and not regs.usable(hardware) else "regs"
+
+
+def is_far(spec: str | None) -> bool:
+    """Whether a backend has the lines of another process, or machine, which will tell what it is."""
+    return word_of(spec) in FAR
+
+
+def at_host(host: str) -> str:
+    """Return the backend that has the lines of a host, as people name it: this machine's daemon, or one by ssh."""
+    if "://" in host:
+        return host
+    if host.startswith("/"):
+        return f"remote+unix://{host}"
+    name = host.rpartition("]")[0] or host.partition(":")[0]
+    is_here = name in ("localhost", "[::1") or name.startswith("127.")
+    return f"remote://{host}" if is_here else f"ssh://{host}"
 
 
 def check_name(name: str) -> None:
@@ -166,7 +185,7 @@ def look(spec: str | None) -> Hardware | None:
     name, argument = split(spec)
     if name == "sim":
         return boards.by_name(argument or SIMULATED_MODEL)
-    if name.startswith("remote"):
+    if name in FAR:
         return None  # the other machine will tell
     # A chip that is named may be another than the header's, an expander say: its label will tell.
     return None if name in ("cdev", "sysfs") and argument else detect.detect()
@@ -175,7 +194,7 @@ def look(spec: str | None) -> Hardware | None:
 def expect(spec: str | None) -> Hardware:
     """Return what machine it is, or will be once a line is touched, without opening anything. Raises nothing."""
     try:
-        known = None if word_of(spec).startswith("remote") else look(spec) or detect.detect()
+        known = None if is_far(spec) else look(spec) or detect.detect()
         name = split(spec)[0]
         if known is None:
             known = _by_backend(choose(None) if name == "auto" else name)
@@ -229,6 +248,8 @@ def open_board(spec: str | None) -> tuple[Backend, Hardware]:
             )
     try:
         backend = open_backend(name, hardware, argument)
+    except errors.GPIOError:
+        raise
     except (PermissionError, FileNotFoundError) as e:
         from ..machine import access
 

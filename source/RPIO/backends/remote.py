@@ -20,7 +20,8 @@ from ..remote.batch import Batch
 from ..remote.connection import Connection
 from ..remote.places import Place
 from ..wire.native import Client, Ended, Request, told
-from ..wire.operations import FUNCTION, HOLDS_ALONE, LINES_MAX, OPERATIONS, READ, VERSION, Operation, read
+from ..wire.operations import FUNCTION, HOLDS_ALONE, LINES_MAX, OPERATIONS, READ, VERSION
+from ..wire.rows import Operation, read
 from .protocol import (
     FEATURES,
     Backend,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..remote.connection import Exchange
+    from ..remote.timings import Timings
 
 LINGER_S, TIMEOUT_S, PATIENCE_S = 5.0, 10.0, 60.0
 
@@ -119,6 +121,24 @@ class RemoteBackend(Backend):
         operation = OPERATIONS[name]
         answer = self._ask(_head(name, *values), operation.is_repeatable, operation.scope == READ)
         return _result(operation, answer)
+
+    def ask(self, name: str, *values: object) -> tuple[Any, ...]:
+        """Ask the server for an operation of the table that no method of a Backend is; return its result."""
+        return self._do(name, *values)
+
+    def time(self) -> Timings:
+        """Time what is asked from now on."""
+        threads.load("RPIO.remote.timings")
+        from ..remote.timings import Timings
+
+        timings = Timings(self._connection)
+        self._ask = self._connection.ask
+        return timings
+
+    @property
+    def place(self) -> str:
+        """Where the server is, for people."""
+        return str(self._place)
 
     def batch(self) -> Batch:
         def use(ask: Callable[..., bytes]) -> None:

@@ -24,12 +24,23 @@ class Book:
         """Lines that this process has taken by setup(): cleanup() makes inputs of them."""
         self.taken: set[int] = set()
         """Lines that were used without setup(): cleanup() changes nothing there but lets go."""
+        self.of_parent: set[int] = set()
+        """Lines that the process has set up which this one was forked from, and holds."""
         self.releases = 0
         """How often a line was given back."""
 
     def is_output(self, line: int) -> bool:
         """Whether a line is set up as one."""
         return self.directions.get(line) == constants.OUT
+
+    def advice(self, line: int, channel: int, direction: str) -> str:
+        """What to do about a line that is not set up."""
+        if line in self.of_parent:
+            return (
+                f"GPIO {line} is that of the process which this one was forked from; "
+                "give it back there, and setup() it here, or leave it to that one"
+            )
+        return f"setup({channel}, {direction}) first"
 
     def own(self, line: int, take: Callable[[], object]) -> None:
         """Take a line, which cleanup() gives back from now on, also where a signal's exception comes out of this.

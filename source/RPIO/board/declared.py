@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from .. import threads
 from .manners import place_of_caller
 from .rules import Rules
@@ -53,6 +55,7 @@ class Declared:
         """Counts on with each change of rules, owners and directions: what was found out before is to be asked anew."""
         self.owners: dict[int, Owner] = {}
         """Line -> who has set it up, where that is not the program itself."""
+        self._since_s: dict[int, float] = {}
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -141,7 +144,13 @@ class Declared:
         if owner is None:
             self.owners.pop(line, None)
         else:
+            if self.owners.get(line) is not owner:
+                self._since_s[line] = monotonic()
             self.owners[line] = owner
+
+    def seconds_held(self, line: int) -> int | None:
+        """For how long its owner has it; None for a line of the program's."""
+        return int(monotonic() - self._since_s[line]) if line in self.owners else None
 
     def lines_of(self, owner: Owner) -> list[int]:
         """The lines that an owner has."""

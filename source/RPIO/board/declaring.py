@@ -60,6 +60,10 @@ KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
 """Key -> the attribute, and what reads its value."""
 
 
+OF_DAEMON = ("serve", "access", "audit")
+"""Tables that say how `rpio serve` goes about it; server/settings reads them."""
+
+
 def _near(word: object, words: Mapping[str, object] | tuple[str, ...]) -> str:
     """``: did you mean "safe"?`` where one of the words is near."""
     from difflib import get_close_matches
@@ -137,8 +141,9 @@ class Draft(Rules):
                 self._read_lines(document, value)
             elif key == "interlock":
                 self._read_interlocks(document, value)
-            else:
-                raise document.error((key,), f"there is no {key!r} here{_near(key, ('line', 'interlock'))}")
+            elif key not in OF_DAEMON:
+                near = _near(key, ("line", "interlock", *OF_DAEMON))
+                raise document.error((key,), f"there is no {key!r} here{near}")
 
     def _read_lines(self, document: Document, tables: object) -> None:
         for key, values in _table(document, ("line",), tables).items():

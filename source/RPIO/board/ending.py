@@ -180,6 +180,7 @@ class Ending:
         if backend is not None:
             backend.after_fork()
             if backend.holds_lines:
+                self._book.of_parent = set(self._book.directions)
                 self._book.directions.clear()
                 self._grants.renew()
         close_after_fork()  # the last, for some are known to nobody yet

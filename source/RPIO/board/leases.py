@@ -54,6 +54,27 @@ class Leases(LeasedPulses):
                 return "RPIO" if holder is owner else holder.name
             return "" if line in self._safety.owners else told
 
+    def lines_of(self, owner: Owner) -> list[int]:
+        """The lines that an owner has."""
+        return self._safety.lines_of(owner)
+
+    def holders(self) -> list[tuple[int, str, int | None]]:
+        """Each line that somebody has, who that is, and for how many seconds, where that is known."""
+        with self._lock:
+            lines = sorted({*self._book.directions, *self._book.owned})
+            return [
+                (line, holder.name, self._safety.seconds_held(line))
+                for line, holder in self._with_holders(lines)
+            ]
+
+    def _with_holders(self, lines: Sequence[int]) -> list[tuple[int, Owner]]:
+        pairs = [(line, self._safety.holder(line)) for line in lines]
+        return [(line, holder) for line, holder in pairs if holder is not None]
+
+    def rules(self) -> list[str]:
+        """The rules that are in force, in words."""
+        return self._safety.rules.in_words()
+
     # -- in a hurry: what may be done as long as ``safety.changes`` stays as it is ------------------
 
     def plain_read(self, line: int) -> Callable[[], int] | None:
@@ -205,10 +226,11 @@ class Leases(LeasedPulses):
     def end(self, owner: Owner) -> None:
         """The owner has gone: his lines go into their safe states, stay in them, and are free."""
         with self._lock:
-            do_all(*[lambda line=line: self._leave(line) for line in self._safety.lines_of(owner)])
+            do_all(*[lambda line=line: self.leave(line) for line in self._safety.lines_of(owner)])
             self._forget_waves(lambda number: self._has_wave(owner, number))
 
-    def _leave(self, line: int) -> None:
+    def leave(self, line: int) -> None:
+        """Who had the line has gone: it goes into its safe state, stays in it, and is free."""
         try:
             do_all(lambda: self._end_pulses(line), lambda: self._go_safe(line))
         except errors.LineGoneError:

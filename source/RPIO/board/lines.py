@@ -209,7 +209,8 @@ class Lines(Looks):
                 is_left = self._safety.owners.get(line) is NOBODY  # by somebody who has gone
                 if is_left or self._book.directions.get(line) != constants.OUT:
                     raise errors.WrongDirectionException(
-                        "The GPIO channel has not been set up as an OUTPUT", hint=f"setup({one}, OUT) first"
+                        "The GPIO channel has not been set up as an OUTPUT",
+                        hint=self._book.advice(line, number, "OUT"),
                     )
                 yield line, level
         except (TypeError, ValueError, errors.GPIOError):

@@ -88,6 +88,7 @@ class Looks:
         line = self._line_of(channel)
         if self._book.directions.get(line) != constants.IN:
             raise errors.WrongDirectionException(
-                "You must setup() the GPIO channel as an input first", hint=f"setup({channel}, IN) first"
+                "You must setup() the GPIO channel as an input first",
+                hint=self._book.advice(line, channel, "IN"),
             )
         return line

@@ -10,6 +10,10 @@ KEEP, INPUT, LOW, HIGH = SAFE_STATES = ("keep", "input", "low", "high")
 """What becomes of a line when it is lost. To keep it as it is is what happens where nothing is declared."""
 
 
+ATTRIBUTES = {"read_only": "is_read_only"}
+"""Key -> the attribute that has another name."""
+
+
 class LineRules:
     """The rules of one line.
 
@@ -58,6 +62,19 @@ class Rules:
 
     def __bool__(self) -> bool:
         return bool(self.lines or self.interlocks)
+
+    def in_words(self) -> list[str]:
+        """Each rule, and where it was declared."""
+        of_lines = [
+            f"GPIO {line}: {key.replace('_', ' ')} {getattr(rules, ATTRIBUTES.get(key, key))} ({place})"
+            for line, rules in sorted(self.lines.items())
+            for key, place in rules.places.items()
+        ]
+        names = [
+            f"GPIO {' and '.join(map(str, interlock.lines))}: one of them at most is on, {interlock}"
+            for interlock in self.interlocks
+        ]
+        return of_lines + names
 
     def interlock_of(self, line: int) -> Interlock | None:
         """The first interlock that names a line."""

@@ -7,7 +7,7 @@ import argparse
 
 from . import help, index
 from .options import ACTIONS
-from .told import BACKEND_HELP, carry_out
+from .told import add_backend, carry_out
 
 EXAMPLES = """\
 examples:
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     add("--setoutput", metavar="GPIO[:VALUE]", help="make a GPIO an output, with this level")
     add("--sysinfo", action="store_true", help="show revision code, model, memory and maker of this board")
     add("-V", "--version", action="store_true", help="show the version")
-    add("--backend", metavar="NAME", help=BACKEND_HELP)
+    add_backend(p)
     add("-v", "--verbose", action="store_true", help="log what is done, and show tracebacks")
     return p
 

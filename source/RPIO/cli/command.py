@@ -67,7 +67,7 @@ def _module(verb: str) -> ModuleType:
 
 
 WORDS = ("help", "version")
-COMMON_OPTIONS = {"--backend": 1, "-v": 0, "--verbose": 0}
+COMMON_OPTIONS = {"--backend": 1, "--on": 1, "-v": 0, "--verbose": 0}
 """What all verbs have, and the original's options as well -> how many words it takes."""
 
 

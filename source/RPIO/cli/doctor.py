@@ -10,7 +10,8 @@ import argparse
 import sys
 
 from .. import errors, facade, log
-from ..doctor import access, board, lines, overlays, power, python
+from ..backends import opening
+from ..doctor import access, board, connection, lines, overlays, power, python
 from ..doctor.finding import NOTE, OK, PROBLEM, WARNING, Finding, count
 from ..doctor.patient import Patient
 from ..pulses import dma_engine
@@ -61,6 +62,13 @@ GROUPS: dict[str, dict[str, Check]] = {
 }
 """Heading -> name of a check -> the check, in the order of the print."""
 
+FAR: dict[str, dict[str, Check]] = {
+    "Connection": {"board": connection.board, "speed": connection.speed, "sessions": connection.sessions},
+    "Lines": {"held": connection.held, "rules": connection.rules},
+    "The rest": {"rest": connection.rest},
+}
+"""The same where the lines are another process's."""
+
 MARKS = {
     OK: ("✓", "ok", "32"),
     NOTE: ("·", "--", "36"),
@@ -88,7 +96,8 @@ def doctor_parser() -> argparse.ArgumentParser:
 
 def doctor(options: argparse.Namespace) -> int:
     """``rpio doctor``: 1 where something needs doing."""
-    found = list(findings(patient()))
+    is_far = facade.board.machine.word in opening.FAR
+    found = list(findings(patient(), FAR if is_far else GROUPS))
     if options.json:
         verb.print_json([_as_dict(*row) for row in found])
     else:
@@ -108,9 +117,11 @@ def patient() -> Patient:
     return found
 
 
-def findings(patient: Patient) -> Iterator[tuple[str, str, Finding]]:
+def findings(
+    patient: Patient, groups: dict[str, dict[str, Check]] | None = None
+) -> Iterator[tuple[str, str, Finding]]:
     """Look at everything: heading, name of the check, finding. A check that fails is a finding, and ends no other."""
-    for group, checks in GROUPS.items():
+    for group, checks in (GROUPS if groups is None else groups).items():
         for name, check in checks.items():
             try:
                 for finding in check(patient):

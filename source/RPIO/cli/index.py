@@ -21,6 +21,12 @@ VERBS = {
     "info": ("info", "show the board, and what drives its lines"),
     "doctor": ("doctor", "what this machine can do, and what stands in the way"),
     "run": ("run", "run a program written for RPi.GPIO, unchanged"),
+    "serve": ("serve", "have the lines of this machine, for programs here and on other machines"),
+    "who": ("remote", "who is there, and who has which line"),
+    "audit": ("remote", "who has set what"),
+    "hold": ("hold", "hold levels that outlive programs"),
+    "release": ("hold", "hold lines no longer"),
+    "token": ("token", "make, list and revoke what allows others something"),
     "completion": ("completion", "print the completion of bash, zsh or fish"),
 }
 """In the order of the help."""

@@ -10,6 +10,10 @@ from . import verb
 from .options import level_of
 from .told import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 MODES = {"in": constants.IN, "input": constants.IN, "out": constants.OUT, "output": constants.OUT}
 PULLS = {"up": constants.PUD_UP, "down": constants.PUD_DOWN, "off": constants.PUD_OFF}
 
@@ -93,14 +97,20 @@ def write_parser() -> argparse.ArgumentParser:
     return p
 
 
-def write(options: argparse.Namespace) -> None:
-    """``rpio write``"""
+def pairs(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Lines and levels, from words such as 17=1 and 4,18=0."""
     wanted: list[tuple[int, int]] = []
-    for text in options.levels:
+    for text in words:
         names, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"{text!r}: the level is missing; for example: {names}=1")
         wanted += [(line, _level(value)) for line in verb.lines(names)]
+    return wanted
+
+
+def write(options: argparse.Namespace) -> None:
+    """``rpio write``"""
+    wanted = pairs(options.levels)
     if not options.output:
         for line, _ in wanted:
             function = facade.gpio_function(line)

@@ -6,11 +6,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from .. import errors, facade, stand_ins
-from . import pins, simulated, verb
+from ..backends import opening
+from . import pins, simulated, told, verb
 from .told import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXAMPLES = """\
   rpio run blink.py                       on this machine's own lines
@@ -19,6 +24,8 @@ EXAMPLES = """\
   rpio run -c 'import RPi.GPIO as GPIO; print(GPIO.RPI_INFO)'
   ssh pi cat blink.py | rpio run -        a program that comes on standard input
   rpio run --press 27 button.py           on the simulated board, with a finger on the button at GPIO 27
+  rpio run --on pi blink.py               the program here, the lines of the machine pi (by ssh); -v says how long
+                                          its calls took
 """
 
 
@@ -37,6 +44,7 @@ def run_parser() -> argparse.ArgumentParser:
         "-m", "--module", action="store_true", help="the program is the name of a module, not a file"
     )
     kind.add_argument("-c", "--code", action="store_true", help="the program is Python itself, in one word")
+    p.add_argument("--sim", action="store_true", help="run on a simulated board, as --backend sim")
     p.add_argument(
         "--press",
         metavar="PIN",
@@ -55,6 +63,11 @@ def run(options: argparse.Namespace) -> int:
     if is_file and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
     finger: AbstractContextManager[object] = nullcontext()
+    if options.sim:
+        if options.backend is not None:
+            raise UsageError("--sim is a backend of its own: --backend sim:MODEL, or --on HOST")
+        options.backend = "sim"
+        told.use(options.backend)
     if options.press is not None:
         simulated.choose(options.backend, "a finger presses the buttons of")
         finger = simulated.finger(pins.parse(options.press, facade.board.hardware))
@@ -64,12 +77,31 @@ def run(options: argparse.Namespace) -> int:
         )
     elif options.backend is not None:
         os.environ["RPIO_BACKEND"] = options.backend
+        if opening.is_far(options.backend):
+            finger = _connected(options.verbose)
     facade.setwarnings(True)
     stand_in()
     os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
     _leave_to_pytest()
     with finger:
         return _start(options)
+
+
+@contextmanager
+def _connected(tells_times: bool) -> Iterator[None]:
+    """Connect now: who is not there is no affair of the program's. Afterwards say how long its calls took."""
+    from ..backends.remote import RemoteBackend
+
+    backend = facade.board.backend
+    if not tells_times or not isinstance(backend, RemoteBackend):
+        yield
+        return
+    timings = backend.time()
+    try:
+        yield
+    finally:
+        for line in timings.table():
+            verb.note(line)
 
 
 def _start(options: argparse.Namespace) -> int:

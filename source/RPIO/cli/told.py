@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST"
 
+ON_HELP = (
+    "the lines of another machine, by ssh: pi, user@pi; or localhost, the daemon (rpio serve) of this one"
+)
+
 WHY_NOT = (
     "-: not looked at, since the line may have another function, which a look would end; "
     "rpio read N looks all the same"
@@ -31,6 +35,13 @@ class UsageError(Exception):
     def __init__(self, text: str, status: int = 2, hint: str = "") -> None:
         super().__init__(text)
         self.status, self.hint = status, hint
+
+
+def add_backend(p: argparse.ArgumentParser) -> None:
+    """Add --backend, and --on, which says the same of a machine: options.backend."""
+    one = p.add_mutually_exclusive_group()
+    one.add_argument("--backend", metavar="NAME", help=BACKEND_HELP)
+    one.add_argument("--on", dest="backend", metavar="HOST", type=opening.at_host, help=ON_HELP)
 
 
 def carry_out(

@@ -10,7 +10,7 @@ import sys
 
 from .. import facade
 from . import help, pins
-from .told import BACKEND_HELP, say_if_released
+from .told import add_backend, say_if_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ def parser(
     examples: str = "",
     json: bool = False,
     kind: type[Parser] = Parser,
+    has_backend: bool = True,
 ) -> argparse.ArgumentParser:
-    """Return the parser of a verb, with the options that all have."""
+    """Return the parser of a verb, with the options that all have; one that is about no lines *has_backend* not."""
     p = kind(
         prog=f"rpio {name}",
         description=description,
@@ -78,7 +79,10 @@ def parser(
         formatter_class=help.Formatter,
         allow_abbrev=False,
     )
-    p.add_argument("--backend", metavar="NAME", help=BACKEND_HELP)
+    if has_backend:
+        add_backend(p)
+    else:
+        p.set_defaults(backend=None)
     p.add_argument("-v", "--verbose", action="store_true", help="show tracebacks, and log what is done")
     if json:
         p.add_argument("--json", action="store_true", help="print JSON, for programs")

@@ -18,6 +18,8 @@ from .. import errors, log, threads
 from .._gpio import Pipe
 from ..loop.masks import READ
 from ..processes import hooks
+from ..wire.native import joined
+from . import tokens
 from .answers import words_of
 from .inbox import Inbox
 from .keeping import Kept, keep, ring
@@ -94,6 +96,9 @@ class Connection(Kept):
             self._epoll.register(self._notice.reader, READ)
             self._become(Link(self.place, self.timeout_s, self._routes))
             self._keeper = keep(self, self._bell)
+        except errors.GPIOError:
+            self.close()
+            raise
         except OSError as e:
             self.close()
             if errors.is_lack(e):
@@ -116,6 +121,9 @@ class Connection(Kept):
             words = exchange(self._hello(self.session))
             if len(words) < 5:
                 raise errors.ProtocolError(f"{self.place} greets with too few words: {' '.join(words)[:80]}")
+            token = tokens.shown()
+            if token:
+                exchange(joined(["token", token])[:-1])
             state = "back" if words[1] == self.session else "new" if self.session else ""
             if state == "back":
                 self._on_back(exchange)
@@ -298,8 +306,6 @@ class Connection(Kept):
         if state == "unknown":
             text = f"the connection to {self.place} was lost, and nobody can tell whether this was done"
             raise errors.ConnectionLost(text, None)
-        from ..wire.native import joined
-
         return joined(["ok" if state == "done" else "error", *words])[:-1]
 
     def pump(self) -> None:
@@ -383,9 +389,11 @@ class Connection(Kept):
             state = self._become(Link(self.place, min(self.timeout_s, 5.0), self._routes))
         except (OSError, LinkLost, errors.GPIOError, ValueError) as e:
             log.debug("- %s: %s", self.place, e)
-            if monotonic() < until_s:
+            is_refused = isinstance(e, errors.NotAllowedError)  # which is no better the next time
+            if monotonic() < until_s and not is_refused:
                 return
-            self.gone, state = f"none could be made for {self.patience_s:g} s ({e})", "gone"
+            why = str(e) if is_refused else f"none could be made for {self.patience_s:g} s ({e})"
+            self.gone, state = why, "gone"
             if self._notice is not None and self._notice.writer >= 0:
                 os.write(self._notice.writer, b"x")
         self._on_state(state)

@@ -12,7 +12,7 @@ import struct
 from _thread import RLock
 from time import monotonic
 
-from .. import errors
+from .. import errors, threads
 from .._gpio import LineReader
 from ..processes import hooks
 from ..wire.native import LINE_MAX
@@ -95,7 +95,17 @@ class Link:
         self._socket.close()
 
 
-def unreachable(place: Place, error: OSError) -> errors.NoBackendError:
+def unreachable(place: Place, error: OSError) -> errors.GPIOError:
     """The error of a server that is not to be had."""
+    if isinstance(error, PermissionError) and error.filename:
+        threads.load("RPIO.machine.access")
+        from ..machine import access
+
+        return access.no_access(error)
+    if place.is_any_here:
+        hint = "`rpio serve` begins the daemon; a program that has lines calls RPIO.serve_remote()"
+        return errors.NoBackendError(
+            f"no board answers on this machine: {error.strerror or error} ({place})", hint=hint
+        )
     hint = "is RPIO.serve_remote() called there, and does its loop run? (RPIO.wait_for_interrupts())"
     return errors.NoBackendError(f"no board answers at {place}: {error.strerror or error}", hint=hint)

@@ -7,6 +7,7 @@ import re
 import socket
 
 from ..loop.tcp_listener import Socket
+from ..machine import folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,15 +19,20 @@ HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(:(?P<port>\d{1,
 
 
 class Place:
-    """A server's address: a host and a port, or the path of a unix socket."""
+    """A server's address: a host and a port, or the path of a unix socket. "localhost" alone is whatever serves this
+    user here: his own daemon's socket, that of the system's, then the port.
+    """
 
-    __slots__ = ("host", "path", "port", "text")
+    __slots__ = ("host", "is_any_here", "path", "port", "reached", "text")
 
     def __init__(self, where: str) -> None:
         """*where* is one of FORMS. Raises ValueError."""
         if not isinstance(where, str):
             raise TypeError(f"where a board is, is text such as 'localhost', not {type(where).__name__}")
         self.text, self.host, self.port, self.path = where, "", PORT, ""
+        self.is_any_here = False
+        self.reached = ""
+        """Which of several has answered."""
         scheme, mark, rest = where.partition("://")
         if not mark:
             scheme, rest = "remote", where
@@ -43,26 +49,46 @@ class Place:
         if found is None or not 0 < port < 65536:
             raise ValueError(f"{where!r} is no place of a board: those are {FORMS}")
         self.host, self.port = found["host"].strip("[]"), port
+        self.is_any_here = self.host == "localhost" and not found["port"]
 
     def connect(self, timeout_s: float) -> socket.socket:
         """Return a connected socket. Raises OSError."""
         if self.path:
-            made: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            return _connected(made, self.path, timeout_s)
+            return _connected_to_path(self.path, timeout_s)
         first: OSError | None = None
+        for path in folders.sockets() if self.is_any_here else ():
+            try:
+                found = _connected_to_path(path, timeout_s)
+            except PermissionError as e:
+                first = first or e  # one is there, for others
+            except OSError:
+                continue  # none is there, or it has ended
+            else:
+                self.reached = path
+                return found
         for family, _, _, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
             try:
                 made = Socket(family, socket.SOCK_STREAM)
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return _connected(made, address, timeout_s)
+                found = _connected(made, address, timeout_s)
             except OSError as e:
                 first = first or e
+            else:
+                self.reached = ""
+                return found
         raise first or OSError(f"{self.host} has no address")
 
     def __str__(self) -> str:
-        if self.path:
-            return self.path
+        if self.path or self.reached:
+            return self.path or self.reached
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _connected_to_path(path: str, timeout_s: float) -> socket.socket:
+    try:
+        return _connected(Socket(socket.AF_UNIX, socket.SOCK_STREAM), path, timeout_s)
+    except PermissionError as e:
+        raise PermissionError(e.errno, e.strerror, path) from None
 
 
 def _connected(made: socket.socket, address: object, timeout_s: float) -> socket.socket:

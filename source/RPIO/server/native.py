@@ -5,15 +5,22 @@ from __future__ import annotations
 
 from .. import errors, log
 from ..wire.native import Request, Server
+from ..wire.operations import GPIO
+from .access import lines_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..board.leases import Leases
+    from .audit import Audit
+    from .hold import Holds
     from .sessions import Session
 
     Handler = Callable[[Leases, Session, Sequence[object]], object]
+
+
+NS_PER_S = 1_000_000_000
 
 
 def _read(leases: Leases, session: Session, lines: list[int]) -> tuple[list[int]]:
@@ -46,10 +53,46 @@ def _wave(leases: Leases, session: Session, number: int) -> tuple[bool | None, i
     return leases.wave(session.owner, number) or (None, 0)
 
 
+def _sessions(leases: Leases, session: Session) -> tuple[list[tuple[object, ...]]]:
+    now_ns = session.all.now_ns()
+    rows: list[tuple[object, ...]] = []
+    for other in session.all.listed():
+        lines = ",".join(map(str, leases.lines_of(other.owner)))
+        seconds = (now_ns - other.came_ns) // NS_PER_S
+        rows.append((other.number, other.owner.name, other.peer, seconds, str(other.rights)[:200], lines))
+    return (rows,)
+
+
+def _audit(leases: Leases, session: Session, since: int, most: int) -> tuple[list[tuple[object, ...]]]:
+    audit = session.all.audit
+    if audit is None:
+        raise errors.NotSupportedError("nothing is written down here", hint="`rpio serve` does, the daemon")
+    found = audit.since(since, most)
+    return ([(at, r.second, r.who, r.line, r.what, r.level, r.times) for at, r in found],)
+
+
+def _holds(session: Session) -> Holds:
+    holds = session.all.holds
+    if holds is None:
+        raise errors.NotSupportedError(
+            "lines are held here by programs alone", hint="`rpio serve` holds, the daemon"
+        )
+    return holds
+
+
 SERVO_PERIOD_NS = 20_000_000
 
 HANDLERS: dict[str, Callable[..., object]] = {
-    "info": lambda leases, session: session.board(),
+    "info": lambda leases, session: session.all.board(),
+    "token": lambda leases, session, text: session.show(text),
+    "tokens": lambda leases, session: (session.all.check_tokens(),),
+    "sessions": _sessions,
+    "holders": lambda leases, session: (leases.holders(),),
+    "rules": lambda leases, session: (leases.rules(),),
+    "audit": _audit,
+    "hold": lambda leases, session, pairs: _holds(session).hold(pairs),
+    "unhold": lambda leases, session, lines: _holds(session).release(lines),
+    "holds": lambda leases, session: (_holds(session).held(),),
     "ping": lambda leases, session: (),
     "input": lambda leases, session, *values: leases.set_input(session.owner, *values),
     "output": lambda leases, session, *values: session.output(*values),
@@ -105,10 +148,25 @@ def carry_out(leases: Leases, session: Session, request: Request) -> bytes:
     """Do what is asked, and return the answer."""
     operation = request.operation
     try:
+        session.rights.check(request)
         result = HANDLERS[operation.name](leases, session, *request.values)
     except Exception as e:
         if not (errors.is_refusal(e) or errors.is_lack(e) or isinstance(e, (TypeError, OverflowError))):
             log.callback_failed(HANDLERS[operation.name])  # a fault of ours: the session is told, and goes on
         session.has_failed(request.id, *words_of(e))
         return Server.error(*words_of(e), request.id)
+    if operation.scope == GPIO and session.all.audit is not None:
+        _note(session.all.audit, session, request)
     return session.has_done(request, result or ())  # type: ignore[arg-type]
+
+
+def _note(audit: Audit, session: Session, request: Request) -> None:
+    """Write down what has been set."""
+    name, values = request.operation.name, request.values
+    levels = dict(values[0]) if name in ("write", "hold") else {}  # type: ignore[call-overload]
+    if name == "output":
+        levels = {values[0]: values[1]}
+    elif name == "mask":
+        levels = {line: int(bool(int(values[0]) >> line & 1)) for line in range(64)}  # type: ignore[call-overload]
+    for line in sorted(lines_of(request.operation, values)):
+        audit.note(session.owner.name, line, name, levels.get(line))

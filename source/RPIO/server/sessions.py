@@ -19,6 +19,7 @@ from ..board.safety import PROGRAM
 from ..board.undoing import do_all
 from ..wire.native import Server
 from ..wire.operations import VERSION
+from .access import Access
 from .watches import Watch
 
 TYPE_CHECKING = False
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from ..board.leases import Leases
     from ..wire.native import Request
+    from .access import Rights, Token
+    from .audit import Audit
+    from .hold import Holds
 
 RING_BYTES = 1 << 17
 """Of edges that wait for a client who is away, or slow; what comes then is counted as lost."""
@@ -36,6 +40,7 @@ KNOWN_ANSWERS = 256
 SESSIONS_MAX, SPARE = 1000, 64
 """So many sessions may there be, and so many connections that may yet turn out to be one of those."""
 NS_PER_S = 1_000_000_000
+REVOKED = "the token of this session was revoked, or its time is over; its lines are in their safe states"
 
 
 class Hearer:
@@ -64,6 +69,11 @@ class Session:
         """By which it is found again; empty for those who have not asked for that."""
         self.number, self.peer = number, peer
         self.owner = Owner(f"session {number} from {peer}")
+        self.rights: Rights = sessions.access.rights
+        """What it may."""
+        self.token: Token | None = None
+        """The last one that it has shown."""
+        self.came_ns = sessions.now_ns()
         self.linger_s = 0.0
         self.talk: Hearer | None = None
         self.ends_ns: int | None = None
@@ -80,9 +90,15 @@ class Session:
         self._ring: deque[bytes] = deque()
         self._ring_bytes = 0
 
-    def board(self) -> tuple[str, str, int, list[str]]:
-        """What is told of the board."""
-        return self._sessions.board()
+    @property
+    def all(self) -> Sessions:
+        """All sessions of the board."""
+        return self._sessions
+
+    def show(self, text: str) -> None:
+        """Show a token. Raises NotAllowedError; OSError and ValueError where their file cannot be read."""
+        token = self._sessions.access.show(text)
+        self.token, self.rights = token, self.rights.plus(token)
 
     # -- hello, and the end ----------------------------------------------------------------------
 
@@ -262,8 +278,12 @@ class Sessions:
         board: Callable[[], tuple[str, str, int, list[str]]],
         now_ns: Callable[[], int],
         on_time: Callable[[], object],
+        access: Access | None = None,
+        audit: Audit | None = None,
+        holds: Holds | None = None,
     ) -> None:
         self.leases, self.board, self.now_ns, self._on_time = leases, board, now_ns, on_time
+        self.access, self.audit, self.holds = access or Access(), audit, holds
         self.named: dict[str, Session] = {}
         self._open: dict[Session, None] = {}
         self._count = 0
@@ -321,6 +341,25 @@ class Sessions:
         """End those whose time is over."""
         now_ns = self.now_ns()
         do_all(*[s.end for s in list(self._open) if s.ends_ns is not None and s.ends_ns <= now_ns])
+
+    def listed(self) -> list[Session]:
+        """Those that have said who they are, or have done something."""
+        return list(self._open)
+
+    def check_tokens(self) -> int:
+        """End the sessions whose token is none any more; return how many. Raises OSError, ValueError: nothing done."""
+        valid = {token.id for token in self.access.valid()}
+        over = [s for s in list(self._open) if s.token is not None and s.token.id not in valid]
+        do_all(*[lambda session=session: self._revoke(session) for session in over])
+        return len(over)
+
+    def _revoke(self, session: Session) -> None:
+        talk = session.talk
+        if talk is not None:
+            talk.say(Server.error("NotAllowedError", [REVOKED], None))
+            talk.is_over = True
+            talk.on_output()
+        session.end()
 
     def end_all(self) -> None:
         """End all of them."""

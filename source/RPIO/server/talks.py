@@ -183,7 +183,22 @@ class Talk(Hearer):
         else:
             write = self._leases.plain_write(self.session.owner, *item)
             if write is not None:
-                self._shortcuts[b"write %d %d" % item] = write
+                self._shortcuts[b"write %d %d" % item] = self._audited(write, *item)
+
+    def _audited(self, write: Callable[[], object], line: int, level: int) -> Callable[[], object]:
+        """The same, written down where that is done."""
+        audit, who = self._sessions.audit, self.session.owner.name
+        if audit is None:
+            return write
+        note = audit.note
+
+        def write_and_note() -> object:
+            """Both."""
+            write()
+            note(who, line, "write", level)
+            return None
+
+        return write_and_note
 
     # -- the end ---------------------------------------------------------------------------------
 

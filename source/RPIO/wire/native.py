@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from .. import threads
 from ..errors import ProtocolError
-from .operations import OPERATIONS, Operation, read, written
+from .operations import OPERATIONS
+from .rows import Operation, read, written
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,8 @@ Lines are BCM numbers. A new operation is a row; nothing that is no row can be a
 from __future__ import annotations
 
 from .. import constants
-from .kinds import Kind, Maybe, Number, Real, Repeated, Text, Word
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .kinds import Maybe, Number, Real, Repeated, Text, Word
+from .rows import Argument, Operation
 
 VERSION = 1
 """Of the protocol. A client may say a later one; the answer says which is spoken."""
@@ -19,104 +16,10 @@ VERSION = 1
 HOLDS_ALONE = "alone"
 """Among the features of a board: nobody can use a line that another process holds."""
 
-READ, GPIO = "read", "gpio"
-"""Scopes: what changes nothing, and what drives lines."""
-
-REQUIRED = object()
-"""Stands for the default of an argument that has none."""
-
-
-class Argument:
-    """One argument of an operation."""
-
-    __slots__ = ("default", "kind", "name")
-
-    def __init__(self, name: str, kind: Kind, default: object = REQUIRED) -> None:
-        self.name, self.kind, self.default = name, kind, default
-
-
-class Operation:
-    """What can be asked. *is_repeatable*: done twice is the same as done once, so who does not know may ask again."""
-
-    __slots__ = ("arguments", "is_repeatable", "least", "name", "result", "scope", "text")
-
-    def __init__(
-        self,
-        name: str,
-        arguments: Sequence[Argument],
-        result: Sequence[Kind],
-        scope: str,
-        is_repeatable: bool,
-        text: str,
-    ) -> None:
-        self.name, self.arguments, self.result = name, tuple(arguments), tuple(result)
-        self.scope, self.is_repeatable, self.text = scope, is_repeatable, text
-        self.least = sum(argument.default is REQUIRED for argument in arguments)
-
-    def values(self, words: Sequence[str]) -> tuple[object, ...]:
-        """Return the value of each argument, from words. Raises ValueError, which names the argument."""
-        arguments = self.arguments
-        if len(words) < self.least:
-            raise ValueError(f"{self.name} needs {arguments[len(words)].name.upper()}; {self.usage()}")
-        found: list[object] = []
-        for at, argument in enumerate(arguments):
-            kind = argument.kind
-            try:
-                if isinstance(kind, Repeated):
-                    found.append(kind.read_all(words[at:]) if len(words) > at else argument.default)
-                    return tuple(found)
-                found.append(kind.read(words[at]) if at < len(words) else argument.default)
-            except ValueError as e:
-                raise ValueError(f"{argument.name.upper()} of {self.name}: {e}") from None
-        if len(words) > len(arguments):
-            raise ValueError(f"{self.name} has no {words[len(arguments)][:40]!r}; {self.usage()}")
-        return tuple(found)
-
-    def words(self, values: Sequence[object]) -> list[str]:
-        """The words of these values, without those at the end that are defaults."""
-        given = list(values)
-        while given and len(given) > self.least and given[-1] == self.arguments[len(given) - 1].default:
-            given.pop()
-        return written([argument.kind for argument in self.arguments], given)
-
-    def result_words(self, result: Sequence[object]) -> list[str]:
-        """The words of a result."""
-        return written(self.result, result)
-
-    def usage(self) -> str:
-        """How it is written."""
-        words = [self.name]
-        for argument in self.arguments:
-            word = argument.name.upper() + ("..." if isinstance(argument.kind, Repeated) else "")
-            words.append(word if argument.default is REQUIRED else f"[{word}]")
-        return " ".join(words)
-
-
-def written(kinds: Sequence[Kind], values: Sequence[object]) -> list[str]:
-    """The words of values of these kinds, of which the last may be repeated."""
-    words: list[str] = []
-    for kind, value in zip(kinds, values, strict=False):
-        if isinstance(kind, Repeated):
-            words += kind.all_written(value)  # type: ignore[arg-type]
-        else:
-            words.append(kind.written(value))
-    return words
-
-
-def read(kinds: Sequence[Kind], words: Sequence[str]) -> tuple[object, ...]:
-    """Return the values of words of these kinds, which are all there. Raises ValueError."""
-    found: list[object] = []
-    for at, kind in enumerate(kinds):
-        if isinstance(kind, Repeated):
-            found.append(kind.read_all(words[at:]))
-            return tuple(found)
-        if at >= len(words):
-            raise ValueError(f"{kind.text} is missing")
-        found.append(kind.read(words[at]))
-    if len(words) > len(kinds):
-        raise ValueError(f"{len(words) - len(kinds)} words too many")
-    return tuple(found)
-
+ANY, READ, GPIO, I2C, RUN = "any", "read", "gpio", "i2c", "run"
+"""Scopes: what everybody may who is connected, what changes nothing, what drives lines, buses, and programs."""
+SCOPES = (READ, GPIO, I2C, RUN)
+"""Those that are granted."""
 
 # -- kinds --------------------------------------------------------------------------------------
 
@@ -145,6 +48,7 @@ MASK = Number("mask of lines 0 to 63", 0, (1 << 64) - 1)
 MS = Real("time in milliseconds", 0.001, 1e9)
 COUNT = Number("number", 0, (1 << 63) - 1)
 NAME = Text("name", 200)
+LIST = Text("list", 1 << 16)
 STATE = Word("state", {word: word for word in ("done", "failed", "never", "unknown")})
 
 ROWS = (
@@ -158,7 +62,7 @@ ROWS = (
             Argument("session", NAME, ""),
         ),
         (Number("version", 1, 1 << 16), NAME, NAME, NAME, COUNT, Repeated("features", (NAME,), 64, least=0)),
-        READ,
+        ANY,
         True,
         "Who calls, and with what program. LINGER_S is how long lines are kept for who has lost the connection, and "
         "comes back with the name of his SESSION. Answers the version that is spoken, the session, the board, its "
@@ -172,7 +76,15 @@ ROWS = (
         True,
         "The board, its revision code (0 for none), how many lines it has, and what they can.",
     ),
-    Operation("ping", (), (), READ, True, "Nothing, answered."),
+    Operation(
+        "token",
+        (Argument("token", Text("token", 200)),),
+        (),
+        ANY,
+        True,
+        "Show a token, which allows what `rpio token new` has said of it. Once is enough for a session.",
+    ),
+    Operation("ping", (), (), ANY, True, "Nothing, answered."),
     Operation(
         "input",
         (Argument("line", LINE), Argument("pull", ANY_PULL, None)),
@@ -357,12 +269,91 @@ ROWS = (
         "fate",
         (Argument("id", COUNT),),
         (STATE, Repeated("words", (Text("word", 1 << 16),), 1 << 16, least=0)),
-        READ,
+        ANY,
         True,
         "What became of a request of this session, for who has lost the connection before the answer: done, with the "
         "words of the answer where they are known still; failed, with the error; never (it has not come); unknown.",
     ),
-    Operation("bye", (), (), READ, True, "End the session, and give its lines back."),
+    Operation(
+        "sessions",
+        (),
+        (
+            Repeated(
+                "number, name, peer, seconds, scopes, lines",
+                (COUNT, NAME, NAME, COUNT, NAME, LIST),
+                1 << 16,
+                least=0,
+            ),
+        ),
+        READ,
+        True,
+        "Who is there, from where, since when, with what scopes, and with which lines.",
+    ),
+    Operation(
+        "holders",
+        (),
+        (Repeated("line, holder, seconds", (LINE, NAME, Maybe(COUNT)), LINES_MAX, least=0),),
+        READ,
+        True,
+        "Who has which line, and since when.",
+    ),
+    Operation(
+        "rules",
+        (),
+        (Repeated("rules", (Text("rule", 1000),), 1 << 16, least=0),),
+        READ,
+        True,
+        "The rules that are in force, in words.",
+    ),
+    Operation(
+        "audit",
+        (Argument("since", COUNT, 0), Argument("most", Number("number", 1, 10_000), 1000)),
+        (
+            Repeated(
+                "number, second, who, line, what, level, times",
+                (COUNT, COUNT, NAME, LINE, NAME, ANY_LEVEL, COUNT),
+                10_000,
+                least=0,
+            ),
+        ),
+        READ,
+        True,
+        "Who has set what: one record for a session, a line and a second. Records from number SINCE on, the first of "
+        "which may be another where that is forgotten.",
+    ),
+    Operation(
+        "hold",
+        (Argument("pairs", Repeated("lines and levels", (LINE, LEVEL), LINES_MAX)),),
+        (),
+        GPIO,
+        True,
+        "Have the server hold lines as outputs of these levels when the session has ended, and after a new start.",
+    ),
+    Operation(
+        "unhold",
+        (Argument("lines", Repeated("lines", (LINE,), LINES_MAX)),),
+        (),
+        GPIO,
+        True,
+        "Hold them no longer: they go into their safe states.",
+    ),
+    Operation(
+        "holds",
+        (),
+        (Repeated("lines and levels", (LINE, LEVEL), LINES_MAX, least=0),),
+        READ,
+        True,
+        "What is held.",
+    ),
+    Operation(
+        "tokens",
+        (),
+        (COUNT,),
+        ANY,
+        True,
+        "Look at the file of tokens again, for one that was revoked. Answers how many sessions that has ended.",
+    ),
+    Operation("bye", (), (), ANY, True, "End the session, and give its lines back."),
 )
 
 OPERATIONS = {operation.name: operation for operation in ROWS}

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Asking a server: ``rpio who`` and ``rpio audit``, what ``rpio serve --status`` says, and the way there for others."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from .. import errors, facade
+from ..backends import opening
+from ..backends.remote import RemoteBackend
+from . import verb
+from .told import use
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+RECORDS_AT_ONCE = 1000
+
+
+def server(backend: str | None) -> RemoteBackend:
+    """The server of --on HOST; without that, the daemon of this machine.
+
+    Raises:
+        NotSupportedError: something else than a server is asked for.
+    """
+    if backend is None and opening.word_of(None) == "auto":
+        use("remote")
+    found = facade.board.backend
+    if not isinstance(found, RemoteBackend):
+        raise errors.NotSupportedError(
+            f"{found.describe()} is used by this program alone: nobody else is there",
+            hint="--on localhost asks the daemon of this machine, --on HOST that of another one",
+        )
+    return found
+
+
+def age(seconds: int | None) -> str:
+    """How long ago that is, for people."""
+    if seconds is None:
+        return "-"
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+# -- who ----------------------------------------------------------------------------------------------------
+
+
+def who_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio who``."""
+    return verb.parser(
+        "who",
+        "Show who uses the lines of a server, the daemon of this machine or that of another one: the sessions, who "
+        "has which line and since when, and the rules that are in force.",
+        "  rpio who\n  rpio who --on pi",
+        json=True,
+    )
+
+
+def who(options: argparse.Namespace) -> None:
+    """``rpio who``"""
+    there = server(options.backend)
+    (sessions,), (holders,), (rules,) = there.ask("sessions"), there.ask("holders"), there.ask("rules")
+    if options.json:
+        verb.print_json(_as_dicts(sessions, holders, rules))
+        return
+    print(there.describe())
+    _print_sessions(sessions)
+    _print_holders(holders)
+    for rule in rules:
+        print(f"rule: {rule}")
+
+
+def _print_sessions(sessions: list[Any]) -> None:
+    others = sorted(sessions)[:-1]  # the last one that has come is this one
+    print(f"{len(others)} other session{'' if len(others) == 1 else 's'}")
+    for _, name, peer, seconds, scopes, lines in others:
+        has = f", has GPIO {lines}" if lines else ""
+        print(f"  {name} ({peer}), for {age(seconds)}, may {scopes or 'do nothing'}{has}")
+
+
+def _print_holders(holders: list[Any]) -> None:
+    if not holders:
+        print("no line is in use")
+    for line, name, seconds in holders:
+        since = f", for {age(seconds)}" if seconds is not None else ""
+        print(f"GPIO {line}: {name}{since}")
+
+
+def _as_dicts(sessions: list[Any], holders: list[Any], rules: list[str]) -> dict[str, object]:
+    return {
+        "sessions": [
+            dict(zip(("number", "who", "peer", "seconds", "scopes", "lines"), session, strict=True))
+            for session in sessions
+        ],
+        "lines": [dict(zip(("line", "holder", "seconds"), holder, strict=True)) for holder in holders],
+        "rules": rules,
+    }
+
+
+def status(backend: str | None) -> int:
+    """``rpio serve --status``: 0 where a daemon answers."""
+    there = server(backend)
+    (sessions,), (held,) = there.ask("sessions"), there.ask("holds")
+    print(f"a daemon is there: {there.describe()}")
+    _print_sessions(sessions)
+    print(f"holds: {' '.join(f'{line}={level}' for line, level in held) or 'nothing'}")
+    return 0
+
+
+# -- audit --------------------------------------------------------------------------------------------------
+
+
+def audit_parser() -> argparse.ArgumentParser:
+    """The parser of ``rpio audit``."""
+    p = verb.parser(
+        "audit",
+        "Show who has set which line, of what a daemon remembers: the last 100,000 records, one for each session, "
+        "line and second. `audit` in its configuration, or rpio serve --audit FILE, writes them to a file as well.",
+        "  rpio audit\n  rpio audit --line 17 --follow\n  rpio audit --on pi --json",
+        json=True,
+    )
+    p.add_argument("--line", metavar="PINS", help=f"of these alone: {verb.PINS_HELP}")
+    p.add_argument("--last", metavar="COUNT", type=verb.positive, default=100, help="so many at most (100)")
+    p.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until Ctrl+C")
+    return p
+
+
+def audit(options: argparse.Namespace) -> None:
+    """``rpio audit``"""
+    there = server(options.backend)
+    lines = None if options.line is None else set(verb.lines(options.line))
+    found, number = _records(there, 0, lines)
+    _print_records(found[-options.last :], options.json)
+    if not found and not options.follow:
+        verb.note("nothing has been set" if lines is None else "nothing has been set there")
+    try:
+        while options.follow:
+            time.sleep(1)
+            found, number = _records(there, number, lines)
+            _print_records(found, options.json)
+    except KeyboardInterrupt:
+        return
+
+
+def _records(there: RemoteBackend, number: int, lines: set[int] | None) -> tuple[list[Any], int]:
+    """The records from that number on which are complete, and the number of the one after them."""
+    records: list[Any] = []
+    while True:
+        (some,) = there.ask("audit", number, RECORDS_AT_ONCE)
+        records += some
+        if len(some) < RECORDS_AT_ONCE:
+            break
+        number = some[-1][0] + 1
+    last = records[-1][0] + 1 if records else number
+    return [record for record in records if lines is None or record[3] in lines], last
+
+
+def _print_records(records: list[Any], json: bool) -> None:
+    keys = ("number", "second", "who", "line", "what", "level", "times")
+    for record in records:
+        if json:
+            verb.print_json(dict(zip(keys, record, strict=True)))
+            continue
+        _, second, name, line, what, level, times = record
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        to = "" if level is None else f" {level}"
+        often = f", {times} times" if times > 1 else ""
+        print(f"{at}  GPIO {line}: {what}{to} by {name}{often}", flush=True)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The token that this program shows: from the file that RPIO_TOKEN_FILE names."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from .. import errors
+
+VARIABLE = "RPIO_TOKEN_FILE"
+
+
+def shown() -> str:
+    """The token to show, "" for none.
+
+    Raises:
+        NotAllowedError: the file cannot be read, or others can read it, or it has no token.
+    """
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return ""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+        with open(fd, encoding="utf-8", errors="replace") as file:
+            check_private(fd, path)
+            words = file.read(1000).split()
+    except errors.GPIOError:
+        raise
+    except OSError as e:
+        text = f"{path}, which {VARIABLE} names, cannot be read: {e.strerror}"
+        raise errors.NotAllowedError(
+            text, hint="`rpio token new --to FILE` there makes such a file"
+        ) from None
+    if len(words) != 1:
+        text = f"{path}, which {VARIABLE} names, has no token: it is one word"
+        raise errors.NotAllowedError(text, hint="`rpio token new --to FILE` there makes such a file")
+    return words[0]
+
+
+def check_private(fd: int, path: str) -> None:
+    """Raise NotAllowedError for a file that others can read or write: what it has is no secret."""
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if mode & 0o077:
+        text = f"others can read or change {path} (mode {mode:04o}), so its tokens are not used"
+        raise errors.NotAllowedError(text, hint=f"chmod 600 {path}")

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio serve``: the daemon, which has the lines of this machine, and everybody else has them by way of it.
+
+It is an asyncio program, since protocols of other people's libraries are served beside ours; RPIO's own loop is nested
+in it, and with it all that goes on at lines. Without a session it sleeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from errno import EADDRINUSE
+from time import time
+
+from .. import errors, log
+from ..loop.nesting import Nesting
+from ..machine import folders
+from . import settings as settings_module
+from .access import Access
+from .audit import Audit
+from .doors import Door, Path, Port
+from .hold import Holds
+from .inside import Front
+from .serving import go_safe
+from .tokens import TokenFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..board.board import Board
+    from .settings import Settings
+
+AUDIT_S = 1.5
+"""So long after the first record of a second it is written."""
+
+
+class Daemon:
+    """One board, served. *say* is told what people should know."""
+
+    def __init__(self, board: Board, settings: Settings, say: Callable[[str], object]) -> None:
+        self._board, self._settings, self._say = board, settings, say
+        self._over = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.tokens = TokenFile(settings.of("access", "tokens"))
+        self.access = Access(settings.open_scopes, self.tokens.read, time)
+        self.audit = Audit(
+            settings.of("audit", "file"), self._audit_later, file_max_bytes=settings.audit_max_bytes
+        )
+        self.holds = Holds(board.leases, f"{settings.of('serve', 'state')}/holds.json")
+        self.front = Front(board, [], self.access, self.audit, self.holds)
+
+    # -- one after the other ---------------------------------------------------------------------
+
+    async def serve(self) -> int:
+        """Serve until a signal ends it; return the exit status."""
+        board = self._board
+        _ = board.backend  # what is wrong with it is told now
+        self._check_tokens()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._over.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._look_at_tokens)
+        nesting = Nesting(board.dispatcher, self._loop)
+        try:
+            board.waiting.ports.open(self.front, "")
+            # First: another daemon that runs has the lines. Nobody is heard before all is as it should be.
+            if not self._open_doors():
+                return 1
+            self.holds.set_again()
+            go_safe(board)
+            self._say(f"serving {board.describe()} at {', '.join(map(str, self.front.doors))}")
+            notify("READY=1")
+            await self._until_over()
+        finally:
+            notify("STOPPING=1")
+            self.front.close()
+            self.audit.close()
+            nesting.end()
+        return 0
+
+    async def _until_over(self) -> None:
+        """Wait; and tell systemd twice as often as it wants that the loop runs, where it wants that."""
+        wanted_us = os.environ.get("WATCHDOG_USEC", "")
+        every_s = int(wanted_us) / 2e6 if wanted_us.isdigit() and int(wanted_us) else None
+        while not self._over.is_set():
+            try:
+                await asyncio.wait_for(self._over.wait(), every_s)
+            except (TimeoutError, asyncio.TimeoutError):  # which are two classes before Python 3.11
+                notify("WATCHDOG=1")
+
+    def _open_doors(self) -> bool:
+        """Listen wherever it can be done; whether it is anywhere, and no other daemon runs."""
+        is_alone = self._open_door("the socket", self._path)
+        port = self._settings.port
+        if port is not None and is_alone:
+            self._open_door("the port", lambda: Port("127.0.0.1", port))
+        return is_alone and bool(self.front.doors)
+
+    def _open_door(self, name: str, make: Callable[[], Door]) -> bool:
+        """Listen there; what is wrong with that is told. False where another daemon does."""
+        try:
+            self.front.open_also(make())
+        except (OSError, errors.GPIOError) as e:
+            if isinstance(e, OSError) and e.errno == EADDRINUSE and e.filename:
+                self._say(f"a daemon runs already: it listens at {e.filename} (rpio serve --status)")
+                return False
+            hint = getattr(e, "hint", "")
+            text = f"{e.strerror}: {e.filename}" if isinstance(e, OSError) and e.filename else str(e)
+            self._say(f"{name} is not served: {text}{f' ({hint})' if hint else ''}")
+        return True
+
+    def _path(self) -> Door:
+        settings = self._settings
+        path = settings.of("serve", "socket")
+        folder = os.path.dirname(path)
+        if folder == folders.runtime_folder():
+            folders.make_private(folder)
+        else:
+            os.makedirs(folder, exist_ok=True)
+        return Path(path, settings.mode, settings_module.group_of(settings.of("serve", "group")))
+
+    # -- meanwhile -------------------------------------------------------------------------------
+
+    def _check_tokens(self) -> None:
+        """Say now what is wrong with the file of tokens."""
+        try:
+            self.access.valid()
+        except (OSError, errors.GPIOError) as e:
+            self._say(f"no token is of any use: {e} ({getattr(e, 'hint', '')})")
+
+    def _look_at_tokens(self) -> None:
+        """SIGHUP."""
+        try:
+            ended = self.front.sessions.check_tokens()
+        except (OSError, errors.GPIOError) as e:
+            self._say(f"the tokens are as they were: {e}")
+        else:
+            self._say(f"looked at {self.tokens.path} again; that has ended {ended} session(s)")
+
+    def _audit_later(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.call_later, AUDIT_S, self._write_audit)
+
+    def _write_audit(self) -> None:
+        if self.audit.flush():
+            self._loop.call_later(AUDIT_S, self._write_audit)
+
+
+def notify(text: str) -> None:
+    """Tell systemd, where it has started this. Source: sd_notify(3)."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as made:
+        try:
+            made.connect("\0" + path[1:] if path[0] == "@" else path)
+            made.sendall(text.encode())
+        except OSError as e:
+            log.warning("systemd is not told %s: %s", text, e)
+
+
+async def _serve(board: Board, settings: Settings, say: Callable[[str], object]) -> int:
+    return await Daemon(board, settings, say).serve()
+
+
+def run(board: Board, settings: Settings, say: Callable[[str], object]) -> int:
+    """Serve a board until a signal ends it; return the exit status."""
+    return asyncio.run(_serve(board, settings, say))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Where a front end listens: ports of loopback, and paths of unix sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+
+from .. import threads
+from ..loop.tcp_listener import Socket, explain_bind
+from ..processes import hooks
+
+BACKLOG = 128
+OF_USER, OF_GROUP = 0o600, 0o660
+"""Modes of a socket's file: who may connect."""
+
+
+class Door:
+    """A listening socket; ``listener`` is None until it is open."""
+
+    def __init__(self) -> None:
+        self.listener: socket.socket | None = None
+        self.is_resting = False
+        """Nobody is accepted: nothing is left for one more."""
+
+    def open(self) -> socket.socket:
+        """Listen. Where that fails, close() closes what is open. Raises OSError."""
+        with hooks.making:
+            self.listener = listener = self._listen()
+        listener.setblocking(False)
+        return listener
+
+    def _listen(self) -> socket.socket:
+        """Return a listening socket."""
+        raise NotImplementedError
+
+    def peer(self, made: socket.socket, address: object) -> str:
+        """Who has connected, in words."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Take away what others find it by. Twice is fine."""
+
+
+class Port(Door):
+    """A port; 0 lets the kernel choose, and ``port`` is the one that it has chosen."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__()
+        self.host, self.port = host, port
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener: socket.socket = Socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.host, self.port))
+            listener.listen(BACKLOG)
+        except OSError as e:
+            listener.close()
+            raise explain_bind(e, self.host, self.port) from None
+        self.port = listener.getsockname()[1]
+        return listener
+
+    def peer(self, made: socket.socket, address: object) -> str:
+        """His address and port."""
+        return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "this machine"
+
+
+class Path(Door):
+    """A path. *mode* is its file's, and *group* the group that it belongs to; None is that of the process.
+
+    A socket that nobody listens at any more is replaced.
+    """
+
+    def __init__(self, path: str, mode: int = OF_USER, group: int | None = None) -> None:
+        super().__init__()
+        self.path, self._mode, self._group = path, mode, group
+        self._made: tuple[int, int] | None = None  # the file's device and number
+
+    def __str__(self) -> str:
+        return self.path
+
+    def _listen(self) -> socket.socket:
+        path = self.path
+        listener: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            if is_stale(path):
+                _remove(path)
+            listener.bind(path)
+            # Nobody can connect before listen(), so the mode of the file is in time.
+            if self._group is not None:
+                os.chown(path, -1, self._group)
+            os.chmod(path, self._mode)
+            listener.listen(BACKLOG)
+            found = os.stat(path)
+            self._made = found.st_dev, found.st_ino
+        except OSError as e:
+            listener.close()
+            raise type(e)(e.errno or 0, f"{e.strerror or e}", path) from None
+        except BaseException:  # of a signal handler
+            if listener.getsockname() == path:
+                _remove(path)
+            listener.close()
+            raise
+        return listener
+
+    def peer(self, made: socket.socket, address: object) -> str:
+        """His user and process, as the kernel knows them."""
+        # struct ucred of SO_PEERCRED: process, user, group. Source: unix(7).
+        data = made.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        process, user, _ = struct.unpack("3i", data)
+        return f"{_name_of(user)}, process {process}"
+
+    def free(self) -> None:
+        """Take the file away, unless it is another's by now."""
+        try:
+            found = os.stat(self.path)
+            if (found.st_dev, found.st_ino) == self._made:  # else another server has begun there meanwhile
+                _remove(self.path)
+        except FileNotFoundError:
+            return  # somebody was quicker
+
+
+def _name_of(user: int) -> str:
+    threads.load("pwd")
+    from pwd import getpwuid
+
+    try:
+        return getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
+
+
+def is_stale(path: str) -> bool:
+    """Whether it is a socket, and nobody listens there. A file of another kind refuses a connection just so."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+    except OSError:
+        return False
+    with Socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return  # somebody was quicker

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Levels that outlive programs: lines that the server holds, and sets again when it begins anew.
+
+A line that has its level already has no edge: where it is an output of that level it stays as it is, and else the level
+is there before the direction is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from .. import errors, log
+from ..board.declared import NOBODY, Owner
+from ..board.undoing import do_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..board.leases import Leases
+
+SIZE_MAX = 1 << 20
+
+
+class Holds:
+    """What is held. *path* is the file that remembers it; "" for none."""
+
+    def __init__(self, leases: Leases, path: str = "") -> None:
+        self._leases, self._path = leases, path
+        self.owner = Owner("rpio hold")
+        self._held: dict[int, int] = {}
+
+    def held(self) -> list[tuple[int, int]]:
+        """Lines and levels."""
+        return sorted(self._held.items())
+
+    def hold(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Hold these as well, or at other levels: all of them, or none.
+
+        Raises:
+            LineBusyError, RuleError: a line is another's, or a rule forbids it. OSError: it could not be remembered.
+        """
+        wanted = dict(pairs)
+        leases = self._leases
+        with leases.lock:
+            leases.safety.ask(list(wanted.items()), self.owner)
+            self._remember({**self._held, **wanted})
+            for line, level in wanted.items():
+                leases.set_output(self.owner, line, level)
+                self._held[line] = level
+
+    def release(self, lines: Sequence[int]) -> None:
+        """Hold them no longer: they go into their safe states. Raises ValueError for one that is not held."""
+        missing = [line for line in lines if line not in self._held]
+        if missing:
+            names = ", ".join(map(str, missing))
+            raise ValueError(f"GPIO {names} is not held; {self._told() or 'nothing is'}")
+        with self._leases.lock:
+            self._remember(self._without(lines))
+            do_all(*[lambda line=line: self._let_go(line) for line in lines])
+
+    def _without(self, lines: Sequence[int]) -> dict[int, int]:
+        return {line: level for line, level in self._held.items() if line not in lines}
+
+    def _let_go(self, line: int) -> None:
+        self._leases.leave(line)
+        self._leases.safety.is_set_up(line, NOBODY)
+        self._held.pop(line, None)
+
+    def _told(self) -> str:
+        return ", ".join(f"{line}={level}" for line, level in self.held())
+
+    # -- from one start to the next --------------------------------------------------------------
+
+    def set_again(self) -> None:
+        """Hold what was held. What cannot be held any more is told of, and the rest is held."""
+        for line, level in self._remembered().items():
+            try:
+                self._leases.set_output(self.owner, line, level)
+            except (errors.GPIOError, ValueError, OSError) as e:
+                log.warning("GPIO %s is not held at %s: %s", line, level, e)
+            else:
+                self._held[line] = level
+
+    def _remembered(self) -> Mapping[int, int]:
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                found = json.loads(file.read(SIZE_MAX))
+            return {int(line): int(bool(level)) for line, level in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, AttributeError, OSError) as e:
+            if self._path:
+                log.warning("%s: what was held is not known: %s", self._path, e)
+            return {}
+
+    def _remember(self, held: Mapping[int, int]) -> None:
+        if not self._path:
+            return
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        draft = f"{self._path}.new"
+        with open(draft, "w", encoding="utf-8") as file:
+            json.dump({str(line): level for line, level in sorted(held.items())}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, self._path)

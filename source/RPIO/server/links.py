@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Connected clients: each a socket in the loop, and the talk that is had over it.
+
+What is sent never blocks: what the kernel does not take waits, and while too much waits a client is not read any more,
+so that one who asks without listening stops himself alone.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from .. import log
+from .._gpio import LineReader
+from ..board.undoing import do_all
+from ..loop.masks import ERROR, HANGUP, READ, WRITE
+from ..wire.native import LINE_MAX
+from .talks import Talk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..loop.dispatcher import Dispatcher
+    from .sessions import Sessions
+
+
+class House:
+    """Where links are: they stand in its book until they are closed."""
+
+    loop: Dispatcher
+    sessions: Sessions
+    links: dict[int, Link]
+
+    def has_output(self, link: Link) -> None:
+        """A link has something to send. From any thread."""
+        raise NotImplementedError
+
+
+class Link:
+    """A connected client: his socket, and his talk."""
+
+    def __init__(self, house: House, made: socket.socket, peer: str) -> None:
+        self._house, self._loop = house, house.loop
+        self._socket = made
+        self.fd = made.fileno()
+        self._reader = LineReader(LINE_MAX)
+        self._left = b""  # to be sent, when the kernel takes more
+        self._mask = READ
+        self._is_sending = False
+        self.talk = Talk(house.sessions, peer, lambda: house.has_output(self))
+        self.talk.send_now = self._send_now
+
+    def begin(self) -> None:
+        """Hear him."""
+        self._socket.setblocking(False)
+        if self._socket.family != socket.AF_UNIX:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._loop.add(self.fd, self.on_ready, READ, lambda: self.is_closed)
+
+    def on_ready(self, events: int) -> None:
+        """He says something, or takes more. The loop's thread."""
+        try:
+            if events & READ:
+                self._hear()
+            elif events & (HANGUP | ERROR):
+                self.close()
+                return
+            if events & WRITE or self.talk.is_over or self.talk.out:
+                self.flush()
+        except BaseException:  # interrupted in the middle of a request: he asks what has become of it
+            self.close()
+            raise
+
+    def _hear(self) -> None:
+        lines: list[bytes] = []
+        talk, reader = self.talk, self._reader
+        try:
+            if not reader.read(self.fd, lines, 0):
+                self.close()
+                return
+        except BlockingIOError:
+            return
+        except OSError as e:
+            log.debug("- %s: %s", talk.session.peer, e)
+            self.close()
+            return
+        except ValueError:  # and what came before is carried out
+            answers = talk.hear(lines) + talk.refuse_long(reader.most)
+        else:
+            answers = talk.hear(lines, b"" if talk.codec.is_known else reader.begun)
+        if self._left or talk.out:
+            talk.say(answers)
+        elif answers:
+            self._send(answers)
+
+    def _send(self, data: bytes) -> None:
+        """Send, with nothing before it that waits. What a signal handler says in the middle of it comes behind it."""
+        self._is_sending = True
+        try:
+            try:
+                count = self._socket.send(data)
+            except BlockingIOError:
+                count = 0
+            if count != len(data):
+                self._left = left = data[count:]
+                size = len(left)
+                self.talk.waiting_bytes += size
+                self._want()
+        except OSError as e:
+            log.debug("- %s: %s", self.talk.session.peer, e)
+            self.close()
+        except BaseException:  # of a signal handler: nobody can tell how much has been sent
+            self.close()
+            raise
+        finally:
+            self._is_sending = False
+
+    def _send_now(self, text: bytes) -> bool:
+        """Send a line, if it is the last for now: several are sent together. Whether it has been sent."""
+        loop = self._loop
+        if loop.has_edges or not loop.in_loop or self._is_sending or self.is_closed:
+            return False
+        self._send(text)
+        if self.talk.out:
+            self._house.has_output(self)
+        return True
+
+    def flush(self) -> None:
+        """Send what waits, as far as the kernel takes it; close when that was all. The loop's thread."""
+        if self._is_sending:
+            return  # it is sent further out, in whose middle a signal handler has come
+        talk = self.talk
+        self._is_sending = True
+        try:
+            while not self.is_closed and (self._left or talk.out):
+                data = self._left + talk.take()
+                try:
+                    count = self._socket.send(data)
+                except BlockingIOError:
+                    self._left = data
+                    break
+                self._left = data[count:]
+                talk.sent(count)
+        except OSError:
+            self.close()
+            return
+        except BaseException:  # of a signal handler: as with _send()
+            self.close()
+            raise
+        finally:
+            self._is_sending = False
+        if talk.is_over and not self._left and not talk.out:
+            self.close()
+        elif not self.is_closed:
+            self._want()
+
+    def _want(self) -> None:
+        """Wait for what is wanted now."""
+        reads = READ if self.talk.has_room and not self.talk.is_over else 0
+        mask = reads | (WRITE if self._left else 0)
+        if mask != self._mask:
+            self._mask = mask
+            self._loop.modify(self.fd, mask)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is."""
+        return self._socket.fileno() < 0
+
+    def close(self) -> None:
+        """End the connection; the session may go on. Twice is fine."""
+        do_all(self._leave_loop, self._socket.close, self._leave_house, self.talk.end)
+
+    def _leave_loop(self) -> None:
+        if not self.is_closed and self._loop.has(self.fd):
+            self._loop.remove(self.fd)
+
+    def _leave_house(self) -> None:
+        if self._house.links.get(self.fd) is self:
+            self._house.links.pop(self.fd)
+
+    def abandon(self) -> None:
+        """Close the descriptor alone, in the child of a fork."""
+        self._socket.close()

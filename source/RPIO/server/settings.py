@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""How the daemon goes about it: what the configuration files say of that, and the words that it was started with.
+
+The files are those that declare rules of lines, with the same order and the same errors; a word has the last say.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import config, config_files, errors
+from ..machine import folders
+from ..wire.operations import GPIO, I2C, READ
+from .doors import OF_GROUP, OF_USER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ..config import Document
+
+GROUP = "gpio"
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"it is true or false, not {value!r}")
+    return value
+
+
+def _port(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 65536:
+        raise ValueError(f"a port is a number from 1 to 65535, or 0 for any that is free, not {value!r}")
+    return value
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or not os.path.isabs(value) or "\0" in value:
+        raise ValueError(f"it is the path of a file, from / on, not {value!r}")
+    return value
+
+
+def _file(value: object) -> str:
+    return "" if value == "" else _path(value)
+
+
+def _group(value: object) -> str:
+    if not isinstance(value, str) or (value and not value.isprintable()):
+        raise ValueError(f"it is the name of a group, not {value!r}")
+    return value
+
+
+def _open_scopes(value: object) -> tuple[str, ...]:
+    known = (READ, GPIO, I2C)
+    if not isinstance(value, (list, tuple)) or not set(value) <= set(known):
+        raise ValueError(
+            f"it is a list of {', '.join(known)}, not {value!r}; what runs programs needs a token"
+        )
+    return tuple(value)
+
+
+def _megabytes(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.001 <= value <= 100_000:
+        raise ValueError(f"it is a number of megabytes, 0.001 to 100000, not {value!r}")
+    return float(value)
+
+
+def _is_of_system() -> bool:
+    """Whether this is the daemon of the whole machine: root's, or that of systemd's unit."""
+    return os.geteuid() == 0 or os.environ.get("RUNTIME_DIRECTORY") == folders.OF_SYSTEM
+
+
+def _socket() -> str:
+    return f"{folders.OF_SYSTEM if _is_of_system() else folders.runtime_folder()}/{folders.SOCKET}"
+
+
+def _default_group() -> str:
+    from grp import getgrall
+
+    return GROUP if _is_of_system() and any(group.gr_name == GROUP for group in getgrall()) else ""
+
+
+class Setting:
+    """One setting: *read* checks a value, *default* makes one, *text* says what it is for."""
+
+    __slots__ = ("default", "read", "text")
+
+    def __init__(self, read: Callable[[object], object], default: Callable[[], object], text: str) -> None:
+        self.read, self.default, self.text = read, default, text
+
+
+SETTINGS: dict[tuple[str, str], Setting] = {
+    ("serve", "tcp"): Setting(_switch, lambda: True, "serve the port, on this machine alone"),
+    ("serve", "port"): Setting(_port, lambda: 8510, "the port"),
+    ("serve", "socket"): Setting(_path, _socket, "the unix socket"),
+    ("serve", "group"): Setting(_group, _default_group, "who may use the socket besides its owner"),
+    ("serve", "state"): Setting(_path, folders.state_folder, "the folder that remembers what is held"),
+    ("access", "open"): Setting(
+        _open_scopes, lambda: (READ, GPIO, I2C), "what may be done from this machine without a token"
+    ),
+    ("access", "tokens"): Setting(_path, lambda: f"{folders.state_folder()}/tokens", "the file of tokens"),
+    ("audit", "file"): Setting(_file, lambda: "", 'where the audit is written as well, "" for nowhere'),
+    ("audit", "file_mb"): Setting(_megabytes, lambda: 10.0, "at which size it is put aside as FILE.1"),
+}
+"""(table, key) -> what may stand there."""
+
+
+class Settings:
+    """What is set, each with where that was said."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], object] = {key: s.default() for key, s in SETTINGS.items()}
+        self.places: dict[tuple[str, str], str] = dict.fromkeys(SETTINGS, "by default")
+
+    def set(self, table: str, key: str, value: object, place: str) -> None:
+        """Set one. Raises ValueError."""
+        self.values[table, key] = SETTINGS[table, key].read(value)
+        self.places[table, key] = place
+
+    def read(self, document: Document) -> None:
+        """Take what a file says. Raises ConfigError."""
+        tables = {table for table, _ in SETTINGS}
+        for table, values in document.values.items():
+            if table not in tables:
+                continue  # rules of lines, or an error that whoever reads those tells
+            if not isinstance(values, dict):
+                raise document.error((table,), f"{table!r} is a table", f"[{table}] begins it")
+            for key, value in values.items():
+                if (table, key) not in SETTINGS:
+                    near = _near(key, [other for of, other in SETTINGS if of == table])
+                    raise document.error((table, key), f"there is no {key!r} in [{table}]{near}")
+                try:
+                    self.set(table, key, value, str(document.place((table, key))))
+                except ValueError as e:
+                    raise document.error((table, key), str(e)) from None
+
+    def shown(self) -> str:
+        """All of it as a configuration file, with where each was said."""
+        lines: list[str] = []
+        for table in dict.fromkeys(table for table, _ in SETTINGS):
+            lines.append(f"[{table}]")
+            for (of, key), setting in SETTINGS.items():
+                if of == table:
+                    value = f"{key} = {_toml(self.values[of, key])}"
+                    lines.append(f"{value:<44}# {setting.text} ({self.places[of, key]})")
+            lines.append("")
+        return "\n".join(lines)
+
+    # -- by name ---------------------------------------------------------------------------------
+
+    def of(self, table: str, key: str) -> str:
+        """A setting that is text."""
+        return str(self.values[table, key])
+
+    @property
+    def port(self) -> int | None:
+        """The port to serve; None for none."""
+        return int(str(self.values["serve", "port"])) if self.values["serve", "tcp"] else None
+
+    @property
+    def mode(self) -> int:
+        """The mode of the socket's file."""
+        return OF_GROUP if self.values["serve", "group"] else OF_USER
+
+    @property
+    def open_scopes(self) -> Iterable[str]:
+        """What may be done without a token."""
+        return self.values["access", "open"]  # type: ignore[return-value]
+
+    @property
+    def audit_max_bytes(self) -> int:
+        """The size of an audit file that is put aside."""
+        return round(float(str(self.values["audit", "file_mb"])) * 1e6)
+
+
+def read(words: Mapping[tuple[str, str], object], files: Iterable[str] | None = None) -> Settings:
+    """What is set by the files (None: those of config_files), and by *words*, options of the command line.
+
+    Raises:
+        ConfigError: a file says what cannot be. ValueError: a word does.
+    """
+    settings = Settings()
+    for file in config_files.files() if files is None else files:
+        settings.read(config.read(file))
+    for (table, key), value in words.items():
+        settings.set(table, key, value, "by an option")
+    return settings
+
+
+def group_of(name: str) -> int | None:
+    """The number of a group; None for no name. Raises ConfigError."""
+    from grp import getgrnam
+
+    if not name:
+        return None
+    try:
+        return getgrnam(name).gr_gid
+    except KeyError:
+        hint = f'sudo groupadd --system {name}, or group = "" in [serve]'
+        raise errors.ConfigError(f"there is no group {name!r} on this machine", hint=hint) from None
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(words), 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        import json
+
+        return json.dumps(value)
+    return str(value)

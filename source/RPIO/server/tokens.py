@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The file of tokens: a line of JSON for each, which has its digest and what it is for.
+
+Only its owner may read it. It is written anew as a whole: who reads it finds the one or the other.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from .. import errors
+from ..remote.tokens import check_private
+from .access import Token, digest_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SIZE_MAX, TOKENS_MAX = 1 << 20, 1000
+
+
+class TokenFile:
+    """The file at a path; it need not be there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def read(self) -> list[Token]:
+        """The tokens.
+
+        Raises:
+            NotAllowedError: others than its owner may read or write it. OSError: it cannot be read.
+            ConfigError: it is no file of tokens; the text has its line.
+        """
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return []
+        with open(fd, encoding="utf-8", errors="replace") as file:
+            check_private(fd, self.path)
+            text = file.read(SIZE_MAX)
+        found = []
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                found.append(Token.read(line))
+            except (ValueError, TypeError) as e:
+                hint = "`rpio token list` reads it; remove the line, and make the token anew"
+                raise errors.ConfigError(f"{self.path}:{number}: {e}", hint=hint) from None
+        return found
+
+    def _write(self, tokens: Iterable[Token]) -> None:
+        folder = os.path.dirname(self.path) or "."
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        draft = f"{self.path}.{os.getpid()}"
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with open(fd, "w", encoding="utf-8") as file:
+                os.fchmod(fd, 0o600)
+                file.writelines(f"{token.written()}\n" for token in tokens)
+                file.flush()
+                os.fsync(fd)
+            keep_owner(draft, folder)
+            os.replace(draft, self.path)
+        except BaseException:
+            os.unlink(draft)
+            raise
+
+    def add(
+        self,
+        scopes: Iterable[str],
+        lines: Iterable[int] | None,
+        name: str,
+        now_s: float,
+        until_s: float | None,
+    ) -> tuple[Token, str]:
+        """Make a token; return it, and the text that is shown for it, which is written nowhere."""
+        tokens = [token for token in self.read() if token.until_s is None or token.until_s > now_s]
+        if len(tokens) >= TOKENS_MAX:
+            raise ValueError(f"{self.path} has {TOKENS_MAX} tokens; revoke some: rpio token list")
+        text = f"rpio_{secrets.token_urlsafe(32)}"
+        known = {token.id for token in tokens}
+        id = next(id for id in iter(lambda: secrets.token_hex(3), "") if id not in known)
+        token = Token(
+            id,
+            digest_of(text),
+            tuple(scopes),
+            None if lines is None else tuple(sorted(lines)),
+            name,
+            now_s,
+            until_s,
+        )
+        self._write([*tokens, token])
+        return token, text
+
+    def revoke(self, ids: Iterable[str]) -> list[str]:
+        """Take tokens out, by their ids or names; return those that are not there."""
+        wanted, tokens = list(ids), self.read()
+        missing = [id for id in wanted if not any(id in (token.id, token.name) for token in tokens)]
+        if not missing:
+            self._write([token for token in tokens if token.id not in wanted and token.name not in wanted])
+        return missing
+
+
+def keep_owner(path: str, folder: str) -> None:
+    """Have a file that root has made belong to who has the folder: the daemon's user, who is to read it."""
+    if os.geteuid() == 0:
+        owner = os.stat(folder)
+        os.chown(path, owner.st_uid, owner.st_gid)
