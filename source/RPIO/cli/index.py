@@ -21,6 +21,7 @@ VERBS = {
     "info": ("info", "show the board, and what drives its lines"),
     "doctor": ("doctor", "what this machine can do, and what stands in the way"),
     "run": ("run", "run a program written for RPi.GPIO, unchanged"),
+    "serve": ("serve", "serve the lines of this machine, as ssh:// has it do at the far end"),
     "completion": ("completion", "print the completion of bash, zsh or fish"),
 }
 """In the order of the help."""

@@ -53,13 +53,13 @@ def serve(board: Board, port: int, host: str, path: str | None) -> int:
     if path is not None:
         path = check_path(path)
     _ = board.backend  # what is wrong with it is told now
-    _go_safe(board)
+    go_safe(board)
     front = Front(board, 0 if path is not None else port, path)
     board.waiting.ports.open(front, "127.0.0.1" if host == "localhost" else host)
     return front.port
 
 
-def _go_safe(board: Board) -> None:
+def go_safe(board: Board) -> None:
     """Bring lines with a safe state into it that nobody has: who served them before may have been killed."""
     lines = [line for line, rules in list(board.safety.rules.lines.items()) if rules.place("safe")]
     with board.lock:
