@@ -24,6 +24,19 @@ def word_of(spec: str | None) -> str:
     return (spec or os.environ.get("RPIO_BACKEND", "") or "auto").partition(":")[0]
 
 
+AFAR = ("remote", "remote+unix", "ssh")
+
+
+def is_afar(word: str) -> bool:
+    """Whether lines by that word are another process's, which has the rules for them and tells what machine it is."""
+    return word in AFAR
+
+
+def spec_of(where: str) -> str:
+    """The word of the backend for what RPIO.connect() is given."""
+    return where if "://" in where else f"remote://{where}"
+
+
 # -- the registry ---------------------------------------------------------------------------------------
 
 
@@ -106,6 +119,13 @@ def _open_remote_unix(hardware: Hardware | None, argument: str) -> Backend:
     return RemoteBackend(f"remote+unix:{argument}")
 
 
+def _open_ssh(hardware: Hardware | None, argument: str) -> Backend:
+    _load("remote")
+    from .remote import RemoteBackend
+
+    return RemoteBackend(f"ssh:{argument}")
+
+
 REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "regs": _open_regs,
     "cdev": _open_cdev,
@@ -113,6 +133,7 @@ REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "sim": _open_sim,
     "remote": _open_remote,
     "remote+unix": _open_remote_unix,
+    "ssh": _open_ssh,
 }
 """Name -> how to open it, given the hardware and what stood behind the colon of the name."""
 
@@ -166,7 +187,7 @@ def look(spec: str | None) -> Hardware | None:
     name, argument = split(spec)
     if name == "sim":
         return boards.by_name(argument or SIMULATED_MODEL)
-    if name.startswith("remote"):
+    if is_afar(name):
         return None  # the other machine will tell
     # A chip that is named may be another than the header's, an expander say: its label will tell.
     return None if name in ("cdev", "sysfs") and argument else detect.detect()
@@ -175,7 +196,7 @@ def look(spec: str | None) -> Hardware | None:
 def expect(spec: str | None) -> Hardware:
     """Return what machine it is, or will be once a line is touched, without opening anything. Raises nothing."""
     try:
-        known = None if word_of(spec).startswith("remote") else look(spec) or detect.detect()
+        known = None if is_afar(word_of(spec)) else look(spec) or detect.detect()
         name = split(spec)[0]
         if known is None:
             known = _by_backend(choose(None) if name == "auto" else name)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     AnyOptions = TypeVar("AnyOptions", "Options", argparse.Namespace)
 
-BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST"
+BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST, ssh://HOST"
 
 WHY_NOT = (
     "-: not looked at, since the line may have another function, which a look would end; "

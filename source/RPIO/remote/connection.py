@@ -121,6 +121,10 @@ class Connection(Kept):
                 self._on_back(exchange)
             elif state == "new":
                 self._on_new(exchange)
+        except (LinkLost, errors.ProtocolError) as e:
+            why = link.explained(e)  # before ssh is ended, which may say it
+            link.close()
+            raise why from None
         except BaseException:
             link.close()
             raise

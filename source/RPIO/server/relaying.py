@@ -53,7 +53,7 @@ class Way:
 
 
 def relay(reader: int, writer: int, there: socket.socket) -> None:
-    """Hand on bytes both ways until either side has gone. An end of *reader* is told, and what is under way still comes.
+    """Hand on bytes both ways until either side has gone. The end of *reader* is told, and what is on its way comes.
 
     Neither *writer* nor the socket may block.
     """

@@ -79,7 +79,7 @@ class Streams:
 
 
 class StreamLink(Link):
-    """The one client of a StreamFront. Input and output are two descriptors, which a loop watches for one thing each."""
+    """The one client of a StreamFront. Input and output are two descriptors, watched for one thing each."""
 
     def __init__(self, front: StreamFront, streams: Streams) -> None:
         self._streams, self._stream_front = streams, front
