@@ -214,8 +214,9 @@ class Connection(Kept):
             return self._ask_on(link, line, mark)
         except (LinkLost, OSError, ValueError) as e:
             self._lose(link, str(e))
-        except BaseException:  # of a signal handler: what was on its way is not known any more
-            self._lose(link, "interrupted")
+        except BaseException:  # of a signal handler: nobody comes for the answer
+            if link.is_torn:
+                self._lose(link, "interrupted")
             raise
         return self._ask_again(line, mark, generation, is_repeatable, is_reading)
 

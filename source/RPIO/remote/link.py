@@ -54,17 +54,24 @@ class Link:
         """What has come, and nobody has looked at."""
         self.send_now, self.receive_now = made.send, self._reader.read
         """What send() and receive() are made of, for who is in a hurry."""
+        self.is_torn = False
+        """Something that was sent, or has come, may have stopped in the middle. Who is interrupted in between, by an
+        exception of a signal handler, ends the connection then, and no other time: a request is so short that the
+        kernel takes all of it at once or nothing, and what has come stays in ``lines``.
+        """
         self._log = log.Sparing()
         self.lock = RLock()
         """Of who sends and receives. A signal handler may do so in the middle of what it interrupts."""
 
     def send(self, data: bytes, timeout_s: float) -> None:
         """Send all of it."""
-        until_s = 0.0
+        until_s, was_torn = 0.0, self.is_torn
+        self.is_torn = True
         while True:
             try:
                 count = self.send_now(data)
                 if count == len(data):
+                    self.is_torn = was_torn
                     return
                 data, until_s = data[count:], 0.0
             except BlockingIOError:  # who does not read is not written to

@@ -143,16 +143,18 @@ class Channel(Socket):
 
     def wait_for_greeting(self, limit_s: float) -> None:
         """Wait until the far end says that ssh has logged in; for ever where there is no limit, as someone types."""
-        until_s = monotonic() + limit_s
+        until_s = monotonic() + limit_s if limit_s else 0.0
         end = b"\n" + GREETING + b"\n"
         while not self._heard.endswith(end):
-            if limit_s and monotonic() > until_s:
+            if until_s and monotonic() > until_s:
                 raise errors.NoBackendError(
-                    f"no board answers at {self.login}: ssh has not logged in for {limit_s:g} s",
-                    hint=f"try by hand: {self.login.command} -v",
+                    f"no board answers at {self.login}: {LOGIN_S:g} s were not enough for ssh to log in",
+                    hint=f"try by hand: {self.login.command}",
                 )
-            if not self._hear_more() or len(self._heard) > HEARD_MAX:
+            if not self._hear_more() or end in self._heard[:-1] or len(self._heard) > HEARD_MAX:
                 raise self.failure()
+            if self._heard and not until_s:  # it has logged in, and nobody types any more
+                until_s = monotonic() + LOGIN_S
 
     def _hear_more(self) -> bool:
         """Wait a little for more; False at the end."""
@@ -196,7 +198,8 @@ class Channel(Socket):
                 sleep(NAP_S / 4)
         while self.hear_aside():
             pass
-        return explained(self.login, self._status, self.said, self._heard, what)
+        heard = self._heard.partition(b"\n" + GREETING + b"\n")
+        return explained(self.login, self._status, self.said, heard[2] or heard[0], what)
 
     @property
     def has_ended(self) -> bool:

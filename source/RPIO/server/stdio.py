@@ -50,11 +50,11 @@ class Streams:
         with hooks.making:
             self.reader, self.writer = os.dup(STDIN), os.dup(STDOUT)
             nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        if sys.stdout is not None:
-            sys.stdout.flush()
         os.dup2(nothing, STDIN)
         os.dup2(STDERR, STDOUT)
         os.close(nothing)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # now: what has been printed is no protocol
         kind = os.fstat(self.writer).st_mode
         if (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)) and os.get_blocking(self.writer):
             self._is_changed = True
@@ -87,6 +87,7 @@ class StreamLink(Link):
         self._writes = 0
 
     def begin(self) -> None:
+        """Hear him. Raises NotSupportedError where the streams are files."""
         streams = self._streams
         try:
             self._loop.add(streams.reader, self.on_ready, READ, lambda: self.is_closed)
