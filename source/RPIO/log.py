@@ -25,7 +25,7 @@ LINES_A_MINUTE = 3
 MINUTE_NS = 60_000_000_000
 
 
-LEVELS = {"debug": 10, "info": 20}
+LEVELS = {"debug": 10, "info": 20, "warning": 30}
 """Those of logging. Source: the standard library, "Logging Levels"."""
 
 

@@ -133,6 +133,8 @@ static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t
     int error;
     Py_BEGIN_ALLOW_THREADS;
     size = recv(fd, piece, sizeof piece, flags);
+    if (size < 0 && errno == ENOTSOCK) /* a pipe, such as sshd starts a command with */
+        size = read(fd, piece, sizeof piece);
     error = errno;
     Py_END_ALLOW_THREADS;
     if (size >= 0)
@@ -153,7 +155,7 @@ static PyObject *reader_begun(PyObject *object, void *unused)
 
 static PyMethodDef reader_methods[] = {
     {"read", (PyCFunction)(void (*)(void))reader_read, METH_FASTCALL,
-     PyDoc_STR("read($self, fd, lines, flags, /)\n--\n\nReceive once, with these flags of recv(2), and append the lines that are complete now, without "
+     PyDoc_STR("read($self, fd, lines, flags, /)\n--\n\nReceive once, with these flags of recv(2), or read once from what is no socket, and append the lines that are complete now, without "
                "their ends. Returns how many bytes came, 0 at the end of the stream. Raises BlockingIOError after a signal, too.")},
     {0},
 };

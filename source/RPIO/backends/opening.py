@@ -24,6 +24,30 @@ def word_of(spec: str | None) -> str:
     return (spec or os.environ.get("RPIO_BACKEND", "") or "auto").partition(":")[0]
 
 
+AFAR = ("remote", "remote+unix", "ssh")
+
+
+def is_afar(word: str) -> bool:
+    """Whether lines by that word are another process's, which has the rules for them and tells what machine it is."""
+    return word in AFAR
+
+
+def spec_of(where: str) -> str:
+    """The word of the backend for what RPIO.connect() is given."""
+    return where if "://" in where else f"remote://{where}"
+
+
+def at_host(host: str) -> str:
+    """Return the backend that has the lines of a host, as people name it: this machine's daemon, or one by ssh."""
+    if "://" in host:
+        return host
+    if host.startswith("/"):
+        return f"remote+unix://{host}"
+    name = host.rpartition("]")[0] or host.partition(":")[0]
+    is_here = name in ("localhost", "[::1") or name.startswith("127.")
+    return f"remote://{host}" if is_here else f"ssh://{host}"
+
+
 # -- the registry ---------------------------------------------------------------------------------------
 
 
@@ -106,8 +130,12 @@ def _open_remote_unix(hardware: Hardware | None, argument: str) -> Backend:
     return RemoteBackend(f"remote+unix:{argument}")
 
 
-FAR = ("remote", "remote+unix", "ssh")
-"""The backends whose lines another process has."""
+def _open_ssh(hardware: Hardware | None, argument: str) -> Backend:
+    _load("remote")
+    from .remote import RemoteBackend
+
+    return RemoteBackend(f"ssh:{argument}")
+
 
 REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "regs": _open_regs,
@@ -116,6 +144,7 @@ REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "sim": _open_sim,
     "remote": _open_remote,
     "remote+unix": _open_remote_unix,
+    "ssh": _open_ssh,
 }
 """Name -> how to open it, given the hardware and what stood behind the colon of the name."""
 
@@ -134,22 +163,6 @@ def choose(hardware: Hardware | None) -> str:
     if hardware is None:
         return offered or "sim"
     return offered if offered is not None and not regs.usable(hardware) else "regs"
-
-
-def is_far(spec: str | None) -> bool:
-    """Whether a backend has the lines of another process, or machine, which will tell what it is."""
-    return word_of(spec) in FAR
-
-
-def at_host(host: str) -> str:
-    """Return the backend that has the lines of a host, as people name it: this machine's daemon, or one by ssh."""
-    if "://" in host:
-        return host
-    if host.startswith("/"):
-        return f"remote+unix://{host}"
-    name = host.rpartition("]")[0] or host.partition(":")[0]
-    is_here = name in ("localhost", "[::1") or name.startswith("127.")
-    return f"remote://{host}" if is_here else f"ssh://{host}"
 
 
 def check_name(name: str) -> None:
@@ -185,7 +198,7 @@ def look(spec: str | None) -> Hardware | None:
     name, argument = split(spec)
     if name == "sim":
         return boards.by_name(argument or SIMULATED_MODEL)
-    if name in FAR:
+    if is_afar(name):
         return None  # the other machine will tell
     # A chip that is named may be another than the header's, an expander say: its label will tell.
     return None if name in ("cdev", "sysfs") and argument else detect.detect()
@@ -194,7 +207,7 @@ def look(spec: str | None) -> Hardware | None:
 def expect(spec: str | None) -> Hardware:
     """Return what machine it is, or will be once a line is touched, without opening anything. Raises nothing."""
     try:
-        known = None if is_far(spec) else look(spec) or detect.detect()
+        known = None if is_afar(word_of(spec)) else look(spec) or detect.detect()
         name = split(spec)[0]
         if known is None:
             known = _by_backend(choose(None) if name == "auto" else name)

@@ -19,16 +19,18 @@ def connect(
     on_change: Callable[[str], object] | None = None,
     within: Board | None = None,
 ) -> Board:
-    """Connect to a program that has called serve_remote(); return a Board, whose lines are those of that program.
+    """Connect to a program that has called serve_remote(), or to another machine by ssh; return a Board of its lines.
 
-    *where* is "localhost", "localhost:8511", "remote://localhost:8511", or "remote+unix:///run/user/1000/pins" for a
-    unix socket. A lost connection is made again, tried for *patience_s* seconds; *linger_s* (0 to 3600) is how long the
-    other side keeps this program's lines meanwhile, before they go into their safe states. A call waits *timeout_s* for
-    its answer. *on_change* is called, from another thread, with "away", "back", "new" (the lines were given back: set
-    them up again) or "gone". *within* is a board whose loop is to serve this one too.
+    *where* is "localhost", "localhost:8511", "remote://localhost:8511", "remote+unix:///run/user/1000/pins" for a unix
+    socket, or "ssh://pi", "ssh://USER@HOST:PORT": that starts ``rpio serve --stdio`` there, by your own ssh, which may
+    ask you for a password where there is a terminal. A lost connection is made again, tried for *patience_s* seconds;
+    *linger_s* (0 to 3600) is how long the other side keeps this program's lines meanwhile, before they go into their
+    safe states. A call waits *timeout_s* for its answer. *on_change* is called, from another thread, with "away",
+    "back", "new" (the lines were given back: set them up again) or "gone". *within* is a board whose loop is to serve
+    this one too.
 
     Raises:
-        NoBackendError: nobody answers there. (A RuntimeError.)
+        NoBackendError: nobody answers there, or ssh does not get there. (A RuntimeError.)
         ProtocolError: what answers there is no RPIO. (A ValueError.)
         ConnectionLost: from any call of the Board, once it is lost; ``applied`` says what has been done. (An OSError.)
 
@@ -49,7 +51,7 @@ def connect(
     backend = None
     try:
         backend = RemoteBackend(where, linger_s, timeout_s, patience_s, on_change)
-        board = Board(where if where.startswith("remote") else f"remote://{where}", within=within)
+        board = Board(opening.spec_of(where), within=within)
         board.use(backend, opening.unknown(backend))
     except BaseException:
         if backend is not None:

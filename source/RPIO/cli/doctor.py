@@ -96,8 +96,8 @@ def doctor_parser() -> argparse.ArgumentParser:
 
 def doctor(options: argparse.Namespace) -> int:
     """``rpio doctor``: 1 where something needs doing."""
-    is_far = facade.board.machine.word in opening.FAR
-    found = list(findings(patient(), FAR if is_far else GROUPS))
+    groups = FAR if opening.is_afar(facade.board.machine.word) else GROUPS
+    found = list(findings(patient(), groups))
     if options.json:
         verb.print_json([_as_dict(*row) for row in found])
     else:

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         )
     elif options.backend is not None:
         os.environ["RPIO_BACKEND"] = options.backend
-        if opening.is_far(options.backend):
+        if opening.is_afar(opening.word_of(options.backend)):
             finger = _connected(options.verbose)
     facade.setwarnings(True)
     stand_in()

@@ -6,8 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import config_files, facade
-from ..server import settings as settings_module
+from .. import config_files, facade, threads
 from . import remote, verb
 from .told import UsageError
 
@@ -17,6 +16,7 @@ EXAMPLES = """\
   rpio serve --show-config         what is set, and where that was said
   rpio serve --status              what the daemon that runs has to say
   rpio read 17 --on localhost      from another terminal
+  rpio read 17 --on pi             from another machine, by ssh, which starts rpio serve --stdio on pi
 """
 
 WORDS = {
@@ -53,6 +53,12 @@ def serve_parser() -> argparse.ArgumentParser:
     )
     kind = p.add_mutually_exclusive_group()
     kind.add_argument("--show-config", action="store_true", help="print what is set, and end")
+    kind.add_argument(
+        "--stdio",
+        action="store_true",
+        help="speak on standard input and output, as ssh has it do at the far end of --on HOST: for the daemon that "
+        "runs here, where there is one, else with a board of its own; with --backend always so",
+    )
     kind.add_argument("--status", action="store_true", help="ask the daemon that runs here, and end")
     return p
 
@@ -63,8 +69,15 @@ def serve(options: argparse.Namespace) -> int:
         if not os.path.exists(options.config):
             raise UsageError(f"there is no file {options.config!r}")
         os.environ[config_files.VARIABLE] = os.path.abspath(options.config)
+    if options.stdio:
+        threads.load("RPIO.server.stdio")
+        from ..server import stdio
+
+        return stdio.serve(facade.board, options.backend is not None)
     if options.status:
         return remote.status(options.backend)
+    from ..server import settings as settings_module
+
     words = {key: getattr(options, word) for word, key in WORDS.items() if getattr(options, word) is not None}
     for key in (WORDS["socket"], WORDS["audit"]):
         if words.get(key):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     AnyOptions = TypeVar("AnyOptions", "Options", argparse.Namespace)
 
-BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST"
+BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST, ssh://HOST"
 
 ON_HELP = (
     "the lines of another machine, by ssh: pi, user@pi; or localhost, the daemon (rpio serve) of this one"

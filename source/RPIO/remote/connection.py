@@ -129,6 +129,10 @@ class Connection(Kept):
                 self._on_back(exchange)
             elif state == "new":
                 self._on_new(exchange)
+        except (LinkLost, errors.ProtocolError) as e:
+            why = link.explained(e)  # before ssh is ended, which may say it
+            link.close()
+            raise why from None
         except BaseException:
             link.close()
             raise
@@ -218,8 +222,9 @@ class Connection(Kept):
             return self._ask_on(link, line, mark)
         except (LinkLost, OSError, ValueError) as e:
             self._lose(link, str(e))
-        except BaseException:  # of a signal handler: what was on its way is not known any more
-            self._lose(link, "interrupted")
+        except BaseException:  # of a signal handler: nobody comes for the answer
+            if link.is_torn:
+                self._lose(link, "interrupted")
             raise
         return self._ask_again(line, mark, generation, is_repeatable, is_reading)
 

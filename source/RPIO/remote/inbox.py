@@ -75,10 +75,12 @@ class Inbox:
                 lines.remove(line)
                 self._answers[number] = line.rpartition(b" #")[0]
             return
-        self._is_sorting = True
+        self._is_sorting, was_torn = True, link.is_torn
         try:
             while lines:
+                link.is_torn = True  # a line is nowhere
                 self._put(link, lines.pop(0))
+                link.is_torn = was_torn
         finally:
             self._is_sorting = False
 

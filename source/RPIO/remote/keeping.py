@@ -79,7 +79,12 @@ def _keep(me: ref[Kept], bell: Pipe) -> None:
             if fd < 0:
                 return  # whoever ends it was quicker
             poll.register(fd, RDHUP)
-            poll.poll()
+            aside = link.aside
+            if aside >= 0:
+                poll.register(aside, READ)
+            while [ready for ready, _ in poll.poll()] == [aside]:
+                if not link.hear_aside():
+                    poll.unregister(aside)
         kept = me()
         if link is not None:
             attempt, until_s = 0, 0.0

@@ -12,7 +12,7 @@ import struct
 from _thread import RLock
 from time import monotonic
 
-from .. import errors, threads
+from .. import errors, log, threads
 from .._gpio import LineReader
 from ..processes import hooks
 from ..wire.native import LINE_MAX
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._gpio import EdgeRoutes
     from .places import Place
+    from .ssh import Channel
 
 NAP_S = 0.02
 """As long may a receive last before its caller looks whether another one has got what he waits for."""
@@ -35,8 +36,14 @@ class Link:
 
     def __init__(self, place: Place, timeout_s: float, routes: EdgeRoutes) -> None:
         self.place = place
-        with hooks.making:
-            self._socket = made = place.connect(timeout_s)
+        self._channel: Channel | None = None
+        if place.ssh is not None:  # which may wait for a person, and looks after itself at a fork
+            self._channel = place.ssh.connect(timeout_s)
+            self._socket: socket.socket = self._channel
+        else:
+            with hooks.making:
+                self._socket = place.connect(timeout_s)
+        made = self._socket
         made.settimeout(None)
         nap = struct.pack("ll", 0, int(NAP_S * 1e6))
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, nap)
@@ -47,16 +54,24 @@ class Link:
         """What has come, and nobody has looked at."""
         self.send_now, self.receive_now = made.send, self._reader.read
         """What send() and receive() are made of, for who is in a hurry."""
+        self.is_torn = False
+        """Something that was sent, or has come, may have stopped in the middle. Who is interrupted in between, by an
+        exception of a signal handler, ends the connection then, and no other time: a request is so short that the
+        kernel takes all of it at once or nothing, and what has come stays in ``lines``.
+        """
+        self._log = log.Sparing()
         self.lock = RLock()
         """Of who sends and receives. A signal handler may do so in the middle of what it interrupts."""
 
     def send(self, data: bytes, timeout_s: float) -> None:
         """Send all of it."""
-        until_s = 0.0
+        until_s, was_torn = 0.0, self.is_torn
+        self.is_torn = True
         while True:
             try:
                 count = self.send_now(data)
                 if count == len(data):
+                    self.is_torn = was_torn
                     return
                 data, until_s = data[count:], 0.0
             except BlockingIOError:  # who does not read is not written to
@@ -78,6 +93,25 @@ class Link:
         except ValueError as e:
             raise LinkLost(f"{self.place}: {e}") from None
         raise LinkLost(f"{self.place} has closed the connection")
+
+    @property
+    def aside(self) -> int:
+        """Where something is said beside the protocol, for hear_aside(); negative without."""
+        return self._channel.aside if self._channel is not None else -1
+
+    def hear_aside(self) -> bool:
+        """Log what has been said there. False when there is no more to come."""
+        data = self._channel.hear_aside() if self._channel is not None else None
+        for line in (data or b"").decode("utf-8", "replace").splitlines():
+            self._log.warning("aside", "%s: %s", self.place, line.rstrip())
+        return data is not None
+
+    def explained(self, error: Exception) -> Exception:
+        """The error that says why nothing is understood: where ssh has given up, it tells more than this one."""
+        channel = self._channel
+        if channel is None or (isinstance(error, LinkLost) and not channel.has_ended):
+            return error
+        return channel.failure(str(error) if isinstance(error, errors.ProtocolError) else "")
 
     def shut(self) -> None:
         """End the connection: who reads hears of it, and nobody else gets the descriptor's number yet. From any thread.

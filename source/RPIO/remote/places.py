@@ -6,24 +6,29 @@ from __future__ import annotations
 import re
 import socket
 
+from .. import threads
 from ..loop.tcp_listener import Socket
 from ..machine import folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .ssh import Login
+
     Address = tuple[str, int] | str
 
 PORT = 8510
-FORMS = "localhost, localhost:8510, [::1]:8510, remote://HOST:PORT, remote+unix:///PATH"
+FORMS = (
+    "localhost, localhost:8510, [::1]:8510, remote://HOST:PORT, remote+unix:///PATH, ssh://[USER@]HOST[:PORT]"
+)
 HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(:(?P<port>\d{1,5}))?/?", re.ASCII)
 
 
 class Place:
-    """A server's address: a host and a port, or the path of a unix socket. "localhost" alone is whatever serves this
-    user here: his own daemon's socket, that of the system's, then the port.
+    """A server's address: a host and a port, the path of a unix socket, or a machine to log in to by ssh. "localhost"
+    alone is whatever serves this user here: his own daemon's socket, that of the system's, then the port.
     """
 
-    __slots__ = ("host", "is_any_here", "path", "port", "reached", "text")
+    __slots__ = ("host", "is_any_here", "path", "port", "reached", "ssh", "text")
 
     def __init__(self, where: str) -> None:
         """*where* is one of FORMS. Raises ValueError."""
@@ -36,11 +41,14 @@ class Place:
         scheme, mark, rest = where.partition("://")
         if not mark:
             scheme, rest = "remote", where
+        self.ssh: Login | None = None
+        """How to get there, where that is by ssh."""
         if scheme == "ssh":
-            raise ValueError(
-                f"{where!r}: RPIO does not open connections by ssh yet; until then: ssh -L 8510:127.0.0.1:8510 "
-                f'{rest or "HOST"}, and beside it RPIO.connect("localhost")'
-            )
+            threads.load("RPIO.remote.ssh")
+            from .ssh import Login
+
+            self.ssh = Login(where, rest)
+            return
         if scheme == "remote+unix" and rest.startswith("/"):
             self.path = rest
             return
@@ -52,7 +60,9 @@ class Place:
         self.is_any_here = self.host == "localhost" and not found["port"]
 
     def connect(self, timeout_s: float) -> socket.socket:
-        """Return a connected socket. Raises OSError."""
+        """Return a connected socket. Raises OSError, and what Login.connect() does."""
+        if self.ssh is not None:
+            return self.ssh.connect(timeout_s)
         if self.path:
             return _connected_to_path(self.path, timeout_s)
         first: OSError | None = None
@@ -79,6 +89,8 @@ class Place:
         raise first or OSError(f"{self.host} has no address")
 
     def __str__(self) -> str:
+        if self.ssh is not None:
+            return str(self.ssh)
         if self.path or self.reached:
             return self.path or self.reached
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -322,6 +322,11 @@ class Sessions:
         result = (min(int(version), VERSION), session.name, *self.board())  # type: ignore[call-overload]
         return Server.answer(request, result)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all are over."""
+        return not self._open
+
     def lost(self, session: Session) -> None:
         """Its connection is lost: it lingers, or is over."""
         lasts = session.linger_s > 0 and session.name

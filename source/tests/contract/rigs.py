@@ -7,6 +7,7 @@ then asks something else. `open_rig` makes one from its name; `NAMES` are those 
 
 from __future__ import annotations
 
+import atexit
 import errno
 import fcntl
 import hashlib
@@ -29,6 +30,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import cffi
+import pytest
 
 from c import compiling, soc_build
 from c.core import MODULE, PARTS, broken
@@ -47,6 +49,7 @@ from RPIO.machine import boards
 from RPIO.machine.files import text_of, write_file
 from RPIO.server import serving
 from RPIO.server.inside import Front
+from ssh_parts import Far, why_not
 
 BCM_ALTS = frozenset(
     {constants.ALT0, constants.ALT1, constants.ALT2, constants.ALT3, constants.ALT4, constants.ALT5}
@@ -775,10 +778,10 @@ class Pumped(RemoteBackend):
     close() waits until the server has closed its side too: tests count this process's descriptors.
     """
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, where: str) -> None:
         self.front = front
         self._process = os.getpid()
-        super().__init__(f"127.0.0.1:{front.port}", timeout_s=30.0, patience_s=0.0)
+        super().__init__(where, timeout_s=30.0, patience_s=0.0)
         self._begin_to_pump()
 
     def _begin_to_pump(self) -> None:
@@ -808,11 +811,10 @@ class Pumped(RemoteBackend):
             for end in self._end:
                 os.close(end)
             self._end = ()
-            link = self._connection._link
-            own = set() if link is None else {"{}:{}".format(*link._socket.getsockname())}
+            own = self._connection.session
             super().close()
             end_s = time.monotonic() + 30.0
-            while own & {other.talk.session.peer for other in list(self.front.links.values())}:
+            while own in [other.talk.session.name for other in list(self.front.links.values())]:
                 assert time.monotonic() < end_s, "the server has not closed the connection"
                 time.sleep(0.001)
 
@@ -836,21 +838,25 @@ class RemoteRig(Rig):
         self.board = Board("sim")  # nothing opens that: it is given another
         self.board.use(inner.backend)
         _ = self.board.leases
-        serving.serve(self.board, 0, "127.0.0.1", None)
+        self.where = self.serve()
         (self.front,) = self.board.waiting.ports.servers
         self.board.wait_for_interrupts(threaded=True)
         self._others: list[Backend] = []
         self.backend: Pumped = self.reopen()
 
+    def serve(self) -> str:
+        """Serve the board; return where."""
+        return f"127.0.0.1:{serving.serve(self.board, 0, '127.0.0.1', None)}"
+
     def reopen(self) -> Pumped:
-        other = Pumped(self.front)
+        other = Pumped(self.front, self.where)
         self._others.append(other)
         return other
 
     @contextmanager
     def busy(self, line: int, name: str) -> Iterator[None]:
         """Another session has it."""
-        holder = Pumped(self.front)
+        holder = Pumped(self.front, self.where)
         session = self.front.sessions.named[holder._connection.session]
         session.owner.name = name
         try:
@@ -904,6 +910,39 @@ class RemoteRig(Rig):
         self.inner.close()
 
 
+class SshRig(RemoteRig):
+    """The same by ssh: its far end finds the server of this process where a daemon's is."""
+
+    gone_says = "there is no connection to ssh://far"
+    _far: Far | None = None
+
+    def __init__(self, inner: Rig) -> None:
+        reason = why_not()
+        if reason:
+            inner.close()
+            pytest.skip(reason)
+        if SshRig._far is None:  # for all of them: their logins are shared
+            SshRig._far = Far(backend="cdev:/nowhere")  # when the server has gone, there is no other board
+            atexit.register(SshRig._far.close)
+        environment = SshRig._far.environment
+        self._before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        super().__init__(inner)
+
+    def serve(self) -> str:
+        assert self._far is not None
+        serving.serve(self.board, 0, "127.0.0.1", self._far.socket)
+        return "ssh://far"
+
+    def close(self) -> None:
+        super().close()
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 # -- which there are ------------------------------------------------------------------------------------
 
 BCM_LINES = (4, 9, 10, 17, 27, 31, 32, 53)
@@ -917,6 +956,7 @@ _HOST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
     "remote-sim": (lambda: RemoteRig(SimRig()), (4, 9, 10, 17, 27, 31, 32, 53)),
     "remote-regs": (lambda: RemoteRig(RegsRig("brcm,bcm2711-gpio", BCM_ALTS, True)), (*BCM_LINES, 57)),
     "remote-rp1": (lambda: RemoteRig(Rp1Rig()), (4, 9, 10, 17, 27, 28, 33, 34, 53)),
+    "ssh-sim": (lambda: SshRig(SimRig()), (4, 9, 10, 17, 27, 31, 32, 53)),
     "regs-alone": (lambda: AloneRig("brcm,bcm2835-gpio", BCM_ALTS, False), BCM_LINES),
 }
 _GUEST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
@@ -931,7 +971,9 @@ IN_GUEST = os.environ.get("RPIO_RIG") == "1"
 RIGS = _GUEST if IN_GUEST else _HOST
 if os.environ.get("RPIO_LINES") != "all":  # as `make test-every` has it: over a socket one is like another
     RIGS = {
-        name: rig for name, rig in RIGS.items() if name not in ("remote-regs", "remote-rp1", "remote-cdev")
+        name: rig
+        for name, rig in RIGS.items()
+        if name not in ("remote-regs", "remote-rp1", "remote-cdev", "ssh-sim")
     }
 
 NAMES = tuple(RIGS)

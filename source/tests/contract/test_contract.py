@@ -43,7 +43,7 @@ edge_of_each_kind = pytest.mark.parametrize(
 
 def lines_of(name: str, each: int, few: int | None) -> tuple[int, ...]:
     """The lines of a rig that a test gets. A rig over a socket has another one's, which has all of them tried."""
-    if name.startswith("remote") and (rigs.IN_GUEST or not ALL):
+    if name.startswith("ssh") or (name.startswith("remote") and (rigs.IN_GUEST or not ALL)):
         each, few = 8, few and 1
     return rigs.LINES[name][::each] if few is None else rigs.LINES[name][-few:]
 

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RPIO's own protocol on standard input and output: what ssh starts at the far end (``rpio serve --stdio``).
+
+Where a daemon serves the lines of this machine, this is a client of it that only hands on bytes. Otherwise it opens the
+board itself, for this one connection: when that ends without a goodbye the lines keep their levels for as long as the
+session has asked for (its linger), and go into their safe states then, as they do at once at SIGTERM and SIGHUP.
+
+Nothing but the protocol comes out: whatever else is printed goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import sys
+
+from .. import errors, log
+from .._gpio import Timer
+from ..board.undoing import do_all
+from ..loop.masks import READ, WRITE
+from ..loop.tcp_listener import Socket
+from ..machine import access, folders
+from ..processes import hooks
+from ..wire.operations import SCOPES
+from .access import Access
+from .inside import Front
+from .links import Link
+from .relaying import relay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from ..board.board import Board
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+PEER = "standard input"
+
+
+class Streams:
+    """Standard input and output, as a Link has a socket. They are taken away from whatever else reads and prints here.
+
+    What is sent never blocks where it is a pipe or a socket; what goes to a terminal may.
+    """
+
+    def __init__(self) -> None:
+        self.reader = self.writer = -1
+        self._is_changed = False
+        with hooks.making:
+            self.reader, self.writer = os.dup(STDIN), os.dup(STDOUT)
+            nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        os.dup2(nothing, STDIN)
+        os.dup2(STDERR, STDOUT)
+        os.close(nothing)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # now: what has been printed is no protocol
+        kind = os.fstat(self.writer).st_mode
+        if (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)) and os.get_blocking(self.writer):
+            self._is_changed = True
+            os.set_blocking(self.writer, False)
+
+    def fileno(self) -> int:
+        """What is read; negative when it is closed."""
+        return self.reader
+
+    def send(self, data: bytes) -> int:
+        """Send what the kernel takes. BlockingIOError where that is nothing."""
+        return os.write(self.writer, data)
+
+    def close(self) -> None:
+        """Close both. Twice is fine."""
+        if self._is_changed:
+            self._is_changed = False
+            os.set_blocking(self.writer, True)  # as it was found: others may have it too
+        for fd in {self.reader, self.writer} - {-1}:
+            os.close(fd)
+        self.reader = self.writer = -1
+
+
+class StreamLink(Link):
+    """The one client of a StreamFront. Input and output are two descriptors, watched for one thing each."""
+
+    def __init__(self, front: StreamFront, streams: Streams) -> None:
+        self._streams, self._stream_front = streams, front
+        super().__init__(front, streams, PEER)  # type: ignore[arg-type] # it is asked for no more than there is
+        self._writes = 0
+
+    def begin(self) -> None:
+        """Hear him. Raises NotSupportedError where the streams are files."""
+        streams = self._streams
+        try:
+            self._loop.add(streams.reader, self.on_ready, READ, lambda: self.is_closed)
+            self._loop.add(streams.writer, self.on_ready, 0, lambda: self.is_closed)
+        except PermissionError:  # of epoll_ctl(2): a file, which is always ready
+            raise errors.NotSupportedError(
+                "standard input and output are no pipes here, but a file",
+                hint="rpio serve --stdio is what RPIO.connect('ssh://HOST') starts",
+            ) from None
+
+    def _want(self) -> None:
+        reads = READ if self.talk.has_room and not self.talk.is_over else 0
+        writes = WRITE if self._left else 0
+        if reads != self._mask:
+            self._mask = reads
+            self._loop.modify(self._streams.reader, reads)
+        if writes != self._writes:
+            self._writes = writes
+            self._loop.modify(self._streams.writer, writes)
+
+    def _leave_loop(self) -> None:
+        for fd in (self._streams.reader, self._streams.writer):
+            if fd >= 0 and self._loop.has(fd):
+                self._loop.remove(fd)
+
+    def close(self) -> None:
+        do_all(super().close, self._stream_front.end_if_over)
+
+
+class StreamFront(Front):
+    """A front end without a listener, whose one client is there already."""
+
+    def __init__(self, board: Board, streams: Streams) -> None:
+        super().__init__(board, [], Access(SCOPES))  # he has a shell anyway
+        self._streams = streams
+
+    def open(self, host: str = "") -> None:
+        """Hear the client."""
+        self._timer = timer = Timer()
+        self.loop.add(timer.fileno(), self._on_timer, READ, lambda: self.is_closed)
+        link = StreamLink(self, self._streams)
+        self.links[link.fd] = link
+        link.begin()
+
+    def _on_timer(self, events: int) -> None:
+        super()._on_timer(events)
+        self.end_if_over()
+
+    def end_if_over(self) -> None:
+        """End the loop when the client has gone and nothing is kept for him any more."""
+        if not self.links and self.sessions.is_empty:
+            self._board.waiting.stop()
+
+
+def serve(board: Board, is_chosen: bool) -> int:
+    """Serve until the client has gone; return the exit status.
+
+    *is_chosen*: the board is one that was asked for here, so that a daemon's is not meant.
+    """
+    streams = Streams()
+    try:
+        path = None if is_chosen else daemon()
+        if path is not None:
+            with path:
+                relay(streams.reader, streams.writer, path)
+            return 0
+        return _serve_own(board, streams)
+    finally:
+        streams.close()
+
+
+def daemon() -> socket.socket | None:
+    """Return a connection to the daemon of this user, or of this machine; None where there is none.
+
+    Raises:
+        NoAccessError: there is one, and this user may not connect to it.
+    """
+    for path in folders.sockets():
+        with hooks.making:
+            made: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            made.connect(path)
+        except PermissionError:
+            made.close()
+            text = f"this user may not use the daemon at {path}"
+            raise errors.NoAccessError(text, hint=access.access_hint(path)) from None
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            made.close()  # there is none, or it has been killed
+        except BaseException:
+            made.close()
+            raise
+        else:
+            return made
+    return None
+
+
+def _serve_own(board: Board, streams: Streams) -> int:
+    from .serving import go_safe
+
+    if board.machine.word == "ssh":
+        raise errors.NoBackendError(
+            "RPIO_BACKEND=ssh://... is set at the far end, which would call itself without end",
+            hint="unset it there (~/.bashrc, ~/.profile), or name the other machine",
+        )
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ports = board.waiting.ports
+    try:
+        _ = board.backend  # what is wrong with it is told now
+        go_safe(board)
+        ports.open(StreamFront(board, streams), "")
+        board.wait_for_interrupts()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        do_all(ports.close, board.close)
+    log.debug("the client has gone")
+    return 0
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
