@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..backends.protocol import Outside
     from .subscriptions import Subscription
 
 
@@ -53,6 +54,23 @@ class Leases(LeasedPulses):
             if holder is not None:
                 return "RPIO" if holder is owner else holder.name
             return "" if line in self._safety.owners else told
+
+    def is_left(self, line: int) -> bool:
+        """Whether the line is as somebody has left it who has gone; nobody has it then."""
+        with self._lock:
+            is_free = self._safety.holder(line) is None
+            return is_free and (line in self._safety.owners or line in self._given_back)
+
+    # -- the world outside -----------------------------------------------------------------------
+
+    def outside(self) -> Outside:
+        """What plays the world outside. Raises NotSupportedError where that is real."""
+        found = self._machine.backend.outside()
+        if found is None:
+            raise errors.NotSupportedError(
+                f"this is no simulated board but {self._machine.backend.describe()}: nobody can play its outside world"
+            )
+        return found
 
     # -- in a hurry: what may be done as long as ``safety.changes`` stays as it is ------------------
 
@@ -184,6 +202,7 @@ class Leases(LeasedPulses):
                 self._machine.backend.release(line)
             self._book.owned.discard(line)
             self._lines.set_direction(line, None)
+            self._given_back.add(line)
 
     def _is_watched(self, line: int) -> bool:
         listeners = self._listeners()
@@ -193,7 +212,7 @@ class Leases(LeasedPulses):
         """Bring it into its safe state; others watch it perhaps."""
         rules = self._safety.rules.of(line)
         state = rules.safe if rules.place("safe") else KEEP
-        if state in (LOW, HIGH) and self._is_watched(line):
+        if state in (LOW, HIGH) and self._is_watched(line) and not self._machine.backend.watches_outputs:
             self._watched().end_with_input(line)
             self._watched().suspend(line)
         if state in (LOW, HIGH):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     AnyOptions = TypeVar("AnyOptions", "Options", argparse.Namespace)
 
-BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST"
+BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., sim:shared, remote://HOST"
 
 WHY_NOT = (
     "-: not looked at, since the line may have another function, which a look would end; "
@@ -113,7 +113,7 @@ def use(backend: str | None) -> None:
     try:
         facade.use(backend)
         if opening.split(backend)[0] == "sim":
-            opening.look(backend)
+            opening.look(backend)  # there is such a model
     except (errors.NoBackendError, ValueError) as e:
         raise UsageError(str(e), hint=getattr(e, "hint", "")) from None
 

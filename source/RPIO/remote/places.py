@@ -21,6 +21,8 @@ class Place:
     """A server's address: a host and a port, or the path of a unix socket."""
 
     __slots__ = ("host", "path", "port", "text")
+    again = "RPIO.connect() makes another one, when there is a server"
+    """What to do when the connection is lost for good."""
 
     def __init__(self, where: str) -> None:
         """*where* is one of FORMS. Raises ValueError."""

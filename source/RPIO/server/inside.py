@@ -21,8 +21,7 @@ from ..loop.masks import ERROR, HANGUP, READ, WRITE
 from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket, explain_bind
 from ..processes import hooks
 from ..wire.native import LINE_MAX, Server
-from ..wire.operations import HOLDS_ALONE
-from .native import words_of
+from .native import told_features, words_of
 from .sessions import NS_PER_S, Sessions
 from .talks import Talk
 
@@ -210,8 +209,7 @@ class Front:
     def _describe(self) -> tuple[str, str, int, list[str]]:
         hardware, backend = self._board.hardware, self._board.backend
         code = hardware.revision_code
-        features = {*backend.features, "consumers", *([HOLDS_ALONE] if backend.holds_alone else [])}
-        return self._board.describe(), f"{code or 0:x}", backend.line_count, sorted(features)
+        return self._board.describe(), f"{code or 0:x}", backend.line_count, told_features(backend)
 
     # -- opening and closing ---------------------------------------------------------------------
 

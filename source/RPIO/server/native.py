@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from .. import errors, log
 from ..wire.native import Request, Server
+from ..wire.operations import HOLDS_ALONE, LEFT, OUTSIDE, WATCHES_OUTPUTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..backends import Backend
     from ..board.leases import Leases
     from .sessions import Session
 
@@ -30,6 +32,11 @@ def _release(leases: Leases, session: Session, lines: list[int]) -> None:
         leases.release(session.owner, line)
 
 
+def _consumer(leases: Leases, session: Session, line: int) -> tuple[str, list[str]]:
+    name = leases.consumer(session.owner, line)
+    return name, [LEFT] if not name and leases.is_left(line) else []
+
+
 def _play(
     leases: Leases,
     session: Session,
@@ -46,6 +53,12 @@ def _wave(leases: Leases, session: Session, number: int) -> tuple[bool | None, i
     return leases.wave(session.owner, number) or (None, 0)
 
 
+def _driven(leases: Leases, session: Session, lines: list[int]) -> tuple[list[int | None]]:
+    outside = leases.outside()
+    return ([outside.driven(line) for line in lines],)
+
+
+NS_PER_MS = 1_000_000
 SERVO_PERIOD_NS = 20_000_000
 
 HANDLERS: dict[str, Callable[..., object]] = {
@@ -61,7 +74,7 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "set_pull": lambda leases, session, *values: leases.set_pull(session.owner, *values),
     "function": lambda leases, session, line: (leases.function(line),),
     "set_function": lambda leases, session, *values: leases.set_function(session.owner, *values),
-    "consumer": lambda leases, session, line: (leases.consumer(session.owner, line),),
+    "consumer": lambda leases, session, line: _consumer(leases, session, line),
     "release": _release,
     "watch": lambda leases, session, *values: (session.watch(*values),),
     "unwatch": lambda leases, session, line: session.unwatch(line),
@@ -78,6 +91,15 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "stop_wave": lambda leases, session, number: leases.stop_wave(session.owner, number),
     "limit": lambda leases, session, *values: leases.limit(session.owner, *values),
     "limit_left": lambda leases, session, line: (leases.limit_left(line),),
+    "drive": lambda leases, session, *values: leases.outside().drive(*values),
+    "driven": _driven,
+    "press": lambda leases, session, line, ms, level: leases.outside().press(
+        line, round(ms * NS_PER_MS), level
+    ),
+    "wire": lambda leases, session, a, b: leases.outside().wire(a, b),
+    "unwire": lambda leases, session, line: leases.outside().unwire(line),
+    "watched": lambda leases, session, line: (leases.outside().is_watched(line),),
+    "short_circuits": lambda leases, session: (leases.outside().short_circuits,),
     "losses": lambda leases, session, line: (session.losses(line),),
     "fate": lambda leases, session, number: session.fate(number),
 }
@@ -112,3 +134,13 @@ def carry_out(leases: Leases, session: Session, request: Request) -> bytes:
         session.has_failed(request.id, *words_of(e))
         return Server.error(*words_of(e), request.id)
     return session.has_done(request, result or ())  # type: ignore[arg-type]
+
+
+def told_features(backend: Backend) -> list[str]:
+    """What is told of what a board can do."""
+    further = {
+        HOLDS_ALONE: backend.holds_alone,
+        OUTSIDE: backend.outside() is not None,
+        WATCHES_OUTPUTS: backend.watches_outputs,
+    }
+    return sorted({*backend.features, "consumers", *[word for word, is_so in further.items() if is_so]})
