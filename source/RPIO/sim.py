@@ -22,7 +22,7 @@ from .machine import boards
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .backends import sim as simulated
-    from .backends.protocol import Clock, Outside
+    from .backends.protocol import Outside
 else:
     simulated = lazy_names.Later("RPIO.backends.sim")
 
@@ -65,16 +65,6 @@ def _outside() -> Outside:
     return found
 
 
-def clock() -> Clock:
-    """Return the time that passes on the board."""
-    found = facade.board.backend.clock
-    if found is None:  # another program's board: the time is this machine's
-        from .backends.sim_time import RealClock
-
-        found = RealClock()
-    return found
-
-
 BOUNCES_MAX = 10_000
 PRESS_MAX_MS = 86_400_000
 
@@ -94,7 +84,7 @@ def drive(line: int, value: int | None, bounces: int = 0, bounce_us: float = 500
     With *bounces*, 10,000 at most, the contact opens and closes so many times more, *bounce_us* microseconds apart,
     before it rests; the call takes that long.
     """
-    board, time = _outside(), clock()
+    board = _outside()
     line = arguments.integer("line", line)
     bounces = int(_number("bounces", bounces, 0, BOUNCES_MAX))
     _number("bounce_us", bounce_us, 1, 1_000_000)
@@ -102,26 +92,28 @@ def drive(line: int, value: int | None, bounces: int = 0, bounce_us: float = 500
     opposite = (
         before if before is not None and before != value else None if value is None else 1 - bool(value)
     )
-    next_ns = time.now_ns()
+    next_ns = board.clock.now_ns()
     for _ in range(bounces):
         for level in (value, opposite):
             board.drive(line, level)
             next_ns += int(bounce_us * 1000)
-            time.sleep_until(next_ns)
+            board.clock.sleep_until(next_ns)
     board.drive(line, value)
 
 
 def press(line: int, ms: float = 50, value: int = 0, bounces: int = 0) -> None:
     """Drive a line to *value* for *ms* milliseconds, a day at most, then let go of it: a button to ground."""
-    board, time = _outside(), clock()
+    board = _outside()
     _number("ms", ms, 0, PRESS_MAX_MS)
     width_ns = int(ms * 1_000_000)
-    end_ns = time.now_ns() + width_ns
-    if facade.board.backend.clock is None and not bounces:  # another program's board, whose button this is not to keep
+    end_ns = board.clock.now_ns() + width_ns
+    if (
+        facade.board.backend.clock is None and not bounces
+    ):  # another program's board, whose button this is not to keep
         board.press(arguments.integer("line", line), width_ns, value)
     else:
         drive(line, value, bounces)
-    time.sleep_until(end_ns)
+    board.clock.sleep_until(end_ns)
     drive(line, None)
 
 

@@ -26,7 +26,7 @@ def use(simulated):
     behind.wait_for_interrupts(threaded=True)
     served.append(behind)
     RPIO.facade.board.use(RemoteBackend(f"127.0.0.1:{port}"), simulated.hardware)
-    RPIO.sim.backend, RPIO.sim.clock = lambda: simulated, lambda: simulated.clock
+    RPIO.sim.backend = lambda: simulated
 
 
 def end():

@@ -290,13 +290,16 @@ def _open_shared(argument: str) -> Backend | None:
     except errors.NoBackendError as e:
         if is_served(path):
             raise errors.NoBackendError(
-                f"the shared simulated board does not answer: {e}", hint="is rpio sim stopped? fg in its terminal"
+                f"the shared simulated board does not answer: {e}",
+                hint="is rpio sim stopped? fg in its terminal",
             ) from None
         if argument == SHARED:
             raise errors.NoBackendError(
                 f"there is no shared simulated board any more: {e}", hint=SHARED_HINT
             ) from None
-        log.say("RPIO: nobody serves the shared simulated board any more (rpio sim): using one of this program's own")
+        log.say(
+            "RPIO: nobody serves the shared simulated board any more (rpio sim): using one of this program's own"
+        )
         return None
     if argument != SHARED:
         log.say(

@@ -29,8 +29,21 @@ if TYPE_CHECKING:
         def sleep_until(self, when_ns: int) -> None:
             """Wait until the clock gets there."""
 
+    class Time(Protocol):
+        """As a Clock, for who waits alone."""
+
+        def now_ns(self) -> int:
+            """The time in nanoseconds."""
+
+        def sleep_until(self, when_ns: int) -> None:
+            """Wait until the clock gets there."""
+
     class Outside(Protocol):
         """The world outside of a simulated board: fingers, wires and a voltmeter."""
+
+        @property
+        def clock(self) -> Time:
+            """The time that passes there."""
 
         @property
         def short_circuits(self) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import errors, facade, sim
+from .. import errors, facade
 from ..recordings import replay as replaying
 from ..recordings import vcd
 from ..recordings.recording import Recording, name_of
@@ -93,7 +93,9 @@ def check(recording: Recording) -> None:
 
 def play(recording: Recording, fast: bool) -> None:
     """Play it into the simulated board."""
-    replaying.play(recording, sim.drive, sim.clock(), fast)
+    outside = facade.board.backend.outside()
+    assert outside is not None  # it has been chosen
+    replaying.play(recording, outside.drive, outside.clock, fast)
 
 
 def _with_program(recording: Recording, fast: bool, path: str, arguments: list[str]) -> int:

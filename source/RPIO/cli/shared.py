@@ -38,7 +38,8 @@ Other terminals find it: RPIO_BACKEND=sim, and what simulates because there is n
   RPIO_BACKEND=sim python blink.py
   rpio write 17=1 --output --backend sim
   rpio watch 17 --backend sim
-RPIO_BACKEND=sim:shared is this board or an error, sim:4B a board of a program's own. pytest finds it by sim:shared alone.
+RPIO_BACKEND=sim:shared is this board or an error, sim:4B a board of a program's own. Under pytest only sim:shared
+finds it.
 
 Here the keys are fingers: Space presses the chosen line, u and d drive it high and low, l lets go; h shows them all.
 Without a terminal it says who comes and goes.
@@ -128,7 +129,9 @@ def _serve(options: argparse.Namespace, model: str, path: str) -> int:
         return show(path, options.for_ns)
     serving.serve(facade.board, 0, "127.0.0.1", path, None if options.quiet else _say_news)
     if not options.quiet:
-        _say(f"{facade.board.backend.describe()}, shared at {path}; RPIO_BACKEND=sim finds it, Ctrl+C ends it")
+        _say(
+            f"{facade.board.backend.describe()}, shared at {path}; RPIO_BACKEND=sim finds it, Ctrl+C ends it"
+        )
     facade.wait_for_interrupts(threaded=True)
     signal.signal(signal.SIGTERM, _end)
     verb.hold(options.for_ns)

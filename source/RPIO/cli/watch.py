@@ -25,8 +25,8 @@ def watch_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio watch``."""
     p = verb.parser(
         "watch",
-        "Print edges of inputs until Ctrl+C: seconds of the kernel's clock since the first, line, level after it. On the "
-        "shared simulated board (rpio sim) edges of all lines, whoever has them.",
+        "Print edges of inputs until Ctrl+C: seconds of the kernel's clock since the first, line, level after it. On "
+        "the shared simulated board (rpio sim) edges of all lines, whoever has them.",
         "  rpio watch 17\n  rpio watch 4,17 --edge falling --pull up\n  rpio watch 17 --count 10 --json",
         json=True,
     )

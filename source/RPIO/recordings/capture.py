@@ -70,7 +70,8 @@ class Capture:
         *tell* is called five times a second with the nanoseconds since the beginning, None before it, and the number
         of edges. *keep* gets the edges a second at a time; what is returned then are those after the last call, and
         ``edges`` and ``lost`` count them all.
-        The lines become inputs, their pulls stay; those of a shared board are heard as they are. At the end the board lets go of all lines.
+        The lines become inputs, their pulls stay; those of a shared board are heard as they are. At the end the board
+        lets go of all lines.
 
         Raises:
             WrongDirectionException: a line is no input, and not *force*.

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from time import monotonic_ns, sleep
+
 from .. import errors
 
 TYPE_CHECKING = False
@@ -13,8 +15,24 @@ if TYPE_CHECKING:
 NS_PER_MS = 1_000_000
 
 
+class MachineTime:
+    """The other process's time is this one's: both are on this machine, or nobody can tell."""
+
+    @staticmethod
+    def now_ns() -> int:
+        """The time in nanoseconds."""
+        return monotonic_ns()
+
+    @staticmethod
+    def sleep_until(when_ns: int) -> None:
+        """Sleep until that time."""
+        sleep(max(0, when_ns - monotonic_ns()) / 1e9)
+
+
 class Outside:
     """What plays it from here: *do* asks the other side for an operation, by name, and returns its result."""
+
+    clock = MachineTime()
 
     def __init__(self, do: Callable[..., tuple[Any, ...]], line_count: int) -> None:
         self._do, self._count = do, line_count

@@ -74,7 +74,7 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "set_pull": lambda leases, session, *values: leases.set_pull(session.owner, *values),
     "function": lambda leases, session, line: (leases.function(line),),
     "set_function": lambda leases, session, *values: leases.set_function(session.owner, *values),
-    "consumer": lambda leases, session, line: _consumer(leases, session, line),
+    "consumer": _consumer,
     "release": _release,
     "watch": lambda leases, session, *values: (session.watch(*values),),
     "unwatch": lambda leases, session, line: session.unwatch(line),

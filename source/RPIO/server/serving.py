@@ -53,8 +53,9 @@ def serve(
     path: str | None,
     on_news: Callable[[str, Session], object] | None = None,
 ) -> int:
-    """Serve the lines of a board, in its loop; return the port. See RPIO.serve_remote(). *on_news* is called with "came"
-    when a session has said who it is, and with "went" at its end, in the loop's thread.
+    """Serve the lines of a board, in its loop; return the port. See RPIO.serve_remote().
+
+    *on_news* is called with "came" when a session has said who it is, and with "went" at its end, in the loop's thread.
     """
     threads.load("RPIO.server.inside")
     from .inside import Front

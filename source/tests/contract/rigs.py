@@ -835,7 +835,15 @@ class RemoteRig(Rig):
         self.holds_alone = inner.backend.holds_alone
         self.lines_are_files = inner.backend.holds_lines  # of the server, in this process
         self.seen_by_children = isinstance(inner, _SimulatedChip)
-        for name in ("alternates", "unset_function", "tells_pull", "exact", "tells_function", "tells_holder", "is_simulated"):
+        for name in (
+            "alternates",
+            "unset_function",
+            "tells_pull",
+            "exact",
+            "tells_function",
+            "tells_holder",
+            "is_simulated",
+        ):
             setattr(self, name, getattr(inner, name))
         self.board = Board("sim")  # nothing opens that: it is given another
         self.board.use(inner.backend)

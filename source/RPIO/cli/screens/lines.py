@@ -117,6 +117,8 @@ def actions(line: Line, features: frozenset[str]) -> tuple[str, ...]:
         return INPUT, HIGH, LOW, *([PULSES] if "pwm" in features else []), BACK
     if line.function == constants.IN:
         outside = [PRESS, DRIVE_HIGH, DRIVE_LOW, LET_GO] if OUTSIDE in features else []
+        if line.holder and outside:
+            return *outside, BACK
         return OUTPUT, *([UP, DOWN, OFF] if "pulls" in features else []), *outside, BACK
     return INPUT, OUTPUT, BACK
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ...board.declared import Owner
     from ...server.sessions import Session
+    from .curses_screen import Row
 
 BUSY_S, IDLE_S = 0.1, 1.0
 """How often the board is looked at: where there are programs or fingers on it, and where there are none."""
@@ -48,9 +49,6 @@ def show(path: str, for_ns: int | None) -> int:
     facade.wait_for_interrupts(threaded=True)
     status = in_terminal(app.run)
     return 0 if status == 130 else status  # Ctrl+C is how it ends
-
-
-LEFT = "nobody, as it was left"
 
 
 def clean(text: str) -> str:
@@ -84,7 +82,9 @@ class App:
         row = self._came.pop(session, None)
         if what == "came":
             self._came[session] = self._tell(f"{name} came")
-        elif row is not None and log and log[-1] is row:  # a command, say: nobody else has come or gone meanwhile
+        elif (
+            row is not None and log and log[-1] is row
+        ):  # a command, say: nobody else has come or gone meanwhile
             row.text += " and went"
         else:
             self._tell(f"{name} went")
@@ -105,12 +105,16 @@ class App:
         backend, safety = facade.board.backend, facade.board.safety
         for line in self.state.lines:
             gpio = line.gpio
-            line.function, line.level, line.pull = backend.function(gpio), backend.read(gpio), backend.pull(gpio)
+            line.function, line.level, line.pull = (
+                backend.function(gpio),
+                backend.read(gpio),
+                backend.pull(gpio),
+            )
             line.driven = self._outside.driven(gpio)
             line.is_pressed = line.driven is not None and self._pressed.get(gpio, 0) > monotonic()
             holder = safety.holder(gpio)
-            is_left = line.function == constants.OUT and safety.owners.get(gpio) is NOBODY
-            line.holder = LEFT if is_left else "" if holder is None else clean(self._name(holder))
+            line.is_left = line.function == constants.OUT and safety.owners.get(gpio) is NOBODY
+            line.holder = "" if holder is None else clean(self._name(holder))
 
     # -- fingers --
 
@@ -134,7 +138,9 @@ class App:
         is_output = facade.board.backend.function(line.gpio) == constants.OUT
         is_short = is_output and self._outside.driven(line.gpio) is not None
         if is_short:
-            self.state.message = f"GPIO {line.gpio} is an output: what drives it from outside is a short circuit"
+            self.state.message = (
+                f"GPIO {line.gpio} is an output: what drives it from outside is a short circuit"
+            )
 
     def let_go_of_all(self) -> None:
         """Let go of whatever is driven."""
@@ -158,6 +164,8 @@ class App:
         moves = {
             curses.KEY_UP: -1,
             curses.KEY_DOWN: 1,
+            curses.KEY_LEFT: -state.beside,
+            curses.KEY_RIGHT: state.beside,
             curses.KEY_PPAGE: -state.page,
             curses.KEY_NPAGE: state.page,
             curses.KEY_HOME: -len(state.lines),
@@ -168,7 +176,9 @@ class App:
         elif state.is_help:
             state.is_help = False
         elif key in moves:
-            state.selected = max(0, min(len(state.lines) - 1, state.selected + moves[key]))
+            to = state.selected + moves[key]
+            if key not in (curses.KEY_LEFT, curses.KEY_RIGHT) or 0 <= to < len(state.lines):
+                state.selected = max(0, min(len(state.lines) - 1, to))
         elif name == "h" or key == ESCAPE:
             state.is_help = name == "h"
         elif name == " ":
@@ -183,10 +193,11 @@ class App:
         state = self.state
         numbers = [line.gpio for line in state.lines]
         for text in (state.typed + digit, digit):
-            if int(text) in numbers:
-                state.typed, state.selected = text, numbers.index(int(text))
+            if any(str(number).startswith(text) for number in numbers):
+                state.typed = text
+                state.selected = numbers.index(int(text)) if int(text) in numbers else state.selected
                 return
-        state.typed, state.message = "", f"there is no GPIO {digit} on the header"
+        state.typed, state.message = "", f"there is no GPIO {state.typed + digit} on the header"
 
     # -- the loop --
 
@@ -207,7 +218,7 @@ class App:
         except curses.error:
             pass  # this terminal cannot hide it
         look, utf8 = styles(), verb.has_utf8_terminal()
-        shown: list[screen.Row] | None = None
+        shown: list[Row] | None = None
         poll = select.poll()
         poll.register(0, select.POLLIN)
         poll.register(signals, select.POLLIN)
