@@ -175,7 +175,7 @@ def _shared_socket(argument: str) -> str:
     """
     if argument not in ("", SHARED):
         return ""
-    if not argument and ("pytest" in sys.modules or any(name in os.environ for name in PYTEST)):
+    if not argument and ("pytest" in sys.modules or any(map(os.environ.get, PYTEST))):
         return ""
     threads.load("RPIO.remote.runtime")
     from ..remote.runtime import sim_socket
