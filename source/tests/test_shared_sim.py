@@ -537,10 +537,10 @@ def test_the_finger_of_run_finds_it_by_its_own_word_alone(user):
 STUDENT = """
 import RPIO, sys
 number = {number}
-lamp, button = 2 + number % 26, 27
+lamp, button = 2 + number % 25, 27
 sys.argv[0] = f"student{{number}}.py"
 with RPIO.Board("sim:shared") as board:
-    mine = number < 26
+    mine = number < 25
     if mine:
         board.setup(lamp, RPIO.OUT, initial=0)
     print("ready")

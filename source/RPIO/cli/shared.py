@@ -45,7 +45,7 @@ Here the keys are fingers: Space presses the chosen line, u and d drive it high 
 Without a terminal it says who comes and goes.
 """
 
-FULL_LOCK = "sim.lock"
+LOCK = "sim.lock"
 BEGINS_S = 5.0
 """How long one that has the lock is given until it answers."""
 PAUSE_S = 0.02
@@ -74,7 +74,7 @@ def sim(options: argparse.Namespace) -> int:
         raise UsageError(str(e)) from None
     folder = runtime_folder(is_made=True)
     path = os.path.join(folder, SIM_SOCKET)
-    lock = _lock(os.path.join(folder, FULL_LOCK))
+    lock = _lock(os.path.join(folder, LOCK))
     if lock is None:
         raise _is_there(path, model.name)
     try:
@@ -127,14 +127,16 @@ def _serve(options: argparse.Namespace, model: str, path: str) -> int:
         from .screens.sim_app import show
 
         return show(path, options.for_ns)
-    serving.serve(facade.board, 0, "127.0.0.1", path, None if options.quiet else _say_news)
-    if not options.quiet:
-        _say(
-            f"{facade.board.backend.describe()}, shared at {path}; RPIO_BACKEND=sim finds it, Ctrl+C ends it"
-        )
-    facade.wait_for_interrupts(threaded=True)
     signal.signal(signal.SIGTERM, _end)
-    verb.hold(options.for_ns)
+    try:
+        serving.serve(facade.board, 0, "127.0.0.1", path, None if options.quiet else _say_news)
+        facade.wait_for_interrupts(threaded=True)
+        if not options.quiet:
+            what = facade.board.backend.describe()
+            _say(f"{what}, shared at {path}; RPIO_BACKEND=sim finds it, Ctrl+C ends it")
+        verb.hold(options.for_ns)
+    except KeyboardInterrupt:
+        pass  # before it was waited for
     return 0
 
 
