@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -574,6 +575,23 @@ def test_a_class_of_programs_on_one_board(user):
     assert [student.process.wait(LIMIT_S) for student in students] == [0] * PROGRAMS
     for number in range(PROGRAMS):
         board.says(rf"student{number}\.py has gone$")
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "remote"
+
+
+def test_the_examples_meet(user):
+    user.sim()
+    run = "import runpy, sys; sys.argv[:] = {}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    hand = run.format([str(EXAMPLES / "hand.py"), "2"])
+    assert user.do(code=hand, backend="sim:shared")[2] == "nobody listens to GPIO 17: start lamp.py first\n"
+    lamp = user.program(run.format([str(EXAMPLES / "lamp.py")]), "sim:shared")
+    lamp.says("waiting for the button")
+    expected = "pressed: GPIO 18 is high\npressed: GPIO 18 is low\n"
+    assert user.do(code=hand, backend="sim:shared") == (0, expected, "")
+    lamp.says("the lamp is on\nthe lamp is off")
+    lamp.kill(signal.SIGINT)
+    assert lamp.process.returncode == 0
 
 
 # -- the screens ----------------------------------------------------------------------------------------------

@@ -188,9 +188,9 @@ def is_elsewhere(spec: str | None) -> bool:
     name, argument = split(spec)
     if name not in ("auto", "sim"):
         return name.startswith("remote")
-    if not _shared_socket("" if name == "auto" else argument):
-        return False
-    return name == "sim" or choose(detect.detect()) == "sim"
+    if name == "auto":
+        return choose(detect.detect()) == "sim" and bool(_shared_socket(""))
+    return bool(_shared_socket(argument))
 
 
 def look(spec: str | None) -> Hardware | None:

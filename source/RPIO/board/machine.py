@@ -92,9 +92,10 @@ class Machine:
         """The configuration files that speak of these lines: they are this machine's, or the default board's as long
         as those are simulated. What another machine has, or an object of the program's, has rules of its own.
         """
-        if self.is_given or (self.word == "sim" and not is_default) or opening.is_elsewhere(self._spec):
+        if self.is_given or self.word.startswith("remote") or (self.word == "sim" and not is_default):
             return []
-        return config_files.files()
+        found = config_files.files()
+        return [] if found and opening.is_elsewhere(self._spec) else found
 
     @property
     def word(self) -> str:

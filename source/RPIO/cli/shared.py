@@ -34,15 +34,15 @@ EXAMPLES = """\
   rpio sim zero2w                  another model
   rpio sim --quiet --for 1h &      without a screen
 
-Other terminals find it: RPIO_BACKEND=sim, and what simulates because there is no Raspberry Pi, is this board then.
-  RPIO_BACKEND=sim python blink.py
-  rpio write 17=1 --output --backend sim
-  rpio watch 17 --backend sim
-RPIO_BACKEND=sim:shared is this board or an error, sim:4B a board of a program's own. Under pytest only sim:shared
-finds it.
+in another terminal:
+  RPIO_BACKEND=sim python button.py        a program on it; a machine without pins needs no RPIO_BACKEND
+  rpio write 17=1 --output --backend sim   stays when the command has ended
+  rpio watch 17,18 --backend sim           edges of all lines, whoever has them
+  rpio tui --backend sim                   all lines, with menus that press and drive them
 
-Here the keys are fingers: Space presses the chosen line, u and d drive it high and low, l lets go; h shows them all.
-Without a terminal it says who comes and goes.
+RPIO_BACKEND=sim:shared is this board or an error, sim:4B a board of a program's own; pytest finds it by sim:shared
+alone. Here keys are fingers: Space presses the chosen line, u and d drive it high and low, l lets go, and h shows
+them all. Without a terminal it says who comes and goes.
 """
 
 LOCK = "sim.lock"
