@@ -5,9 +5,9 @@ With `-t manpage` only what becomes manual pages is read, with nothing but Sphin
 """
 
 import os
-import tempfile
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent

@@ -265,4 +265,5 @@ def when_killed(backend: str, persists: bool | None) -> str:
         "regs": "stay as they are, driven; the next start can take them over",
         "sysfs": "stay as they are, driven and exported; the next start can take them over",
         "sim": "end with the program that simulates them",
+        "remote": "stay as they are with who serves them, or go into the safe states that are declared there",
     }.get(backend, "as that backend says")
