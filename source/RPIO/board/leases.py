@@ -56,10 +56,14 @@ class Leases(LeasedPulses):
             return "" if line in self._safety.owners else told
 
     def is_left(self, line: int) -> bool:
-        """Whether the line is as somebody has left it who has gone; nobody has it then."""
+        """Whether the line is as somebody has left it who has gone; nobody has it then. One that was given back another
+        process may have by now, but where the board is here alone.
+        """
         with self._lock:
-            is_free = self._safety.holder(line) is None
-            return is_free and (line in self._safety.owners or line in self._given_back)
+            if self._safety.holder(line) is not None:
+                return False
+            is_ours_alone = line in self._given_back and self._machine.backend.outside() is not None
+            return line in self._safety.owners or is_ours_alone
 
     # -- the world outside -----------------------------------------------------------------------
 

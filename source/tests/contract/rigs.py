@@ -825,7 +825,7 @@ class RemoteRig(Rig):
     """The lines of another rig: those of a board that is served in this process, in a thread."""
 
     has_registers = has_descriptors = has_clock = False
-    lingers = stays_taken = reads_are_shared = has_work = tells_who_left = True
+    lingers = stays_taken = reads_are_shared = has_work = True
     gone_says = "there is no connection to 127.0.0.1"
     gone_errno = errno.ECONNRESET
     quiet_ms = 30
@@ -845,6 +845,9 @@ class RemoteRig(Rig):
             "is_simulated",
         ):
             setattr(self, name, getattr(inner, name))
+        self.tells_who_left = (
+            inner.is_simulated
+        )  # that a line was given back; elsewhere another process may have it
         self.board = Board("sim")  # nothing opens that: it is given another
         self.board.use(inner.backend)
         _ = self.board.leases
