@@ -104,8 +104,8 @@ def use(backend: str | Backend) -> None:
     *backend* is "auto"; "regs", mapped registers ("regs:/dev/gpiomem" through that file); "cdev", the kernel's
     gpiochip ("cdev:/dev/gpiochip1", "cdev:gpiochip1" or "cdev:LABEL" for another than the board's own); "sysfs",
     /sys/class/gpio of older kernels ("sysfs:gpiochip512" or "sysfs:LABEL"), without pulls; "sim", a simulated board
-    ("sim:3B+" for another model); or a Backend of your own. The environment variable RPIO_BACKEND takes the same
-    words.
+    ("sim:3B+" another model, "sim:shared" that of rpio sim); or a Backend of your own. The environment variable
+    RPIO_BACKEND takes the same words.
 
     Raises:
         RuntimeError: lines are set up already.

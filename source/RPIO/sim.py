@@ -11,7 +11,7 @@
     RPIO.sim.wire(18, 23)       # what GPIO 18 drives, GPIO 23 reads
 
 Lines are BCM numbers here, whatever the numbering mode. Every function raises NoBackendError where the board
-in use is not simulated.
+in use is not simulated. It may be another program's: the shared board of ``rpio sim``, say.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .machine import boards
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .backends import sim as simulated
+    from .backends.protocol import Outside
 else:
     simulated = lazy_names.Later("RPIO.backends.sim")
 
@@ -36,17 +37,29 @@ def __dir__() -> list[str]:
 
 
 def backend() -> simulated.SimBackend:
-    """Return the simulated board that the program uses.
+    """Return the simulated board of this program itself.
 
     Raises:
-        NoBackendError: the board in use is a real one.
+        NoBackendError: the board in use is a real one, or another program has it.
     """
     from .backends.sim import SimBackend
 
+    _outside()
     found = facade.board.backend
     if not isinstance(found, SimBackend):
         raise errors.NoBackendError(
-            f"this is no simulated board but {found.describe()}",
+            f"the simulated board is another program's: {found.describe()}",
+            hint='drive(), press(), wire() and the others work there too; RPIO.use("sim:4B") is one of your own',
+        )
+    return found
+
+
+def _outside() -> Outside:
+    """What plays the world outside, here or in another program."""
+    found = facade.board.backend.outside()
+    if found is None:
+        raise errors.NoBackendError(
+            f"this is no simulated board but {facade.board.backend.describe()}",
             hint='RPIO_BACKEND=sim, or RPIO.use("sim") before the first line is set up',
         )
     return found
@@ -71,7 +84,7 @@ def drive(line: int, value: int | None, bounces: int = 0, bounce_us: float = 500
     With *bounces*, 10,000 at most, the contact opens and closes so many times more, *bounce_us* microseconds apart,
     before it rests; the call takes that long.
     """
-    board = backend()
+    board = _outside()
     line = arguments.integer("line", line)
     bounces = int(_number("bounces", bounces, 0, BOUNCES_MAX))
     _number("bounce_us", bounce_us, 1, 1_000_000)
@@ -90,34 +103,41 @@ def drive(line: int, value: int | None, bounces: int = 0, bounce_us: float = 500
 
 def press(line: int, ms: float = 50, value: int = 0, bounces: int = 0) -> None:
     """Drive a line to *value* for *ms* milliseconds, a day at most, then let go of it: a button to ground."""
-    board = backend()
+    board = _outside()
     _number("ms", ms, 0, PRESS_MAX_MS)
-    end_ns = board.clock.now_ns() + int(ms * 1_000_000)
-    drive(line, value, bounces)
+    width_ns = int(ms * 1_000_000)
+    end_ns = board.clock.now_ns() + width_ns
+    if (
+        facade.board.backend.clock is None and not bounces
+    ):  # another program's board, whose button this is not to keep
+        board.press(arguments.integer("line", line), width_ns, value)
+    else:
+        drive(line, value, bounces)
     board.clock.sleep_until(end_ns)
     drive(line, None)
 
 
 def wire(a: int, b: int) -> None:
     """Join two lines with a wire."""
-    backend().wire(arguments.integer("a", a), arguments.integer("b", b))
+    _outside().wire(arguments.integer("a", a), arguments.integer("b", b))
 
 
 def unwire(line: int) -> None:
     """Take every wire off a line."""
-    backend().unwire(arguments.integer("line", line))
+    _outside().unwire(arguments.integer("line", line))
 
 
 def is_watched(line: int) -> bool:
     """Return whether a program listens to the line's edges: what is driven from then on, it hears."""
-    return backend().is_watched(arguments.integer("line", line))
+    return _outside().is_watched(arguments.integer("line", line))
 
 
 def level(line: int) -> int:
     """Return what a voltmeter on the line would show, 0 or 1."""
-    return backend().read(arguments.integer("line", line))
+    _outside()
+    return facade.board.backend.read(arguments.integer("line", line))
 
 
 def short_circuits() -> int:
     """Return how many times drivers on one wire have disagreed."""
-    return backend().short_circuits
+    return _outside().short_circuits

@@ -710,6 +710,7 @@ def test_a_check_that_fails_ends_no_other(tmp_path):
         ("cdev", False, "makes them inputs"),
         ("cdev", None, "its driver decides"),
         ("sim", None, "end with the program"),
+        ("remote", None, "with who serves them"),
     ],
 )
 def test_what_becomes_of_outputs_after_a_kill(backend, persists, words):
@@ -856,6 +857,12 @@ def test_json_has_the_same_with_stable_keys(printed):
 
 def test_a_finding_shows_itself():
     assert repr(Finding(OK, "fine")) == "<Finding ok: fine>"
+
+
+def test_who_has_lines_of_another_programs_board_is_no_driver(tmp_path):
+    model = pi4(tmp_path, backend=Backend("remote", holders={17: "anna@desk, lamp.py"}))
+    (finding,) = found(model, "held")
+    assert "GPIO 17: held by 'anna@desk, lamp.py', as who serves the board says" in finding
 
 
 def test_a_simulated_board_is_what_drives_lines_and_no_driver_has_any(rpio, tmp_path):

@@ -29,7 +29,15 @@ TO_COME: dict[int, set[str]] = {}
 """Rooms that have their place in the documents alone."""
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
 
-SHARED_BY_BACKENDS = {"protocol", "descriptors", "event_pipe", "sim_time", "cdev_chips", "sysfs_chips"}
+SHARED_BY_BACKENDS = {
+    "protocol",
+    "descriptors",
+    "event_pipe",
+    "sim_time",
+    "sim_lines",
+    "cdev_chips",
+    "sysfs_chips",
+}
 
 
 def name_of(path):

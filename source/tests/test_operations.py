@@ -93,6 +93,13 @@ OF_OTHER_SIDE = {
     "hold": "levels that outlive programs: rpio hold",
     "unhold": "as hold",
     "holds": "as hold",
+    "drive": "the world outside of a simulated board, which is no method of Board: RPIO.sim",
+    "driven": "as drive",
+    "press": "as drive",
+    "wire": "as drive",
+    "unwire": "as drive",
+    "watched": "as drive",
+    "short_circuits": "as drive",
 }
 """Operation that no method of Board is done by -> what it is for."""
 OF_SESSIONS = {"hello", "bye"}

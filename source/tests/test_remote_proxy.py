@@ -201,7 +201,7 @@ def test_away_for_too_long_outputs_are_given_back_and_inputs_go_on(server):
         assert pump(board, lambda: heard == [0])
         proxy.is_away = True
         proxy.cut()
-        assert wait_until(lambda: other.ask("consumer 12") == 'ok ""')
+        assert wait_until(lambda: other.ask("consumer 12") == 'ok "" left')
         assert other.levels(12, 13) == [0, 1]  # as it was declared, and as it was
         proxy.is_away = False
         assert wait_until(lambda: board.states[-1:] == ["new"])
@@ -237,7 +237,7 @@ def test_a_call_that_waits_meanwhile_is_told_that_the_lines_are_gone(server):
 
         waiting = threading.Thread(target=call)
         waiting.start()
-        assert wait_until(lambda: other.ask("consumer 13") == 'ok ""')
+        assert wait_until(lambda: other.ask("consumer 13") == 'ok "" left')
         proxy.is_away = False
         waiting.join(LIMIT_S)
         assert [type(e) for e in found] == [RPIO.ConnectionLost]

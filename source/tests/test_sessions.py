@@ -160,7 +160,7 @@ class TestLinger:
         assert drives(sim, 17) == 1
         world.wait(0.2)
         assert drives(sim, 17) == level
-        assert bob.ask("consumer 17") == 'ok ""'
+        assert bob.ask("consumer 17") == 'ok "" left'
         again = world.come("ada", linger_s=5, session=ada.name)
         assert again.name != ada.name
         assert (bob.ask("output 17 0"), error(again.ask("write 17 1"))) == ("ok", "LineBusyError")

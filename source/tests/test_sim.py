@@ -253,6 +253,9 @@ def test_a_real_board_is_refused(slow, monkeypatch):
         def describe(self):
             return "registers of bcm2711"
 
+        def outside(self):
+            return None
+
     from RPIO import facade
 
     monkeypatch.setattr(facade.board.machine, "opened", Real())

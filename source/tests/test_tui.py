@@ -602,7 +602,13 @@ def test_without_pulls_and_pwm_they_are_not_offered(board, monkeypatch):
     monkeypatch.setattr(board.facade.board.backend, "features", frozenset())
 
     async def test(p):
-        assert [entry.menu_action for entry in p.app.side.entries] == [lines.OUTPUT]
+        assert [entry.menu_action for entry in p.app.side.entries] == [
+            lines.OUTPUT,
+            lines.PRESS,
+            lines.DRIVE_HIGH,
+            lines.DRIVE_LOW,
+            lines.LET_GO,
+        ]
 
     drive(test)
 

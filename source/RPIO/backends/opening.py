@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from .. import constants, errors, log, threads
 from ..machine import boards, detect
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 SIMULATED_MODEL = "4B"
 """The board that is simulated where nothing else is asked for."""
+SHARED = "shared"
+"""In the place of a model: the board of ``rpio sim``, or an error."""
+SHARED_HINT = "start one in another terminal: rpio sim"
+SHARED_PATIENCE_S = 2.0
+"""How long another connection to it is tried for: who serves it is on this machine, and there or not."""
+PYTEST = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION")
+"""What pytest says in the environment of the programs that tests start."""
 
 
 def word_of(spec: str | None) -> str:
@@ -193,11 +201,36 @@ def split(spec: str | None) -> tuple[str, str]:
     return name, argument
 
 
+def _shared_socket(argument: str) -> str:
+    """The path where the shared board is to be found, by who asks for a simulated one; "" where there is none. Tests
+    find it by its own word alone.
+    """
+    if argument not in ("", SHARED):
+        return ""
+    if not argument and ("pytest" in sys.modules or any(map(os.environ.get, PYTEST))):
+        return ""
+    threads.load("RPIO.machine.folders")
+    from ..machine.folders import sim_socket
+
+    return sim_socket()
+
+
+def is_elsewhere(spec: str | None) -> bool:
+    """Whether the lines are another process's, as far as can be told without opening anything."""
+    name, argument = split(spec)
+    if name not in ("auto", "sim"):
+        return is_afar(name)
+    if name == "auto":
+        return choose(detect.detect()) == "sim" and bool(_shared_socket(""))
+    return bool(_shared_socket(argument))
+
+
 def look(spec: str | None) -> Hardware | None:
     """Return what machine it is, without opening anything; None where only the chip can tell."""
     name, argument = split(spec)
     if name == "sim":
-        return boards.by_name(argument or SIMULATED_MODEL)
+        is_shared = argument == SHARED or _shared_socket(argument)
+        return None if is_shared else boards.by_name(argument or SIMULATED_MODEL)
     if is_afar(name):
         return None  # the other machine will tell
     # A chip that is named may be another than the header's, an expander say: its label will tell.
@@ -207,13 +240,25 @@ def look(spec: str | None) -> Hardware | None:
 def expect(spec: str | None) -> Hardware:
     """Return what machine it is, or will be once a line is touched, without opening anything. Raises nothing."""
     try:
-        known = None if is_afar(word_of(spec)) else look(spec) or detect.detect()
+        if is_elsewhere(spec):
+            known = None if is_afar(word_of(spec)) else _of_shared()
+        else:
+            known = look(spec) or detect.detect()
         name = split(spec)[0]
         if known is None:
             known = _by_backend(choose(None) if name == "auto" else name)
     except (errors.GPIOError, ValueError, OSError):
         known = None  # the first line says what is wrong
     return known or boards.generic(0, None, "Linux board")
+
+
+def _of_shared() -> Hardware | None:
+    """What the shared board is, by who serves it."""
+    threads.load("RPIO.remote.shared")
+    from ..remote.shared import ask
+
+    told = ask(_shared_socket(SHARED))
+    return boards.decode(told.code) if told is not None else None
 
 
 def _by_backend(name: str) -> Hardware | None:
@@ -242,6 +287,59 @@ def unknown(backend: Backend) -> Hardware:
     return boards.generic(backend.line_count, label, "Linux board")
 
 
+def _open_simulated(argument: str, is_chosen: bool) -> tuple[Backend, Hardware]:
+    """Open the shared board where there is one, or a board of the program's own."""
+    shared = _open_shared(argument)
+    if shared is not None:
+        return shared, unknown(shared)
+    hardware = boards.by_name(argument or SIMULATED_MODEL)
+    if is_chosen:
+        log.say(
+            f"RPIO: no Raspberry Pi and no gpiochip here: using a simulated {hardware.name} "
+            "(RPIO_BACKEND=sim says so without this line)"
+        )
+    return open_backend("sim", hardware), hardware
+
+
+def _open_shared(argument: str) -> Backend | None:
+    """Open the shared board, and say so on stderr where it was not asked for by its own word; None without one.
+
+    Raises:
+        NoBackendError: it was, and there is none.
+    """
+    path = _shared_socket(argument)
+    if not path:
+        if argument == SHARED:
+            raise errors.NoBackendError("there is no shared simulated board", hint=SHARED_HINT)
+        return None
+    threads.load("RPIO.remote.shared")
+    _load("remote")
+    from ..remote.shared import SharedPlace, is_served
+    from .remote import RemoteBackend
+
+    try:
+        backend = RemoteBackend(SharedPlace(path), patience_s=SHARED_PATIENCE_S)
+    except errors.NoBackendError as e:
+        if is_served(path):
+            raise errors.NoBackendError(
+                f"the shared simulated board does not answer: {e}",
+                hint="is rpio sim stopped? fg in its terminal",
+            ) from None
+        if argument == SHARED:
+            raise errors.NoBackendError(
+                f"there is no shared simulated board any more: {e}", hint=SHARED_HINT
+            ) from None
+        log.say(
+            "RPIO: nobody serves the shared simulated board any more (rpio sim): using one of this program's own"
+        )
+        return None
+    if argument != SHARED:
+        log.say(
+            f"RPIO: on the shared board of rpio sim: {backend.says} (RPIO_BACKEND=sim:shared says so without this line)"
+        )
+    return backend
+
+
 def open_board(spec: str | None) -> tuple[Backend, Hardware]:
     """Open the backend; say on stderr when it is simulated without having been asked for.
 
@@ -250,15 +348,12 @@ def open_board(spec: str | None) -> tuple[Backend, Hardware]:
         OSError: what else the kernel says.
     """
     name, argument = split(spec)
-    hardware = look(spec)
-    if name == "auto":
+    is_chosen = name == "auto"
+    hardware = None if name == "sim" else look(spec)
+    if is_chosen:
         name = choose(hardware)
-        if name == "sim":
-            hardware = boards.by_name(SIMULATED_MODEL)
-            log.say(
-                f"RPIO: no Raspberry Pi and no gpiochip here: using a simulated {hardware.name} "
-                "(RPIO_BACKEND=sim says so without this line)"
-            )
+    if name == "sim":
+        return _open_simulated("" if is_chosen else argument, is_chosen)
     try:
         backend = open_backend(name, hardware, argument)
     except errors.GPIOError:

@@ -29,6 +29,44 @@ if TYPE_CHECKING:
         def sleep_until(self, when_ns: int) -> None:
             """Wait until the clock gets there."""
 
+    class Time(Protocol):
+        """As a Clock, for who waits alone."""
+
+        def now_ns(self) -> int:
+            """The time in nanoseconds."""
+
+        def sleep_until(self, when_ns: int) -> None:
+            """Wait until the clock gets there."""
+
+    class Outside(Protocol):
+        """The world outside of a simulated board: fingers, wires and a voltmeter."""
+
+        @property
+        def clock(self) -> Time:
+            """The time that passes there."""
+
+        @property
+        def short_circuits(self) -> int:
+            """How many times drivers on one wire have disagreed."""
+
+        def drive(self, line: int, value: int | None) -> None:
+            """Drive the line to 0 or 1; None lets go of it."""
+
+        def driven(self, line: int) -> int | None:
+            """What it is driven to; None for nothing."""
+
+        def press(self, line: int, ns: int, value: int) -> None:
+            """Drive the line so long, then let go of it. Does not wait."""
+
+        def is_watched(self, line: int) -> bool:
+            """Whether edges of the line are heard."""
+
+        def wire(self, a: int, b: int) -> None:
+            """Join two lines with a wire."""
+
+        def unwire(self, line: int) -> None:
+            """Take every wire off the line."""
+
 
 class Backend:
     """The lines of one board.
@@ -48,6 +86,7 @@ class Backend:
     [block_has_the_lines]
     ``clock`` is the time that passes on the board, None where that is the machine's. [clock_goes_on]
     ``close_at_exit`` is true where something of it outlives the process unless close() is called. [close_at_exit]
+    ``watches_outputs`` is true where a line is watched whatever it is. [watches_outputs]
     Opening a backend changes no line. [open_changes_nothing]
     When the chip has been removed, to read, write, set up or watch a line of it raises LineGoneError, which names the
     line and says what to do. [gone_is_told]
@@ -59,10 +98,15 @@ class Backend:
     holds_lines = False
     holds_alone = False
     close_at_exit = False
+    watches_outputs = False
     label: str | None = None
     revision_code: int | None = None
     block: Registers | None = None
     clock: Clock | None = None
+
+    def outside(self) -> Outside | None:
+        """Return what plays the world outside of a simulated board, None where that is real. [outside_drives]"""
+        return None
 
     def describe(self) -> str:
         """Return one line that says by what means lines are touched, for people. [describe_is_one_line]"""
@@ -279,6 +323,11 @@ class Backend:
         """
         check_line(self, line)
         return ""
+
+    def is_left(self, line: int) -> bool:
+        """Return whether it is known that who had the line has gone and left it as it is. [left_is_known]"""
+        check_line(self, line)
+        return False
 
     def gone_fd(self) -> int | None:
         """Return a descriptor that is readable when is_gone() has something to do, None where it never has.

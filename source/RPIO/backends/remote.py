@@ -18,7 +18,9 @@ from ..constants import OUT
 from ..remote.answers import words_of
 from ..remote.batch import Batch
 from ..remote.connection import Connection
+from ..remote.outside import Outside
 from ..remote.places import Place
+from ..wire import operations
 from ..wire.native import Client, Ended, Request, told
 from ..wire.operations import FUNCTION, HOLDS_ALONE, LINES_MAX, OPERATIONS, READ, VERSION
 from ..wire.rows import Operation, read
@@ -67,13 +69,13 @@ class RemoteBackend(Backend):
 
     def __init__(
         self,
-        where: str,
+        where: str | Place,
         linger_s: float = LINGER_S,
         timeout_s: float = TIMEOUT_S,
         patience_s: float = PATIENCE_S,
         on_change: Callable[[str], object] | None = None,
     ) -> None:
-        self._place = Place(where)
+        self._place = where if isinstance(where, Place) else Place(where)
         self._linger_s, self._timeout_s, self._patience_s = linger_s, timeout_s, patience_s
         self._on_change = on_change
         self._watched: dict[int, Watched] = {}
@@ -98,9 +100,13 @@ class RemoteBackend(Backend):
         )
         try:
             made.open()
-            _, _, self._says, code, count, *features = made.welcome
+            _, _, self.says, code, count, *features = made.welcome
             self.line_count, self.features = int(count), frozenset(features) & FEATURES
-            self.holds_alone = HOLDS_ALONE in features
+            self.holds_alone, self.watches_outputs = (
+                HOLDS_ALONE in features,
+                operations.WATCHES_OUTPUTS in features,
+            )
+            self._outside = Outside(self._do, self.line_count) if operations.OUTSIDE in features else None
             self.revision_code = int(code, 16)
         except BaseException:
             made.close()
@@ -112,7 +118,7 @@ class RemoteBackend(Backend):
         return made
 
     def _hello(self, session: str) -> bytes:
-        return _head("hello", VERSION, _who(), _program(), float(self._linger_s), session)
+        return _head("hello", VERSION, who(), _program(), float(self._linger_s), session)
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -131,9 +137,9 @@ class RemoteBackend(Backend):
         threads.load("RPIO.remote.timings")
         from ..remote.timings import Timings
 
-        timings = Timings(self._connection)
+        made = Timings(self._connection)
         self._ask = self._connection.ask
-        return timings
+        return made
 
     @property
     def place(self) -> str:
@@ -202,7 +208,7 @@ class RemoteBackend(Backend):
     # -- what it is ------------------------------------------------------------------------------
 
     def describe(self) -> str:
-        return f"{self._says} at {self._place}"
+        return f"{self.says} at {self._place}"
 
     def function(self, line: int) -> int:
         (function,) = self._on(line, "function")
@@ -317,8 +323,17 @@ class RemoteBackend(Backend):
     # -- holding, and giving back ----------------------------------------------------------------
 
     def consumer(self, line: int) -> str:
-        (name,) = self._on(line, "consumer")
+        name, _ = self._on(line, "consumer")
         return str(name)
+
+    def is_left(self, line: int) -> bool:
+        _, remarks = self._on(line, "consumer")
+        return (
+            operations.LEFT in remarks and line not in self._lost
+        )  # by this program, which has to set it up again
+
+    def outside(self) -> Outside | None:
+        return self._outside
 
     def held(self) -> list[int]:
         return sorted({*self._inputs, *self._outputs})
@@ -416,7 +431,7 @@ def _result(operation: Operation, answer: bytes) -> tuple[Any, ...]:
         raise errors.ProtocolError(f"this is no answer to {operation.name}: {e}") from None
 
 
-def _who() -> str:
+def who() -> str:
     """user@host, for the books of the other side."""
     threads.load("getpass")
     import getpass
@@ -429,4 +444,6 @@ def _who() -> str:
 
 
 def _program() -> str:
-    return os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] else "python"
+    name, *words = [*map(os.path.basename, sys.argv[:1]), *sys.argv[1:2]] or ["python"]
+    is_verb = name == "rpio" and bool(words) and words[0].isalpha()
+    return f"rpio {words[0]}" if is_verb else name or "python"

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The simulated board: lines with pulls, wires between them, and an outside world that drives them.
-
-A line's level is what its *net* has: the lines that wires join. Whatever drives the net decides (an output's
-latch, the outside world); where nothing does, a pull decides; where there is none, the net floats and keeps
-its level. Two drivers that disagree are a short circuit: it is counted, reported once, and reads as low.
+"""The simulated board as a backend; what its lines are, and the world outside, is in sim_lines.
 
 Edges leave through an event_pipe, so the loop that reads them cannot tell the difference.
 """
@@ -12,11 +8,9 @@ from __future__ import annotations
 
 from _thread import RLock
 
-from .. import constants, errors, log
+from .. import constants, errors
 from .._gpio import PwmPlan
-from .event_pipe import EventPipe
 from .protocol import (
-    Backend,
     check_edge,
     check_limit,
     check_line,
@@ -25,18 +19,12 @@ from .protocol import (
     check_pwm_change,
     check_wave,
 )
-from .sim_time import ManualClock, RealClock
+from .sim_lines import SimLines, Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..machine.boards import Hardware
-
-POWER_ON_PULL_UPS = range(9)
-"""GPIO 0 to 8 wake up with a pull-up, the rest of the header with a pull-down.
-Source: BCM2835 ARM Peripherals, 6.2, "Alternative Function Assignments", column Pull."""
-
+    from .sim_time import ManualClock, RealClock
 
 BCM_FUNCTIONS = frozenset(
     {constants.ALT0, constants.ALT1, constants.ALT2, constants.ALT3, constants.ALT4, constants.ALT5}
@@ -45,48 +33,17 @@ RP1_FUNCTIONS = BCM_FUNCTIONS - {constants.ALT5} | {constants.ALT6, constants.AL
 """Alternate functions that a line can have; on RP1 function 5 is plain GPIO."""
 
 
-class _Watch:
-    """The pipe of a watched line."""
-
-    __slots__ = ("bits", "filter_ns", "pending", "pipe")
-
-    def __init__(self) -> None:
-        self.pipe = EventPipe()
-        self.bits = 0
-        self.filter_ns = 0
-        self.pending: object = None
-
-
-class _Line:
-    __slots__ = ("drive", "function", "latch", "level", "net", "pull", "stable", "watch")
-
-    def __init__(self, number: int, fixed_pull_up: bool) -> None:
-        self.function = constants.IN
-        self.latch = 0
-        self.pull = constants.PUD_UP if number in POWER_ON_PULL_UPS else constants.PUD_DOWN
-        self.drive: int | None = None
-        self.level = 1 if fixed_pull_up or self.pull == constants.PUD_UP else 0
-        self.stable = self.level  # what the kernel's filter has let through
-        self.net = {number}
-        self.watch: _Watch | None = None
-
-
-class SimBackend(Backend):
+class SimBackend(SimLines):
     """A board of the given hardware that exists only here. *clock*: a RealClock or a ManualClock."""
 
     name = "sim"
     features = frozenset({"edges", "functions", "filter", "pulls", "pwm"})
 
     def __init__(self, hardware: Hardware, clock: RealClock | ManualClock | None = None) -> None:
-        self.hardware = hardware
-        self.clock: RealClock | ManualClock = clock if clock is not None else RealClock()
-        self.line_count = hardware.line_count
-        self._fixed_pull_ups = frozenset(hardware.fixed_pull_ups)
-        self._lines = [_Line(n, n in self._fixed_pull_ups) for n in range(self.line_count)]
+        super().__init__(hardware, clock)
         self._functions = {constants.IN, constants.OUT} | (
             RP1_FUNCTIONS if hardware.gpio_compatible == "raspberrypi,rp1-gpio" else BCM_FUNCTIONS
         )
-        self._lock = RLock()
         self._plan = PwmPlan()
         self._waves: dict[int, list[int]] = {}  # number -> lines
         self._plan_due_ns: int | None = None  # when the clock will ask the plan
@@ -96,125 +53,6 @@ class SimBackend(Backend):
         ] = {}  # line -> until when (0: over), by which call of the clock
         self._is_carrying_out = False
         self._ended: set[int] = set()  # lines whose PWM a signal handler has ended in the middle of that
-        self.short_circuits = 0
-        self.observer: Callable[[int, int, int], object] | None = None
-        """Called as observer(line, level, now_ns) at each change of a level."""
-
-    def describe(self) -> str:
-        return f"simulated {self.hardware.name} ({self.line_count} lines)"
-
-    def _line(self, line: int) -> _Line:
-        check_line(self, line)
-        return self._lines[line]
-
-    # -- physics ---------------------------------------------------------------------------------
-
-    def _net_level(self, net: set[int]) -> int:
-        drivers: set[int] = set()
-        ups = downs = False
-        for number in net:
-            line = self._lines[number]
-            if line.function == constants.OUT:
-                drivers.add(line.latch)
-            if line.drive is not None:
-                drivers.add(line.drive)
-            ups = (
-                ups
-                or number in self._fixed_pull_ups
-                or (line.function != constants.OUT and line.pull == constants.PUD_UP)
-            )
-            downs = downs or (line.function != constants.OUT and line.pull == constants.PUD_DOWN)
-        if len(drivers) == 1:
-            return drivers.pop()
-        if drivers:
-            self._short_circuit(net)
-            return 0
-        if ups != downs:
-            return int(ups)
-        fixed = ups and any(number in self._fixed_pull_ups for number in net)
-        return 1 if fixed else self._lines[min(net)].level
-
-    def _short_circuit(self, net: set[int]) -> None:
-        self.short_circuits += 1
-        if self.short_circuits == 1:
-            lines = ", ".join(str(n) for n in sorted(net))
-            log.warning(
-                "simulated short circuit: drivers of GPIO %s disagree; on a real board that can do harm",
-                lines,
-            )
-
-    def _settle(self, net: set[int]) -> None:
-        """Bring the lines of a net to its level, and report the edges."""
-        level = self._net_level(net)
-        changed = [number for number in net if self._lines[number].level != level]
-        for number in changed:
-            line = self._lines[number]
-            line.level = level
-            if line.watch is not None:
-                self._edge(number, line, line.watch)
-            else:
-                line.stable = level
-        if self.observer is not None:
-            for number in changed:
-                self.observer(number, level, self.clock.now_ns())  # it may drive a line, one of these too
-
-    def _edge(self, number: int, line: _Line, watch: _Watch) -> None:
-        if watch.filter_ns == 0:
-            self._report(number, line, watch)
-            return
-        watch.pending = token = object()
-
-        def settle() -> None:
-            with self._lock:
-                if watch.pending is token and line.watch is watch:
-                    self._report(number, line, watch)
-
-        self.clock.call_at(self.clock.now_ns() + watch.filter_ns, settle)
-
-    def _report(self, number: int, line: _Line, watch: _Watch) -> None:
-        if watch.filter_ns and line.stable == line.level:
-            return
-        line.stable = line.level
-        if not watch.bits & (1 if line.level else 2):
-            return
-        watch.pipe.put(number, line.level, self.clock.now_ns())
-
-    # -- the outside world -----------------------------------------------------------------------
-
-    def drive(self, line: int, value: int | None) -> None:
-        """Drive the line from outside to 0 or 1; None lets go of it."""
-        with self._lock:
-            self._line(line).drive = None if value is None else 1 if value else 0
-            self._settle(self._lines[line].net)
-
-    def driven(self, line: int) -> int | None:
-        """What the outside world drives the line to; None for nothing."""
-        return self._line(line).drive
-
-    def is_watched(self, line: int) -> bool:
-        """Whether edges of the line are heard: what is driven from now on is reported."""
-        with self._lock:
-            watch = self._line(line).watch
-            return watch is not None and watch.bits != 0
-
-    def wire(self, a: int, b: int) -> None:
-        """Join two lines with a wire."""
-        with self._lock:
-            net = self._line(a).net | self._line(b).net
-            for number in net:
-                self._lines[number].net = net
-            self._settle(net)
-
-    def unwire(self, line: int) -> None:
-        """Take every wire off the line."""
-        with self._lock:
-            rest = self._line(line).net - {line}
-            for number in rest:
-                self._lines[number].net = rest
-            self._lines[line].net = {line}
-            if rest:
-                self._settle(rest)
-            self._settle({line})
 
     # -- the protocol ----------------------------------------------------------------------------
 
@@ -247,7 +85,8 @@ class SimBackend(Backend):
     def set_output(self, line: int, value: int | None) -> None:
         with self._lock:
             state = self._line(line)
-            self.unwatch(line)
+            if not self.watches_outputs:
+                self.unwatch(line)
             if self._end_pulses(line) and value is None:
                 value = 0
             if value is not None:
@@ -288,13 +127,13 @@ class SimBackend(Backend):
         with self._lock:
             state = self._line(line)
             bits = check_edge(edge)
-            if state.function != constants.IN:
+            if state.function != constants.IN and not self.watches_outputs:
                 raise errors.WrongDirectionException(
                     f"GPIO {line} is no input", hint=f"setup({line}, IN) first"
                 )
             watch = state.watch
             if watch is None:
-                watch = _Watch()
+                watch = Watch()
                 state.watch, state.stable = watch, state.level
             watch.filter_ns, watch.bits = filter_us * 1000, bits
             return watch.pipe.reader
@@ -436,6 +275,7 @@ class SimBackend(Backend):
     def after_fork(self) -> None:
         self._lock = RLock()  # another thread may have held it
         self._plan, self._plan_due_ns, self._waves = PwmPlan(), None, {}
+        self._presses.clear()
         self._is_carrying_out, self._ended, self._limits = False, set(), {}
         self.clock.after_fork()
         for number in range(self.line_count):

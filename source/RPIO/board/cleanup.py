@@ -9,9 +9,9 @@ forgotten when all of it is done.
 from __future__ import annotations
 
 from .. import arguments, errors
+from .declared import PROGRAM
 from .manners import NOTHING_TO_CLEAN_WARNING
 from .rules import INPUT, KEEP
-from .safety import PROGRAM
 from .undoing import do_all
 
 TYPE_CHECKING = False

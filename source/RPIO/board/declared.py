@@ -35,6 +35,9 @@ class Owner:
 NOBODY = Owner("nobody")
 """Has the lines of those who have gone: they stay as they were left, and anybody may take them."""
 
+PROGRAM = Owner("this program")
+"""Has the lines that are nobody else's."""
+
 
 class Declared:
     """The rules of a board, and who owns its lines. *grants* are asked again when a line begins or ends to have any."""
@@ -152,6 +155,21 @@ class Declared:
         """For how long its owner has it; None for a line of the program's."""
         return int(monotonic() - self._since_s[line]) if line in self.owners else None
 
+    def holder(self, line: int) -> Owner | None:
+        """Who has the line; None where it is free."""
+        owner = self.owners.get(line)
+        if owner is None and (line in self._book.directions or line in self._book.owned):
+            return PROGRAM
+        return None if owner is NOBODY else owner
+
+    def held(self) -> list[tuple[int, str, int | None]]:
+        """Each line that somebody has, who that is, and for how many seconds, where that is known."""
+        with self._lock:
+            pairs = [
+                (line, self.holder(line)) for line in sorted({*self._book.directions, *self._book.owned})
+            ]
+            return _told(pairs, self.seconds_held)
+
     def lines_of(self, owner: Owner) -> list[int]:
         """The lines that an owner has."""
         return sorted(line for line, who in self.owners.items() if who is owner)
@@ -166,3 +184,9 @@ class Declared:
         """Whether there is anything to be asked. Raises ConfigError."""
         self.prepare()
         return bool(self.rules or self.owners)
+
+
+def _told(
+    pairs: Sequence[tuple[int, Owner | None]], seconds_held: Callable[[int], int | None]
+) -> list[tuple[int, str, int | None]]:
+    return [(line, holder.name, seconds_held(line)) for line, holder in pairs if holder is not None]

@@ -110,6 +110,22 @@ class Interrupts:
                 raise
         return line
 
+    def may_listen(self, channel: int) -> bool:
+        """Whether listen() hears a line that nobody here has set up: that changes nothing then, and takes it from
+        nobody.
+        """
+        with self._lock:
+            backend, line = self._machine.backend, self._line_of(channel)
+            is_anothers = backend.name == "remote" and backend.consumer(line) not in ("", "RPIO")
+            return backend.watches_outputs or is_anothers
+
+    def listen(self, channel: int, subscription: Subscription) -> int:
+        """Add a subscription to a line as it is; return the line."""
+        with self._lock:
+            line = self._line_of(channel)
+            self._watched.add(line, subscription, 0)
+        return line
+
     def check_still_input(self, channel: int, line: int) -> None:
         """Raise what input_line() raises where a signal handler has cleaned the line up since, and end its watch."""
         if self._book.directions.get(line) != constants.IN:
@@ -145,7 +161,7 @@ class Interrupts:
     def arm(self, line: int, edge: int, filter_us: int) -> int:
         """Ask the backend for edges, and to notice that the chip has gone. Returns a descriptor."""
         backend = self._machine.backend
-        if self._machine.hardware.soc == "BCM2712":
+        if self._machine.hardware.soc == "BCM2712" and not backend.watches_outputs:
             self._leave_alternate(line)
         gone_fd = backend.gone_fd()  # first: a chip that goes in between is noticed
         try:

@@ -41,6 +41,7 @@ class LeasedPulses:
         self._watched, self._listeners, self._lock = watched, listeners, lock
         self._pwm: set[int] = set()  # lines that have it
         self._waves: dict[int, tuple[Owner, set[int]]] = {}  # number -> whose, and which lines
+        self._given_back: set[int] = set()  # by owners who had set them up, in whatever state
 
     @property
     def lock(self) -> RLock:
@@ -248,3 +249,4 @@ class LeasedPulses:
         """Nobody has anything any more: the board is closed."""
         self._pwm.clear()
         self._waves.clear()
+        self._given_back.clear()

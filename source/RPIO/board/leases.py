@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..backends.protocol import Outside
     from .subscriptions import Subscription
 
 
@@ -54,26 +55,26 @@ class Leases(LeasedPulses):
                 return "RPIO" if holder is owner else holder.name
             return "" if line in self._safety.owners else told
 
-    def lines_of(self, owner: Owner) -> list[int]:
-        """The lines that an owner has."""
-        return self._safety.lines_of(owner)
-
-    def holders(self) -> list[tuple[int, str, int | None]]:
-        """Each line that somebody has, who that is, and for how many seconds, where that is known."""
+    def is_left(self, line: int) -> bool:
+        """Whether the line is as somebody has left it who has gone; nobody has it then. One that was given back another
+        process may have by now, but where the board is here alone.
+        """
         with self._lock:
-            lines = sorted({*self._book.directions, *self._book.owned})
-            return [
-                (line, holder.name, self._safety.seconds_held(line))
-                for line, holder in self._with_holders(lines)
-            ]
+            if self._safety.holder(line) is not None:
+                return False
+            is_ours_alone = line in self._given_back and self._machine.backend.outside() is not None
+            return line in self._safety.owners or is_ours_alone
 
-    def _with_holders(self, lines: Sequence[int]) -> list[tuple[int, Owner]]:
-        pairs = [(line, self._safety.holder(line)) for line in lines]
-        return [(line, holder) for line, holder in pairs if holder is not None]
+    # -- the world outside -----------------------------------------------------------------------
 
-    def rules(self) -> list[str]:
-        """The rules that are in force, in words."""
-        return self._safety.rules.in_words()
+    def outside(self) -> Outside:
+        """What plays the world outside. Raises NotSupportedError where that is real."""
+        found = self._machine.backend.outside()
+        if found is None:
+            raise errors.NotSupportedError(
+                f"this is no simulated board but {self._machine.backend.describe()}: nobody can play its outside world"
+            )
+        return found
 
     # -- in a hurry: what may be done as long as ``safety.changes`` stays as it is ------------------
 
@@ -205,6 +206,7 @@ class Leases(LeasedPulses):
                 self._machine.backend.release(line)
             self._book.owned.discard(line)
             self._lines.set_direction(line, None)
+            self._given_back.add(line)
 
     def _is_watched(self, line: int) -> bool:
         listeners = self._listeners()
@@ -214,7 +216,7 @@ class Leases(LeasedPulses):
         """Bring it into its safe state; others watch it perhaps."""
         rules = self._safety.rules.of(line)
         state = rules.safe if rules.place("safe") else KEEP
-        if state in (LOW, HIGH) and self._is_watched(line):
+        if state in (LOW, HIGH) and self._is_watched(line) and not self._machine.backend.watches_outputs:
             self._watched().end_with_input(line)
             self._watched().suspend(line)
         if state in (LOW, HIGH):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..arguments import Channels
+    from ..backends import Backend
     from ..pulses.pulses import Pulses
     from .book import Book
     from .declared import Owner
@@ -117,7 +118,8 @@ class Lines(Looks):
             if value is not None:  # as RPi.GPIO: shows until the next edge, and PWM goes on
                 self._machine.backend.write(line, int(value))
         else:
-            if (listeners := self._listeners()) is not None:
+            is_heard = owner is not None and self._machine.backend.watches_outputs  # by whoever listens
+            if (listeners := self._listeners()) is not None and not is_heard:
                 listeners.line_is_about_to_be_output(line)
             level = None if value is None else int(value)
             if self._safety.owners.get(line) is NOBODY:
@@ -175,7 +177,7 @@ class Lines(Looks):
         foreign_output = function == constants.OUT and line not in self._book.directions
         # A held line is refused with its holder's name where lines are held; what nobody holds is free there.
         is_used = function not in (constants.IN, constants.OUT) or foreign_output
-        if is_used and not backend.holds_alone and not (backend.holds_lines and backend.consumer(line)):
+        if is_used and not backend.holds_alone and not (backend.holds_lines and _is_told_of(backend, line)):
             self._manners.warn(IN_USE_WARNING)
         if pull in (constants.PUD_DOWN, constants.PUD_UP) and line in hardware.fixed_pull_ups:
             self._manners.warn(FIXED_PULL_WARNING)
@@ -227,7 +229,10 @@ class Lines(Looks):
             line = self._line_of(channel)
             self._safety.ask([(line, level)])
             self._book.taken.add(line)
-            self._machine.backend.write(line, level)
+            if _is_left_output(self._machine.backend, line):
+                self._machine.backend.set_output(line, level)
+            else:
+                self._machine.backend.write(line, level)
             self._book.taken.add(line)  # a signal handler may have cleaned up in the middle
 
     def set_pull(self, channel: int, pull_up_down: int | str) -> None:
@@ -240,3 +245,13 @@ class Lines(Looks):
                 self._book.taken.add(line)
                 self._machine.backend.set_pull(line, pull)
                 self._book.taken.add(line)
+
+
+def _is_told_of(backend: Backend, line: int) -> bool:
+    """Whether it is known who has a line: somebody, or nobody any more."""
+    return bool(backend.consumer(line)) or backend.is_left(line)
+
+
+def _is_left_output(backend: Backend, line: int) -> bool:
+    """Whether a line is an output that somebody has left who has gone: who writes to it takes it."""
+    return backend.is_left(line) and backend.function(line) == constants.OUT

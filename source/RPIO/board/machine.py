@@ -94,7 +94,8 @@ class Machine:
         """
         if self.is_given or opening.is_afar(self.word) or (self.word == "sim" and not is_default):
             return []
-        return config_files.files()
+        found = config_files.files()
+        return [] if found and opening.is_elsewhere(self._spec) else found
 
     @property
     def word(self) -> str:

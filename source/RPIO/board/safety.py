@@ -12,7 +12,7 @@ from __future__ import annotations
 from time import monotonic
 
 from .. import constants, errors, threads
-from .declared import NOBODY, Declared, Owner
+from .declared import PROGRAM, Declared, Owner
 from .rules import HIGH, INPUT, KEEP, LOW, Rules
 
 TYPE_CHECKING = False
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 AS_INPUT, AS_BEFORE, WITH_PULSES = -1, -2, -3
 """It drives nothing; it drives what was last written to it; it may have either level at any moment."""
-
-PROGRAM = Owner("this program")
-"""Has the lines that are nobody else's."""
 
 
 class Safety(Declared):
@@ -169,13 +166,6 @@ class Safety(Declared):
         backend.set_output(line, level)
 
     # -- the rules -------------------------------------------------------------------------------
-
-    def holder(self, line: int) -> Owner | None:
-        """Who has the line; None where it is free."""
-        owner = self.owners.get(line)
-        if owner is None and (line in self._book.directions or line in self._book.owned):
-            return PROGRAM
-        return None if owner is NOBODY else owner
 
     def check_owner(self, line: int, owner: Owner | None) -> None:
         """Raise LineBusyError for a line that somebody else has; *owner* None: else than the program."""

@@ -29,7 +29,8 @@ def capture_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio capture``."""
     p = _parser(
         "capture",
-        "Capture the edges of lines, and draw them. The lines become inputs; their pulls stay.",
+        "Capture the edges of lines, and draw them. The lines become inputs; their pulls stay. Those of the shared "
+        "simulated board (rpio sim) are heard as they are, outputs too.",
         "  rpio capture 17,18 --for 5s                       draw five seconds of two lines\n"
         "  rpio capture 17 --trigger 17:rising --for 20ms    from the first rising edge on\n"
         "  rpio capture 2-8 -o bus.vcd                       until Ctrl+C, for PulseView or GTKWave\n"

@@ -18,6 +18,7 @@ VERBS = {
     "pinout": ("pinout", "draw the header with functions, levels and who holds lines"),
     "curses": ("screens.curses_app", "the terminal screen, which is rpio-curses too"),
     "tui": ("screens.tui", "the same on Textual, with a mouse, waves and a log"),
+    "sim": ("shared", "a simulated board that your programs share, with keys to press"),
     "info": ("info", "show the board, and what drives its lines"),
     "doctor": ("doctor", "what this machine can do, and what stands in the way"),
     "run": ("run", "run a program written for RPi.GPIO, unchanged"),

@@ -31,7 +31,7 @@ def info_parser() -> argparse.ArgumentParser:
 def gather() -> dict[str, object]:
     """All of it, by name."""
     hardware, backend, driven_by = _opened()
-    is_simulated = backend is not None and backend.name == "sim"
+    is_simulated = backend is not None and backend.outside() is not None
     return {
         "board": f"simulated {hardware.name}" if is_simulated else hardware.name,
         "revision": hardware.revision_hex if hardware.is_pi else None,

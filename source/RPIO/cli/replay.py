@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from .. import errors, facade, sim
+from .. import errors, facade
 from ..recordings import replay as replaying
 from ..recordings import vcd
 from ..recordings.recording import Recording, name_of
@@ -18,7 +18,8 @@ EXAMPLES = """\
   rpio replay --fast door.vcd            without a program: only see whether it can be played
   rpio replay --map D0=17 pulseview.vcd  D0 of another program's VCD is GPIO 17
 
-The board is simulated, and lives as long as this command: a program that is to see the recording is named after it.
+Where rpio sim serves a shared board, that is played into, and any program on it sees it. Else the board lives as long
+as this command, and a program that is to see the recording is named after it.
 The recording begins when the program has set up one of its lines as an input.
 """
 
@@ -50,7 +51,7 @@ def replay_parser() -> argparse.ArgumentParser:
 
 def replay(options: argparse.Namespace) -> int:
     """``rpio replay``: the status is the program's own where there is one."""
-    simulated.choose(options.backend, "a recording is played into")
+    simulated.choose(options.backend, "a recording is played into", may_be_shared=True)
     lines = read_map(options.map)
     if options.program is not None and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
@@ -84,7 +85,7 @@ def read_map(words: list[str]) -> dict[str, int]:
 
 def check(recording: Recording) -> None:
     """Raise ValueError where the board does not have a line of the recording."""
-    count = sim.backend().line_count
+    count = facade.board.backend.line_count
     for line in recording.lines:
         if line >= count:
             raise ValueError(f"there is no GPIO {line} on this board: it has {count} lines")
@@ -92,8 +93,9 @@ def check(recording: Recording) -> None:
 
 def play(recording: Recording, fast: bool) -> None:
     """Play it into the simulated board."""
-    board = sim.backend()
-    replaying.play(recording, board.drive, board.clock, fast)
+    outside = facade.board.backend.outside()
+    assert outside is not None  # it has been chosen
+    replaying.play(recording, outside.drive, outside.clock, fast)
 
 
 def _with_program(recording: Recording, fast: bool, path: str, arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from .. import constants, errors, facade, sim
+from ..backends.opening import SIMULATED_MODEL
 from .told import UsageError
 
 TYPE_CHECKING = False
@@ -19,19 +20,22 @@ SETTLE_S = 0.05
 PRESS_MS, BETWEEN_S = 200, 0.8
 
 
-def choose(backend: str | None, what: str) -> None:
+def choose(backend: str | None, what: str, may_be_shared: bool = False) -> None:
     """Use the simulated board, which --backend has chosen, or the one that is in use already.
 
-    *what* begins the sentence for who has chosen another.
+    *what* begins the sentence for who has chosen another. The board of rpio sim is chosen by its own word, or, where it
+    *may_be_shared*, as everywhere.
     """
     if backend is not None and backend.partition(":")[0] != "sim":
         raise UsageError(f"--backend {backend}: {what} the simulated board: sim, sim:4B...")
-    if backend is not None:
-        os.environ["RPIO_BACKEND"] = backend
-    elif os.environ.get("RPIO_BACKEND", "").partition(":")[0] != "sim":
-        facade.use("sim")
-        os.environ["RPIO_BACKEND"] = "sim"
-    sim.backend()
+    asked = backend or os.environ.get("RPIO_BACKEND", "")
+    wanted = asked if asked.partition(":")[0] == "sim" else "sim"
+    if wanted == "sim" and not may_be_shared:
+        wanted = f"sim:{SIMULATED_MODEL}"
+    if wanted != asked:
+        facade.use(wanted)
+    os.environ["RPIO_BACKEND"] = wanted
+    sim.short_circuits()  # opens it
 
 
 class Outside:

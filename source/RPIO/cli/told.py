@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     AnyOptions = TypeVar("AnyOptions", "Options", argparse.Namespace)
 
-BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., remote://HOST, ssh://HOST"
+BACKEND_HELP = (
+    "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., sim:shared, remote://HOST, ssh://HOST"
+)
 
 ON_HELP = (
     "the lines of another machine, by ssh: pi, user@pi; or localhost, the daemon (rpio serve) of this one"
@@ -124,7 +126,7 @@ def use(backend: str | None) -> None:
     try:
         facade.use(backend)
         if opening.split(backend)[0] == "sim":
-            opening.look(backend)
+            opening.look(backend)  # there is such a model
     except (errors.NoBackendError, ValueError) as e:
         raise UsageError(str(e), hint=getattr(e, "hint", "")) from None
 

@@ -25,7 +25,8 @@ def watch_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio watch``."""
     p = verb.parser(
         "watch",
-        "Print edges of inputs until Ctrl+C: seconds of the kernel's clock since the first, line, level after it.",
+        "Print edges of inputs until Ctrl+C: seconds of the kernel's clock since the first, line, level after it. On "
+        "the shared simulated board (rpio sim) edges of all lines, whoever has them.",
         "  rpio watch 17\n  rpio watch 4,17 --edge falling --pull up\n  rpio watch 17 --count 10 --json",
         json=True,
     )
@@ -81,7 +82,10 @@ class _Printer(Subscription):
 def watch(options: argparse.Namespace) -> None:
     """``rpio watch``"""
     lines = verb.lines(options.pins)
+    heard = [line for line in lines if options.pull is None and facade.board.interrupts.may_listen(line)]
     for line in lines:
+        if line in heard:
+            continue
         function = facade.gpio_function(line)
         if function not in (constants.IN, constants.UNKNOWN):
             name = constants.FUNCTION_NAMES.get(function, "-")
@@ -90,7 +94,9 @@ def watch(options: argparse.Namespace) -> None:
                 hint=f"rpio mode {line} in makes it one",
             )
     printer = _Printer(EDGE_BITS[options.edge], options.json, options.count)
-    for line in lines:
+    for line in heard:
+        facade.board.interrupts.listen(line, printer)
+    for line in [line for line in lines if line not in heard]:
         # a callback of no edge makes it an input, and leaves the pull as it is where none was asked for
         facade.add_interrupt_callback(line, print, "none", PULLS[options.pull] if options.pull else None)
         facade.board.interrupts.subscribe(line, printer, 0)

@@ -147,7 +147,7 @@ def _no_chips(patient: Patient) -> Iterator[Finding]:
     in_container = patient.exists("/.dockerenv") or patient.exists("/run/.containerenv")
     is_pi = detect.detect(patient.root) is not None
     # A laptop's container shows all that there is, and who has asked for the simulated board wants no other.
-    is_simulated = patient.backend is not None and patient.backend.name == "sim"
+    is_simulated = patient.backend is not None and patient.backend.outside() is not None
     may_have = in_container and (is_pi or (patient.architecture.startswith(ARM) and not is_simulated))
     here = "this container does not show it" if may_have else "this kernel has none"
     yield Finding(
@@ -265,4 +265,5 @@ def when_killed(backend: str, persists: bool | None) -> str:
         "regs": "stay as they are, driven; the next start can take them over",
         "sysfs": "stay as they are, driven and exported; the next start can take them over",
         "sim": "end with the program that simulates them",
+        "remote": "stay as they are with who serves them, or go into the safe states that are declared there",
     }.get(backend, "as that backend says")

@@ -50,7 +50,7 @@ def held(patient: Patient) -> Iterator[Finding]:
             holders.setdefault(shown, []).append(line)
     for name, lines in holders.items():
         yield from _holder(patient, name, lines)
-    if not holders and backend.name != "sim" and backend.features & {"consumers", "filter"}:
+    if not holders and backend.outside() is None and backend.features & {"consumers", "filter"}:
         yield Finding(OK, "no line of the header is held")
 
 
@@ -58,6 +58,9 @@ def _holder(patient: Patient, name: str, lines: list[int]) -> Iterator[Finding]:
     """Who that is: the kernel tells the name alone, and newer ones in fdinfo which process has which line."""
     if name == "sysfs":
         return  # exports() has the command
+    if patient.backend is not None and patient.backend.name == "remote":
+        yield Finding(NOTE, f"{gpios(lines)}: held by {name!r}, as who serves the board says")
+        return
     chip = _header_chip(patient)
     left = set(lines)
     for process in patient.processes():

@@ -70,14 +70,16 @@ class Capture:
         *tell* is called five times a second with the nanoseconds since the beginning, None before it, and the number
         of edges. *keep* gets the edges a second at a time; what is returned then are those after the last call, and
         ``edges`` and ``lost`` count them all.
-        The lines become inputs, their pulls stay; at the end the board lets go of all lines.
+        The lines become inputs, their pulls stay; those of a shared board are heard as they are. At the end the board
+        lets go of all lines.
 
         Raises:
             WrongDirectionException: a line is no input, and not *force*.
         """
         board, recording, dispatcher = self._board, self.recording, self._board.dispatcher
         try:
-            for line in recording.lines:
+            heard = [line for line in recording.lines if self._may_listen(line)]
+            for line in [line for line in recording.lines if line not in heard]:
                 self._take(line, force)
             recording.initial = [board.backend.read(line) for line in recording.lines]
             run = Run()
@@ -87,7 +89,11 @@ class Capture:
                     recording.start_ns = self._start_ns = dispatcher.now_ns()
                     for line, tap in zip(recording.lines, self._taps, strict=True):
                         tap.seen_ns = recording.start_ns
-                        board.interrupts.subscribe(board.channel_of(line), tap, 0)
+                        channel = board.channel_of(line)
+                        if line in heard:
+                            board.interrupts.listen(channel, tap)
+                        else:
+                            board.interrupts.subscribe(channel, tap, 0)
                     self._step_until(interrupted, dispatcher, tell, keep)
                     end_ns = dispatcher.now_ns()
                     self._drain()
@@ -173,6 +179,9 @@ class Capture:
         recording.finish(recording.start_ns, end_ns)
         self._count(recording)
         return recording
+
+    def _may_listen(self, line: int) -> bool:
+        return self._board.interrupts.may_listen(self._board.channel_of(line))
 
     def _take(self, line: int, force: bool) -> None:
         """Make an input of the line, whose pull stays as it is."""

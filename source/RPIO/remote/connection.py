@@ -374,9 +374,7 @@ class Connection(Kept):
             if self.gone or self._is_closed or monotonic() >= until_s:
                 why = self.gone or ("it is closed" if self._is_closed else "it is tried for again")
                 text = f"there is no connection to {self.place}: {why}"
-                raise errors.ConnectionLost(
-                    text, applied, "RPIO.connect() makes another one, when there is a server"
-                )
+                raise errors.ConnectionLost(text, applied, self.place.again)
             sleep(NAP_S)
 
     def has_ended(self, link: Link) -> None:

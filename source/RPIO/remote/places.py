@@ -29,6 +29,8 @@ class Place:
     """
 
     __slots__ = ("host", "is_any_here", "path", "port", "reached", "ssh", "text")
+    again = "RPIO.connect() makes another one, when there is a server"
+    """What to do when the connection is lost for good."""
 
     def __init__(self, where: str) -> None:
         """*where* is one of FORMS. Raises ValueError."""

@@ -115,8 +115,8 @@ class Daemon:
         settings = self._settings
         path = settings.of("serve", "socket")
         folder = os.path.dirname(path)
-        if folder == folders.runtime_folder():
-            folders.make_private(folder)
+        if folder == folders.runtime_path():
+            folders.runtime_folder(is_made=True)
         else:
             os.makedirs(folder, exist_ok=True)
         return Path(path, settings.mode, settings_module.group_of(settings.of("serve", "group")))

@@ -16,10 +16,9 @@ from ..loop.masks import READ
 from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket
 from ..processes import hooks
 from ..wire.native import Server
-from ..wire.operations import HOLDS_ALONE
 from .doors import Port
 from .links import House, Link
-from .native import words_of
+from .native import told_features, words_of
 from .sessions import NS_PER_S, Sessions
 
 TYPE_CHECKING = False
@@ -72,8 +71,7 @@ class Front(House):
     def _describe(self) -> tuple[str, str, int, list[str]]:
         hardware, backend = self._board.hardware, self._board.backend
         code = hardware.revision_code
-        features = {*backend.features, "consumers", *([HOLDS_ALONE] if backend.holds_alone else [])}
-        return self._board.describe(), f"{code or 0:x}", backend.line_count, sorted(features)
+        return self._board.describe(), f"{code or 0:x}", backend.line_count, told_features(backend)
 
     # -- opening and closing ---------------------------------------------------------------------
 

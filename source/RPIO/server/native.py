@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from .. import errors, log
 from ..wire.native import Request, Server
-from ..wire.operations import GPIO
+from ..wire.operations import GPIO, HOLDS_ALONE, LEFT, OUTSIDE, WATCHES_OUTPUTS
 from .access import lines_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..backends import Backend
     from ..board.leases import Leases
     from .audit import Audit
     from .hold import Holds
@@ -37,6 +38,11 @@ def _release(leases: Leases, session: Session, lines: list[int]) -> None:
         leases.release(session.owner, line)
 
 
+def _consumer(leases: Leases, session: Session, line: int) -> tuple[str, list[str]]:
+    name = leases.consumer(session.owner, line)
+    return name, [LEFT] if not name and leases.is_left(line) else []
+
+
 def _play(
     leases: Leases,
     session: Session,
@@ -57,7 +63,7 @@ def _sessions(leases: Leases, session: Session) -> tuple[list[tuple[object, ...]
     now_ns = session.all.now_ns()
     rows: list[tuple[object, ...]] = []
     for other in session.all.listed():
-        lines = ",".join(map(str, leases.lines_of(other.owner)))
+        lines = ",".join(map(str, leases.safety.lines_of(other.owner)))
         seconds = (now_ns - other.came_ns) // NS_PER_S
         rows.append((other.number, other.owner.name, other.peer, seconds, str(other.rights)[:200], lines))
     return (rows,)
@@ -80,6 +86,12 @@ def _holds(session: Session) -> Holds:
     return holds
 
 
+def _driven(leases: Leases, session: Session, lines: list[int]) -> tuple[list[int | None]]:
+    outside = leases.outside()
+    return ([outside.driven(line) for line in lines],)
+
+
+NS_PER_MS = 1_000_000
 SERVO_PERIOD_NS = 20_000_000
 
 HANDLERS: dict[str, Callable[..., object]] = {
@@ -87,8 +99,8 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "token": lambda leases, session, text: session.show(text),
     "tokens": lambda leases, session: (session.all.check_tokens(),),
     "sessions": _sessions,
-    "holders": lambda leases, session: (leases.holders(),),
-    "rules": lambda leases, session: (leases.rules(),),
+    "holders": lambda leases, session: (leases.safety.held(),),
+    "rules": lambda leases, session: (leases.safety.rules.in_words(),),
     "audit": _audit,
     "hold": lambda leases, session, pairs: _holds(session).hold(pairs),
     "unhold": lambda leases, session, lines: _holds(session).release(lines),
@@ -104,7 +116,7 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "set_pull": lambda leases, session, *values: leases.set_pull(session.owner, *values),
     "function": lambda leases, session, line: (leases.function(line),),
     "set_function": lambda leases, session, *values: leases.set_function(session.owner, *values),
-    "consumer": lambda leases, session, line: (leases.consumer(session.owner, line),),
+    "consumer": _consumer,
     "release": _release,
     "watch": lambda leases, session, *values: (session.watch(*values),),
     "unwatch": lambda leases, session, line: session.unwatch(line),
@@ -121,6 +133,15 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "stop_wave": lambda leases, session, number: leases.stop_wave(session.owner, number),
     "limit": lambda leases, session, *values: leases.limit(session.owner, *values),
     "limit_left": lambda leases, session, line: (leases.limit_left(line),),
+    "drive": lambda leases, session, *values: leases.outside().drive(*values),
+    "driven": _driven,
+    "press": lambda leases, session, line, ms, level: leases.outside().press(
+        line, round(ms * NS_PER_MS), level
+    ),
+    "wire": lambda leases, session, a, b: leases.outside().wire(a, b),
+    "unwire": lambda leases, session, line: leases.outside().unwire(line),
+    "watched": lambda leases, session, line: (leases.outside().is_watched(line),),
+    "short_circuits": lambda leases, session: (leases.outside().short_circuits,),
     "losses": lambda leases, session, line: (session.losses(line),),
     "fate": lambda leases, session, number: session.fate(number),
 }
@@ -170,3 +191,13 @@ def _note(audit: Audit, session: Session, request: Request) -> None:
         levels = {line: int(bool(int(values[0]) >> line & 1)) for line in range(64)}  # type: ignore[call-overload]
     for line in sorted(lines_of(request.operation, values)):
         audit.note(session.owner.name, line, name, levels.get(line))
+
+
+def told_features(backend: Backend) -> list[str]:
+    """What is told of what a board can do."""
+    further = {
+        HOLDS_ALONE: backend.holds_alone,
+        OUTSIDE: backend.outside() is not None,
+        WATCHES_OUTPUTS: backend.watches_outputs,
+    }
+    return sorted({*backend.features, "consumers", *[word for word, is_so in further.items() if is_so]})

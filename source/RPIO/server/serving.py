@@ -10,7 +10,10 @@ from ..loop.tcp_ports import check_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..board.board import Board
+    from .sessions import Session
 
 PORT = 8510
 
@@ -43,8 +46,17 @@ def check_path(path: object) -> str:
     return path
 
 
-def serve(board: Board, port: int, host: str, path: str | None) -> int:
-    """Serve the lines of a board, in its loop; return the port. See RPIO.serve_remote()."""
+def serve(
+    board: Board,
+    port: int,
+    host: str,
+    path: str | None,
+    on_news: Callable[[str, Session], object] | None = None,
+) -> int:
+    """Serve the lines of a board, in its loop; return the port. See RPIO.serve_remote().
+
+    *on_news* is called with "came" when a session has said who it is, and with "went" at its end, in the loop's thread.
+    """
     threads.load("RPIO.server.inside")
     from .doors import Path, Port
     from .inside import Front
@@ -57,6 +69,8 @@ def serve(board: Board, port: int, host: str, path: str | None) -> int:
     go_safe(board)
     door = Port("127.0.0.1" if host == "localhost" else host, port) if path is None else Path(path)
     front = Front(board, [door])
+    if on_news is not None:
+        front.sessions.on_news = on_news
     board.waiting.ports.open(front, host)
     return front.port
 

@@ -14,8 +14,7 @@ import secrets
 from collections import deque
 
 from .. import constants
-from ..board.declared import NOBODY, Owner
-from ..board.safety import PROGRAM
+from ..board.declared import NOBODY, PROGRAM, Owner
 from ..board.undoing import do_all
 from ..wire.native import Server
 from ..wire.operations import VERSION
@@ -287,6 +286,8 @@ class Sessions:
         self.named: dict[str, Session] = {}
         self._open: dict[Session, None] = {}
         self._count = 0
+        self.on_news: Callable[[str, Session], object] = lambda what, session: None
+        """Called with "came" and "went", and a session that has said who it is."""
 
     def begin(self, peer: str) -> Session:
         """Make a session. Raises OSError where there are too many."""
@@ -299,9 +300,11 @@ class Sessions:
 
     def forget(self, session: Session) -> None:
         """It is over."""
+        was_known = self.named.pop(session.name, None) is not None
         session.is_over = True
         self._open.pop(session, None)
-        self.named.pop(session.name, None)
+        if was_known:
+            self.on_news("went", session)
 
     def hello(self, talk: Hearer, request: Request) -> bytes:
         """Begin a session, or go on with one."""
@@ -318,7 +321,10 @@ class Sessions:
                 before.on_output()
         elif not session.name and len(self.named) >= SESSIONS_MAX:
             raise _full()
+        is_new = not session.name
         session.introduce(str(who), str(program), float(linger_s))  # type: ignore[arg-type]
+        if is_new:
+            self.on_news("came", session)
         result = (min(int(version), VERSION), session.name, *self.board())  # type: ignore[call-overload]
         return Server.answer(request, result)
 

@@ -71,7 +71,7 @@ def _is_of_system() -> bool:
 
 
 def _socket() -> str:
-    return f"{folders.OF_SYSTEM if _is_of_system() else folders.runtime_folder()}/{folders.SOCKET}"
+    return f"{folders.OF_SYSTEM if _is_of_system() else folders.runtime_path()}/{folders.SOCKET}"
 
 
 def _default_group() -> str:

@@ -115,6 +115,7 @@ class StreamLink(Link):
                 self._loop.remove(fd)
 
     def close(self) -> None:
+        """As any Link; and with the last one its front ends."""
         do_all(super().close, self._stream_front.end_if_over)
 
 

@@ -16,6 +16,15 @@ VERSION = 1
 HOLDS_ALONE = "alone"
 """Among the features of a board: nobody can use a line that another process holds."""
 
+OUTSIDE = "outside"
+"""Among the features of a board: it is simulated, and its outside world can be played."""
+
+WATCHES_OUTPUTS = "outputs"
+"""Among them: edges of any line are told of, whatever it is."""
+
+LEFT = "left"
+"""What consumer remarks of a line that is as somebody has left it who has gone."""
+
 ANY, READ, GPIO, I2C, RUN = "any", "read", "gpio", "i2c", "run"
 """Scopes: what everybody may who is connected, what changes nothing, what drives lines, buses, and programs."""
 SCOPES = (READ, GPIO, I2C, RUN)
@@ -26,6 +35,8 @@ SCOPES = (READ, GPIO, I2C, RUN)
 LINES_MAX = 4096
 LINE = Number("line", 0, LINES_MAX - 1)
 LEVEL = Word("level", {"low": 0, "high": 1, "0": 0, "1": 1})
+DRIVEN = Word("level, or - for none", {**LEVEL.values, "-": None})
+PRESS_MS_MAX = 86_400_000
 ANY_LEVEL = Word("level, or ? for unknown", {"0": 0, "1": 1, "?": None})
 PULL = Word("pull", {"off": constants.PUD_OFF, "up": constants.PUD_UP, "down": constants.PUD_DOWN})
 ANY_PULL = Word("pull, or - for as it is", {**PULL.values, "-": None})
@@ -152,7 +163,13 @@ ROWS = (
         "Switch the line to another function.",
     ),
     Operation(
-        "consumer", (Argument("line", LINE),), (NAME,), READ, True, "Who has the line; empty for nobody."
+        "consumer",
+        (Argument("line", LINE),),
+        (NAME, Repeated("remarks", (NAME,), 64, least=0)),
+        READ,
+        True,
+        "Who has the line; empty for nobody, and then ``left`` behind it where the line is as somebody has left it who "
+        "has gone.",
     ),
     Operation(
         "release",
@@ -262,6 +279,43 @@ ROWS = (
         True,
         "How long that is from now; 0 when it is over, - where there is none.",
     ),
+    Operation(
+        "drive",
+        (Argument("line", LINE), Argument("level", DRIVEN)),
+        (),
+        GPIO,
+        True,
+        "Of a simulated board, as all down to ``short_circuits``: drive the line from outside, - lets go of it.",
+    ),
+    Operation(
+        "driven",
+        (Argument("lines", Repeated("lines", (LINE,), LINES_MAX)),),
+        (Repeated("levels", (DRIVEN,), LINES_MAX),),
+        READ,
+        True,
+        "What lines are driven to from outside.",
+    ),
+    Operation(
+        "press",
+        (
+            Argument("line", LINE),
+            Argument("ms", Real("time in milliseconds", 0, PRESS_MS_MAX)),
+            Argument("level", LEVEL, 0),
+        ),
+        (),
+        GPIO,
+        False,
+        "Drive the line from outside for so long, then let go of it; without a level a button to ground. Answered at "
+        "once.",
+    ),
+    Operation(
+        "wire", (Argument("a", LINE), Argument("b", LINE)), (), GPIO, True, "Join two lines with a wire."
+    ),
+    Operation("unwire", (Argument("line", LINE),), (), GPIO, True, "Take every wire off the line."),
+    Operation(
+        "watched", (Argument("line", LINE),), (YES_OR_NO,), READ, True, "Whether edges of the line are heard."
+    ),
+    Operation("short_circuits", (), (COUNT,), READ, True, "How often drivers on one wire have disagreed."),
     Operation(
         "losses", (Argument("line", LINE),), (COUNT,), READ, True, "How many edges of the line were lost."
     ),

@@ -101,6 +101,8 @@ class Rig:
     whether one that is held has a descriptor open, `seen_by_children` whether the outside is the same for the child of
     a fork, `has_work` whether gone_fd() is more than a notice, and `gone_says` and `gone_errno` what a chip that has
     gone is told by.
+    `is_simulated` is whether the backend is a simulated board, `tells_who_left` whether it tells that a line is as
+    somebody has left it.
     `has_registers` is whether lines are mapped registers, `has_descriptors` whether one that is set up is a descriptor,
     `has_clock` whether time is the test's. `label` is what the kernel calls the chip.
     `quiet_ms` is how long an edge may take to arrive.
@@ -125,6 +127,8 @@ class Rig:
     holds_alone = False
     seen_by_children = True
     has_work = False
+    is_simulated = False
+    tells_who_left = False
     gone_says = "GPIO {line}: its chip has been removed"
     gone_errno = errno.ENODEV
     has_registers = False
@@ -218,7 +222,7 @@ class SimRig(Rig):
 
     alternates = BCM_ALTS
     shared = False
-    has_clock = True
+    has_clock = is_simulated = True
     PROBE = 26
 
     def __init__(self) -> None:
@@ -833,8 +837,19 @@ class RemoteRig(Rig):
         self.holds_alone = inner.backend.holds_alone
         self.lines_are_files = inner.backend.holds_lines  # of the server, in this process
         self.seen_by_children = isinstance(inner, _SimulatedChip)
-        for name in ("alternates", "unset_function", "tells_pull", "exact", "tells_function", "tells_holder"):
+        for name in (
+            "alternates",
+            "unset_function",
+            "tells_pull",
+            "exact",
+            "tells_function",
+            "tells_holder",
+            "is_simulated",
+        ):
             setattr(self, name, getattr(inner, name))
+        self.tells_who_left = (
+            inner.is_simulated
+        )  # that a line was given back; elsewhere another process may have it
         self.board = Board("sim")  # nothing opens that: it is given another
         self.board.use(inner.backend)
         _ = self.board.leases

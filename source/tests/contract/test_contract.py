@@ -291,6 +291,32 @@ def test_holds_alone(rig: Rig) -> None:
     assert rig.backend.holds_alone is rig.holds_alone
 
 
+def test_watches_outputs(rig: Rig) -> None:
+    assert rig.backend.watches_outputs is False  # but where rpio sim has it so, of which test_shared_sim is
+
+
+def test_outside_drives(rig: Rig, a_line: int) -> None:
+    outside = rig.backend.outside()
+    assert (outside is not None) is rig.is_simulated
+    if outside is None:
+        return
+    pulled(rig, a_line, PUD_OFF)
+    assert outside.driven(a_line) is None
+    for value in (1, 0):
+        outside.drive(a_line, value)
+        assert (outside.driven(a_line), rig.backend.read(a_line)) == (value, value)
+    outside.drive(a_line, None)
+    assert outside.driven(a_line) is None
+
+
+def test_left_is_known(rig: Rig, a_line: int) -> None:
+    assert not rig.backend.is_left(a_line)
+    rig.backend.set_output(a_line, 1)
+    assert not rig.backend.is_left(a_line)
+    rig.backend.release(a_line)
+    assert rig.backend.is_left(a_line) is rig.tells_who_left
+
+
 def test_close_at_exit(rig: Rig) -> None:
     assert rig.backend.close_at_exit is rig.lingers
 

@@ -100,6 +100,7 @@ def test_only_optional_methods_may_say_nothing() -> None:
         "holds_lines",
         "holds_alone",
         "close_at_exit",
+        "watches_outputs",
         "label",
         "revision_code",
         "block",

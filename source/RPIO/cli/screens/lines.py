@@ -38,6 +38,10 @@ FAILURES = (errors.GPIOError, OSError, ValueError, RuntimeError)
 
 OUTPUT, INPUT, UP, DOWN, OFF, HIGH, LOW = "output", "input", "up", "down", "off", "high", "low"
 PULSES, MORE, LESS, NO_PWM, BACK = "pwm", "more", "less", "no pwm", "back"
+PRESS, DRIVE_HIGH, DRIVE_LOW, LET_GO = "press", "drive high", "drive low", "let go"
+"""What the world outside of a simulated board does."""
+OUTSIDE = "outside"
+"""Stands among the features where that can be played."""
 
 LABELS = {
     OUTPUT: "Set to OUTPUT",
@@ -51,12 +55,18 @@ LABELS = {
     MORE: f"Duty + {DUTY_STEP} %",
     LESS: f"Duty - {DUTY_STEP} %",
     NO_PWM: "Stop PWM",
+    PRESS: "Outside: press (0.2 s)",
+    DRIVE_HIGH: "Outside: drive high",
+    DRIVE_LOW: "Outside: drive low",
+    LET_GO: "Outside: let go",
     BACK: "Back",
 }
 """Action -> what the menu calls it."""
 
-MOST_ACTIONS = 7
+MOST_ACTIONS = 9
 """The longest menu."""
+
+PRESS_NS = 200_000_000
 
 LEVELS = {0: ("Low", "low"), 1: ("High", "high")}
 
@@ -93,6 +103,7 @@ class Line:
     duty: int | None = None  # of the PWM that was started here
     is_ours: bool = False
     is_live: bool = False  # edges tell of its level
+    driven: int | None = None  # from outside, on a simulated board
 
 
 # -- in words -------------------------------------------------------------------------------------------------
@@ -105,7 +116,10 @@ def actions(line: Line, features: frozenset[str]) -> tuple[str, ...]:
             return MORE, LESS, NO_PWM, HIGH, LOW, INPUT, BACK
         return INPUT, HIGH, LOW, *([PULSES] if "pwm" in features else []), BACK
     if line.function == constants.IN:
-        return OUTPUT, *([UP, DOWN, OFF] if "pulls" in features else []), BACK
+        outside = [PRESS, DRIVE_HIGH, DRIVE_LOW, LET_GO] if OUTSIDE in features else []
+        if line.holder and outside:
+            return *outside, BACK
+        return OUTPUT, *([UP, DOWN, OFF] if "pulls" in features else []), *outside, BACK
     return INPUT, OUTPUT, BACK
 
 
@@ -136,6 +150,8 @@ def facts_of(line: Line, refresh: str) -> Iterator[tuple[str, str]]:
     if line.function == constants.IN:
         yield "Pull", pull_of(line)
         yield "Refresh", "live, by edges" if line.is_live else refresh
+    if line.driven is not None:
+        yield "Outside", f"drives it {LEVELS[line.driven][0].lower()}"
     if line.is_ours:
         yield "Set up", "here"
     elif line.holder:
@@ -158,12 +174,16 @@ class Lines:
         pins = {line: pin for pin, line in facade.board.hardware.header.items() if isinstance(line, int)}
         self.by_gpio = {gpio: Line(gpio, pins.get(gpio)) for gpio in gpios()}
         self.board_text = facade.describe()
-        self.features = facade.board.backend.features
+        self._outside = facade.board.backend.outside()
+        self.features = facade.board.backend.features | ({OUTSIDE} if self._outside is not None else set())
         self.is_live = is_live
         self.refresh = "once a second" if is_live else "at each key"
         self._on_edge = on_edge
         self._watched: set[int] = set()
         self._pwm: dict[int, PWM] = {}
+        self._hears_all = is_live and facade.board.backend.watches_outputs
+        if self._hears_all:
+            self._listen_to_all()
         self.look()
 
     @property
@@ -185,10 +205,11 @@ class Lines:
         board, gpio = facade.board, line.gpio
         line.function = _or(facade.gpio_function, gpio, constants.UNKNOWN)
         line.is_ours = board.lines.direction(gpio) is not None
-        line.is_live = gpio in self._watched and line.function == constants.IN
+        line.is_live = gpio in self._watched and (self._hears_all or line.function == constants.IN)
         holder = "" if line.is_ours else _or(board.backend.consumer, gpio, "")
         line.holder = "".join(c if c.isprintable() else "?" for c in holder)
         line.pull = _or(board.backend.pull, gpio, None) if line.function == constants.IN else None
+        line.driven = _or(self._outside.driven, gpio, None) if self._outside is not None else None
         line.level = None if line.duty is not None else _or(board.lines.peek, gpio, None)
 
     def act(self, line: Line, action: str) -> str:
@@ -199,10 +220,15 @@ class Lines:
                 self._change_duty(line, DUTY_STEPS[action])
             elif action == PULSES:
                 self._start_pwm(line)
+            elif action in FINGERS and self._outside is not None:
+                self._touch(line, action)
             elif action != BACK:
                 self._end_pwm(line)
                 ACTIONS[action](line.gpio)
-                self._watch(line.gpio)
+                if self._hears_all:
+                    facade.board.watched.resume(line.gpio)
+                else:
+                    self._watch(line.gpio)
         except FAILURES as e:
             failure = str(e)
         self.look_at(line)
@@ -226,6 +252,24 @@ class Lines:
         except FAILURES:
             return  # no edges here: it is read with the others
         self._watched.add(gpio)
+
+    def _listen_to_all(self) -> None:
+        """Have edges tell of all lines, whoever has them: on the shared board that takes them from nobody."""
+        for gpio in self.by_gpio:
+            try:
+                facade.board.interrupts.listen(gpio, _Edges(self._edge))
+            except FAILURES:
+                continue  # it is read with the others
+            self._watched.add(gpio)
+
+    def _touch(self, line: Line, action: str) -> None:
+        """Play the world outside."""
+        outside = self._outside
+        assert outside is not None
+        if action == PRESS:
+            outside.press(line.gpio, PRESS_NS, 1 - facade.board.backend.read(line.gpio))
+        else:
+            outside.drive(line.gpio, FINGERS[action])
 
     def _edge(self, event: EdgeEvent) -> None:
         line = self.by_gpio[event.line]
@@ -307,6 +351,8 @@ def _or(ask: Callable[[int], T], gpio: int, otherwise: T) -> T:
     except FAILURES:
         return otherwise
 
+
+FINGERS = {PRESS: None, DRIVE_HIGH: 1, DRIVE_LOW: 0, LET_GO: None}
 
 DUTY_STEPS = {MORE: DUTY_STEP, LESS: -DUTY_STEP}
 

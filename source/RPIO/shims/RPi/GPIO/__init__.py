@@ -90,10 +90,8 @@ def _tell_gpiozero() -> None:
 
     def get_pi_revision() -> int:
         """As gpiozero's, of the board that RPIO simulates."""
-        from RPIO.backends.sim import SimBackend
-
         board = _facade.board
-        code = board.hardware.revision_code if isinstance(board.backend, SimBackend) else None
+        code = board.hardware.revision_code if board.backend.outside() is not None else None
         return ask() if code is None else code
 
     local.get_pi_revision = get_pi_revision  # type: ignore[union-attr]
