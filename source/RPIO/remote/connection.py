@@ -10,25 +10,24 @@ is told of by *on_new*; what was asked in the old one fails.
 from __future__ import annotations
 
 import itertools
-import os
 from _thread import RLock
 from time import monotonic, sleep
 
 from .. import errors, log, threads
 from .._gpio import Pipe
+from ..loop.kernel import gathering
 from ..loop.masks import READ
-from ..processes import hooks
 from .answers import words_of
 from .inbox import Inbox
 from .keeping import Kept, keep, ring
-from .link import NAP_S, Link, LinkLost, unreachable
+from .link import MSG_DONTWAIT, NAP_S, Link, LinkLost, unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from select import epoll as Epoll
 
     from .._gpio import EdgeRoutes
+    from ..loop.kernel import Epoll
     from .places import Place
 
     Exchange = Callable[[bytes], list[str]]
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 JOIN_S = 1.0
 """How long close() waits for its thread, which may be about to connect."""
-MSG_DONTWAIT = 0x40
-"""Source: Linux, include/linux/socket.h."""
 
 
 class Connection(Kept):
@@ -89,8 +86,7 @@ class Connection(Kept):
         """Connect. Raises NoBackendError where no server answers, ProtocolError where something else does."""
         try:
             self._bell, self._notice = Pipe(), Pipe()
-            with hooks.making:
-                self._epoll = threads.original("select", "epoll")()
+            self._epoll = gathering()
             self._epoll.register(self._notice.reader, READ)
             self._become(Link(self.place, self.timeout_s, self._routes))
             self._keeper = keep(self, self._bell)
@@ -329,7 +325,7 @@ class Connection(Kept):
         notice = self._notice
         if self.gone and notice is not None and notice.reader >= 0:
             try:
-                os.read(notice.reader, 1)
+                notice.get(1)
             except BlockingIOError:
                 return  # it has been heard
 
@@ -387,7 +383,7 @@ class Connection(Kept):
                 return
             self.gone, state = f"none could be made for {self.patience_s:g} s ({e})", "gone"
             if self._notice is not None and self._notice.writer >= 0:
-                os.write(self._notice.writer, b"x")
+                self._notice.put(b"x")
         self._on_state(state)
 
     @property

@@ -13,12 +13,15 @@ from _thread import RLock
 from time import monotonic
 
 from .. import errors
-from .._gpio import LineReader
+from .._gpio import PURE, LineReader
+from ..loop.kernel import readable
 from ..processes import hooks
 from ..wire.native import LINE_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._gpio import EdgeRoutes
     from .places import Place
 
@@ -26,8 +29,42 @@ NAP_S = 0.02
 """As long may a receive last before its caller looks whether another one has got what he waits for."""
 
 
+MSG_DONTWAIT = 0x40
+"""Source: Linux, include/linux/socket.h."""
+
+
 class LinkLost(Exception):
     """The connection is lost; the text says why."""
+
+
+class _InTime:
+    """What send() and receive() are made of where no kernel gives blocking calls an end. Knows no Link: nothing keeps
+    one that nobody has any more.
+    """
+
+    def __init__(self, made: socket.socket, reader: LineReader) -> None:
+        self._socket, self._reader = made, reader
+
+    def receive(self, fd: int, lines: list[bytes], flags: int, /) -> int:
+        """As LineReader.read(), within NAP_S."""
+        try:
+            return self._reader.read(fd, lines, flags)
+        except BlockingIOError:
+            if flags & MSG_DONTWAIT or not readable((fd,), NAP_S):
+                raise
+        return self._reader.read(fd, lines, flags)
+
+    def send(self, data: bytes, /) -> int:
+        """As that of a socket, within NAP_S."""
+        from ..pure import looking
+
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            fd = self._socket.fileno()
+            if not looking.look(lambda: {fd: looking.WRITE}, NAP_S, lambda: False):
+                raise
+        return self._socket.send(data)
 
 
 class Link:
@@ -37,18 +74,35 @@ class Link:
         self.place = place
         with hooks.making:
             self._socket = made = place.connect(timeout_s)
-        made.settimeout(None)
-        nap = struct.pack("ll", 0, int(NAP_S * 1e6))
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, nap)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, nap)
         self.fd = made.fileno()
         self._reader = LineReader(LINE_MAX, routes)
         self.lines: list[bytes] = []
         """What has come, and nobody has looked at."""
-        self.send_now, self.receive_now = made.send, self._reader.read
-        """What send() and receive() are made of, for who is in a hurry."""
+        self.send_now: Callable[[bytes], int] = made.send
+        self.receive_now = self._reader.read
+        """What send() and receive() are made of, for who is in a hurry: they wait NAP_S at most."""
+        if PURE:
+            made.setblocking(False)
+            hurried = _InTime(made, self._reader)
+            self.send_now, self.receive_now = hurried.send, hurried.receive
+        else:
+            made.settimeout(None)
+            nap = struct.pack(
+                "ll", 0, int(NAP_S * 1e6)
+            )  # a struct timeval; that blocking calls obey it is Linux's
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, nap)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, nap)
         self.lock = RLock()
         """Of who sends and receives. A signal handler may do so in the middle of what it interrupts."""
+
+    def has_ended(self) -> bool:
+        """Whether the other side has closed it, or this one, and all has been read that it has sent."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def send(self, data: bytes, timeout_s: float) -> None:
         """Send all of it."""
