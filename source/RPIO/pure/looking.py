@@ -10,7 +10,7 @@ from __future__ import annotations
 from _weakref import ref
 from time import monotonic_ns
 
-from .sources import READ, asleep, source_of
+from .sources import FIRST, READ, asleep, source_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 WRITE, ERROR, HANGUP, CLOSED = 4, 8, 16, 32
 """Of poll(2), which epoll has too; CLOSED is POLLNVAL."""
+
+
+_sockets: dict[int, ref[SocketPipe]] = {}
 
 
 class SocketPipe:
@@ -78,12 +81,11 @@ class SocketPipe:
             for end in ends:
                 end.close()
 
-    def __del__(self) -> None:
-        _sockets.pop(id(self), None)
+    def __del__(self, known: dict[int, ref[SocketPipe]] = _sockets) -> None:
+        known.pop(id(self), None)  # at the end of the program the module may have no names any more
         self.close()
 
 
-_sockets: dict[int, ref[SocketPipe]] = {}
 _idle: list[SocketPipe] = []
 
 
@@ -109,9 +111,11 @@ class _Look:
     def add(self, top: int, fd: int, mask: int, holder: Source | None) -> None:
         """*top* is ready when *fd* is, which *holder* has among its members."""
         source = source_of(fd)
-        if source is None:
+        if source is None and 0 <= fd < FIRST:
             self.wanted[fd] = self.wanted.get(fd, 0) | mask
             self._parts.append((fd, top, mask, holder))
+        elif source is None:
+            self._note_closed(top, fd, holder)
         elif mask & READ:
             if source.is_ready:
                 self.ready[top] = READ
@@ -123,14 +127,18 @@ class _Look:
                     self._seen.add((top, member))
                     self.add(top, member, its_mask, source)
 
+    def _note_closed(self, top: int, fd: int, holder: Source | None) -> None:
+        if holder is not None:
+            holder.forget(fd)
+        elif fd == top:
+            self.ready[top] = CLOSED
+
     def note(self, found: Mapping[int, int]) -> None:
         """The kernel's answer."""
         for fd, top, mask, holder in self._parts:
             events = found.get(fd, 0)
-            if events & CLOSED and holder is not None:
-                holder.forget(fd)
-            elif events & CLOSED and fd == top:
-                self.ready[top] = CLOSED
+            if events & CLOSED:
+                self._note_closed(top, fd, holder)
             elif events & (mask | ERROR | HANGUP):
                 mine = events & (mask | ERROR | HANGUP)
                 self.ready[top] = self.ready.get(top, 0) | (mine if fd == top else READ)
@@ -194,10 +202,9 @@ def _ask_kernel(wanted: dict[int, int], timeout_s: float | None) -> dict[int, in
     except AttributeError:
         return _ask_select(wanted, timeout_s)
     for fd, mask in wanted.items():
-        if fd >= 0:
-            poll.register(fd, mask)
+        poll.register(fd, mask)
     ms = None if timeout_s is None else -int(-timeout_s * 1000 // 1)  # not a moment too early
-    return {fd: CLOSED for fd in wanted if fd < 0} | dict(poll.poll(ms))
+    return dict(poll.poll(ms))
 
 
 def _ask_select(wanted: dict[int, int], timeout_s: float | None) -> dict[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from _weakref import ref
+from os import close
 from types import MethodType
 
 from . import looking, sources
@@ -34,7 +35,7 @@ class File:
         """Close it. Twice is fine."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
-            os.close(fd)
+            close(fd)
 
     def close_after_fork(self) -> None:
         """Close it in the child of a fork, unless it stays open there."""
@@ -47,8 +48,8 @@ class File:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        _files.pop(id(self), None)
+    def __del__(self, known: dict[int, ref[File]] = _files) -> None:
+        known.pop(id(self), None)  # at the end of the program the module may have no names any more
         self.close()
 
 

@@ -51,8 +51,8 @@ class Source:
         self.number = next(_numbers)
         _known[self.number] = ref(self)
 
-    def __del__(self) -> None:
-        _known.pop(getattr(self, "number", -1), None)
+    def __del__(self, known: dict[int, ref[Source]] = _known) -> None:
+        known.pop(self.number, None)  # at the end of the program the module may have no names any more
 
     @property
     def is_ready(self) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import socket
 
+from .. import errors
 from ..loop.tcp_listener import Socket
 
 TYPE_CHECKING = False
@@ -47,6 +48,8 @@ class Place:
     def connect(self, timeout_s: float) -> socket.socket:
         """Return a connected socket. Raises OSError."""
         if self.path:
+            if not hasattr(socket, "AF_UNIX"):
+                raise errors.NotSupportedError(f"this system has no unix sockets, such as {self.path}")
             made: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
             return _connected(made, self.path, timeout_s)
         first: OSError | None = None
