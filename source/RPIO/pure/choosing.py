@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES
 
 NAME = "RPIO._gpio"
 ENDINGS = (".so", ".pyd", ".dylib")
@@ -25,6 +24,7 @@ def stand_in() -> None:
     from . import gpio
 
     sys.modules[NAME] = gpio
+    vars(sys.modules["RPIO"])["_gpio"] = gpio  # as an import does
 
 
 def stand_in_where_absent(folder: str) -> None:
@@ -46,9 +46,11 @@ def check_absent(folder: str) -> None:
         return  # a program in one file: what is in it can be imported, or is not there
     others = [name for name in names if name.startswith("_gpio.") and name.endswith(ENDINGS)]
     if others:
+        from _imp import extension_suffixes
+
         raise ImportError(
             f"RPIO's C module in {folder} is another Python's: {', '.join(others)}, and this one loads "
-            f"_gpio{EXTENSION_SUFFIXES[0]}. Install RPIO with this Python ({sys.executable} -m pip install "
+            f"_gpio{[*extension_suffixes(), '.so'][0]}. Install RPIO with this Python ({sys.executable} -m pip install "
             "--force-reinstall RPIO); RPIO_PURE=1 does without: simulated boards and those of other machines alone",
             name=NAME,
             path=os.path.join(folder, others[0]),

@@ -28,7 +28,7 @@ class EdgeEvent(tuple[int, int, int, int]):
 
     n_fields, n_sequence_fields, n_unnamed_fields = 5, 4, 0
     __match_args__ = ("line", "value", "timestamp_ns", "seq")
-    token: int
+    token = 0
     """What Poller.add_edges() was given; no part of the tuple."""
 
     def __new__(cls, sequence: Iterable[int], dict: dict[str, int] | None = None, /) -> EdgeEvent:

@@ -8,6 +8,7 @@ and needs nothing that a system lacks; the C core has epoll.
 from __future__ import annotations
 
 from _weakref import ref
+from errno import EBADF
 from time import monotonic_ns
 
 from .sources import FIRST, READ, asleep, source_of
@@ -145,11 +146,15 @@ class _Look:
 
 
 def look(
-    members: Callable[[], Mapping[int, int]], timeout_s: float | None, is_woken: Callable[[], bool]
+    members: Callable[[], Mapping[int, int]],
+    timeout_s: float | None,
+    is_woken: Callable[[], bool],
+    holder: Source | None = None,
 ) -> dict[int, int]:
     """Sleep until one is ready, or *is_woken*, or for that time; return what is ready, and for what.
 
-    *members* is asked again whenever something has changed. None waits for ever.
+    *members* is asked again whenever something has changed; *holder* has them, and is told of those that have been
+    closed. None waits for ever.
     """
     end_ns = None if timeout_s is None else monotonic_ns() + int(min(timeout_s, 1e9) * 1e9)
     bell = _take()
@@ -160,7 +165,7 @@ def look(
                 end_ns = 0
             now = _Look()
             for fd, mask in members().items():
-                now.add(fd, fd, mask, None)
+                now.add(fd, fd, mask, holder)
             if now.ready:
                 end_ns = 0
             found = _ask(now.wanted, bell, _seconds_until(end_ns, now.due_ns))
@@ -192,6 +197,16 @@ def _ask(wanted: dict[int, int], bell: SocketPipe, timeout_s: float | None) -> d
     if found.pop(bell.reader, 0):
         bell.drain()
     return found
+
+
+def check_open(fd: int) -> None:
+    """Raise OSError for a descriptor that is none."""
+    if (source_of(fd) is None and not 0 <= fd < FIRST) or _ask_kernel_at_once(fd) & CLOSED:
+        raise OSError(EBADF, f"{fd} is no open descriptor")
+
+
+def _ask_kernel_at_once(fd: int) -> int:
+    return 0 if source_of(fd) is not None else _ask_kernel({fd: READ}, 0).get(fd, 0)
 
 
 def _ask_kernel(wanted: dict[int, int], timeout_s: float | None) -> dict[int, int]:

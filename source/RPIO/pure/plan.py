@@ -76,7 +76,9 @@ class PwmPlan:
 
     def __init__(self) -> None:
         self._channels: dict[int, _Channel] = {}
-        self._waves: dict[int, PlayedWave] = {}
+        self._waves: list[tuple[int, PlayedWave] | None] = [
+            None
+        ] * WAVES  # with their numbers; in places, as in C
         self._last_wave = 0
 
     def set(self, line: int, period_ns: int, high_ns: int, now_ns: int, /) -> None:
@@ -113,6 +115,9 @@ class PwmPlan:
         """End it; whether there was any."""
         return self._channels.pop(line, None) is not None
 
+    def _wave(self, number: int) -> PlayedWave | None:
+        return next((item[1] for item in self._waves if item is not None and item[0] == number), None)
+
     # -- waves -----------------------------------------------------------------------------------
 
     def play(
@@ -120,32 +125,34 @@ class PwmPlan:
     ) -> int:
         """Play a wave, or have it follow another one, whose number is not negative; return its number."""
         if instead_of >= 0:
-            wave = self._waves.get(instead_of)
+            wave = self._wave(instead_of)
             if wave is None:
                 raise OSError(ENOENT, f"there is no wave {instead_of}")
             wave.follow(edges, period_ns, turns, now_ns)
             return instead_of
-        if len(self._waves) == WAVES:
+        if None not in self._waves:
             raise OSError(ENOSPC, f"{WAVES} waves are there")
         made = PlayedWave(edges, period_ns, turns, now_ns)
         self._last_wave += 1
-        self._waves[self._last_wave] = made
+        self._waves[self._waves.index(None)] = self._last_wave, made
         return self._last_wave
 
     def stop_wave(self, wave: int, /) -> bool:
         """Stop it; whether there was such a wave."""
-        return self._waves.pop(wave, None) is not None
+        is_there = self._wave(wave) is not None
+        self._waves = [None if item is not None and item[0] == wave else item for item in self._waves]
+        return is_there
 
     def drop_line(self, wave: int, line: int, /) -> bool:
         """Leave out a line of a wave from now on; whether there is such a wave."""
-        of = self._waves.get(wave)
+        of = self._wave(wave)
         if of is not None:
             of.drop(line)
         return of is not None
 
     def wave(self, wave: int, now_ns: int, /) -> tuple[bool, int] | None:
         """Whether it is being played, and how many turns are done; None where it has gone."""
-        of = self._waves.get(wave)
+        of = self._wave(wave)
         return None if of is None else (of.end_ns > now_ns, of.turns(now_ns))
 
     # -- what is next ----------------------------------------------------------------------------
@@ -155,7 +162,7 @@ class PwmPlan:
         due_ns = min(
             [NEVER]
             + [channel.due_ns for channel in self._channels.values()]
-            + [wave.next_ns for wave in self._waves.values()]
+            + [item[1].next_ns for item in self._waves if item is not None]
         )
         return None if due_ns == NEVER else due_ns
 
@@ -168,8 +175,8 @@ class PwmPlan:
                 channel.level = level
                 changed.append((line, level))
         changed.sort(key=lambda edge: edge[1])
-        for wave in self._waves.values():
-            changed += wave.advance(now_ns)
+        for item in self._waves:
+            changed += [] if item is None else item[1].advance(now_ns)
         return changed
 
 

@@ -7,7 +7,7 @@ from _thread import RLock
 from errno import EBADF, EINVAL, ENOENT
 
 from .edges import EdgeEvent, events_read, with_token
-from .looking import look
+from .looking import check_open, look
 from .sources import READ, Source, changed
 
 TYPE_CHECKING = False
@@ -57,8 +57,9 @@ class Poller(Source):
     def _watch(self, fd: int, watch: _Watch) -> None:
         if not 0 < watch.token <= TOKEN_MAX:
             raise OSError(EINVAL, f"{watch.token} is no token")
-        if fd < 0 or self.number < 0:
-            raise OSError(EBADF, "it is closed")
+        if self.number < 0:
+            raise OSError(EBADF, "the poller is closed")
+        check_open(fd)
         self._watches[fd] = watch  # in the place of one that was closed without a word
         changed()
 
@@ -122,7 +123,7 @@ class Poller(Source):
             return self.members()
 
         try:
-            found = look(members, timeout_s, lambda: self._is_woken)
+            found = look(members, timeout_s, lambda: self._is_woken, self)
             self._is_woken = False
             return self._collect(found, asked, edges)
         finally:
@@ -194,8 +195,7 @@ class Gathering(Source):
     def register(self, fd: int, mask: int) -> None:
         """Add it."""
         self._check_open()
-        if fd < 0:
-            raise OSError(EBADF, "it is closed")
+        check_open(fd)
         self._masks[fd] = mask
         changed()
 
@@ -217,7 +217,7 @@ class Gathering(Source):
     def poll(self, timeout_s: float | None = None, most: int = -1) -> list[tuple[int, int]]:
         """Wait; return what is ready, and for what: so many at most, and others next time."""
         self._check_open()
-        found = list(look(self.members, timeout_s, lambda: self.number < 0).items())
+        found = list(look(self.members, timeout_s, lambda: self.number < 0, self).items())
         if 0 < most < len(found):
             found = found[:most]
             for fd, _ in found:

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
             """Whether it runs nothing any more."""
 
 
-class Waker:
-    """The thread. *tell* is called in it when *number* is readable, and again after go_on()."""
+LOOK_S = 1.0
+"""How often is looked whether the other loop has been closed without a word."""
 
-    def __init__(self, number: int, tell: Callable[[], object]) -> None:
-        self._number, self._tell = number, tell
+
+class Waker:
+    """The thread. *tell* is called in it when *number* is readable, and again after go_on(), until *is_dead*."""
+
+    def __init__(self, number: int, tell: Callable[[], object], is_dead: Callable[[], bool]) -> None:
+        self._number, self._tell, self._is_dead = number, tell, is_dead
         self._is_over = False
         self._bell = Pipe()
         self._done = threads.allocate_lock()
@@ -39,14 +43,14 @@ class Waker:
     def _run(self) -> None:
         bell = self._bell.reader
         while not self._is_over:
-            readable((self._number, bell), None)
-            if self._is_over:
+            if self._is_dead():
                 return
-            try:
-                self._tell()
-            except RuntimeError:
-                return  # that loop is closed
-            self._done.acquire()
+            if readable((self._number, bell), LOOK_S) and not self._is_over:
+                try:
+                    self._tell()
+                except RuntimeError:
+                    return  # that loop is closed
+                self._done.acquire()
 
     def go_on(self) -> None:
         """It has been done. Twice is fine."""
@@ -82,7 +86,7 @@ class Told:
                 finally:
                     waker.go_on()
 
-        self._waker = waker = Waker(fd, lambda: self._outer.call_soon_threadsafe(do))
+        self._waker = waker = Waker(fd, lambda: self._outer.call_soon_threadsafe(do), self._outer.is_closed)
 
     def remove_reader(self, fd: int, /) -> None:
         """Do so no longer."""
@@ -101,7 +105,7 @@ class Shown:
     def __init__(self, number: int) -> None:
         self._pipe = SocketPipe()
         self.fd = self._pipe.reader
-        self._waker = Waker(number, self._pipe.ring)
+        self._waker = Waker(number, self._pipe.ring, lambda: False)
 
     def done(self) -> None:
         """What there was to do has been done."""

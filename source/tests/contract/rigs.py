@@ -46,6 +46,7 @@ from RPIO.machine import boards
 from RPIO.machine.files import text_of, write_file
 from RPIO.server import serving
 from RPIO.server.inside import Front
+from waiting import wait_until
 
 BCM_ALTS = frozenset(
     {constants.ALT0, constants.ALT1, constants.ALT2, constants.ALT3, constants.ALT4, constants.ALT5}
@@ -187,6 +188,10 @@ class Rig:
     def pass_us(self, microseconds: int) -> None:
         """Let time pass."""
         time.sleep(microseconds / 1e6)
+
+    def let_arrive(self, line: int, number: int) -> None:
+        """Wait until the edge of that number is there."""
+        time.sleep(self.quiet_ms / 1000)
 
     def close(self) -> None:
         """End, and check that no rule of the hardware was broken."""
@@ -890,6 +895,9 @@ class RemoteRig(Rig):
 
     def pass_us(self, microseconds: int) -> None:
         self.inner.pass_us(microseconds)
+
+    def let_arrive(self, line: int, number: int) -> None:
+        assert wait_until(lambda: self.backend._routes.last(line) >= number)
 
     def another_chip(self) -> AbstractContextManager[None]:
         return self.inner.another_chip()
