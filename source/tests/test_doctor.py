@@ -474,7 +474,7 @@ CASES = [
     (file_that_hides_the_library, "shadows", WARNING, "/home/pi/RPIO.py hides", "rename it",
      "mv /home/pi/RPIO.py /home/pi/my_rpio.py"),
     (without_core, "C module", PROBLEM, "this RPIO has no C module", "with a compiler",
-     "/usr/bin/python3 -m pip install --force-reinstall --no-binary :all: RPIO"),
+     "/usr/bin/python3 -m pip install --force-reinstall --no-binary RPIO CHECKOUT"),
     (laptop_without_core, "C module", NOTE, "those of other machines work", "on Linux", None),
     (pure_on_purpose, "C module", WARNING, "RPIO_PURE asks for that", "", "unset RPIO_PURE"),
     (pi4, "C module", OK, "RPIO has its C module", "", ""),

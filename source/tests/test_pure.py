@@ -345,7 +345,7 @@ def test_watch_ends_after_its_time(environ):
 def test_the_doctor_names_it(environ):
     found = json.loads(rpio(environ, "doctor", "--json"))
     assert WHAT in json.dumps(found)
-    assert "--no-binary :all: RPIO" in json.dumps(found)
+    assert "--no-binary RPIO CHECKOUT" in json.dumps(found)
 
 
 # -- which module it is -----------------------------------------------------------------------------------------

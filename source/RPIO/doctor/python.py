@@ -54,7 +54,7 @@ def core(patient: Patient) -> Iterator[Finding]:
         PROBLEM if has_lines else NOTE,
         text,
         "to have it, on Linux, with a compiler and Python's headers",
-        f"{patient.executable} -m pip install --force-reinstall --no-binary :all: RPIO",
+        f"{patient.executable} -m pip install --force-reinstall --no-binary RPIO CHECKOUT",
     )
 
 

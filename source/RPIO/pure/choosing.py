@@ -51,7 +51,7 @@ def check_absent(folder: str) -> None:
         raise ImportError(
             f"RPIO's C module in {folder} is another Python's: {', '.join(others)}, and this one loads "
             f"_gpio{[*extension_suffixes(), '.so'][0]}. Install RPIO with this Python ({sys.executable} -m pip install "
-            "--force-reinstall RPIO); RPIO_PURE=1 does without: simulated boards and those of other machines alone",
+            "--force-reinstall CHECKOUT); RPIO_PURE=1 does without: simulated boards and those of other machines alone",
             name=NAME,
             path=os.path.join(folder, others[0]),
         )

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from .. import errors
 
-HOW = "pip install --force-reinstall --no-binary :all: RPIO, with a compiler, on Linux"
+HOW = "pip install --force-reinstall --no-binary RPIO CHECKOUT, on Linux, with a compiler"
+"""CHECKOUT, since the name on the index is another one's still."""
 
 
 def error(what: str) -> errors.NoBackendError:
