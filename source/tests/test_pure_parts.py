@@ -224,6 +224,20 @@ def test_sockets_are_waited_for_with_poll_and_with_select(has_poll, monkeypatch)
     assert looking.readable((gone,), None)
 
 
+def test_what_a_signal_handler_raises_gets_out_and_leaves_nobody_asleep():
+    from RPIO.pure.sources import asleep
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    before = len(looking._idle)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            looking.look(interrupted, None, lambda: False)
+    assert asleep == []
+    assert len(looking._idle) <= max(before, 1)
+
+
 # -- lines of text ----------------------------------------------------------------------------------------------
 
 

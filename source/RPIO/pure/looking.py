@@ -173,9 +173,7 @@ def look(
             if now.ready or (end_ns is not None and monotonic_ns() >= end_ns):
                 return now.ready
     finally:
-        asleep.remove(bell)
-        bell.drain()
-        _idle.append(bell)
+        _leave(bell)
 
 
 def _take() -> SocketPipe:
@@ -183,6 +181,14 @@ def _take() -> SocketPipe:
         return _idle.pop()
     except IndexError:
         return SocketPipe()
+
+
+def _leave(bell: SocketPipe) -> None:
+    if bell in asleep:
+        asleep.remove(bell)
+    if bell.reader >= 0:  # else this is the child of a fork, whose parent sleeps on
+        bell.drain()
+        _idle.append(bell)
 
 
 def _seconds_until(*ends_ns: int | None) -> float | None:
@@ -248,6 +254,11 @@ def _is_closed(select: Callable[..., object], fd: int) -> bool:
     except (OSError, ValueError):
         return True
     return False
+
+
+def has_socket(fd: int, mask: int, timeout_s: float) -> bool:
+    """Sleep until a socket is ready for that, or for that time; nothing else wakes who sleeps here."""
+    return bool(_ask_kernel({fd: mask}, timeout_s))
 
 
 def readable(fds: Sequence[int], timeout_s: float | None) -> bool:

@@ -14,7 +14,7 @@ from time import monotonic
 
 from .. import errors
 from .._gpio import PURE, LineReader
-from ..loop.kernel import readable
+from ..loop.masks import READ, WRITE
 from ..processes import hooks
 from ..wire.native import LINE_MAX
 
@@ -37,6 +37,10 @@ class LinkLost(Exception):
     """The connection is lost; the text says why."""
 
 
+if PURE:
+    from ..pure import looking
+
+
 class _InTime:
     """What send() and receive() are made of where no kernel gives blocking calls an end. Knows no Link: nothing keeps
     one that nobody has any more.
@@ -47,23 +51,16 @@ class _InTime:
 
     def receive(self, fd: int, lines: list[bytes], flags: int, /) -> int:
         """As LineReader.read(), within NAP_S."""
-        try:
-            return self._reader.read(fd, lines, flags)
-        except BlockingIOError:
-            if flags & MSG_DONTWAIT or not readable((fd,), NAP_S):
-                raise
+        if not flags & MSG_DONTWAIT:
+            looking.has_socket(fd, READ, NAP_S)
         return self._reader.read(fd, lines, flags)
 
     def send(self, data: bytes, /) -> int:
         """As that of a socket, within NAP_S."""
-        from ..pure import looking
-
         try:
             return self._socket.send(data)
         except BlockingIOError:
-            fd = self._socket.fileno()
-            if not looking.look(lambda: {fd: looking.WRITE}, NAP_S, lambda: False):
-                raise
+            looking.has_socket(self._socket.fileno(), WRITE, NAP_S)
         return self._socket.send(data)
 
 
