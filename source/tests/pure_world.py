@@ -83,7 +83,10 @@ def _socketpair(*_):
         listener.listen()
         one = socket.socket()
         one.connect(listener.getsockname())
-        other, _ = listener.accept()
+        other, peer = listener.accept()
+        while peer != one.getsockname():  # a test has just had that port, and somebody still knocks at it
+            other.close()
+            other, peer = listener.accept()
     return one, other
 
 
