@@ -40,7 +40,7 @@ $(VENV)/.made:
 $(VENV)/.installed: $(VENV)/.made $(SOURCES)
 	@echo "installing RPIO into $(VENV)"
 	@rm -rf build
-	@$(PIP) install --no-build-isolation --force-reinstall --no-deps .
+	@RPIO_REQUIRE_C=1 $(PIP) install --no-build-isolation --force-reinstall --no-deps .
 	@$(PIP) install --no-build-isolation '.[all]'
 	@touch $@
 

@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Build the C core. Everything else is declared in pyproject.toml."""
+"""Build the C core. Everything else is declared in pyproject.toml.
+
+Where it cannot be built the package is installed without it, and says so: simulated boards and those of other machines
+need none (RPIO.pure). RPIO_REQUIRE_C=1 makes that an error, for those who build for others.
+"""
+
+import os
+import sys
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+IS_REQUIRED = os.environ.get("RPIO_REQUIRE_C", "") not in ("", "0")
 
 CORE = [
     "regs.c",
@@ -43,11 +53,36 @@ MODULE = [
 ]
 """What knows Python; the core is plain C."""
 
+
+class BuildCore(build_ext):
+    """build_ext, which says what will be missing."""
+
+    def build_extension(self, ext):
+        """Compile and link; what that raises is an error where the extension is required, and a warning otherwise."""
+        try:
+            super().build_extension(ext)
+        except Exception as e:
+            print(
+                f"RPIO: its C module could not be built: {e}\n"
+                + (
+                    "RPIO_REQUIRE_C is set: nothing is installed"
+                    if IS_REQUIRED
+                    else "RPIO is installed without it: simulated boards and those of other machines work; registers, "
+                    "gpiochips and PWM of this machine need it, on Linux, with a compiler and Python's headers "
+                    "(Debian: gcc, libc6-dev, python3-dev)"
+                ),
+                file=sys.stderr,
+            )
+            raise
+
+
 setup(
+    cmdclass={"build_ext": BuildCore},
     license="LGPL-3.0-or-later",  # here, because pyproject.toml spells it in two ways that exclude each other
     ext_modules=[
         Extension(
             "RPIO._gpio",
+            optional=not IS_REQUIRED,
             sources=[f"source/c_gpio/{name}" for name in [*CORE, *MODULE]],
             depends=[
                 f"source/c_gpio/{name}.h"

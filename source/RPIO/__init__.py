@@ -47,6 +47,11 @@ Without hardware, RPIO_BACKEND=sim or RPIO.use("sim") gives a simulated board, a
 Importing opens nothing: the board is found when the first line is touched.
 """
 
+from os import environ as _environ
+
+if _environ.get("RPIO_PURE", "") not in ("", "0"):
+    from .pure import forced as _forced  # noqa: F401  # its import is what it does
+
 from ._gpio import EdgeEvent, input, output
 from ._gpio import apart as _apart
 from .constants import (

@@ -49,9 +49,10 @@ class Hooks:
             import atexit
             import os
 
-            os.register_at_fork(
-                before=self._before_fork, after_in_parent=self._go_on, after_in_child=self._after_fork
-            )
+            if hasattr(os, "register_at_fork"):  # Windows has no forks
+                os.register_at_fork(
+                    before=self._before_fork, after_in_parent=self._go_on, after_in_child=self._after_fork
+                )
             atexit.register(self._shut_down)
             self._are_set = True  # last: interrupted before, they are set twice, and both may come twice
 

@@ -14,6 +14,7 @@
 #include "module.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* ---- what is open -------------------------------------------------------------------------------------- */
@@ -167,6 +168,26 @@ static PyObject *pipe_put(PyObject *object, PyObject *bytes)
     return size < 0 ? raise_errno(-errno, NULL) : PyLong_FromSsize_t(size);
 }
 
+static PyObject *pipe_get(PyObject *object, PyObject *number)
+{
+    char piece[4096];
+    int most;
+    if (as_int(number, &most) < 0)
+        return NULL;
+    if (most < 1)
+        return PyErr_Format(PyExc_ValueError, "at least one byte is read");
+    size_t room = (size_t)most < sizeof piece ? (size_t)most : sizeof piece;
+    ssize_t size = read(((Opened *)object)->open.fd[0], piece, room);
+    return size < 0 ? raise_errno(-errno, NULL) : PyBytes_FromStringAndSize(piece, size);
+}
+
+static PyObject *pipe_waiting(PyObject *object, PyObject *unused)
+{
+    int size;
+    (void)unused;
+    return result_or_errno(ioctl(((Opened *)object)->open.fd[0], FIONREAD, &size) < 0 ? -errno : size);
+}
+
 static PyMemberDef pipe_members[] = {
     {"reader", T_INT, offsetof(Opened, open.fd[0]), READONLY, PyDoc_STR("The end to read; -1 when closed.")},
     {"writer", T_INT, offsetof(Opened, open.fd[1]), READONLY, PyDoc_STR("The end to write; -1 when closed.")},
@@ -176,6 +197,9 @@ static PyMemberDef pipe_members[] = {
 static PyMethodDef pipe_methods[] = {
     {"put", pipe_put, METH_O,
      PyDoc_STR("put($self, data, /)\n--\n\nWrite, and never wait; returns how many bytes. BlockingIOError where there is no room.")},
+    {"get", pipe_get, METH_O,
+     PyDoc_STR("get($self, most, /)\n--\n\nRead at most so many bytes, and 4096, and never wait. BlockingIOError where there are none.")},
+    {"waiting", pipe_waiting, METH_NOARGS, PyDoc_STR("waiting($self, /)\n--\n\nHow many bytes wait.")},
     {"close", opened_close, METH_NOARGS, PyDoc_STR("close($self, /)\n--\n\nClose both ends. Twice is fine.")},
     {0},
 };

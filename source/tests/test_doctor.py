@@ -152,6 +152,24 @@ def file_that_hides_the_library(folder):
     return pi4(folder, files={"home/pi/RPIO.py": ""})
 
 
+def without_core(folder):
+    model = pi4(folder)
+    model.has_core = False
+    return model
+
+
+def laptop_without_core(folder):
+    model = Model(folder, backend=Backend())
+    model.has_core = False
+    return model
+
+
+def pure_on_purpose(folder):
+    model = without_core(folder)
+    model.environ = {**model.environ, "RPIO_PURE": "1"}
+    return model
+
+
 def python_path(folder):
     model = pi4(folder, files={"opt/lib/RPi/__init__.py": ""})
     model.environ["PYTHONPATH"] = "/opt/lib"
@@ -455,6 +473,11 @@ CASES = [
      "/usr/bin/python3 -m pip uninstall -y RPIO"),
     (file_that_hides_the_library, "shadows", WARNING, "/home/pi/RPIO.py hides", "rename it",
      "mv /home/pi/RPIO.py /home/pi/my_rpio.py"),
+    (without_core, "C module", PROBLEM, "this RPIO has no C module", "with a compiler",
+     "/usr/bin/python3 -m pip install --force-reinstall --no-binary RPIO CHECKOUT"),
+    (laptop_without_core, "C module", NOTE, "those of other machines work", "on Linux", None),
+    (pure_on_purpose, "C module", WARNING, "RPIO_PURE asks for that", "", "unset RPIO_PURE"),
+    (pi4, "C module", OK, "RPIO has its C module", "", ""),
     (python_path, "shadows", NOTE, "PYTHONPATH is set", "", "unset PYTHONPATH"),
     (python_path, "shadows", WARNING, "/opt/lib/RPi hides", "rename it", "mv /opt/lib/RPi /opt/lib/my_rpi"),
     (gpiozero_without_a_library, "gpiozero", WARNING, "finds none of lgpio", "",

@@ -11,7 +11,7 @@ import RPIO
 
 PACKAGE = Path(RPIO.__file__).parent
 FLOORS = (
-    "errors constants arguments threads log processes stand_ins lazy_names config_files",
+    "errors constants arguments threads log processes stand_ins lazy_names config_files pure _gpio",
     "machine loop wire config Exceptions",
     "remote programs",
     "backends",

@@ -72,7 +72,7 @@ def test_no_private_name_is_a_file():
     """_GPIO.py beside _gpio.so would be one name on some disks."""
     names = [path.name.split(".")[0].lower() for path in Path(RPIO.__file__).parent.iterdir()]
     assert not {"_rpio", "_pwm"} & set(names)
-    assert names.count("_gpio") <= 2  # the module and its stub
+    assert names.count("_gpio") <= 3  # the module, its stub, and what is found where the module is not
 
 
 @pytest.mark.parametrize(

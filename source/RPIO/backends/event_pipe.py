@@ -6,8 +6,6 @@ Like the kernel's buffer it drops its *oldest* record when it is full, and the n
 
 from __future__ import annotations
 
-import os
-
 from .. import constants
 from .._gpio import Pipe, event_encode
 
@@ -37,7 +35,7 @@ class EventPipe:
         record = event_encode(line, level, when_ns, self.seq)
         while True:
             if self._room <= 0:
-                self._room = constants.EVENT_BUFFER_SIZE - _bytes_in(self._pipe.reader) // RECORD_BYTES
+                self._room = constants.EVENT_BUFFER_SIZE - self._pipe.waiting() // RECORD_BYTES
             if self._room > 0:
                 try:
                     self._pipe.put(record)
@@ -46,19 +44,10 @@ class EventPipe:
                 except BlockingIOError:
                     pass  # the pipe is full before the buffer is: drop the oldest, as below
             try:
-                os.read(self._pipe.reader, RECORD_BYTES)
+                self._pipe.get(RECORD_BYTES)
             except BlockingIOError:
                 pass  # the loop has just read it all
 
     def close(self) -> None:
         """Close both ends. Twice is fine."""
         self._pipe.close()
-
-
-def _bytes_in(fd: int) -> int:
-    """How many bytes wait in a pipe."""
-    import fcntl
-    import termios
-
-    answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
-    return int.from_bytes(answer, "little")

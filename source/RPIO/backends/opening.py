@@ -7,6 +7,7 @@ import os
 import sys
 
 from .. import constants, errors, log, threads
+from .._gpio import PURE
 from ..machine import boards, detect
 
 TYPE_CHECKING = False
@@ -64,6 +65,14 @@ def _load(*modules: str) -> None:
         threads.load(f"{__package__}.{name}")
 
 
+def check_core(what: str) -> None:
+    """Raise NoBackendError, which says that *what* is missing, where there is no C module."""
+    if PURE:
+        from ..pure import missing
+
+        raise missing.error(what)
+
+
 def _open_sim(hardware: Hardware | None, argument: str) -> Backend:
     _load("sim")
     from .sim import SimBackend
@@ -76,6 +85,7 @@ def _open_sim(hardware: Hardware | None, argument: str) -> Backend:
 
 
 def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
+    check_core("what drives the kernel's gpiochips")
     _load("cdev")
     from .cdev import CdevBackend
     from .cdev_chips import find_chip
@@ -84,6 +94,7 @@ def _open_cdev(hardware: Hardware | None, argument: str) -> Backend:
 
 
 def _open_sysfs(hardware: Hardware | None, argument: str) -> Backend:
+    check_core("what drives lines through sysfs")
     _load("sysfs")
     from .sysfs import SysfsBackend
     from .sysfs_chips import find_chip
@@ -105,6 +116,7 @@ def _open_edges(hardware: Hardware) -> Backend:
 
 
 def _open_regs(hardware: Hardware | None, argument: str) -> Backend:
+    check_core("what maps a Raspberry Pi's registers")
     _load("joined", "regs")
     from .joined import JoinedBackend
     from .regs import RegsBackend, map_block
@@ -167,6 +179,10 @@ def choose(hardware: Hardware | None) -> str:
     _load("cdev_chips", "regs", "sysfs_chips")
     from . import cdev_chips, regs, sysfs_chips
 
+    if PURE:
+        if hardware is not None or cdev_chips.chip_paths():
+            check_core("what drives the lines of this machine")  # never the simulation in their place
+        return "sim"
     offered = "cdev" if cdev_chips.usable() else "sysfs" if sysfs_chips.usable() else None
     if hardware is None:
         return offered or "sim"

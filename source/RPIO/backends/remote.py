@@ -9,6 +9,7 @@ nobody knows what has become of what they drive: they raise ConnectionLost until
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from errno import EBUSY
 
@@ -438,9 +439,9 @@ def who() -> str:
 
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{os.uname().nodename}"
+    except (ImportError, KeyError, OSError):
+        user = str(os.getuid()) if hasattr(os, "getuid") else "somebody"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _program() -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-
 from .. import threads
 from .._gpio import Pipe, events_read
 from .subscriptions import Subscription
@@ -57,7 +55,7 @@ class Wait(Subscription):
             pass  # it has ended already
         pipe = self.pipe
         if pipe is not None and pipe.writer >= 0:
-            os.write(pipe.writer, b"x")
+            pipe.put(b"x")
 
     def block(self, timeout_s: float | None) -> None:
         """Sleep until it is over, or the timeout."""

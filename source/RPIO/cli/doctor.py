@@ -49,6 +49,7 @@ GROUPS: dict[str, dict[str, Check]] = {
     },
     "Python": {
         "interpreter": python.interpreter,
+        "C module": python.core,
         "RPi.GPIO": python.providers,
         "old RPIO": python.releases,
         "gpiozero": python.gpiozero,

@@ -8,8 +8,9 @@ import os
 import platform
 
 from .. import errors, facade
+from .._gpio import PURE
 from ..constants import VERSION
-from ..machine import boards, detect
+from ..machine import access, boards, detect
 from . import told, verb
 
 TYPE_CHECKING = False
@@ -47,8 +48,14 @@ def gather() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "rpio": VERSION,
-        "user": "root" if os.geteuid() == 0 else os.environ.get("USER", str(os.geteuid())),
+        "core": "Python alone: no lines of this machine; see: rpio doctor" if PURE else "C",
+        "user": _user(),
     }
+
+
+def _user() -> str:
+    uid = access.ids()[0]
+    return "root" if uid == 0 else os.environ.get("USER") or os.environ.get("USERNAME") or str(uid)
 
 
 def _opened() -> tuple[Hardware, Backend | None, str]:

@@ -8,11 +8,14 @@ Reading never raises: a file that is missing or may not be read is empty.
 from __future__ import annotations
 
 import os
+import platform
 import stat
 import sys
 import time
 
-from .._gpio import File, chip_info, chip_open
+from .. import errors
+from .._gpio import PURE, File, chip_info, chip_open
+from ..machine import access
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from ..backends import Backend
     from ..machine.boards import Hardware
 
+NEVER_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+"""To open what may be a terminal, or a FIFO."""
 LOOK_S = 3.0
 """How long the processes of the machine may be looked through: a busy server has tens of thousands of descriptors."""
 LINE_FILES = ("anon_inode:gpio-line", "anon_inode:gpio-linehandle", "anon_inode:gpio-event")
@@ -50,11 +55,10 @@ class Patient:
 
     def __init__(self, root: str = "/") -> None:
         self.root = root
-        self.uid = os.geteuid()
-        self.gids = {os.getegid(), *os.getgroups()}
+        self.uid, self.gids = access.ids()
+        self.has_core = not PURE  # the C module
         self.environ: Mapping[str, str] = os.environ
-        self.release = os.uname().release
-        self.architecture = os.uname().machine
+        self.release, self.architecture = platform.release(), platform.machine()
         self.bits = 64 if sys.maxsize > 1 << 32 else 32
         self.executable, self.prefix, self.base_prefix = sys.executable, sys.prefix, sys.base_prefix
         here = ("", self.environ.get("PWD"))  # what lies there is not installed
@@ -128,7 +132,7 @@ class Patient:
     def may_open(self, name: str) -> bool:
         """Whether it opens for reading and writing: modes do not tell of a container's rules and of access lists."""
         try:
-            File(self.path(name), os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY).close()
+            File(self.path(name), os.O_RDWR | NEVER_WAITING).close()
         except OSError:
             return False
         return True
@@ -137,7 +141,7 @@ class Patient:
         """Label and number of lines of a gpiochip; None where it does not open or is none."""
         try:
             chip = chip_open(self.path(name))
-        except OSError:
+        except (OSError, errors.NoBackendError):
             return None
         with chip:
             return chip_info(chip.fd)[1:]

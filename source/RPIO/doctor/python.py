@@ -34,6 +34,30 @@ def interpreter(patient: Patient) -> Iterator[Finding]:
     yield Finding(OK, f"RPIO {constants.VERSION} with {patient.executable} ({where})")
 
 
+def core(patient: Patient) -> Iterator[Finding]:
+    """Whether the C module is there."""
+    if patient.has_core:
+        yield Finding(OK, "RPIO has its C module")
+        return
+    chips = [name for name in patient.listed("/dev") if name.startswith("gpiochip")]
+    has_lines = bool(chips) or detect.detect(patient.root) is not None
+    text = "this RPIO has no C module: simulated boards and those of other machines work, the lines of this one do not"
+    if patient.environ.get("RPIO_PURE", "") not in ("", "0"):
+        yield Finding(
+            WARNING if has_lines else NOTE,
+            f"{text}; RPIO_PURE asks for that",
+            "to have it",
+            "unset RPIO_PURE",
+        )
+        return
+    yield Finding(
+        PROBLEM if has_lines else NOTE,
+        text,
+        "to have it, on Linux, with a compiler and Python's headers",
+        f"{patient.executable} -m pip install --force-reinstall --no-binary RPIO CHECKOUT",
+    )
+
+
 # -- packages -----------------------------------------------------------------------------------------------
 
 

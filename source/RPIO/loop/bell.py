@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from _signal import set_wakeup_fd  # type: ignore[import-not-found]
 
-from .._gpio import Pipe
+from .._gpio import PURE, Pipe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..pure.looking import SocketPipe
 
 
 class Bell:
     """What Python's wakeup descriptor leads to. It may hang on after the loop: nobody hears it then."""
 
     def __init__(self) -> None:
-        self._pipe = Pipe()
+        self._pipe = _pipe_of_kernel()
 
     @property
     def reader(self) -> int:
@@ -43,10 +47,8 @@ class Bell:
 
     def heard(self, events: int) -> None:
         """Make room for the next signal. The handler has run, or will when this returns."""
-        from os import read
-
         try:
-            read(self._pipe.reader, 4096)
+            self._pipe.get(4096)
         except BlockingIOError:
             pass  # a handler that waited for edges itself has made it
 
@@ -54,3 +56,11 @@ class Bell:
         """Give the descriptors back. Twice is fine."""
         self.take_down()
         self._pipe.close()
+
+
+def _pipe_of_kernel() -> Pipe | SocketPipe:
+    if PURE:
+        from ..pure.looking import SocketPipe
+
+        return SocketPipe()
+    return Pipe()

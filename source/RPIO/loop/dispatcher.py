@@ -15,7 +15,7 @@ from sys import modules
 from time import monotonic_ns
 
 from .. import log
-from ..threads import Started, get_ident, in_main_thread, naps, original, start
+from ..threads import Started, get_ident, in_main_thread, load, naps, original, start
 from .bell import Bell
 from .masks import READ
 from .runs import CLAIM_STEP_S, Run, Runs
@@ -158,10 +158,10 @@ class Dispatcher(Runs):
 
     def wait_readable(self, fds: Sequence[int], timeout_s: float | None) -> bool:
         """Block within a callback, where the loop does not run, until one is readable; False after the timeout."""
-        poll = original("select", "poll")()
-        for fd in fds:
-            poll.register(fd, READ)  # POLLIN is the same
-        return any(poll.poll(None if nap_s is None else nap_s * 1000) for nap_s in naps(timeout_s))
+        load("RPIO.loop.kernel")
+        from .kernel import readable
+
+        return any(readable(fds, nap_s) for nap_s in naps(timeout_s))
 
     # -- the loop --------------------------------------------------------------------------------
 

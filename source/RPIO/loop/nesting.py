@@ -7,11 +7,14 @@ it, and does a step then.
 
 from __future__ import annotations
 
+from .._gpio import PURE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from ..pure.waking import Shown
     from .dispatcher import Dispatcher
 
     class Outer(Protocol):
@@ -37,19 +40,37 @@ class Nesting:
         self, dispatcher: Dispatcher, outer: Outer | None, read: Callable[[], object] | None = None
     ) -> None:
         self._dispatcher, self._outer, self._read = dispatcher, outer, read or self.step
+        self._given = outer
+        self._shown: Shown | None = None
         self._users = 0
         self.fd = dispatcher.fileno()
         """Readable when there is something to do."""
         self.is_nested = dispatcher.nest(self)
         try:
+            if PURE:
+                self._adapt()
             self.listen()
         except BaseException:
             dispatcher.unnest(self)
             raise
 
+    def _adapt(self) -> None:
+        """What is to be waited for is no descriptor of the kernel's: a thread waits for who knows those alone."""
+        from ..pure import waking
+
+        if self._outer is None and self.is_nested:
+            self._shown = waking.Shown(self.fd)
+            self.fd = self._shown.fd
+        elif self._outer is not None and not isinstance(self._outer, AnotherLoop):
+            self._outer = waking.Told(self._outer)  # type: ignore[arg-type]
+
     def step(self) -> int:
         """Do what there is to do; how many things that were."""
-        return self._dispatcher.step(0)
+        try:
+            return self._dispatcher.step(0)
+        finally:
+            if self._shown is not None:
+                self._shown.done()
 
     def listen(self) -> None:
         """Have the outer loop watch it."""
@@ -67,12 +88,14 @@ class Nesting:
 
     def is_in(self, outer: Outer) -> bool:
         """Whether it is in that one."""
-        return self._outer is outer
+        return self._given is outer
 
     def end(self) -> None:
         """Give the loop back. Twice is fine."""
         if self.is_nested:
             self.rest()
+            if self._shown is not None:
+                self._shown.close()
             self._dispatcher.unnest(self)
             self.is_nested = False  # the last: who is interrupted before does it again
 

@@ -26,10 +26,10 @@ import socket
 from collections import deque
 from time import monotonic_ns
 
-from .. import log, threads
-from ..processes import hooks
+from .. import log
 from .callbacks import run_callback
 from .dispatcher import Dispatcher
+from .kernel import gathering
 from .masks import ERROR, HANGUP, READ, WRITE
 from .tcp_client import MSG_DONTWAIT, Message, TcpClient
 from .tcp_guests import Guests
@@ -53,13 +53,20 @@ if TYPE_CHECKING:
     from .tcp_client import Callback
 
 
+OF_TCP = {
+    "TCP_NODELAY": 1,
+    "TCP_KEEPIDLE": KEEPALIVE_IDLE_S,
+    "TCP_KEEPINTVL": KEEPALIVE_INTERVAL_S,
+    "TCP_KEEPCNT": KEEPALIVE_PROBES,
+    "TCP_USER_TIMEOUT": SEND_TIMEOUT_MS,  # Linux alone: elsewhere such a client is noticed when it has been silent
+}
 OPTIONS = (
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in OF_TCP.items()
+        if hasattr(socket, name)
+    ),
 )
 WHITE_SPACE = " \t\n\r\x0b\x0c"
 
@@ -111,9 +118,7 @@ class TcpServer:
         from .._gpio import Timer
 
         with self._changing:
-            make_epoll = threads.original("select", "epoll")
-            with hooks.making:
-                self._guests.epoll = epoll = make_epoll()
+            self._guests.epoll = epoll = gathering()
             self._timer = timer = Timer()  # now, for it is wanted when there is no descriptor left
             self._listener = listener = Listener(epoll, host, self.port)
             self.port = listener.open()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import codecs
 from _collections_abc import Callable
+from sys import platform
 
 from .masks import READ, WRITE
 
@@ -42,8 +43,9 @@ else:
 Callback = Callable[["TcpClient", "Message"], object]
 Bytes = str | bytes | bytearray | memoryview
 """What may be sent; others that are bytes-like (array.array, say) too."""
-MSG_DONTWAIT, MSG_NOSIGNAL = 0x40, 0x4000
-"""Of send(2); Linux, include/linux/socket.h."""
+MSG_DONTWAIT, MSG_NOSIGNAL = (0x40, 0x4000) if platform == "linux" else (0, 0)
+"""Of send(2); Linux, include/linux/socket.h. Elsewhere Python has switched that signal off, and a client's socket does
+not block."""
 
 
 class Message(str):

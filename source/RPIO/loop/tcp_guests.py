@@ -15,8 +15,8 @@ from .tcp_listener import Socket
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from select import epoll as Epoll
 
+    from .kernel import Epoll
     from .tcp_client import Callback, TcpClient
 
 

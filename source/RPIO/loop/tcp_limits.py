@@ -12,6 +12,9 @@ MESSAGE_BYTES = 1024
 MOST_CLIENTS = 1024
 """Connections of all ports together, where the process may have twice as many descriptors: see most_clients()."""
 
+SELECTED_CLIENTS = 400
+"""The same on Windows, whose select() waits for 512 sockets."""
+
 SEND_BUFFER_BYTES = 1 << 20
 """What may wait to be sent to one client, in bytes: a second of a slow network, and 1 GiB if all did it."""
 
@@ -40,7 +43,10 @@ SEND_TIMEOUT_MS = 60_000
 
 def most_clients() -> int:
     """How many clients all ports together may have now: half of the process's descriptors are the program's."""
-    from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+    except ImportError:
+        return SELECTED_CLIENTS  # this system has no such limit, and no poll(2) either
 
     soft, _ = getrlimit(RLIMIT_NOFILE)
     return MOST_CLIENTS if soft == RLIM_INFINITY else min(MOST_CLIENTS, max(1, soft // 2))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 
 from .. import threads
@@ -15,7 +14,8 @@ from .tcp_limits import ACCEPTS_AT_ONCE, BACKLOG
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from select import epoll as Epoll
+
+    from .kernel import Epoll
 
     Socket = socket.socket
 else:
@@ -23,18 +23,19 @@ else:
     Socket = threads.original("socket", "socket")
 
 OF_ONE_CONNECTION = frozenset(
-    {
-        errno.ECONNABORTED,
-        errno.EPERM,
-        errno.EPROTO,
-        errno.ENOPROTOOPT,
-        errno.EOPNOTSUPP,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.ENONET,
-    }
+    getattr(errno, name, errno.ECONNABORTED)  # a system that lacks one does not say it
+    for name in [
+        "ECONNABORTED",
+        "EPERM",
+        "EPROTO",
+        "ENOPROTOOPT",
+        "EOPNOTSUPP",
+        "ENETDOWN",
+        "ENETUNREACH",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "ENONET",
+    ]
 )
 """What accept(2) says of a connection that is gone already; the next one may be well."""
 
@@ -89,7 +90,7 @@ class Listener:
                     try:
                         take(fd)
                     except Exception as e:
-                        os.close(fd)
+                        socket.close(fd)
                         failure = e
             except BlockingIOError:
                 return

@@ -39,7 +39,7 @@ def access_hint(path: str) -> str:
         return f"{path} does not exist: {device(path)[2]}"
     except OSError as error:
         return f"{path} cannot be looked at ({error.strerror}): run with sudo"
-    mine = status.st_gid in (os.getegid(), *os.getgroups())
+    mine = status.st_gid in ids()[1]
     return _advice(path, _group_name(status.st_gid), status.st_gid, status.st_mode, mine)
 
 
@@ -58,7 +58,7 @@ def _advice(path: str, group: str | None, gid: int, mode: int, mine: bool) -> st
     group_may = mode & 0o060 == 0o060
     if path == "/dev/mem":
         return f"{owner} and is for root alone: run with sudo"
-    if os.geteuid() == 0 or (mine and group_may):
+    if ids()[0] == 0 or (mine and group_may):
         return f"{owner}, which should do: a container needs it passed in ('docker run --device {path}')"
     if group in (None, "root") or not group_may:
         sudo = f"{owner} (mode {mode & 0o777:03o}): run with sudo"
@@ -66,6 +66,13 @@ def _advice(path: str, group: str | None, gid: int, mode: int, mine: bool) -> st
             return sudo
         return f"{sudo}, or give it to the group {device(path)[1]}: 'rpio doctor' prints the command"
     return f"{owner}: type 'sudo usermod -aG {group} $USER', then log in again"
+
+
+def ids() -> tuple[int, set[int]]:
+    """User and groups of this process; -1 and none on a system that has no such numbers."""
+    if not hasattr(os, "geteuid"):
+        return -1, set()
+    return os.geteuid(), {os.getegid(), *os.getgroups()}
 
 
 def udev_rule(path: str) -> tuple[str, str, str]:

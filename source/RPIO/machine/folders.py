@@ -54,6 +54,8 @@ def runtime_folder(is_made: bool = False) -> str:
 
 def _of_user(name: str) -> str:
     """A socket of this user's that is there; "" where there is none, or its folder is not his."""
+    if not hasattr(os, "geteuid"):
+        return ""
     try:
         path = os.path.join(runtime_folder(), name)
     except OSError:
@@ -69,7 +71,9 @@ def sim_socket() -> str:
 
 
 def sockets() -> list[str]:
-    """Where a daemon may listen that serves this user: his own, then the system's."""
+    """Where a daemon may listen that serves this user: his own, then the system's. None without unix sockets."""
+    if not hasattr(os, "geteuid"):
+        return []
     own = _of_user(SOCKET)
     return [*([own] if own else []), f"{OF_SYSTEM}/{SOCKET}"]
 

@@ -10,27 +10,26 @@ is told of by *on_new*; what was asked in the old one fails.
 from __future__ import annotations
 
 import itertools
-import os
 from _thread import RLock
 from time import monotonic, sleep
 
 from .. import errors, log, threads
 from .._gpio import Pipe
+from ..loop.kernel import gathering
 from ..loop.masks import READ
-from ..processes import hooks
 from ..wire.native import joined
 from . import tokens
 from .answers import words_of
 from .inbox import Inbox
 from .keeping import Kept, keep, ring
-from .link import NAP_S, Link, LinkLost, unreachable
+from .link import MSG_DONTWAIT, NAP_S, Link, LinkLost, unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from select import epoll as Epoll
 
     from .._gpio import EdgeRoutes
+    from ..loop.kernel import Epoll
     from .places import Place
 
     Exchange = Callable[[bytes], list[str]]
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 JOIN_S = 1.0
 """How long close() waits for its thread, which may be about to connect."""
-MSG_DONTWAIT = 0x40
-"""Source: Linux, include/linux/socket.h."""
 
 
 class Connection(Kept):
@@ -91,8 +88,7 @@ class Connection(Kept):
         """Connect. Raises NoBackendError where no server answers, ProtocolError where something else does."""
         try:
             self._bell, self._notice = Pipe(), Pipe()
-            with hooks.making:
-                self._epoll = threads.original("select", "epoll")()
+            self._epoll = gathering()
             self._epoll.register(self._notice.reader, READ)
             self._become(Link(self.place, self.timeout_s, self._routes))
             self._keeper = keep(self, self._bell)
@@ -340,7 +336,7 @@ class Connection(Kept):
         notice = self._notice
         if self.gone and notice is not None and notice.reader >= 0:
             try:
-                os.read(notice.reader, 1)
+                notice.get(1)
             except BlockingIOError:
                 return  # it has been heard
 
@@ -398,7 +394,7 @@ class Connection(Kept):
             why = str(e) if is_refused else f"none could be made for {self.patience_s:g} s ({e})"
             self.gone, state = why, "gone"
             if self._notice is not None and self._notice.writer >= 0:
-                os.write(self._notice.writer, b"x")
+                self._notice.put(b"x")
         self._on_state(state)
 
     @property

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from _weakref import ref
 from functools import partial
 from time import monotonic
 
 from .. import threads
-from .._gpio import Pipe
+from .._gpio import PURE, Pipe
+from ..loop.kernel import readable
 from ..loop.masks import READ
 
 TYPE_CHECKING = False
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RDHUP = 0x2000
 """POLLRDHUP: the other side has closed. Source: Linux, include/uapi/asm-generic/poll.h."""
+LOOK_S = 0.2
+"""How often is looked whether a connection has ended, where no kernel tells."""
 BACKOFF_MS = (0, 50, 100, 200, 500, 1000, 2000)
 
 
@@ -55,7 +57,7 @@ def ring(bell: Pipe, *_: object) -> None:
     """Wake the thread."""
     if bell.writer >= 0:
         try:
-            os.write(bell.writer, b"x")
+            bell.put(b"x")
         except BlockingIOError:
             return  # it has been rung
 
@@ -68,23 +70,15 @@ def _keep(me: ref[Kept], bell: Pipe) -> None:
         if kept is None or kept.is_over:
             return
         link, kept = kept.link, None
-        poll, heard = threads.original("select", "poll")(), bell.reader
+        heard = bell.reader
         if heard < 0:
             return  # it is over
-        poll.register(heard, READ)
         if link is None:
-            poll.poll(BACKOFF_MS[min(attempt, len(BACKOFF_MS) - 1)])
+            readable((heard,), BACKOFF_MS[min(attempt, len(BACKOFF_MS) - 1)] / 1000)
+        elif link.fd < 0:
+            return  # whoever ends it was quicker
         else:
-            fd = link.fd
-            if fd < 0:
-                return  # whoever ends it was quicker
-            poll.register(fd, RDHUP)
-            aside = link.aside
-            if aside >= 0:
-                poll.register(aside, READ)
-            while [ready for ready, _ in poll.poll()] == [aside]:
-                if not link.hear_aside():
-                    poll.unregister(aside)
+            _sleep_until_ended(link, heard)
         kept = me()
         if link is not None:
             attempt, until_s = 0, 0.0
@@ -96,3 +90,20 @@ def _keep(me: ref[Kept], bell: Pipe) -> None:
             until_s = until_s or monotonic() + kept.patience_s
             attempt += 1
             kept.try_again(until_s)
+
+
+def _sleep_until_ended(link: Link, heard: int) -> None:
+    """Until the other side has closed it, or the bell is rung."""
+    if PURE:
+        while not readable((heard,), LOOK_S) and not link.has_ended():
+            pass
+        return
+    poll = threads.original("select", "poll")()
+    poll.register(heard, READ)
+    poll.register(link.fd, RDHUP)
+    aside = link.aside
+    if aside >= 0:
+        poll.register(aside, READ)
+    while [ready for ready, _ in poll.poll()] == [aside]:
+        if not link.hear_aside():
+            poll.unregister(aside)

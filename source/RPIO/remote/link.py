@@ -13,12 +13,15 @@ from _thread import RLock
 from time import monotonic
 
 from .. import errors, log, threads
-from .._gpio import LineReader
+from .._gpio import PURE, LineReader
+from ..loop.masks import READ, WRITE
 from ..processes import hooks
 from ..wire.native import LINE_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._gpio import EdgeRoutes
     from .places import Place
     from .ssh import Channel
@@ -27,8 +30,39 @@ NAP_S = 0.02
 """As long may a receive last before its caller looks whether another one has got what he waits for."""
 
 
+MSG_DONTWAIT = 0x40
+"""Source: Linux, include/linux/socket.h."""
+
+
 class LinkLost(Exception):
     """The connection is lost; the text says why."""
+
+
+if PURE:
+    from ..pure import looking
+
+
+class _InTime:
+    """What send() and receive() are made of where no kernel gives blocking calls an end. Knows no Link: nothing keeps
+    one that nobody has any more.
+    """
+
+    def __init__(self, made: socket.socket, reader: LineReader) -> None:
+        self._socket, self._reader = made, reader
+
+    def receive(self, fd: int, lines: list[bytes], flags: int, /) -> int:
+        """As LineReader.read(), within NAP_S."""
+        if not flags & MSG_DONTWAIT:
+            looking.has_socket(fd, READ, NAP_S)
+        return self._reader.read(fd, lines, flags)
+
+    def send(self, data: bytes, /) -> int:
+        """As that of a socket, within NAP_S."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            looking.has_socket(self._socket.fileno(), WRITE, NAP_S)
+        return self._socket.send(data)
 
 
 class Link:
@@ -44,16 +78,24 @@ class Link:
             with hooks.making:
                 self._socket = place.connect(timeout_s)
         made = self._socket
-        made.settimeout(None)
-        nap = struct.pack("ll", 0, int(NAP_S * 1e6))
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, nap)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, nap)
         self.fd = made.fileno()
         self._reader = LineReader(LINE_MAX, routes)
         self.lines: list[bytes] = []
         """What has come, and nobody has looked at."""
-        self.send_now, self.receive_now = made.send, self._reader.read
-        """What send() and receive() are made of, for who is in a hurry."""
+        self.send_now: Callable[[bytes], int] = made.send
+        self.receive_now = self._reader.read
+        """What send() and receive() are made of, for who is in a hurry: they wait NAP_S at most."""
+        if PURE:
+            made.setblocking(False)
+            hurried = _InTime(made, self._reader)
+            self.send_now, self.receive_now = hurried.send, hurried.receive
+        else:
+            made.settimeout(None)
+            nap = struct.pack(
+                "ll", 0, int(NAP_S * 1e6)
+            )  # a struct timeval; that blocking calls obey it is Linux's
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, nap)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, nap)
         self.is_torn = False
         """Something that was sent, or has come, may have stopped in the middle. Who is interrupted in between, by an
         exception of a signal handler, ends the connection then, and no other time: a request is so short that the
@@ -62,6 +104,15 @@ class Link:
         self._log = log.Sparing()
         self.lock = RLock()
         """Of who sends and receives. A signal handler may do so in the middle of what it interrupts."""
+
+    def has_ended(self) -> bool:
+        """Whether the other side has closed it, or this one, and all has been read that it has sent."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def send(self, data: bytes, timeout_s: float) -> None:
         """Send all of it."""

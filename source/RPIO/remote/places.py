@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import socket
 
-from .. import threads
+from .. import errors, threads
 from ..loop.tcp_listener import Socket
 from ..machine import folders
 
@@ -99,6 +99,8 @@ class Place:
 
 
 def _connected_to_path(path: str, timeout_s: float) -> socket.socket:
+    if not hasattr(socket, "AF_UNIX"):
+        raise errors.NotSupportedError(f"this system has no unix sockets, such as {path}")
     try:
         return _connected(Socket(socket.AF_UNIX, socket.SOCK_STREAM), path, timeout_s)
     except PermissionError as e:

@@ -51,7 +51,7 @@ class Link:
     def begin(self) -> None:
         """Hear him."""
         self._socket.setblocking(False)
-        if self._socket.family != socket.AF_UNIX:
+        if self._socket.family in (socket.AF_INET, socket.AF_INET6):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.add(self.fd, self.on_ready, READ, lambda: self.is_closed)
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from .. import log, threads
+import socket
+
+from .. import errors, log, threads
 from ..board.declared import NOBODY
 from ..errors import GPIOError
 from ..loop.tcp_ports import check_address
@@ -43,6 +45,8 @@ def check_path(path: object) -> str:
         )
     if not path or "\0" in path:
         raise ValueError(f"path is that of a unix socket, such as '/run/user/1000/pins', not {path!r}")
+    if not hasattr(socket, "AF_UNIX"):
+        raise errors.NotSupportedError("this system has no unix sockets: serve a port")
     return path
 
 

@@ -378,9 +378,8 @@ def install(root: Path) -> None:
             f"#!/usr/bin/python3\nimport sys\nfrom RPIO.cli import {function}\nsys.exit({function}())\n"
         )
         script.chmod(0o755)
-    build_module = (
-        "python3 -W ignore setup.py -q build_ext --inplace && python3 -W ignore setup.py -q egg_info"
-    )
+    setup = "python3 -W ignore setup.py -q"
+    build_module = f"RPIO_REQUIRE_C=1 {setup} build_ext --inplace && {setup} egg_info"
     if run_root(root, ("sh", "-c", build_module)):
         raise RootError("the C module could not be built")
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import atexit
 import errno
-import fcntl
 import hashlib
 import importlib.util
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -45,11 +43,13 @@ from RPIO.backends.sim_time import ManualClock
 from RPIO.backends.sysfs import SysfsBackend
 from RPIO.backends.sysfs_chips import ROOT, find_chip, find_device
 from RPIO.board.board import Board
+from RPIO.loop.kernel import readable
 from RPIO.machine import boards
 from RPIO.machine.files import text_of, write_file
 from RPIO.server import serving
 from RPIO.server.inside import Front
 from ssh_parts import Far, why_not
+from waiting import wait_until
 
 BCM_ALTS = frozenset(
     {constants.ALT0, constants.ALT1, constants.ALT2, constants.ALT3, constants.ALT4, constants.ALT5}
@@ -194,7 +194,11 @@ class Rig:
 
     def pass_us(self, microseconds: int) -> None:
         """Let time pass."""
-        select.poll().poll(-(-microseconds // 1000))
+        time.sleep(microseconds / 1e6)
+
+    def let_arrive(self, line: int, number: int) -> None:
+        """Wait until the edge of that number is there."""
+        time.sleep(self.quiet_ms / 1000)
 
     def close(self) -> None:
         """End, and check that no rule of the hardware was broken."""
@@ -641,6 +645,8 @@ def _held_by(path: str, line: int, name: str) -> Iterator[None]:
     request[560:564] = (1).to_bytes(4, "little")  # num_lines
     chip = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
+        import fcntl
+
         fcntl.ioctl(chip, 0xC250B407, request)  # GPIO_V2_GET_LINE_IOCTL
     finally:
         os.close(chip)
@@ -789,16 +795,13 @@ class Pumped(RemoteBackend):
         self._begin_to_pump()
 
     def _begin_to_pump(self) -> None:
-        self._end = os.pipe()
-        self._pump = threading.Thread(target=self._pump_all, args=(self.gone_fd(),), daemon=True)
+        self._end: _gpio.Pipe | None = _gpio.Pipe()
+        self._pump = threading.Thread(target=self._pump_all, args=(self._end, self.gone_fd()), daemon=True)
         self._pump.start()
 
-    def _pump_all(self, fd: int | None) -> None:
-        poll = select.poll()
-        poll.register(self._end[0], select.POLLIN)
-        if fd is not None:
-            poll.register(fd, select.POLLIN)
-        while self._end[0] not in dict(poll.poll()):
+    def _pump_all(self, end: _gpio.Pipe, fd: int | None) -> None:
+        fds = [end.reader] if fd is None else [end.reader, fd]
+        while readable(fds, None) and not end.waiting():
             self.is_gone()
 
     def _ask_anew(self, *request: Any) -> bytes:
@@ -809,12 +812,11 @@ class Pumped(RemoteBackend):
     def close(self) -> None:
         if os.getpid() != self._process:  # a child's, which has no such thread, and no server
             super().close()
-        elif self._end:
-            os.write(self._end[1], b"x")
+        elif self._end is not None:
+            self._end.put(b"x")
             self._pump.join()
-            for end in self._end:
-                os.close(end)
-            self._end = ()
+            self._end.close()
+            self._end = None
             own = self._connection.session
             super().close()
             end_s = time.monotonic() + 30.0
@@ -915,6 +917,9 @@ class RemoteRig(Rig):
     def pass_us(self, microseconds: int) -> None:
         self.inner.pass_us(microseconds)
 
+    def let_arrive(self, line: int, number: int) -> None:
+        assert wait_until(lambda: self.backend._routes.last(line) >= number)
+
     def another_chip(self) -> AbstractContextManager[None]:
         return self.inner.another_chip()
 
@@ -990,6 +995,11 @@ if os.environ.get("RPIO_LINES") != "all":  # as `make test-every` has it: over a
         for name, rig in RIGS.items()
         if name not in ("remote-regs", "remote-rp1", "remote-cdev", "ssh-sim")
     }
+
+if _gpio.PURE:
+    RIGS = {
+        name: (RIGS[name][0], (4, 17, 27, 53)) for name in ("sim", "remote-sim")
+    }  # no registers, no seams
 
 NAMES = tuple(RIGS)
 LINES = {name: lines for name, (_, lines) in RIGS.items()}

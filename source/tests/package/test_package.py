@@ -23,7 +23,7 @@ def run(*command, cwd=None, **env):
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, **env},
+        env={**os.environ, "RPIO_REQUIRE_C": "1", **env},
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -109,6 +109,25 @@ def test_interrupted_anywhere_nothing_is_lost_on_this_interpreter(sdist, python,
         venv / "bin" / "python", "-m", "interrupted", "--step", "25", "--signals", "10", cwd="source/tests"
     )
     assert said.endswith(" 0 failed\n"), said
+
+
+@pytest.mark.parametrize("python", pythons().values(), ids=pythons().keys())
+def test_without_a_compiler_it_installs_and_says_what_is_missing(sdist, python, tmp_path):
+    venv = tmp_path / "venv"
+    run(python, "-m", "venv", venv)
+    lacks = {"CC": "false", "RPIO_REQUIRE_C": "0"}
+    pip = (venv / "bin" / "python", "-m", "pip", "install", "--no-cache-dir")
+    with pytest.raises(AssertionError, match="RPIO_REQUIRE_C is set"):
+        run(*pip, sdist, CC="false")
+    told = [str(part) for part in (*pip, "-v", sdist)]
+    done = subprocess.run(told, capture_output=True, text=True, env=os.environ | lacks, check=True)
+    assert "RPIO is installed without it" in done.stdout + done.stderr
+    text = "import RPIO; RPIO.setup(17, RPIO.IN, RPIO.PUD_UP); print(RPIO.input(17), RPIO._gpio.PURE)"
+    assert run(venv / "bin" / "python", "-W", "error", "-c", text, cwd="/", RPIO_BACKEND="sim") == "1 True\n"
+    assert "Python alone" in run(venv / "bin" / "rpio", "info", cwd="/", RPIO_BACKEND="sim")
+    assert "no C module" in subprocess.run(
+        [venv / "bin" / "rpio", "doctor"], capture_output=True, text=True, cwd="/", check=False
+    ).stdout.replace("\n", " ")
 
 
 @pytest.fixture(scope="session")

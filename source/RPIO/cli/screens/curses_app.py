@@ -262,13 +262,13 @@ class App:
         logger.addHandler(messages)
         nesting = Nesting(facade.board.dispatcher, None) if self.lines.is_live else None
         try:
-            self._loop(stdscr, signals, nesting.fd if nesting is not None and nesting.is_nested else None)
+            self._loop(stdscr, signals, nesting if nesting is not None and nesting.is_nested else None)
         finally:
             if nesting is not None:
                 nesting.end()
             logger.removeHandler(messages)
 
-    def _loop(self, stdscr: window, signals: int, edges: int | None) -> None:
+    def _loop(self, stdscr: window, signals: int, nesting: Nesting | None) -> None:
         import curses
 
         try:
@@ -276,6 +276,7 @@ class App:
         except curses.error:
             pass  # this terminal cannot hide it
         look, utf8 = styles(), verb.has_utf8_terminal()
+        edges = nesting.fd if nesting is not None else None
         shown: list[screen.Row] | None = None
         next_look_s, rested_s = monotonic() + REFRESH_S, 0.0
         while not self._is_over:
@@ -294,8 +295,8 @@ class App:
             elif edges is not None:
                 ends.append(rested_s)
             ready = dict(poll.poll(max(0.0, min(ends) - now_s) * 1000 + 1 if ends else None))
-            if edges in ready:
-                facade.board.dispatcher.step(0)
+            if nesting is not None and edges in ready:
+                nesting.step()
                 rested_s = monotonic() + REST_S
             if signals in ready:
                 os.read(signals, 1024)
