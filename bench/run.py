@@ -24,6 +24,7 @@ PARTS = {
     "capture": "rpio capture at 50,000 edges a second",
     "tcp": "a TCP client beside one that floods",
     "remote": "lines from afar, beside a bare echo on loopback",
+    "ssh": "the same by ssh, beside a bare echo through the same connection",
     "floors": "RPIO by itself",
 }
 

@@ -129,6 +129,8 @@ class Far:
     def _make(self):
         for path in (self.runtime, self.there / "rpio", self.bin, self.home, self._here):
             path.mkdir(0o700, parents=True)
+        for name in ("sh", "cat", "yes", "sleep"):  # and no RPIO that this machine may have
+            (self.bin / name).symlink_to(shutil.which(name))
         for name in ("host_key", "user_key", "other_key"):
             _key(self.folder / name)
         (self.folder / "changed_hosts").write_text(f"far {(self.folder / 'other_key.pub').read_text()}")
@@ -160,7 +162,7 @@ class Far:
             self.port = _free_port()
             environment = {
                 "HOME": self.home,
-                "PATH": f"{self.bin}:/usr/bin:/bin",
+                "PATH": self.bin,
                 "XDG_RUNTIME_DIR": self.there,
                 "RPIO_BACKEND": self._backend,
                 "PYTHONDONTWRITEBYTECODE": "1",

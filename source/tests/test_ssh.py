@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RPIO.connect("ssh://..."): by a real ssh, to a real sshd on loopback."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -407,6 +408,29 @@ def test_control_c_while_ssh_logs_in_leaves_nothing_behind(far):
         pid = int((far.folder / "pid").read_text())
         (far.folder / "pid").unlink()
         os.kill(pid, signal.SIGKILL)  # sleep hears of nothing
+
+
+def test_logins_that_are_interrupted_at_any_moment_leave_nothing_behind(far):
+    def raise_it(number, frame):
+        raise Interrupted
+
+    with RPIO.connect("ssh://far", **QUICK):
+        pass  # what is loaded, and the shared login
+    before, fds = signal.signal(signal.SIGALRM, raise_it), sorted(os.listdir("/proc/self/fd"))
+    try:
+        for number in range(25):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 0.004)
+                RPIO.connect("ssh://far", **QUICK).close()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Interrupted:
+                continue
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    gc.collect()
+    assert wait_until(lambda: not ssh_parts.ssh_children(os.getpid()))
+    assert wait_until(lambda: sorted(os.listdir("/proc/self/fd")) == fds)
 
 
 # -- what goes wrong ------------------------------------------------------------------------------

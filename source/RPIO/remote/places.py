@@ -53,9 +53,7 @@ class Place:
         self.host, self.port = found["host"].strip("[]"), port
 
     def connect(self, timeout_s: float) -> socket.socket:
-        """Return a connected socket. Raises OSError, and what Login.connect() does."""
-        if self.ssh is not None:
-            return self.ssh.connect(timeout_s)
+        """Return a connected socket, where it is not by ssh. Raises OSError."""
         if self.path:
             made: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
             return _connected(made, self.path, timeout_s)
@@ -68,6 +66,11 @@ class Place:
             except OSError as e:
                 first = first or e
         raise first or OSError(f"{self.host} has no address")
+
+    def close(self) -> None:
+        """End what was begun for a connection and has not become one. Twice is fine."""
+        if self.ssh is not None:
+            self.ssh.close()
 
     def __str__(self) -> str:
         if self.ssh is not None:
