@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -206,16 +205,17 @@ class Far:
 
     def masters(self):
         """The sockets of shared logins."""
-        return [path for path in self.runtime.glob("rpio-*") if stat.S_ISSOCK(path.stat().st_mode)]
+        return [path for path in self.runtime.glob("rpio-*") if path.is_socket()]
 
     def end_masters(self):
-        """End the shared logins."""
+        """End the shared logins, and wait until nobody can meet one that is about to go."""
         for path in self.masters():
             command = [self._here / "ssh", "-O", "exit", "-o", f"ControlPath={path}", "far"]
             subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False)
+        assert wait_until(lambda: not self.masters())
 
     def close(self):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AssertionError):
             self.end_masters()
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
