@@ -4,8 +4,8 @@
     bench/ssh.py      the figures as JSON
 
 Calls and echoes take turns, one by one; ssh, sshd, the far ends and this program have one processor between them. What
-is at the far end of the echo reads and writes, in Python, and does nothing else. A pair of figures is that of the middle
-one of ROUNDS rounds, by its ratio.
+is at the far end of the echo reads and writes, in Python, and does nothing else. A pair of figures is that of the
+middle one of ROUNDS rounds, by its ratio.
 """
 
 import contextlib

@@ -17,7 +17,7 @@ from .. import errors, threads
 from ..loop.masks import READ
 from ..loop.tcp_listener import Socket
 from ..processes import hooks
-from .ssh_words import OF_SSH, explained, no_ssh
+from .ssh_words import OF_SSH, Whom, explained, no_ssh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,11 +59,10 @@ class Login:
         port = int(found["port"] or 22) if found else 0
         if found is None or not 0 < port < 65536:
             raise ValueError(f"{where!r} is no place of a board: by ssh those are ssh://[USER@]HOST[:PORT]")
-        self.where, self.host = where.rstrip("/"), found["host"].strip("[]")
+        self.host = found["host"].strip("[]")
         self._words = ["-l", found["user"]] if found["user"] else []
         self._words += ["-p", found["port"]] if found["port"] else []
-        self.command = " ".join(["ssh", *self._words, self.host])
-        """What the user types to get there."""
+        self.whom = Whom(where.rstrip("/"), self.host, " ".join(["ssh", *self._words, self.host]))
         self._has_been_there = False
         self._channel: Channel | None = None
         self._his: dict[str, str] | None = None
@@ -77,7 +76,7 @@ class Login:
         """
         asks = not self._has_been_there and (_has_terminal() or "SSH_ASKPASS" in os.environ)
         words = ["ssh", "-T", *self._options(timeout_s, asks), *self._words, "--", self.host]
-        self._channel = channel = Channel(self)  # first, for close()
+        self._channel = channel = Channel(self.whom)  # first, for close()
         try:
             hooks.look_after(channel)
             with hooks.making:
@@ -86,11 +85,11 @@ class Login:
         except BaseException:
             channel.close()
             raise
-        self._has_been_there = True
+        self._has_been_there, self._channel = True, None  # it is the caller's
         return channel
 
     def close(self) -> None:
-        """End the last one, whoever was interrupted before he had it. Twice is fine."""
+        """End what logs in still, in whatever thread. Twice is fine."""
         channel = self._channel
         if channel is not None:
             channel.close()
@@ -115,7 +114,7 @@ class Login:
         return [word for option in options for word in ("-o", option)]
 
     def __str__(self) -> str:
-        return self.where
+        return str(self.whom)
 
 
 class Channel:
@@ -124,8 +123,8 @@ class Channel:
     Closed, it ends ssh. In the child of a fork the descriptors are closed, and ssh is the parent's.
     """
 
-    def __init__(self, login: Login) -> None:
-        self.login = login
+    def __init__(self, whom: Whom) -> None:
+        self._whom = whom
         self.socket: socket.socket | None = None
         self._aside: _socket.socket | None = (
             None  # a pipe's ends are numbers, which nobody closes when interrupted
@@ -168,8 +167,8 @@ class Channel:
         while not self._heard.endswith(end):
             if until_s and monotonic() > until_s:
                 raise errors.NoBackendError(
-                    f"no board answers at {self.login}: {LOGIN_S:g} s were not enough for ssh to log in",
-                    hint=f"try by hand: {self.login.command}",
+                    f"no board answers at {self._whom}: {LOGIN_S:g} s were not enough for ssh to log in",
+                    hint=f"try by hand: {self._whom.command}",
                 )
             if not self._hear_more() or end in self._heard[:-1] or len(self._heard) > HEARD_MAX:
                 raise self.failure()
@@ -217,7 +216,7 @@ class Channel:
         while self.hear_aside():
             pass
         heard = self._heard.partition(b"\n" + GREETING + b"\n")
-        return explained(self.login, self._status, self.said, heard[2] or heard[0], what)
+        return explained(self._whom, self._status, self.said, heard[2] or heard[0], what)
 
     @property
     def has_ended(self) -> bool:
