@@ -30,9 +30,11 @@ CONNECTS = 15
 BAR = 1.3
 TAILS = ("p50", "p99", "worst")
 ROWS = [
-    *(blank(f"ssh: a write: {tail}", "bare echo", "us", BAR if tail == "p50" else None) for tail in TAILS),
-    blank("ssh: a read: p50", "bare echo", "us"),
-    blank("ssh: a write, with a daemon there: p50", "bare echo", "us"),
+    *(
+        blank(f"ssh: {what}: {tail}", "bare echo", "us", bar if tail == "p50" else None)
+        for what, bar in (("a write", BAR), ("a read", None), ("a write, with a daemon there", None))
+        for tail in TAILS
+    ),
     blank("ssh: connect, the login is shared", "ssh HOST rpio", "ms"),
 ]
 
@@ -99,9 +101,7 @@ def run():
         with There("serve", [processor], far.socket):
             daemon, _ = by_ssh(far)
     return {
-        "write": [write[tail] for tail in TAILS],
-        "read": read["p50"],
-        "daemon": daemon["p50"],
+        "calls": [pairs[tail] for pairs in (write, read, daemon) for tail in TAILS],
         "connect": connects,
     }
 
@@ -110,7 +110,7 @@ def rows():
     """Each beside the echo, or beside ssh alone."""
     done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
-    return filled(ROWS, [*found["write"], found["read"], found["daemon"], found["connect"]])
+    return filled(ROWS, [*found["calls"], found["connect"]])
 
 
 if __name__ == "__main__":

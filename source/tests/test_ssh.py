@@ -2,7 +2,6 @@
 """RPIO.connect("ssh://..."): by a real ssh, to a real sshd on loopback."""
 
 import contextlib
-import gc
 import os
 import signal
 import subprocess
@@ -324,8 +323,8 @@ INTERRUPTED = """
 import RPIO, os, time
 there = RPIO.connect("ssh://far", linger_s=600)
 there.setup(17, RPIO.OUT, initial=1)
-os.write(1, b"it is on\\n")
 try:
+    os.write(1, b"it is on\\n")
     while True:
         there.output(17, 1)
         time.sleep(0.001)
@@ -420,28 +419,41 @@ def test_control_c_while_ssh_logs_in_leaves_nothing_behind(far):
         assert wait_until(lambda: not os.path.exists(there))
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_logins_that_are_interrupted_at_any_moment_leave_nothing_behind(far):
-    def raise_it(number, frame):
-        raise Interrupted
+INTERRUPTED_LOGINS = """
+import gc, os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
+import RPIO
+from ssh_parts import ssh_children
+from test_ssh import Interrupted, descriptors
+from waiting import wait_until
 
-    with RPIO.connect("ssh://far", **QUICK):
-        pass  # what is loaded, and the shared login
-    before, opened = signal.signal(signal.SIGALRM, raise_it), descriptors()
+def raise_it(number, frame):
+    raise Interrupted
+
+with RPIO.connect("ssh://far"):
+    pass  # what is loaded, and the shared login
+signal.signal(signal.SIGALRM, raise_it)
+opened = descriptors()
+for number in range(40):
     try:
-        for number in range(25):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 0.004)
-                there = RPIO.connect("ssh://far", **QUICK)
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                there.close()
-            except Interrupted:
-                continue
-    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 0.0025)
+        there = RPIO.connect("ssh://far", linger_s=0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert wait_until(lambda: gc.collect() >= 0 and not ssh_parts.ssh_children(os.getpid()))
-    assert wait_until(lambda: gc.collect() >= 0 and not descriptors() - opened)
+        there.close()
+    except Interrupted:
+        continue
+there = None
+assert wait_until(lambda: gc.collect() >= 0 and not ssh_children(os.getpid()))
+assert wait_until(lambda: gc.collect() >= 0 and not descriptors() - opened), descriptors() - opened
+print("nothing is left")
+"""
+
+
+def test_logins_that_are_interrupted_at_any_moment_leave_nothing_behind(far):
+    """In a process of its own: pytest keeps what has been raised, and that what it was raised in."""
+    command = [sys.executable, "-c", INTERRUPTED_LOGINS, os.path.dirname(__file__)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "nothing is left\n", done.stderr
 
 
 # -- what goes wrong ------------------------------------------------------------------------------
