@@ -57,8 +57,8 @@ ACKED_AT = 120
 class There:
     """A program of remote_there.py, and its ports."""
 
-    def __init__(self, what, processors):
-        command = ["taskset", "-c", ",".join(map(str, processors)), sys.executable, str(THERE), what]
+    def __init__(self, what, processors, *words):
+        command = ["taskset", "-c", ",".join(map(str, processors)), sys.executable, str(THERE), what, *words]
         env = {**os.environ, "RPIO_BACKEND": "sim"}
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True)

@@ -3,6 +3,7 @@
 
     remote_there.py serve      says two ports: that of RPIO's own protocol, and one where a message moves GPIO 22;
                                a line of standard input is how many edges of it a thread makes, at RATE_HZ
+    remote_there.py serve PATH  the same at a unix socket
     remote_there.py echo       says its port
 
 Each serves until its standard input ends.
@@ -22,7 +23,7 @@ BURST = 100
 """Edges that are driven at once, and then a pause: a tenth of what the simulated kernel's buffer holds."""
 
 
-def serve():
+def serve(path=None):
     """A program that waits in its own loop, where a TCP callback moves the line, too."""
     import RPIO
     from RPIO import sim
@@ -32,7 +33,7 @@ def serve():
     def move(client, message):
         sim.drive(LINE, next(levels))
 
-    ports = RPIO.serve_remote(port=0), RPIO.add_tcp_callback(0, move, host="127.0.0.1")
+    ports = RPIO.serve_remote(port=0, path=path), RPIO.add_tcp_callback(0, move, host="127.0.0.1")
     threading.Thread(target=listen, args=(RPIO, sim), daemon=True).start()
     print(*ports, flush=True)
     RPIO.wait_for_interrupts()
@@ -82,4 +83,4 @@ def echo():
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        {"serve": serve, "echo": echo}[sys.argv[1]]()
+        {"serve": serve, "echo": echo}[sys.argv[1]](*sys.argv[2:])

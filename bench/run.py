@@ -25,6 +25,7 @@ PARTS = {
     "tcp": "a TCP client beside one that floods",
     "remote": "lines from afar, beside a bare echo on loopback",
     "daemon": "rpio serve, beside a bare asyncio echo",
+    "ssh": "the same by ssh, beside a bare echo through the same connection",
     "floors": "RPIO by itself",
 }
 

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -129,6 +128,8 @@ class Far:
     def _make(self):
         for path in (self.runtime, self.there / "rpio", self.bin, self.home, self._here):
             path.mkdir(0o700, parents=True)
+        for name in ("sh", "cat", "yes", "sleep"):  # and no RPIO that this machine may have
+            (self.bin / name).symlink_to(shutil.which(name))
         for name in ("host_key", "user_key", "other_key"):
             _key(self.folder / name)
         (self.folder / "changed_hosts").write_text(f"far {(self.folder / 'other_key.pub').read_text()}")
@@ -160,7 +161,7 @@ class Far:
             self.port = _free_port()
             environment = {
                 "HOME": self.home,
-                "PATH": f"{self.bin}:/usr/bin:/bin",
+                "PATH": self.bin,
                 "XDG_RUNTIME_DIR": self.there,
                 "RPIO_BACKEND": self._backend,
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -204,16 +205,17 @@ class Far:
 
     def masters(self):
         """The sockets of shared logins."""
-        return [path for path in self.runtime.glob("rpio-*") if stat.S_ISSOCK(path.stat().st_mode)]
+        return [path for path in self.runtime.glob("rpio-*") if path.is_socket()]
 
     def end_masters(self):
-        """End the shared logins."""
+        """End the shared logins, and wait until nobody can meet one that is about to go."""
         for path in self.masters():
             command = [self._here / "ssh", "-O", "exit", "-o", f"ControlPath={path}", "far"]
             subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False)
+        assert wait_until(lambda: not self.masters())
 
     def close(self):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, AssertionError):
             self.end_masters()
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)

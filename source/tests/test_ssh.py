@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RPIO.connect("ssh://..."): by a real ssh, to a real sshd on loopback."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -151,6 +152,15 @@ def test_a_shell_that_talks_is_passed_over(far):
         (far.home / ".bashrc").unlink()
 
 
+def descriptors():
+    """What this process has open."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # that of the folder itself
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+    return {text for text in found if not text.startswith("/proc/")}
+
+
 # -- logins, processes, descriptors ---------------------------------------------------------------
 
 
@@ -188,13 +198,13 @@ def test_a_folder_that_others_may_enter_is_not_used_for_shared_logins(far, tmp_p
 def test_nothing_is_left_of_a_connection_that_is_closed(far):
     with RPIO.connect("ssh://far", **QUICK):
         pass  # what is loaded and shared at the first
-    before, zombies = sorted(os.listdir("/proc/self/fd")), ssh_parts.zombies(os.getpid())
+    before, zombies = descriptors(), ssh_parts.zombies(os.getpid())
     for _ in range(3):
         with RPIO.connect("ssh://far", **QUICK) as there:
             there.setup(17, RPIO.OUT)
             assert ssh_parts.ssh_children(os.getpid())
         assert not ssh_parts.ssh_children(os.getpid())
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert not descriptors() - before
     assert ssh_parts.zombies(os.getpid()) == zombies
 
 
@@ -313,8 +323,8 @@ INTERRUPTED = """
 import RPIO, os, time
 there = RPIO.connect("ssh://far", linger_s=600)
 there.setup(17, RPIO.OUT, initial=1)
-os.write(1, b"it is on\\n")
 try:
+    os.write(1, b"it is on\\n")
     while True:
         there.output(17, 1)
         time.sleep(0.001)
@@ -399,14 +409,51 @@ input()
 
 def test_control_c_while_ssh_logs_in_leaves_nothing_behind(far):
     code = INTERRUPTED_LOGIN
-    with far.having(f"echo $$ > {far.folder}/pid; exec sleep 600"), program(code) as made:
+    with far.having(f"echo $$ > {far.folder}/pid; exec cat > /dev/null"), program(code) as made:
         assert wait_until(lambda: (far.folder / "pid").exists() and (far.folder / "pid").read_text())
         made.process.send_signal(signal.SIGINT)
         made.says("^interrupted$")
         assert not ssh_parts.children(made.pid)
-        pid = int((far.folder / "pid").read_text())
+        there = f"/proc/{(far.folder / 'pid').read_text().strip()}"
         (far.folder / "pid").unlink()
-        os.kill(pid, signal.SIGKILL)  # sleep hears of nothing
+        assert wait_until(lambda: not os.path.exists(there))
+
+
+INTERRUPTED_LOGINS = """
+import gc, os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
+import RPIO
+from ssh_parts import ssh_children
+from test_ssh import Interrupted, descriptors
+from waiting import wait_until
+
+def raise_it(number, frame):
+    raise Interrupted
+
+with RPIO.connect("ssh://far"):
+    pass  # what is loaded, and the shared login
+signal.signal(signal.SIGALRM, raise_it)
+opened = descriptors()
+for number in range(40):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 0.0025)
+        there = RPIO.connect("ssh://far", linger_s=0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        there.close()
+    except Interrupted:
+        continue
+there = None
+assert wait_until(lambda: gc.collect() >= 0 and not ssh_children(os.getpid()))
+assert wait_until(lambda: gc.collect() >= 0 and not descriptors() - opened), descriptors() - opened
+print("nothing is left")
+"""
+
+
+def test_logins_that_are_interrupted_at_any_moment_leave_nothing_behind(far):
+    """In a process of its own: pytest keeps what has been raised, and that what it was raised in."""
+    command = [sys.executable, "-c", INTERRUPTED_LOGINS, os.path.dirname(__file__)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "nothing is left\n", done.stderr
 
 
 # -- what goes wrong ------------------------------------------------------------------------------
@@ -472,7 +519,7 @@ def test_an_rpio_that_is_newer_is_told_this_ones_version_and_answers_in_it(far):
 @pytest.mark.parametrize(
     "garbage",
     [
-        "echo Welcome; sleep 600",
+        "echo Welcome; exec cat > /dev/null",
         "echo usage: rpio; exit 0",
         "echo ok; cat",
         "cat",
@@ -537,5 +584,5 @@ def test_what_is_no_host_is_refused_before_anything_is_started(where, monkeypatc
 )
 def test_places(where, command):
     place = places.Place(where)
-    assert place.ssh.command == command
+    assert place.ssh.whom.command == command
     assert str(place) == where.rstrip("/")

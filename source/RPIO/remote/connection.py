@@ -165,6 +165,7 @@ class Connection(Kept):
             link.shut()
             with link.lock:
                 link.close()
+        self.place.close()
         bell = self._bell
         if bell is not None:
             ring(bell)

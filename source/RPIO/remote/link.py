@@ -73,11 +73,12 @@ class Link:
         self._channel: Channel | None = None
         if place.ssh is not None:  # which may wait for a person, and looks after itself at a fork
             self._channel = place.ssh.connect(timeout_s)
-            self._socket: socket.socket = self._channel
+            made = self._channel.socket
+            assert made is not None
+            self._socket: socket.socket = made
         else:
             with hooks.making:
-                self._socket = place.connect(timeout_s)
-        made = self._socket
+                self._socket = made = place.connect(timeout_s)
         self.fd = made.fileno()
         self._reader = LineReader(LINE_MAX, routes)
         self.lines: list[bytes] = []
@@ -178,6 +179,8 @@ class Link:
         """Close the descriptor: when nobody reads it any more. Its number is another connection's next."""
         self.fd = -1
         self._socket.close()
+        if self._channel is not None:
+            self._channel.close()
 
 
 def unreachable(place: Place, error: OSError) -> errors.GPIOError:

@@ -62,9 +62,7 @@ class Place:
         self.is_any_here = self.host == "localhost" and not found["port"]
 
     def connect(self, timeout_s: float) -> socket.socket:
-        """Return a connected socket. Raises OSError, and what Login.connect() does."""
-        if self.ssh is not None:
-            return self.ssh.connect(timeout_s)
+        """Return a connected socket, where it is not by ssh. Raises OSError."""
         if self.path:
             return _connected_to_path(self.path, timeout_s)
         first: OSError | None = None
@@ -89,6 +87,11 @@ class Place:
                 self.reached = ""
                 return found
         raise first or OSError(f"{self.host} has no address")
+
+    def close(self) -> None:
+        """End what was begun for a connection and has not become one. Twice is fine."""
+        if self.ssh is not None:
+            self.ssh.close()
 
     def __str__(self) -> str:
         if self.ssh is not None:

@@ -7,6 +7,7 @@ a connection that is made again asks nothing. Logins are shared (ControlMaster),
 
 from __future__ import annotations
 
+import _socket
 import os
 import re
 import signal
@@ -16,10 +17,11 @@ from .. import errors, threads
 from ..loop.masks import READ
 from ..loop.tcp_listener import Socket
 from ..processes import hooks
-from .ssh_words import explained, no_ssh
+from .ssh_words import OF_SSH, Whom, explained, no_ssh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
 TARGET = re.compile(
@@ -29,7 +31,7 @@ TARGET = re.compile(
 GREETING = b"RPIO speaks"
 """What the shell at the far end prints when ssh has logged in, and before it starts RPIO."""
 FAR_END = (
-    f"PATH=$PATH:$HOME/.local/bin:/usr/local/bin; echo; echo {GREETING.decode()}; "
+    f"PATH=$PATH:$HOME/.local/bin; echo; echo {GREETING.decode()}; "
     "command -v rpio >/dev/null 2>&1 && exec rpio serve --stdio; "
     'python3 -c "import RPIO" 2>/dev/null && exec python3 -m RPIO serve --stdio; '
     'echo "there is no RPIO here" >&2; exit 127'
@@ -57,12 +59,12 @@ class Login:
         port = int(found["port"] or 22) if found else 0
         if found is None or not 0 < port < 65536:
             raise ValueError(f"{where!r} is no place of a board: by ssh those are ssh://[USER@]HOST[:PORT]")
-        self.where, self.host = where.rstrip("/"), found["host"].strip("[]")
+        self.host = found["host"].strip("[]")
         self._words = ["-l", found["user"]] if found["user"] else []
         self._words += ["-p", found["port"]] if found["port"] else []
-        self.command = " ".join(["ssh", *self._words, self.host])
-        """What the user types to get there."""
+        self.whom = Whom(where.rstrip("/"), self.host, " ".join(["ssh", *self._words, self.host]))
         self._has_been_there = False
+        self._channel: Channel | None = None
         self._his: dict[str, str] | None = None
 
     def connect(self, timeout_s: float) -> Channel:
@@ -74,16 +76,24 @@ class Login:
         """
         asks = not self._has_been_there and (_has_terminal() or "SSH_ASKPASS" in os.environ)
         words = ["ssh", "-T", *self._options(timeout_s, asks), *self._words, "--", self.host]
-        with hooks.making:
-            channel = Channel(self, [*words, f"exec sh -c '{FAR_END}'"], asks)
-            hooks.look_after(channel)
+        self._channel = channel = Channel(self.whom)  # first, for close()
         try:
+            hooks.look_after(channel)
+            with hooks.making:
+                channel.open([*words, f"exec sh -c '{FAR_END}'"], asks)
             channel.wait_for_greeting(0.0 if asks else max(LOGIN_S, timeout_s))
         except BaseException:
             channel.close()
             raise
-        self._has_been_there = True
+        self._has_been_there, self._channel = True, None  # it is the caller's
         return channel
+
+    def close(self) -> None:
+        """End what logs in still, in whatever thread. Twice is fine."""
+        channel = self._channel
+        if channel is not None:
+            channel.close()
+            self._channel = None
 
     def _options(self, timeout_s: float, asks: bool) -> list[str]:
         """What ssh is told, where the user has not: his own configuration is asked for."""
@@ -104,40 +114,49 @@ class Login:
         return [word for option in options for word in ("-o", option)]
 
     def __str__(self) -> str:
-        return self.where
+        return str(self.whom)
 
 
-class Channel(Socket):
+class Channel:
     """This end of what ssh has as its standard input and output.
 
     Closed, it ends ssh. In the child of a fork the descriptors are closed, and ssh is the parent's.
     """
 
-    def __init__(self, login: Login, words: list[str], asks: bool) -> None:
-        import _socket
-
-        self.login = login
-        self.aside = -1
-        """Where what ssh says on its standard error can be read; negative when that is closed."""
+    def __init__(self, whom: Whom) -> None:
+        self._whom = whom
+        self.socket: socket.socket | None = None
+        self._aside: _socket.socket | None = (
+            None  # a pipe's ends are numbers, which nobody closes when interrupted
+        )
         self.said = b""
-        """The end of that."""
+        """The end of what ssh has said on its standard error."""
         self._heard = b""
-        self._pid, self._parent = 0, os.getpid()
+        self._processes: list[int] = []
+        """The one of ssh, until somebody has waited for its end."""
+        self._parent = os.getpid()
         self._status: int | None = None
+
+    def open(self, words: list[str], asks: bool) -> None:
+        """Start ssh. Where that fails, close() closes what is open already."""
         ours, theirs = _socket.socketpair()
-        super().__init__(fileno=ours.detach())
+        self.socket = Socket(fileno=ours.detach())
+        self._aside, writer = _socket.socketpair()
         try:
-            self.aside, writer = os.pipe()
-            try:
-                os.set_blocking(self.aside, False)
-                self._pid = _spawn(words, (theirs.fileno(), theirs.fileno(), writer), asks)
-            finally:
-                os.close(writer)
-        except BaseException:
-            self.close()
-            raise
+            self._aside.setblocking(False)
+            _spawn(self._processes, words, (theirs.fileno(), theirs.fileno(), writer.fileno()), asks)
         finally:
+            writer.close()
             theirs.close()
+
+    def fileno(self) -> int:
+        """The descriptor of the socket; negative when it is closed."""
+        return self.socket.fileno() if self.socket is not None else -1
+
+    @property
+    def aside(self) -> int:
+        """Where hear_aside() reads; negative when that is closed."""
+        return self._aside.fileno() if self._aside is not None else -1
 
     # -- logging in ------------------------------------------------------------------------------
 
@@ -148,8 +167,8 @@ class Channel(Socket):
         while not self._heard.endswith(end):
             if until_s and monotonic() > until_s:
                 raise errors.NoBackendError(
-                    f"no board answers at {self.login}: {LOGIN_S:g} s were not enough for ssh to log in",
-                    hint=f"try by hand: {self.login.command}",
+                    f"no board answers at {self._whom}: {LOGIN_S:g} s were not enough for ssh to log in",
+                    hint=f"try by hand: {self._whom.command}",
                 )
             if not self._hear_more() or end in self._heard[:-1] or len(self._heard) > HEARD_MAX:
                 raise self.failure()
@@ -165,28 +184,26 @@ class Channel(Socket):
         for fd, _ in poll.poll(1000):
             if fd != self.aside:
                 try:
-                    data = self.recv(4096)
-                except ConnectionResetError:
+                    data = self.socket.recv(4096) if self.socket is not None else b""
+                except OSError:  # reset, or closed by another thread
                     data = b""
                 self._heard += data
                 return bool(data)
-            if not self.hear_aside() and self.aside >= 0:
-                os.close(self.aside)
-                self.aside = -1
+            if self.hear_aside() is None and self._aside is not None:
+                self._aside.close()
         return True
 
     # -- what ssh says ---------------------------------------------------------------------------
 
     def hear_aside(self) -> bytes | None:
         """Read what ssh, or RPIO at the far end, has said on standard error; None when that has ended."""
-        if self.aside < 0:
-            return None
+        aside = self._aside
         try:
-            data = os.read(self.aside, 4096)
+            data = aside.recv(4096) if aside is not None else b""
         except BlockingIOError:
             return b""
         except OSError:
-            return None  # it is closed, by another thread
+            return None  # it is closed
         self.said = (self.said + data)[-SAID_MAX:]
         return data or None
 
@@ -199,7 +216,7 @@ class Channel(Socket):
         while self.hear_aside():
             pass
         heard = self._heard.partition(b"\n" + GREETING + b"\n")
-        return explained(self.login, self._status, self.said, heard[2] or heard[0], what)
+        return explained(self._whom, self._status, self.said, heard[2] or heard[0], what)
 
     @property
     def has_ended(self) -> bool:
@@ -212,37 +229,39 @@ class Channel(Socket):
 
     def _is_running(self) -> bool:
         """Whether the process is; its end is asked for once."""
-        if not self._pid or self._parent != os.getpid():
+        processes = self._processes[:1]  # another thread may have waited for it
+        if not processes or self._parent != os.getpid():
             return False
         try:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-        except ChildProcessError:  # SIGCHLD is ignored here, or somebody has waited for all
-            pid, status = self._pid, 255 << 8
+            pid, status = os.waitpid(processes[0], os.WNOHANG)
+        except ChildProcessError:  # that, or SIGCHLD is ignored here
+            pid, status = processes[0], OF_SSH << 8
         if pid:
-            self._pid, self._status = 0, os.waitstatus_to_exitcode(status)
+            if self._status is None:
+                self._status = os.waitstatus_to_exitcode(status)
+            self._processes.clear()
         return not pid
 
     def close(self) -> None:
         """End ssh. Twice is fine."""
-        super().close()
-        if self.aside >= 0:
-            aside, self.aside = self.aside, -1
-            os.close(aside)
+        if self.socket is not None:
+            self.socket.close()
+        if self._aside is not None:
+            self._aside.close()
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._end(number)
 
     def _end(self, number: int) -> None:
-        if not self._is_running():
-            return
-        os.kill(self._pid, number)
-        os.kill(self._pid, signal.SIGCONT)  # Ctrl+Z has stopped it as well
         until_s = monotonic() + LAST_WORDS_S
+        if self._is_running():
+            for process in self._processes[:1]:
+                _tell(process, number)
         while self._is_running() and monotonic() < until_s:
             sleep(0.001)
 
     def after_fork(self) -> None:
         """In the child of a fork: it is the parent's."""
-        self._pid = 0
+        self._processes.clear()
         self.close()
 
     def shut_down(self) -> None:
@@ -253,28 +272,29 @@ RDHUP = 0x2000
 """POLLRDHUP: the other side has closed. Source: Linux, include/uapi/asm-generic/poll.h."""
 
 
-def _spawn(words: list[str], files: tuple[int, int, int], asks: bool) -> int:
-    """Start a program with these standard files; return its process. One that is to ask has the terminal."""
+def _spawn(processes: list[int], words: list[str], files: tuple[int, int, int], asks: bool) -> None:
+    """Start a program with these standard files, and append its process. One that is to ask has the terminal."""
     if not hasattr(os, "posix_spawnp"):
         raise errors.NotSupportedError(
             "ssh:// needs a system with posix_spawn()", hint=f"ssh -L 8510:127.0.0.1:8510 {words[-2]}"
         )
     from fcntl import F_DUPFD_CLOEXEC, fcntl
+    from functools import partial
+    from itertools import starmap
 
     high: list[int] = []
     try:
         for fd in files:
             high.append(fcntl(fd, F_DUPFD_CLOEXEC, 3))  # a program may have closed its own standard files
-        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(high)]
-        return os.posix_spawnp(
-            words[0],
-            words,
-            os.environ,
-            file_actions=actions,
+        start = partial(
+            os.posix_spawnp,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(high)],
             setsid=not asks,
             setsigmask=KEPT_BACK if asks else (),
             setsigdef=(signal.SIGPIPE, signal.SIGTERM),
         )
+        # In one go: a signal handler that raises in the middle would leave a process that nobody knows.
+        processes.extend(starmap(start, [(words[0], words, os.environ)]))
     except FileNotFoundError:
         raise no_ssh() from None
     finally:
@@ -284,23 +304,28 @@ def _spawn(words: list[str], files: tuple[int, int, int], asks: bool) -> int:
 
 def _configuration(target: Sequence[str]) -> dict[str, str]:
     """What the user's ssh has configured for that host; nothing where it does not tell (before OpenSSH 6.8)."""
-    with hooks.making:
-        reader, writer = os.pipe()
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    pid = 0
+    processes: list[int] = []
+    reader, writer = _socket.socketpair()
     try:
-        try:
-            pid = _spawn(["ssh", "-G", *target], (nothing, writer, nothing), False)
-        finally:
-            os.close(writer)
-            os.close(nothing)
-        with open(reader, encoding="utf-8", errors="replace", closefd=False) as file:
-            text = file.read(HEARD_MAX)
+        with hooks.making, open(os.devnull, "rb") as nothing:
+            files = nothing.fileno(), writer.fileno(), nothing.fileno()
+            _spawn(processes, ["ssh", "-G", *target], files, False)
+            writer.close()  # before anybody forks, or there would be no end to read
+        text = b"".join(iter(lambda: reader.recv(4096), b"")).decode("utf-8", "replace")
     finally:
-        os.close(reader)
-        if pid:
-            _reap(pid)
+        writer.close()
+        reader.close()
+        for process in processes:
+            _reap(process)
     return dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+
+
+def _tell(process: int, number: int) -> None:
+    try:
+        os.kill(process, number)
+        os.kill(process, signal.SIGCONT)  # Ctrl+Z may have stopped it
+    except ProcessLookupError:
+        return  # another thread has waited for it
 
 
 def _reap(pid: int) -> None:

@@ -5,17 +5,6 @@ from __future__ import annotations
 
 from .. import errors
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Login(Protocol):
-        """Whom it is about."""
-
-        host: str
-        command: str
-
-
 OF_SSH = 255
 """Exit status of ssh itself, where it has not come to the end. Source: ssh(1)."""
 NOT_THERE, USAGE = 127, 2
@@ -41,33 +30,45 @@ ADVICE = (
 NOISE = ("Warning: Permanently added ", "Shared connection to ")
 
 
-def explained(login: Login, status: int | None, said: bytes, heard: bytes, what: str) -> errors.GPIOError:
+class Whom:
+    """Whom it is about: the word that was asked for, the host, and what the user types to get there."""
+
+    __slots__ = ("command", "host", "where")
+
+    def __init__(self, where: str, host: str, command: str) -> None:
+        self.where, self.host, self.command = where, host, command
+
+    def __str__(self) -> str:
+        return self.where
+
+
+def explained(whom: Whom, status: int | None, said: bytes, heard: bytes, what: str) -> errors.GPIOError:
     """The error. *status* is ssh's exit status, None where it runs still; *said* what stood on its standard error,
     *heard* what came in the place of a protocol, *what* how that was noticed.
     """
     lines = [line.rstrip() for line in said.decode("utf-8", "replace").splitlines()]
     words = "\n".join(line for line in lines if line and not line.startswith(NOISE))
-    text = f"no board answers at {login}"
+    text = f"no board answers at {whom}"
     if status == NOT_THERE:
         if words.strip() == "there is no RPIO here":
             words = ""
         text += f": RPIO is not installed there{_said(words)}"
-        hint = f"{login.command} pip install RPIO   (where pip refuses: {login.command} pipx install RPIO)"
+        hint = f"{whom.command} pip install RPIO   (where pip refuses: {whom.command} pipx install RPIO)"
         return errors.NoBackendError(text, hint=hint)
     if status == OF_SSH:
         hints = [hint for known, hint in ADVICE if known in words]
-        copy_id = login.command.replace("ssh ", "ssh-copy-id ", 1)
+        copy_id = whom.command.replace("ssh ", "ssh-copy-id ", 1)
         hint = (hints or ["try by hand: {command}"])[0].format(
-            host=login.host, command=login.command, copy_id=copy_id
+            host=whom.host, command=whom.command, copy_id=copy_id
         )
         return errors.NoBackendError(f"{text}, for ssh says:\n{words}" if words else text, hint=hint)
     if status == USAGE:
         text += f": the RPIO there is older than this one, and cannot serve by ssh{_said(words)}"
-        return errors.NoBackendError(text, hint=f"{login.command} pip install --upgrade RPIO")
+        return errors.NoBackendError(text, hint=f"{whom.command} pip install --upgrade RPIO")
     begin = heard.decode("utf-8", "replace").strip()
     if not what and begin:
         what = f"what answers there is no RPIO, it says {begin[:200]!r}"
-    hint = f"try by hand: {login.command} rpio serve --stdio"
+    hint = f"try by hand: {whom.command} rpio serve --stdio"
     return errors.NoBackendError(f"{text}: {what or 'it has gone again'}{_said(words)}", hint=hint)
 
 

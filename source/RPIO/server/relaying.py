@@ -9,10 +9,16 @@ import stat
 
 from .. import threads
 from ..loop.masks import ERROR, HANGUP, READ, WRITE
+from ..processes import hooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from select import epoll as Epoll
 
 AT_ONCE = 1 << 16
 NONBLOCK = 2
 """SPLICE_F_NONBLOCK. Source: Linux, include/linux/splice.h."""
+GONE = ERROR | HANGUP
 
 
 class Way:
@@ -20,29 +26,28 @@ class Way:
 
     def __init__(self, source: int, sink: int) -> None:
         self.source, self.sink = source, sink
-        self._splices = any(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in (source, sink))
+        splices = any(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in (source, sink))
+        self._move = self._splice if splices else self._copy
         self._left = b""
         self.is_full = False
-        """It waits for the sink to take more."""
-        self.is_over = False
+        """It waits for the sink to take more, and else for the source to have more."""
+        self.is_over = self.is_told = False
+        """No more comes from the source; the sink has been told so."""
 
-    @property
-    def waits_for(self) -> tuple[int, int]:
-        """What it waits for: a descriptor, and whether that is to be read or written."""
-        return (self.sink, WRITE) if self.is_full else (self.source, READ)
-
-    def go_on(self) -> None:
-        """Move what can be moved. BrokenPipeError and the like come out of this."""
+    def go_on(self) -> bool:
+        """Move what can be moved; whether it goes on as it was. BrokenPipeError and the like come out of this."""
+        was_full = self.is_full
         try:
-            count = self._splice() if self._splices else self._copy()
+            count = self._move()
         except BlockingIOError:
-            self.is_full = not self.is_full  # either the sink is, or nothing has come
+            self.is_full = not was_full  # either the sink is, or nothing has come
         else:
             self.is_full = bool(self._left)
             self.is_over = not count
+        return self.is_full == was_full and not self.is_over
 
     def _splice(self) -> int:
-        return os.splice(self.source, self.sink, AT_ONCE, flags=NONBLOCK)
+        return os.splice(self.source, self.sink, AT_ONCE, None, None, NONBLOCK)
 
     def _copy(self) -> int:
         data = self._left or os.read(self.source, AT_ONCE)
@@ -58,33 +63,66 @@ def relay(reader: int, writer: int, there: socket.socket) -> None:
     Neither *writer* nor the socket may block.
     """
     there.setblocking(False)
-    forth, back = Way(reader, there.fileno()), Way(there.fileno(), writer)
-    try:
-        _relay(forth, back, there)
-    except (BrokenPipeError, ConnectionResetError):
-        return  # one side has gone
+    with hooks.making:
+        epoll = threads.original("select", "epoll")()
+    with epoll:
+        epoll.register(writer, 0)
+        watched = Watched(epoll, writer)
+        try:
+            _relay(watched, Way(reader, there.fileno()), Way(there.fileno(), writer), there)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # one side has gone
 
 
-def _relay(forth: Way, back: Way, there: socket.socket) -> None:
+class Watched:
+    """What the kernel watches for. Whoever is not waited for is not in it: he would say for ever that he has gone."""
+
+    def __init__(self, epoll: Epoll, writer: int) -> None:
+        self._epoll = epoll
+        self.poll = epoll.poll
+        self._masks = {writer: 0}
+        self._always = writer  # none reads there any more: the end
+
+    def set(self, fd: int, mask: int) -> None:
+        """Watch for that; 0 for nothing."""
+        before = self._masks.get(fd)
+        if mask == before:
+            return
+        if mask or fd == self._always:
+            call = self._epoll.register if before is None else self._epoll.modify
+            call(fd, mask)
+            self._masks[fd] = mask
+        elif before is not None:
+            self._epoll.unregister(fd)
+            del self._masks[fd]
+
+
+def _relay(watched: Watched, forth: Way, back: Way, there: socket.socket) -> None:
+    _watch(watched, forth, back)
+    fd_there, writer, poll = there.fileno(), back.sink, watched.poll
     while not back.is_over:
-        ready = _wait([way for way in (forth, back) if not way.is_over], back.sink)
-        for way in (back, forth):
-            if way.waits_for[0] in ready and not way.is_over:
-                way.go_on()
-        if ready.get(back.sink, 0) & (ERROR | HANGUP):
-            return  # nobody reads there any more
-        if forth.is_over and forth.source >= 0:
-            forth.source = -1
-            there.shutdown(socket.SHUT_WR)
+        goes_on = True
+        for fd, events in poll():
+            if fd == writer:
+                if events & GONE:
+                    return  # nobody reads there any more
+                goes_on &= back.go_on()
+            elif fd != fd_there:
+                goes_on &= forth.go_on()
+            else:
+                if forth.is_full and events & ~READ:
+                    goes_on &= forth.go_on()
+                if not back.is_full and events & ~WRITE:
+                    goes_on &= back.go_on()
+        if not goes_on:
+            if forth.is_over and not forth.is_told:
+                forth.is_told = True
+                there.shutdown(socket.SHUT_WR)
+            _watch(watched, forth, back)
 
 
-def _wait(ways: list[Way], sink: int) -> dict[int, int]:
-    """Sleep until one can go on, or nobody reads *sink* any more."""
-    poll = threads.original("select", "poll")()
-    wanted: dict[int, int] = {sink: 0}
-    for way in ways:
-        fd, mask = way.waits_for
-        wanted[fd] = wanted.get(fd, 0) | mask
-    for fd, mask in wanted.items():
-        poll.register(fd, mask)
-    return dict(poll.poll())
+def _watch(watched: Watched, forth: Way, back: Way) -> None:
+    """Have the kernel watch for what the two wait for now."""
+    watched.set(forth.source, 0 if forth.is_full or forth.is_over else READ)
+    watched.set(back.source, (0 if back.is_full else READ) | (WRITE if forth.is_full else 0))
+    watched.set(back.sink, WRITE if back.is_full else 0)

@@ -115,7 +115,7 @@ class StreamLink(Link):
                 self._loop.remove(fd)
 
     def close(self) -> None:
-        """As any Link; and with the last one its front ends."""
+        """End the connection, and the loop with what was kept for it. Twice is fine."""
         do_all(super().close, self._stream_front.end_if_over)
 
 
