@@ -9,6 +9,7 @@ import platform
 
 from .. import errors, facade
 from .._gpio import PURE
+from ..backends import opening
 from ..constants import VERSION
 from ..machine import access, boards, detect
 from . import told, verb
@@ -32,6 +33,7 @@ def info_parser() -> argparse.ArgumentParser:
 def gather() -> dict[str, object]:
     """All of it, by name."""
     hardware, backend, driven_by = _opened()
+    is_afar = opening.is_afar(facade.board.machine.word)
     is_simulated = backend is not None and backend.outside() is not None
     return {
         "board": f"simulated {hardware.name}" if is_simulated else hardware.name,
@@ -45,7 +47,7 @@ def gather() -> dict[str, object]:
         "backend": backend.name if backend is not None else None,
         "driven_by": driven_by,
         "features": sorted(backend.features) if backend is not None else [],
-        "kernel": platform.release(),
+        "kernel": None if is_afar else platform.release(),  # that of the other machine nobody tells
         "python": platform.python_version(),
         "rpio": VERSION,
         "core": "Python alone: no lines of this machine; see: rpio doctor" if PURE else "C",

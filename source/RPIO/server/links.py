@@ -66,7 +66,7 @@ class Link:
             if events & WRITE or self.talk.is_over or self.talk.out:
                 self.flush()
         except BaseException:  # interrupted in the middle of a request: he asks what has become of it
-            self.close()
+            self._close_at_once()
             raise
 
     def _hear(self) -> None:
@@ -108,7 +108,7 @@ class Link:
             log.debug("- %s: %s", self.talk.session.peer, e)
             self.close()
         except BaseException:  # of a signal handler: nobody can tell how much has been sent
-            self.close()
+            self._close_at_once()
             raise
         finally:
             self._is_sending = False
@@ -143,7 +143,7 @@ class Link:
             self.close()
             return
         except BaseException:  # of a signal handler: as with _send()
-            self.close()
+            self._close_at_once()
             raise
         finally:
             self._is_sending = False
@@ -168,6 +168,13 @@ class Link:
     def close(self) -> None:
         """End the connection; the session may go on. Twice is fine."""
         do_all(self._leave_loop, self._socket.close, self._leave_house, self.talk.end)
+
+    def _close_at_once(self) -> None:
+        """The same, on the way of an exception of a signal handler: it is that one which others hear of."""
+        try:
+            self.close()
+        except Exception as e:
+            log.warning("%s: %s", self.talk.session.peer, e)
 
     def _leave_loop(self) -> None:
         if not self.is_closed and self._loop.has(self.fd):

@@ -74,9 +74,13 @@ class Streams:
         if self._is_changed:
             self._is_changed = False
             os.set_blocking(self.writer, True)  # as it was found: others may have it too
-        for fd in {self.reader, self.writer} - {-1}:
-            os.close(fd)
-        self.reader = self.writer = -1
+        # First the number: a signal handler may raise as soon as it is closed, and whoever closes it again is told so.
+        reader, self.reader = self.reader, -1
+        if reader >= 0:
+            os.close(reader)
+        writer, self.writer = self.writer, -1
+        if writer >= 0:
+            os.close(writer)
 
 
 class StreamLink(Link):
