@@ -12,7 +12,6 @@ from _collections_abc import Callable, Sequence
 from . import _gpio, errors
 from .arguments import ALL, Channels, also_called
 from .backends import Backend
-from .board import connected
 from .board.board import Board
 from .constants import PUD_OFF, VERSION, VERSION_GPIO
 from .lazy_names import Later, LazyNames
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from .loop.dispatcher import Dispatcher
     from .pulses import waves
     from .server import serving
-
 
 if not TYPE_CHECKING:
     tcp_client, waves = Later("RPIO.loop.tcp_client"), Later("RPIO.pulses.waves")
@@ -51,6 +49,8 @@ def complete(names: dict[str, object]) -> None:
     """Give the module RPIO, by its vars(), all that it exports. Twice is fine."""
     for submodule in ("sim", "Exceptions", "PWM"):
         __import__(f"RPIO.{submodule}")  # the import puts it among the names
+    from .board import connected
+
     for name in names["__all__"]:  # type: ignore[attr-defined]
         for source in (globals(), vars(boards), vars(errors), vars(connected)):
             if name in source and name not in names:

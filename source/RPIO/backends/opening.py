@@ -225,6 +225,11 @@ def _shared_socket(argument: str) -> str:
         return ""
     if not argument and ("pytest" in sys.modules or any(map(os.environ.get, PYTEST))):
         return ""
+    base = os.environ.get("XDG_RUNTIME_DIR", "/")
+    if not any(
+        os.path.lexists(folder) for folder in (f"{base}/rpio", f"/tmp/rpio-{getattr(os, 'geteuid', int)()}")
+    ):
+        return ""  # in a hurry: most machines have none
     threads.load("RPIO.machine.folders")
     from ..machine.folders import sim_socket
 

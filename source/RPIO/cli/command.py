@@ -6,8 +6,6 @@ from __future__ import annotations
 import gc
 import sys
 
-from .index import VERBS
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -63,6 +61,8 @@ def _verb(words: list[str]) -> int:
 def _module(verb: str) -> ModuleType:
     from importlib import import_module
 
+    from .index import VERBS
+
     return import_module(f"{__package__}.{VERBS[verb][0]}")
 
 
@@ -79,7 +79,11 @@ def _verb_first(words: list[str]) -> list[str]:
         if name not in COMMON_OPTIONS:
             break
         at += 1 + (0 if equals else COMMON_OPTIONS[name])
-    if at and words[at : at + 1] and (words[at] in VERBS or words[at] in WORDS):
+    if at == 0:
+        return words
+    from .index import VERBS
+
+    if words[at : at + 1] and (words[at] in VERBS or words[at] in WORDS):
         return [words[at], *words[:at], *words[at + 1 :]]
     return words
 
@@ -89,17 +93,21 @@ def _spelt_out(words: list[str]) -> list[str]:
     if words[:1] == ["version"]:
         return ["--version"]
     if words[:1] == ["help"]:
+        from .index import VERBS
+
         named = [word for word in words[1:] if word in VERBS] or words[1:]
         return [*named[:1], "--help"]
     return words
 
 
 def _verb_or_options(words: list[str]) -> int:
+    if len(words) == 2 and words[0] in AT_ONCE and words[1] and not words[1].startswith("-"):
+        return _at_once(*words)
+    from .index import VERBS
+
     words = _spelt_out(_verb_first(words))
     if words and words[0] in VERBS:
         return _verb(words)
-    if len(words) == 2 and words[0] in AT_ONCE and words[1] and not words[1].startswith("-"):
-        return _at_once(*words)
     if not words or words[0].startswith("-"):
         from . import classic
 
@@ -123,6 +131,8 @@ def _at_once(option: str, word: str) -> int:
 
 def _nearest(word: str) -> str:
     from difflib import get_close_matches
+
+    from .index import VERBS
 
     found = get_close_matches(word, VERBS, 1)
     return f"did you mean: rpio {found[0]}" if found else "see: rpio --help"
