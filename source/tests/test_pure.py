@@ -106,16 +106,25 @@ def served(environ):
 # -- the suites -----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def every():
+    """Some suites, and in `make test-every` all of what is left."""
+    if os.environ.get("RPIO_LINES") != "all":
+        pytest.skip("a suite of its own: make test-every, or RPIO_LINES=all, runs it")
+
+
 def suite(environ, *words):
     plugins = ("-p", "pure_world", "-p", "no:cacheprovider", "-p", "no:xdist")
     said = run(environ, "-m", "pytest", *plugins, "-q", "--no-header", *words)
     return int(said.split(" passed")[0].split()[-1])
 
 
+@pytest.mark.usefixtures("every")
 def test_the_contract_holds_on_the_backends_that_are_left(environ):
     assert suite(environ, str(TESTS / "contract" / "test_contract.py")) > 700
 
 
+@pytest.mark.usefixtures("every")
 @pytest.mark.parametrize(
     ("name", "count"),
     [("test_sim", 50), ("test_interrupts", 60), ("test_session_edges", 20), ("test_waves", 60)],
@@ -124,11 +133,17 @@ def test_the_suites_of_what_is_left_hold(environ, name, count):
     assert suite(environ, str(TESTS / f"{name}.py")) > count
 
 
+def test_edges_of_the_simulated_board_do_as_with_it(environ):
+    assert suite(environ, str(TESTS / "test_interrupts.py"), "-k", "not fork") > 30
+
+
+@pytest.mark.usefixtures("every")
 def test_tcp_callbacks_do_as_with_it(environ):
     needs_epoll = "not nests_in_two_others and not dead_host"
     assert suite(environ, str(TESTS / "test_tcp.py"), "-k", needs_epoll) > 40
 
 
+@pytest.mark.usefixtures("every")
 def test_edges_come_to_asyncio(environ):
     """In a thread's stead, and with a loop that has no add_reader(), as on Windows."""
     lacks = "not no_thread and not another_one and not without_readers"

@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 import socket
 
-from .. import threads
+from .. import log, threads
+from .._gpio import PURE
 from ..processes import hooks
 from .masks import READ
 from .tcp_limits import ACCEPTS_AT_ONCE, BACKLOG
@@ -114,7 +115,21 @@ class Listener:
     def close(self) -> None:
         """Close it. Twice is fine."""
         if self._socket is not None:
-            self._socket.close()
+            close_listener(self._socket)
+
+
+def close_listener(listener: socket.socket) -> None:
+    """Close a socket that listens. Twice is fine.
+
+    A thread that sleeps in poll() or select() keeps what it watches open until it wakes up, not so in epoll: so without
+    the C module the port is given up first.
+    """
+    if PURE and listener.fileno() >= 0:
+        try:
+            listener.shutdown(socket.SHUT_RDWR)
+        except OSError as e:  # of systems that have none for a socket that listens
+            log.debug("- %s", e)
+    listener.close()
 
 
 def explain_bind(error: OSError, host: str, port: int) -> OSError:

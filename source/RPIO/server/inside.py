@@ -13,7 +13,7 @@ from .. import log
 from .._gpio import Timer
 from ..board.undoing import do_all
 from ..loop.masks import READ
-from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket
+from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket, close_listener
 from ..processes import hooks
 from ..wire.native import Server
 from .doors import Port
@@ -113,7 +113,7 @@ class Front(House):
     def _close_door(self, door: Door) -> None:
         listener = door.listener
         if listener is not None and listener.fileno() >= 0:
-            do_all(lambda: self._leave_loop(listener.fileno()), door.free, listener.close)
+            do_all(lambda: self._leave_loop(listener.fileno()), door.free, lambda: close_listener(listener))
 
     def _close_timer(self) -> None:
         timer = self._timer
