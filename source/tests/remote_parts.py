@@ -284,9 +284,11 @@ class Line:
 
 
 class Daemon(Program):
-    """``rpio serve`` on a simulated board, with a folder of its own for all that it has."""
+    """``rpio serve`` on a simulated board, with a folder of its own for all that it has; lines of Python in *prelude*
+    come first.
+    """
 
-    def __init__(self, folder, *words, backend="sim:4B", config="", runs=True, **env):
+    def __init__(self, folder, *words, backend="sim:4B", config="", runs=True, prelude="", **env):
         self.folder = folder
         self.socket = f"{folder}/run/rpio/rpio.sock"
         self.env = {
@@ -305,7 +307,8 @@ class Daemon(Program):
             file.write(text)
         words = words if {"--no-tcp", "--port"} & set(words) else (*words, "--port", "0")
         super().__init__(
-            f"import sys; from RPIO.cli import main; sys.exit(main({['serve', *words]!r}))", **self.env
+            f"{prelude}\nimport sys; from RPIO.cli import main; sys.exit(main({['serve', *words]!r}))",
+            **self.env,
         )
         if runs:
             self.says("^rpio serve: serving ")

@@ -233,6 +233,17 @@ def test_it_is_known_that_a_line_was_left(board, sim):
     assert ada.ask("consumer 18") == 'ok ""'
 
 
+def test_what_somebody_has_made_of_a_line_that_was_given_back_was_not_left(board, sim):
+    """The next one who sets it up is warned."""
+    world = World(board, sim)
+    ada = world.come("ada")
+    ada.ask("input 17")
+    ada.ask("release 17")
+    assert ada.ask("consumer 17") == 'ok "" left'
+    sim.set_output(17, 1)
+    assert ada.ask("consumer 17") == 'ok ""'
+
+
 # -- edges of others ------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ class LeasedPulses:
         self._watched, self._listeners, self._lock = watched, listeners, lock
         self._pwm: set[int] = set()  # lines that have it
         self._waves: dict[int, tuple[Owner, set[int]]] = {}  # number -> whose, and which lines
-        self._given_back: set[int] = set()  # by owners who had set them up, in whatever state
+        self._given_back: dict[int, int] = {}  # by owners who had set them up: line -> what it was then
 
     @property
     def lock(self) -> RLock:

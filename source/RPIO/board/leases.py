@@ -57,13 +57,16 @@ class Leases(LeasedPulses):
 
     def is_left(self, line: int) -> bool:
         """Whether the line is as somebody has left it who has gone; nobody has it then. One that was given back another
-        process may have by now, but where the board is here alone.
+        process may have by now, but where the board is here alone; and there it is whoever has made it something else.
         """
         with self._lock:
             if self._safety.holder(line) is not None:
                 return False
-            is_ours_alone = line in self._given_back and self._machine.backend.outside() is not None
-            return line in self._safety.owners or is_ours_alone
+            if line in self._safety.owners:
+                return True
+            backend = self._machine.backend
+            is_ours_alone = line in self._given_back and backend.outside() is not None
+            return is_ours_alone and backend.function(line) == self._given_back[line]
 
     # -- the world outside -----------------------------------------------------------------------
 
@@ -206,7 +209,8 @@ class Leases(LeasedPulses):
                 self._machine.backend.release(line)
             self._book.owned.discard(line)
             self._lines.set_direction(line, None)
-            self._given_back.add(line)
+            if self._machine.backend.outside() is not None:
+                self._given_back[line] = self._machine.backend.function(line)
 
     def _is_watched(self, line: int) -> bool:
         listeners = self._listeners()

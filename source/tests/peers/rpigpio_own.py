@@ -6,6 +6,8 @@
 The circuit, from the text at its head: pin 12 has an LED, pin 18 a switch to ground, pins 16 and 22 are joined. The
 test looks into /sys/class/gpio, where RPi.GPIO exports a line that it watches, and takes lines away from itself
 there; what it means is asked of the simulated board. Who answers its questions looks at that board, too.
+
+Under `rpio run --on HOST` the board is that of the host, and what is done in /sys is done there.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ import time
 from pathlib import Path
 
 import RPIO
+from RPIO.backends.remote import RemoteBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.machine.boards import by_name
 
-sys.path.append(str(Path(__file__).parents[1]))
+sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 import behind
 
 LED, SWITCH, LOOP_IN, LOOP_OUT = 18, 24, 23, 25
@@ -47,11 +50,36 @@ class WatchedBoard(SimBackend):
         self.watched.discard(line)
         super().unwatch(line, is_read)
 
+    def is_watched(self, line: int) -> bool:
+        return line in self.watched
+
+    def make_output(self, line: int) -> None:
+        """Have it be an output, without asking anybody."""
+        self.set_output(line, None)
+
+
+class FarBoard:
+    """The board of `rpio run --on`, as it is seen from here."""
+
+    def read(self, line: int) -> int:
+        """The level."""
+        return RPIO.sim.level(line)
+
+    def is_watched(self, line: int) -> bool:
+        """Whether somebody hears its edges."""
+        return RPIO.sim.is_watched(line)
+
+    def make_output(self, line: int) -> None:
+        """Have it be an output, without asking anybody."""
+        import far_ends
+
+        far_ends.make_output_behind(line)
+
 
 class Sysfs:
     """As much of /sys/class/gpio as the test uses, in front of a simulated board."""
 
-    def __init__(self, board: WatchedBoard) -> None:
+    def __init__(self, board: WatchedBoard | FarBoard) -> None:
         self._board = board
         self._exported: set[int] = set()
         self._really_exists = os.path.exists
@@ -59,7 +87,9 @@ class Sysfs:
     def exists(self, path: str) -> bool:
         """os.path.exists(): "gpio24" is there while the line is watched, or exported by the test."""
         line = re.fullmatch(SYSFS + r"gpio(\d+)", path)
-        return int(line[1]) in self._exported | self._board.watched if line else self._really_exists(path)
+        if line is None:
+            return self._really_exists(path)
+        return int(line[1]) in self._exported or self._board.is_watched(int(line[1]))
 
     def open(self, path: str, mode: str = "r", *more, **options):
         """builtins.open(): what is written is understood when the file is closed."""
@@ -75,7 +105,7 @@ class Sysfs:
         else:
             line = re.fullmatch(r"gpio(\d+)/direction", name)
             assert line and int(line[1]) in self._exported and text == "out", (name, text)
-            self._board.set_output(int(line[1]), None)
+            self._board.make_output(int(line[1]))
 
 
 class _SysfsFile(io.BytesIO):
@@ -92,7 +122,7 @@ class _SysfsFile(io.BytesIO):
 class Person:
     """Presses the switch now and then, looks at the LED, and answers."""
 
-    def __init__(self, board: WatchedBoard) -> None:
+    def __init__(self, board: WatchedBoard | FarBoard) -> None:
         self._board = board
         self._changes = 0
         threading.Thread(target=self._press, daemon=True).start()
@@ -125,9 +155,11 @@ class Person:
 
 def main() -> None:
     """Wire the board and run the test as a program."""
-    board = WatchedBoard()
-    behind.use(board)
-    RPIO.install_as_rpi_gpio()
+    board: WatchedBoard | FarBoard = FarBoard()
+    if not isinstance(RPIO.facade.board.backend, RemoteBackend):
+        board = WatchedBoard()
+        behind.use(board)
+        RPIO.install_as_rpi_gpio()
     RPIO.sim.wire(LOOP_IN, LOOP_OUT)
     sysfs, person = Sysfs(board), Person(board)
     os.path.exists = sysfs.exists

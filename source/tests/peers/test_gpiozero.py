@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from . import fakepi, peers
+from . import fakepi, far_ends, peers
 
 GPIOZERO, COLORZERO = "gpiozero==2.0.1.post3", "colorzero==2.0"
 WITH_RPIO = ("gpiozero==1.6.2", "setuptools<82", "pytest<10")
@@ -21,15 +21,19 @@ TIME_LIMIT_S = 1800
 pytestmark = [pytest.mark.timeout(3600), peers.runs_again]
 
 
-def run(source, packages, plugin, folder, *names, over=""):
-    """Run tests of it, all for none; gpiozero reads from /proc/cpuinfo which board it is on."""
+def run(source, packages, plugin, folder, *names, over="", host=None):
+    """Run tests of it, all for none; gpiozero reads from /proc/cpuinfo which board it is on.
+
+    Where there is a *host*, by ``rpio run`` on its lines.
+    """
+    on = ("-m", "RPIO", "run", "--on", host.name) if host is not None else ()
     module_path = (packages, PLUGINS)
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
     done = subprocess.run(
         [
             *fakepi.command("a020d3"),
-            *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"),
+            *(sys.executable, *on, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"),
             *("-p", plugin, f"--rootdir={source}", f"--junitxml={report}", *(names or ["tests"])),
         ],
         cwd=source,
@@ -42,6 +46,7 @@ def run(source, packages, plugin, folder, *names, over=""):
             "RPIO_BACKEND": "sim:3B+",
             "RPIO_OVER": over,
             "GPIOZERO_TEST_LOCK": str(folder / "lock"),
+            **(host.environment if host is not None else {}),
         },
         timeout=TIME_LIMIT_S,
         check=False,
@@ -62,13 +67,13 @@ def verdicts(fake_pi, fetch, tmp_path_factory):
     )
 
 
-def run_twice(*where, names=(), over=""):
+def run_twice(*where, names=(), over="", host=None):
     """Run its tests, and those that fail once more: some measure times, on a machine that may be busy."""
-    found = run(*where, *names, over=over)
+    found = run(*where, *names, over=over, host=host)
     failed = {name: said for name, said in found.items() if said.startswith("failed")}
     if failed:
         peers.warn_of_second_run(failed)
-        found |= run(*where, *failed, over=over)
+        found |= run(*where, *failed, over=over, host=host)
     return found
 
 
@@ -108,6 +113,17 @@ def test_on_real_pins_over_a_socket_it_fails_only_where_spidev_is_missing(fetch,
         print(f" on real pins over a socket: {len(passed)} of {len(ours)} pass ", end="")
     assert len(ours) == 20
     assert all("spi" in name for name in set(ours) - passed), ours
+
+
+@pytest.mark.parametrize("kind", far_ends.HOSTS)
+def test_by_run_on_its_suite_does_as_it_does_here(verdicts, fetch, tmp_path, capsys, kind):
+    packages, source = fetch(peers.installed, GPIOZERO, COLORZERO), fetch(peers.sdist, GPIOZERO)
+    with far_ends.host(kind, tmp_path, "3B+") as host:
+        found = run_twice(source, packages, "gpiozero_plugin", tmp_path, host=host)
+    with capsys.disabled():
+        passed = sum(said == "passed" for said in found.values())
+        print(f" gpiozero's own tests by run --on, {kind}: {passed} of {len(found)} pass ", end="")
+    assert found == verdicts
 
 
 def plain(name):

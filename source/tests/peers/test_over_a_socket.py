@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The same programs and the same tests, with the lines in another process: what they say is what they say here."""
+"""The same programs and the same tests, with the lines in another process: what they say is what they say here.
+
+By the environment, at a program that serves; and by ``rpio run --on``, at the daemon's socket and over ssh.
+"""
 
 import os
 import subprocess
@@ -11,6 +14,8 @@ import pytest
 from remote_parts import serving
 from waiting import LIMIT_S
 
+from . import far_ends
+
 HERE = Path(__file__).parents[1]
 PROGRAMS = HERE.parents[1] / "examples" / "rpigpio"
 ENDS_BY_ITSELF = {
@@ -20,7 +25,11 @@ ENDS_BY_ITSELF = {
     "stepper.py": ("10",),
     "shift_register.py": ("--rounds", "1", "--pause", "0.001"),
     "lcd.py": ("--seconds", "1", "one"),
+    "distance.py": ("--count", "1"),
+    "dht.py": ("--tries", "1"),
 }
+STATUS = {"dht.py": 1}
+"""Of those that end with another one than 0: there is no sensor."""
 
 
 def said(path, arguments, backend):
@@ -42,7 +51,23 @@ def test_an_example_says_the_same(name):
     with serving() as server:
         there = said(path, arguments, f"remote://127.0.0.1:{server.port}")
     assert there == here
-    assert here[0] == 0, here[2]
+    assert here[0] == STATUS.get(name, 0), here[2]
+
+
+@pytest.fixture(scope="module", params=far_ends.HOSTS)
+def host(request, tmp_path_factory):
+    """A machine that is served by a daemon, and one that is logged in to."""
+    with far_ends.host(request.param, tmp_path_factory.mktemp("far")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", ENDS_BY_ITSELF)
+def test_an_example_says_the_same_by_run_on(host, name):
+    path, arguments = PROGRAMS / name, ENDS_BY_ITSELF[name]
+    here = said(path, arguments, "sim:4B")
+    there = host.run(path, *arguments, capture_output=True)
+    assert (there.returncode, there.stdout, there.stderr) == here
+    assert here[0] == STATUS.get(name, 0), here[2]
 
 
 def test_the_tests_of_the_functions_pass():

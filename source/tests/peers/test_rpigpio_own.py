@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from . import peers
+from . import far_ends, peers
 
 RUNNER = Path(__file__).with_name("rpigpio_own.py")
 TESTS = 36
@@ -17,18 +17,29 @@ LINE = re.compile(r"^\w+ \(__main__\.(\w+\.\w+)\)(?:\n[^.].*)? \.\.\. ", re.MULT
 VERDICT = re.compile(r"^(?:.* \.\.\. )?(ok|FAIL|ERROR|skipped .*)$", re.MULTILINE)
 
 
-def verdicts(source, over, *names):
+TIME_LIMIT_S = 1800
+TOGETHER = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+
+
+def here(over):
+    """A call that runs a program of Python with the words behind it, on a board of its own."""
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, *words],
+            text=True,
+            env={**os.environ, "RPIO_BACKEND": "sim", "RPIO_OVER": over, "PYTHONUNBUFFERED": "1"},
+            timeout=TIME_LIMIT_S,
+            check=False,
+            **TOGETHER,
+        )
+
+    return run
+
+
+def verdicts(source, run, *names):
     """Run them, all for none, and return name -> "ok" or another word of unittest's, and what was printed."""
-    script = source / "test" / "test.py"
-    done = subprocess.run(
-        [sys.executable, RUNNER, script, "-v", *names],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "RPIO_BACKEND": "sim", "RPIO_OVER": over, "PYTHONUNBUFFERED": "1"},
-        timeout=1800,
-        check=False,
-    )
+    done = run(RUNNER, source / "test" / "test.py", "-v", *names)
     found = {}
     begins = list(LINE.finditer(done.stdout))
     ends = [*(match.start() for match in begins[1:]), len(done.stdout)]
@@ -43,12 +54,24 @@ def verdicts(source, over, *names):
 @peers.runs_again
 @pytest.mark.parametrize("over", ["", "remote"], ids=["local", "remote"])
 def test_its_tests_pass(fetch, capsys, over):
+    check(fetch(peers.sdist, peers.RPI_GPIO), here(over), capsys)
+
+
+@peers.runs_again
+@pytest.mark.parametrize("kind", far_ends.HOSTS)
+def test_its_tests_pass_by_run_on(fetch, capsys, tmp_path, kind):
     source = fetch(peers.sdist, peers.RPI_GPIO)
-    found, said = verdicts(source, over)
+    with far_ends.host(kind, tmp_path, "3B+") as host:
+        check(source, lambda *words: host.run(*words, timeout_s=TIME_LIMIT_S, **TOGETHER), capsys)
+
+
+def check(source, run, capsys):
+    """All of them pass."""
+    found, said = verdicts(source, run)
     slow = {name: verdict for name, verdict in found.items() if verdict != "ok"}
     if slow:  # they measure times to 20 ms, on a machine that may have other things to do
         peers.warn_of_second_run(slow)
-        again, said = verdicts(source, over, *slow)
+        again, said = verdicts(source, run, *slow)
         found |= again
     passed = {name for name, verdict in found.items() if verdict == "ok"}
     with capsys.disabled():

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import RPIO
+from RPIO.backends.remote import RemoteBackend
 from RPIO.backends.sim import SimBackend
 from RPIO.machine.boards import by_name
 
@@ -25,7 +26,8 @@ class Board(SimBackend):
 
 
 def use_wired_board() -> None:
-    """Have it be the board of ``import RPIO``."""
-    board = Board(by_name("3B+"))
-    behind.use(board)
+    """Have it be the board of ``import RPIO``; under ``rpio run --on``, have the host's be wired so."""
+    if not isinstance(RPIO.facade.board.backend, RemoteBackend):
+        board = Board(by_name("3B+"))
+        behind.use(board)
     RPIO.sim.wire(TEST_PIN, INPUT_PIN)
