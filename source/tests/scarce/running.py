@@ -11,7 +11,7 @@ from waiting import LIMIT_S
 
 STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "23"))
 """Each so many requests of the interpreter; `make test-every` takes them all."""
-CALLS_STEP = min(STEP, 11)
+CALLS_STEP = min(STEP, 23)
 """The same of calls of the C library."""
 TESTS = Path(__file__).parents[1]
 
