@@ -313,8 +313,8 @@ INTERRUPTED = """
 import RPIO, os, time
 there = RPIO.connect("ssh://far", linger_s=600)
 there.setup(17, RPIO.OUT, initial=1)
-os.write(1, b"it is on\\n")
 try:
+    os.write(1, b"it is on\\n")
     while True:
         there.output(17, 1)
         time.sleep(0.001)

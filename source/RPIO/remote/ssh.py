@@ -28,10 +28,15 @@ TARGET = re.compile(
 )
 GREETING = b"RPIO speaks"
 """What the shell at the far end prints when ssh has logged in, and before it starts RPIO."""
+IDLE_S = 20
+"""The other side ends when it has heard nothing for so long, in seconds: neither sshd nor the kernel there would notice
+for hours that the cable has been pulled. This one says something at least each BEAT_S; three of these may be late, as
+after a cable that was out for some seconds.
+"""
 FAR_END = (
     f"PATH=$PATH:$HOME/.local/bin:/usr/local/bin; echo; echo {GREETING.decode()}; "
-    "command -v rpio >/dev/null 2>&1 && exec rpio serve --stdio; "
-    'python3 -c "import RPIO" 2>/dev/null && exec python3 -m RPIO serve --stdio; '
+    f"command -v rpio >/dev/null 2>&1 && exec rpio serve --stdio --idle-timeout {IDLE_S}; "
+    f'python3 -c "import RPIO" 2>/dev/null && exec python3 -m RPIO serve --stdio --idle-timeout {IDLE_S}; '
     'echo "there is no RPIO here" >&2; exit 127'
 )
 """Without quotes, backslashes and line ends that one of the shells of this world would take otherwise."""
@@ -284,23 +289,33 @@ def _spawn(words: list[str], files: tuple[int, int, int], asks: bool) -> int:
 
 def _configuration(target: Sequence[str]) -> dict[str, str]:
     """What the user's ssh has configured for that host; nothing where it does not tell (before OpenSSH 6.8)."""
-    with hooks.making:
-        reader, writer = os.pipe()
-        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    pid = 0
+    reader, pid = -1, 0
     try:
-        try:
-            pid = _spawn(["ssh", "-G", *target], (nothing, writer, nothing), False)
-        finally:
-            os.close(writer)
-            os.close(nothing)
+        with (
+            hooks.making
+        ):  # all of it: the child of a fork in between would keep the writer, and the text not end
+            reader, writer = os.pipe()
+            try:
+                pid = _told_of(target, writer)
+            finally:
+                os.close(writer)
         with open(reader, encoding="utf-8", errors="replace", closefd=False) as file:
             text = file.read(HEARD_MAX)
     finally:
-        os.close(reader)
+        if reader >= 0:
+            os.close(reader)
         if pid:
             _reap(pid)
     return dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+
+
+def _told_of(target: Sequence[str], writer: int) -> int:
+    """Have ssh write what it has configured; return its process."""
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return _spawn(["ssh", "-G", *target], (nothing, writer, nothing), False)
+    finally:
+        os.close(nothing)
 
 
 def _reap(pid: int) -> None:

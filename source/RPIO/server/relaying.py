@@ -6,11 +6,14 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from math import ceil
+from time import monotonic
 
-from .. import threads
+from .. import log, threads
 from ..loop.masks import ERROR, HANGUP, READ, WRITE
 
 AT_ONCE = 1 << 16
+IDLE = "nothing has come from the other machine for %g s: it counts as gone"
 NONBLOCK = 2
 """SPLICE_F_NONBLOCK. Source: Linux, include/linux/splice.h."""
 
@@ -52,22 +55,30 @@ class Way:
         return count
 
 
-def relay(reader: int, writer: int, there: socket.socket) -> None:
+def relay(reader: int, writer: int, there: socket.socket, idle_s: float | None = None) -> None:
     """Hand on bytes both ways until either side has gone. The end of *reader* is told, and what is on its way comes.
+    Where nothing has been read there for *idle_s* it has gone as well.
 
     Neither *writer* nor the socket may block.
     """
     there.setblocking(False)
     forth, back = Way(reader, there.fileno()), Way(there.fileno(), writer)
     try:
-        _relay(forth, back, there)
+        _relay(forth, back, there, idle_s)
     except (BrokenPipeError, ConnectionResetError):
         return  # one side has gone
 
 
-def _relay(forth: Way, back: Way, there: socket.socket) -> None:
+def _relay(forth: Way, back: Way, there: socket.socket, idle_s: float | None) -> None:
+    heard_s = monotonic()
     while not back.is_over:
-        ready = _wait([way for way in (forth, back) if not way.is_over], back.sink)
+        left_s = None if idle_s is None or forth.is_over else max(0.0, heard_s + idle_s - monotonic())
+        ready = _wait([way for way in (forth, back) if not way.is_over], back.sink, left_s)
+        if forth.source in ready:
+            heard_s = monotonic()
+        elif left_s == 0:
+            log.warning(IDLE, idle_s)
+            return
         for way in (back, forth):
             if way.waits_for[0] in ready and not way.is_over:
                 way.go_on()
@@ -78,8 +89,8 @@ def _relay(forth: Way, back: Way, there: socket.socket) -> None:
             there.shutdown(socket.SHUT_WR)
 
 
-def _wait(ways: list[Way], sink: int) -> dict[int, int]:
-    """Sleep until one can go on, or nobody reads *sink* any more."""
+def _wait(ways: list[Way], sink: int, most_s: float | None) -> dict[int, int]:
+    """Sleep until one can go on, or nobody reads *sink* any more; *most_s* at most."""
     poll = threads.original("select", "poll")()
     wanted: dict[int, int] = {sink: 0}
     for way in ways:
@@ -87,4 +98,4 @@ def _wait(ways: list[Way], sink: int) -> dict[int, int]:
         wanted[fd] = wanted.get(fd, 0) | mask
     for fd, mask in wanted.items():
         poll.register(fd, mask)
-    return dict(poll.poll())
+    return dict(poll.poll(None if most_s is None else ceil(1000 * most_s)))
