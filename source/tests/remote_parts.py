@@ -139,12 +139,12 @@ RPIO.wait_for_interrupts()
 
 
 class Program:
-    """A process, and what it has printed so far."""
+    """A process, and what it has printed so far. *before* is the beginning of its command line."""
 
-    def __init__(self, code, **env):
+    def __init__(self, code, before=(), words=(), **env):
         environment = {**os.environ, "RPIO_BACKEND": "sim:4B", "PYTHONUNBUFFERED": "1", **env}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [*before, sys.executable, *(["-c", code] if code else words)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -288,7 +288,9 @@ class Daemon(Program):
     come first.
     """
 
-    def __init__(self, folder, *words, backend="sim:4B", config="", runs=True, prelude="", **env):
+    def __init__(
+        self, folder, *words, backend="sim:4B", config="", runs=True, prelude="", before=(), state=None, **env
+    ):
         self.folder = folder
         self.socket = f"{folder}/run/rpio/rpio.sock"
         self.env = {
@@ -299,7 +301,9 @@ class Daemon(Program):
             "RPIO_CONFIG": f"{folder}/daemon.toml",
             **env,
         }
-        text = f"[serve]\nsocket = {self.socket!r}\ngroup = ''\nstate = '{folder}/state'\n{config}"
+        text = (
+            f"[serve]\nsocket = {self.socket!r}\ngroup = ''\nstate = '{state or f'{folder}/state'}'\n{config}"
+        )
         if "tokens =" not in config:
             text += f"\n[access]\ntokens = '{folder}/tokens'\n"
         os.makedirs(f"{folder}/run", exist_ok=True)
@@ -308,6 +312,7 @@ class Daemon(Program):
         words = words if {"--no-tcp", "--port"} & set(words) else (*words, "--port", "0")
         super().__init__(
             f"{prelude}\nimport sys; from RPIO.cli import main; sys.exit(main({['serve', *words]!r}))",
+            before,
             **self.env,
         )
         if runs:

@@ -25,7 +25,7 @@ IN_NAMESPACE = "mount -t tmpfs -o mode=755 tmpfs /run && mkdir -m 755 /run/sshd 
 TRIES = 20
 SSHD_CONFIG = """
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/user_key.pub
 StrictModes no
@@ -52,7 +52,7 @@ Host his-own
 Host * !nokey
     IdentityFile {folder}/user_key
 Host * !nobody.invalid
-    HostName 127.0.0.1
+    HostName {address}
 Host *
     Port {port}
     User {user}
@@ -106,12 +106,15 @@ def _free_port():
 
 
 class Far:
-    """The machine ``far``. *backend* is what RPIO_BACKEND is there."""
+    """The machine ``far``. *backend* is what RPIO_BACKEND is there; *address* is its own, in the namespaces that
+    *enter*, the beginning of a command line, leads to.
+    """
 
-    def __init__(self, backend="sim:4B"):
+    def __init__(self, backend="sim:4B", address="127.0.0.1", enter=()):
         # A short path: sockets of shared logins are in it.
         self.folder = folder = Path(tempfile.mkdtemp(prefix="rpio-ssh-"))
-        self.runtime, self.there = folder / "run", folder / "there"
+        self.runtime, self.there = folder / "run", folder / "device" / "run"
+        self._address, self._enter = address, list(enter)
         self.bin, self.home = folder / "bin", folder / "home"
         self._here = folder / "here"
         self.rpio = f'exec {sys.executable} {folder}/rpio.py "$@"'
@@ -170,11 +173,12 @@ class Far:
             words = " ".join(f'"{name}={value}"' for name, value in environment.items())
             user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
             values = {"port": self.port, "folder": self.folder, "environment": words, "user": user}
+            values["address"] = self._address
             (self.folder / "sshd_config").write_text(SSHD_CONFIG.format(**values))
             (self.folder / "ssh_config").write_text(SSH_CONFIG.format(**values))
             command = f"{SSHD} -D -f {self.folder}/sshd_config -E {self.folder}/log"
-            outer = ["sh", "-c", f"exec {command}"]
-            if os.geteuid() == 0 and not os.path.isdir("/run/sshd"):
+            outer = [*self._enter, "sh", "-c", f"exec {command}"]
+            if not self._enter and os.geteuid() == 0 and not os.path.isdir("/run/sshd"):
                 outer = ["unshare", "-m", "sh", "-c", IN_NAMESPACE + command]
             self._process = subprocess.Popen(outer, stdin=subprocess.DEVNULL)
             wait_until(lambda: "Server listening" in self.log() or self._process.poll() is not None)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -277,3 +278,36 @@ def test_a_far_end_that_would_call_itself_is_an_error(tmp_path):
         status, out, told = far.end()
         assert (status, out) == (1, b"")
         assert "without end" in told
+
+
+# -- a client whose cable is pulled, which nobody else notices --------------------------------------
+
+
+@pytest.mark.parametrize("with_daemon", [False, True], ids=["a board of its own", "the daemon's"])
+def test_who_says_nothing_for_so_long_has_gone_and_lines_are_safe(tmp_path, with_daemon, request):
+    if with_daemon:
+        daemon = request.getfixturevalue("daemon")
+    with stdio(tmp_path, "--idle-timeout", "2") as far:
+        assert far.ask('hello 1 "me" "" 0.0 "" #1').startswith("ok 1 ")
+        assert far.ask("output 17 1 #2") == "ok #2"
+        status, rest, said = far.end()
+    assert (status, rest) == (0, b"")
+    assert "nothing has come from the other machine for 2 s" in said
+    if with_daemon:
+        with daemon.connect() as other:
+            assert wait_until(lambda: other.ask("consumer 17") == 'ok "" left')
+            assert other.levels(17) == [0]
+
+
+@pytest.mark.parametrize("with_daemon", [False, True], ids=["a board of its own", "the daemon's"])
+def test_who_says_an_empty_line_now_and_then_is_there(tmp_path, with_daemon, request):
+    if with_daemon:
+        request.getfixturevalue("daemon")
+    with stdio(tmp_path, "--idle-timeout", "3") as far:
+        assert far.ask('hello 1 "me" "" 0.0 "" #1').startswith("ok 1 ")
+        assert far.ask("output 17 1 #2") == "ok #2"
+        began = time.monotonic()
+        while time.monotonic() < began + 4:
+            far.send("")
+            assert not wait_until(lambda: far.process.poll() is not None, timeout_s=0.2)
+        assert far.ask("read 17 #3") == "ok 1 #3"

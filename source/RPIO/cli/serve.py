@@ -19,6 +19,8 @@ EXAMPLES = """\
   rpio read 17 --on pi             from another machine, by ssh, which starts rpio serve --stdio on pi
 """
 
+IDLE_MAX_S = 86400
+
 WORDS = {
     "port": ("serve", "port"),
     "socket": ("serve", "socket"),
@@ -59,6 +61,12 @@ def serve_parser() -> argparse.ArgumentParser:
         help="speak on standard input and output, as ssh has it do at the far end of --on HOST: for the daemon that "
         "runs here, where there is one, else with a board of its own; with --backend always so",
     )
+    p.add_argument(
+        "--idle-timeout",
+        metavar="SECONDS",
+        type=verb.positive,
+        help="with --stdio: a client who has said nothing for so long, not even an empty line, has gone",
+    )
     kind.add_argument("--status", action="store_true", help="ask the daemon that runs here, and end")
     return p
 
@@ -73,7 +81,8 @@ def serve(options: argparse.Namespace) -> int:
         threads.load("RPIO.server.stdio")
         from ..server import stdio
 
-        return stdio.serve(facade.board, options.backend is not None)
+        idle_s = None if options.idle_timeout is None else min(options.idle_timeout, IDLE_MAX_S)
+        return stdio.serve(facade.board, options.backend is not None, idle_s)
     if options.status:
         return remote.status(options.backend)
     from ..server import settings as settings_module

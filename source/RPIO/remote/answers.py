@@ -19,6 +19,9 @@ KNOWN: dict[str, type[Exception]] = {
 } | {cls.__name__: cls for cls in (ValueError, TypeError, OSError, MemoryError)}
 """The errors that a server may name. Any other one is a GPIOError."""
 
+NO_OPERATION = "there is no operation "
+"""How a server begins who does not know what he is asked for. See wire.native."""
+
 
 def error_of(name: str, words: Sequence[str]) -> Exception:
     """The error of that name: *words* are its text, what to do about it, and the system's number."""
@@ -40,5 +43,8 @@ def words_of(line: bytes) -> list[str]:
     if first == "ok":
         return words
     if first == "error" and words:
+        if words[1:] and words[1].startswith(NO_OPERATION):
+            text = f"the RPIO at the other end is older than this one: it says {words[1]!r}"
+            raise errors.NotSupportedError(text, hint="upgrade that one: pip install --upgrade RPIO")
         raise error_of(words[0], words[1:])
     raise errors.ProtocolError(f"this is no answer of RPIO's own protocol: {line[:40]!r}")

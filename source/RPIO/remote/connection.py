@@ -18,6 +18,7 @@ from .._gpio import Pipe
 from ..loop.kernel import gathering
 from ..loop.masks import READ
 from ..wire.native import joined
+from ..wire.operations import VERSION
 from . import tokens
 from .answers import words_of
 from .inbox import Inbox
@@ -117,6 +118,12 @@ class Connection(Kept):
             words = exchange(self._hello(self.session))
             if len(words) < 5:
                 raise errors.ProtocolError(f"{self.place} greets with too few words: {' '.join(words)[:80]}")
+            if words[0] != str(VERSION):
+                text = (
+                    f"{self.place} speaks version {words[0]} of the protocol, and this RPIO version {VERSION}"
+                )
+                raise errors.NotSupportedError(text, hint="upgrade this one: pip install --upgrade RPIO")
+            link.is_greeted = True
             token = tokens.shown()
             if token:
                 exchange(joined(["token", token])[:-1])

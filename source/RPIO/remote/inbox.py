@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from time import monotonic, sleep
 
+from .. import errors, log
 from .answers import words_of
 from .link import NAP_S, LinkLost
 
@@ -96,4 +97,9 @@ class Inbox:
             except Exception as e:
                 raise LinkLost(f"{link.place} says: {e}") from None
         else:
-            self._on_event(line)
+            try:
+                self._on_event(line)
+            except errors.ProtocolError:
+                if not link.is_greeted or not line.split(b" ", 1)[0].isalpha():
+                    raise
+                log.debug("%s says what this RPIO does not know: %r", link.place, line[:80])

@@ -20,6 +20,8 @@ RDHUP = 0x2000
 """POLLRDHUP: the other side has closed. Source: Linux, include/uapi/asm-generic/poll.h."""
 LOOK_S = 0.2
 """How often is looked whether a connection has ended, where no kernel tells."""
+BEAT_S = 5.0
+"""So often a far end that would not notice otherwise that this one has gone is told that it is there."""
 BACKOFF_MS = (0, 50, 100, 200, 500, 1000, 2000)
 
 
@@ -95,8 +97,11 @@ def _keep(me: ref[Kept], bell: Pipe) -> None:
 def _sleep_until_ended(link: Link, heard: int) -> None:
     """Until the other side has closed it, or the bell is rung."""
     if PURE:
+        until_s = monotonic() + BEAT_S
         while not readable((heard,), LOOK_S) and not link.has_ended():
-            pass
+            if link.beats and monotonic() >= until_s:
+                link.beat()
+                until_s = monotonic() + BEAT_S
         return
     poll = threads.original("select", "poll")()
     poll.register(heard, READ)
@@ -104,6 +109,12 @@ def _sleep_until_ended(link: Link, heard: int) -> None:
     aside = link.aside
     if aside >= 0:
         poll.register(aside, READ)
-    while [ready for ready, _ in poll.poll()] == [aside]:
-        if not link.hear_aside():
+    beat_ms = 1000 * BEAT_S if link.beats else None
+    while True:
+        ready = [fd for fd, _ in poll.poll(beat_ms)]
+        if not ready:
+            link.beat()
+        elif ready != [aside]:
+            return
+        elif not link.hear_aside():
             poll.unregister(aside)

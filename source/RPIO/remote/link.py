@@ -83,6 +83,8 @@ class Link:
         self._reader = LineReader(LINE_MAX, routes)
         self.lines: list[bytes] = []
         """What has come, and nobody has looked at."""
+        self.is_greeted = False
+        """Whether RPIO's own protocol is spoken there: then what is not known is a newer one's."""
         self.send_now: Callable[[bytes], int] = made.send
         self.receive_now = self._reader.read
         """What send() and receive() are made of, for who is in a hurry: they wait NAP_S at most."""
@@ -150,6 +152,22 @@ class Link:
     def aside(self) -> int:
         """Where something is said beside the protocol, for hear_aside(); negative without."""
         return self._channel.aside if self._channel is not None else -1
+
+    @property
+    def beats(self) -> bool:
+        """Whether beat() is wanted now and then."""
+        return self._channel is not None
+
+    def beat(self) -> None:
+        """Have the other side know that this one is there, by an empty line. Who has the link says something anyway."""
+        if not self.lock.acquire(blocking=False):
+            return
+        try:
+            self.send_now(b"\n")
+        except OSError:
+            pass  # nothing is taken now, or it has ended: who asks is told
+        finally:
+            self.lock.release()
 
     def hear_aside(self) -> bool:
         """Log what has been said there. False when there is no more to come."""

@@ -30,10 +30,15 @@ TARGET = re.compile(
 )
 GREETING = b"RPIO speaks"
 """What the shell at the far end prints when ssh has logged in, and before it starts RPIO."""
+IDLE_S = 20
+"""The other side ends when it has heard nothing for so long, in seconds: neither sshd nor the kernel there would notice
+for hours that the cable has been pulled. This one says something at least each BEAT_S; three of these may be late, as
+after a cable that was out for some seconds.
+"""
 FAR_END = (
-    f"PATH=$PATH:$HOME/.local/bin; echo; echo {GREETING.decode()}; "
-    "command -v rpio >/dev/null 2>&1 && exec rpio serve --stdio; "
-    'python3 -c "import RPIO" 2>/dev/null && exec python3 -m RPIO serve --stdio; '
+    f"PATH=$PATH:$HOME/.local/bin:/usr/local/bin; echo; echo {GREETING.decode()}; "
+    f"command -v rpio >/dev/null 2>&1 && exec rpio serve --stdio --idle-timeout {IDLE_S}; "
+    f'python3 -c "import RPIO" 2>/dev/null && exec python3 -m RPIO serve --stdio --idle-timeout {IDLE_S}; '
     'echo "there is no RPIO here" >&2; exit 127'
 )
 """Without quotes, backslashes and line ends that one of the shells of this world would take otherwise."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from time import monotonic
 
-from .. import threads
+from .. import log, threads
 from ..loop.masks import ERROR, HANGUP, READ, WRITE
 from ..processes import hooks
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from select import epoll as Epoll
 
 AT_ONCE = 1 << 16
+IDLE = "nothing has come from the other machine for %g s: it counts as gone"
 NONBLOCK = 2
 """SPLICE_F_NONBLOCK. Source: Linux, include/linux/splice.h."""
 GONE = ERROR | HANGUP
@@ -57,8 +59,9 @@ class Way:
         return count
 
 
-def relay(reader: int, writer: int, there: socket.socket) -> None:
+def relay(reader: int, writer: int, there: socket.socket, idle_s: float | None = None) -> None:
     """Hand on bytes both ways until either side has gone. The end of *reader* is told, and what is on its way comes.
+    Where nothing has been read there for *idle_s* it has gone as well.
 
     Neither *writer* nor the socket may block.
     """
@@ -69,7 +72,7 @@ def relay(reader: int, writer: int, there: socket.socket) -> None:
         epoll.register(writer, 0)
         watched = Watched(epoll, writer)
         try:
-            _relay(watched, Way(reader, there.fileno()), Way(there.fileno(), writer), there)
+            _relay(watched, Way(reader, there.fileno()), Way(there.fileno(), writer), there, idle_s)
         except (BrokenPipeError, ConnectionResetError):
             return  # one side has gone
 
@@ -97,12 +100,20 @@ class Watched:
             del self._masks[fd]
 
 
-def _relay(watched: Watched, forth: Way, back: Way, there: socket.socket) -> None:
+def _relay(watched: Watched, forth: Way, back: Way, there: socket.socket, idle_s: float | None) -> None:
     _watch(watched, forth, back)
+    heard_s = monotonic()
     fd_there, writer, poll = there.fileno(), back.sink, watched.poll
     while not back.is_over:
         goes_on = True
-        for fd, events in poll():
+        left_s = None if idle_s is None or forth.is_over else max(0.0, heard_s + idle_s - monotonic())
+        ready = poll(left_s)
+        if idle_s is not None and any(fd == forth.source for fd, _ in ready):
+            heard_s = monotonic()
+        elif left_s == 0:
+            log.warning(IDLE, idle_s)
+            return
+        for fd, events in ready:
             if fd == writer:
                 if events & GONE:
                     return  # nobody reads there any more

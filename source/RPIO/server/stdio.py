@@ -5,6 +5,9 @@ Where a daemon serves the lines of this machine, this is a client of it that onl
 board itself, for this one connection: when that ends without a goodbye the lines keep their levels for as long as the
 session has asked for (its linger), and go into their safe states then, as they do at once at SIGTERM and SIGHUP.
 
+A machine whose cable is pulled says no goodbye, and sshd notices nothing of it for hours. So a client may be held to
+say something now and then, an empty line for instance: where nothing comes for the *idle_s* of serve() he has gone.
+
 Nothing but the protocol comes out: whatever else is printed goes to standard error.
 """
 
@@ -27,7 +30,7 @@ from ..wire.operations import SCOPES
 from .access import Access
 from .inside import Front
 from .links import Link
-from .relaying import relay
+from .relaying import IDLE, relay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +93,13 @@ class StreamLink(Link):
         self._streams, self._stream_front = streams, front
         super().__init__(front, streams, PEER)  # type: ignore[arg-type] # it is asked for no more than there is
         self._writes = 0
+        self.has_heard = True
+        """Whether something has come since that was asked last."""
+
+    def on_ready(self, events: int) -> None:
+        """As any Link; and he is there."""
+        self.has_heard = True
+        super().on_ready(events)
 
     def begin(self) -> None:
         """Hear him. Raises NotSupportedError where the streams are files."""
@@ -126,9 +136,10 @@ class StreamLink(Link):
 class StreamFront(Front):
     """A front end without a listener, whose one client is there already."""
 
-    def __init__(self, board: Board, streams: Streams) -> None:
+    def __init__(self, board: Board, streams: Streams, idle_s: float | None) -> None:
         super().__init__(board, [], Access(SCOPES))  # he has a shell anyway
-        self._streams = streams
+        self._streams, self._idle_s = streams, idle_s
+        self._idle_timer: Timer | None = None
 
     def open(self, host: str = "") -> None:
         """Hear the client."""
@@ -137,6 +148,31 @@ class StreamFront(Front):
         link = StreamLink(self, self._streams)
         self.links[link.fd] = link
         link.begin()
+        if self._idle_s is not None:
+            self._idle_timer = idle = Timer()
+            self.loop.add(idle.fileno(), lambda events: self._on_idle(link), READ, lambda: self.is_closed)
+            idle.start(self._idle_s)
+
+    def _on_idle(self, link: StreamLink) -> None:
+        """A time without a word from him may be over."""
+        assert self._idle_timer is not None and self._idle_s is not None
+        if not self._idle_timer.over() or link.is_closed:
+            return
+        if link.has_heard:
+            link.has_heard = False
+            self._idle_timer.start(self._idle_s)
+        else:
+            log.warning(IDLE, self._idle_s)
+            link.close()
+
+    def close(self) -> None:
+        """As any Front."""
+        do_all(super().close, self._close_idle_timer)
+
+    def _close_idle_timer(self) -> None:
+        timer = self._idle_timer
+        if timer is not None and timer.fileno() >= 0:
+            do_all(lambda: self._leave_loop(timer.fileno()), timer.close)
 
     def _on_timer(self, events: int) -> None:
         super()._on_timer(events)
@@ -148,19 +184,20 @@ class StreamFront(Front):
             self._board.waiting.stop()
 
 
-def serve(board: Board, is_chosen: bool) -> int:
+def serve(board: Board, is_chosen: bool, idle_s: float | None = None) -> int:
     """Serve until the client has gone; return the exit status.
 
-    *is_chosen*: the board is one that was asked for here, so that a daemon's is not meant.
+    *is_chosen*: the board is one that was asked for here, so that a daemon's is not meant. *idle_s*: a client who has
+    said nothing for so long has gone.
     """
     streams = Streams()
     try:
         path = None if is_chosen else daemon()
         if path is not None:
             with path:
-                relay(streams.reader, streams.writer, path)
+                relay(streams.reader, streams.writer, path, idle_s)
             return 0
-        return _serve_own(board, streams)
+        return _serve_own(board, streams, idle_s)
     finally:
         streams.close()
 
@@ -190,7 +227,7 @@ def daemon() -> socket.socket | None:
     return None
 
 
-def _serve_own(board: Board, streams: Streams) -> int:
+def _serve_own(board: Board, streams: Streams, idle_s: float | None) -> int:
     from .serving import go_safe
 
     if board.machine.word == "ssh":
@@ -203,7 +240,7 @@ def _serve_own(board: Board, streams: Streams) -> int:
     try:
         _ = board.backend  # what is wrong with it is told now
         go_safe(board)
-        ports.open(StreamFront(board, streams), "")
+        ports.open(StreamFront(board, streams, idle_s), "")
         board.wait_for_interrupts()
     finally:
         for number, handler in before.items():

@@ -66,7 +66,9 @@ def test_a_handler_cleans_up_and_opens_files(world):
             os.close(theirs.pop())
         world.check_any(error)
 
-    step = each(BYTECODES if STEP == 1 else 5 * BYTECODES, world)  # here and there the test above has the same
+    step = each(
+        BYTECODES if STEP == 1 else 5 * BYTECODES, world
+    )  # here and there the test above has the same
     assert every_bytecode(world.prepare, world.call, clean_up_and_open, check, step) > 0
 
 
