@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from remote_parts import World, error
+from remote_parts import World, drives, error
 from RPIO import errors
 from RPIO.remote import tokens as shown
 from RPIO.server.access import Access, Rights, Token, digest_of, lines_of
@@ -169,6 +169,53 @@ def test_who_has_a_token_that_is_revoked_is_out_at_once_and_lines_are_safe(world
     assert sim.read(17) == 0
     assert world.come("anna", session=anna.name).name != anna.name
     assert bert.ask("ping") == "ok"
+
+
+def test_a_token_whose_time_is_over_ends_its_running_session(world, file, board, sim):
+    _, text = file.add([GPIO], None, "", 1000.0, 1010.0)
+    board.protect(17, safe="low")
+    anna, bert = world.come("anna"), world.come("bert")
+    assert world.sessions.due_ns() is None  # nothing is looked at while nothing is to be done
+    for line in (f"token {text}", "output 17 1 #1", "write 17 1 #2", "watch 4"):
+        assert anna.ask(line).startswith("ok"), line
+    world.wait(9.9)
+    assert anna.ask("write 17 1 #3") == "ok #3" and drives(sim, 17) == 1
+    world.wait(0.2)
+    assert drives(sim, 17) == 0
+    assert anna.read()[-1].startswith("error NotAllowedError ") and anna.talk.is_over
+    assert anna.feed(b"write 17 1 #4\n") == [] and drives(sim, 17) == 0
+    world.play(4, [1, 0])
+    assert not anna.heard() and bert.ask("ping") == "ok" and world.sessions.due_ns() is None
+
+
+def test_the_time_of_a_token_is_over_for_who_is_away_too(world, file, board, sim):
+    _, text = file.add([GPIO], None, "", 1000.0, 1010.0)
+    board.protect(17, safe="low")
+    anna = world.come("anna", linger_s=3600)
+    anna.ask(f"token {text}")
+    anna.ask("output 17 1")
+    anna.talk.end()
+    world.wait(10.1)
+    assert drives(sim, 17) == 0
+    assert world.come("anna", session=anna.name).name != anna.name
+
+
+@pytest.mark.parametrize("last", ["one", "two"])
+def test_each_token_that_a_session_has_shown_ends_it(world, file, last):
+    """Another one, shown behind it, does not keep what the first has allowed."""
+    made = {name: file.add([GPIO], [line], name, 1000.0, None) for name, line in (("one", 17), ("two", 18))}
+    anna = world.come("anna")
+    for _, text in made.values():
+        assert anna.ask(f"token {text}") == "ok"
+    file.revoke([last])
+    assert world.come("bert").ask("tokens") == "ok 1" and anna.talk.is_over
+
+
+def test_the_name_that_brings_a_session_back_is_told_to_nobody_else(world, caplog):
+    caplog.set_level("DEBUG", "RPIO")
+    anna, bert = world.come("anna", linger_s=5), world.come("bert")
+    told = "".join(bert.ask(text) for text in ("sessions", "holders", "rules", "consumer 17"))
+    assert "anna" in told and anna.name not in told + caplog.text
 
 
 def test_a_shortcut_is_learned_of_what_is_allowed_alone(world, file, sim):
