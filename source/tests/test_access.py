@@ -3,6 +3,7 @@
 
 import json
 import os
+import threading
 
 import pytest
 
@@ -14,6 +15,7 @@ from RPIO.server.tokens import TOKENS_MAX, TokenFile
 from RPIO.wire.kinds import Maybe, Number, Real, Repeated, Word
 from RPIO.wire.native import Request
 from RPIO.wire.operations import ANY, GPIO, LINE, MASK, OPERATIONS, READ, ROWS, SCOPES
+from waiting import LIMIT_S
 
 LINES = (17, 18)
 
@@ -304,6 +306,37 @@ def test_there_are_so_many_tokens_and_those_that_are_over_make_room(file):
         file.add([GPIO], None, "", 5.0, None)
     file.add([GPIO], None, "", 10.5, None)
     assert len(file.read()) == TOKENS_MAX // 2 + 1
+
+
+def test_what_is_written_goes_through_no_link_that_somebody_has_laid(file, tmp_path):
+    """Whose folder it is, the daemon's user, does not have root write to another file, or give it to him."""
+    file.add([GPIO], None, "", 1.0, None)
+    other = tmp_path / "other"
+    other.write_text("as it was")
+    for name in (f"{file.path}.{os.getpid()}", f"{file.path}.new"):
+        os.symlink(other, name)
+    file.add([GPIO], None, "", 1.0, None)
+    assert other.read_text() == "as it was" and len(file.read()) == 2
+
+
+def test_those_who_change_it_at_once_undo_nothing_of_each_other(file, monkeypatch):
+    """Who makes a token does not bring back the one that somebody revokes meanwhile."""
+    file.add([GPIO], None, "anna", 1.0, None)
+    read, other, waits = TokenFile.read, TokenFile(file.path), []
+
+    def read_and_wait(self):
+        found = read(self)
+        if self is file:
+            thread = threading.Thread(target=other.revoke, args=(["anna"],))
+            thread.start()
+            thread.join(0.2)  # it waits for this one
+            waits.append(thread)
+        return found
+
+    monkeypatch.setattr(TokenFile, "read", read_and_wait)
+    file.add([GPIO], None, "bert", 1.0, None)
+    waits[0].join(LIMIT_S)
+    assert [token.name for token in read(file)] == ["bert"]
 
 
 def test_the_token_that_is_shown(tmp_path, monkeypatch):
