@@ -305,14 +305,13 @@ def test_tokens_from_beginning_to_end(tmp_path):
 
 
 def test_a_token_ends_its_running_session_at_its_time(tmp_path):
-    rules = "[line.17]\nsafe = 'low'\n"
-    with daemon(tmp_path, config=READ_ALONE.format(folder=tmp_path) + rules) as served:
-        with served.connect() as line, served.connect() as other:
-            now_s = time.time()
-            _, text = TokenFile(f"{tmp_path}/tokens").add(["gpio"], None, "", now_s, now_s + 1)
-            assert line.ask(f"token {text}") == line.ask("output 17 1") == "ok"
-            assert "its time is over" in line.read() and line.read() == ""
-            assert wait_until(lambda: other.levels(17) == [0])
+    config = READ_ALONE.format(folder=tmp_path) + "[line.17]\nsafe = 'low'\n"
+    with daemon(tmp_path, config=config) as served, served.connect() as line, served.connect() as other:
+        now_s = time.time()
+        _, text = TokenFile(f"{tmp_path}/tokens").add(["gpio"], None, "", now_s, now_s + 1)
+        assert line.ask(f"token {text}") == line.ask("output 17 1") == "ok"
+        assert "its time is over" in line.read() and line.read() == ""
+        assert wait_until(lambda: other.levels(17) == [0])
 
 
 @pytest.mark.parametrize("words", [(), ("--no-tcp", "--socket")], ids=["by default", "elsewhere"])

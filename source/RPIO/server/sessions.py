@@ -112,7 +112,7 @@ class Session:
     # -- hello, and the end ----------------------------------------------------------------------
 
     def introduce(self, who: str, program: str, linger_s: float) -> None:
-        """Say who it is, and how long it is kept. Who has said so is that until the end: others have written it down."""
+        """Say who it is, and how long it is kept. That stays: others have written it down."""
         self.linger_s = linger_s
         if self.name:
             return
