@@ -7,12 +7,14 @@ import os
 import socket
 import stat
 import struct
+from time import sleep
 
 from .. import threads
 from ..loop.tcp_listener import Socket, explain_bind
 from ..processes import hooks
 
 BACKLOG = 128
+LOCK_TRIES, LOCK_PAUSE_S = 100, 0.02
 OF_USER, OF_GROUP = 0o600, 0o660
 """Modes of a socket's file: who may connect."""
 
@@ -89,6 +91,7 @@ class Path(Door):
     def _listen(self) -> socket.socket:
         path = self.path
         listener: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        lock = _lock(os.path.dirname(path) or ".")
         try:
             if is_stale(path):
                 _remove(path)
@@ -100,14 +103,16 @@ class Path(Door):
             listener.listen(BACKLOG)
             found = os.stat(path)
             self._made = found.st_dev, found.st_ino
-        except OSError as e:
-            listener.close()
-            raise type(e)(e.errno or 0, f"{e.strerror or e}", path) from None
-        except BaseException:  # of a signal handler
+        except BaseException as e:
             if listener.getsockname() == path:
                 _remove(path)
             listener.close()
-            raise
+            if isinstance(e, OSError):
+                raise type(e)(e.errno or 0, f"{e.strerror or e}", path) from None
+            raise  # of a signal handler
+        finally:
+            if lock is not None:
+                os.close(lock)
         return listener
 
     def peer(self, made: socket.socket, address: object) -> str:
@@ -145,6 +150,7 @@ def is_stale(path: str) -> bool:
     except OSError:
         return False
     with Socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # one who is stopped, with a queue that is full, is there
         try:
             probe.connect(path)
         except ConnectionRefusedError:
@@ -152,6 +158,31 @@ def is_stale(path: str) -> bool:
         except OSError:
             return False
     return False
+
+
+def _lock(folder: str) -> int | None:
+    """Have a folder's lock, as long as what is returned is open: of two who find a stale socket, or one that is bound
+    and not yet listened at, the second one would remove that of the first. None where it cannot be had: somebody may
+    hold that of a folder like /tmp for as long as he likes.
+    """
+    threads.load("fcntl")
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None  # and bind() says what is wrong
+    for _ in range(LOCK_TRIES):
+        try:
+            flock(fd, LOCK_EX | LOCK_NB)
+            return fd
+        except BlockingIOError:
+            sleep(LOCK_PAUSE_S)
+        except BaseException:
+            os.close(fd)
+            raise
+    os.close(fd)
+    return None
 
 
 def _remove(path: str) -> None:
