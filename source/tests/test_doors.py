@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Unix sockets that are listened at: what is left at a path, and two who come at once."""
 
+import contextlib
 import os
 import socket
 import stat
@@ -27,7 +28,7 @@ def leave_stale(path):
 def open_door(path, opened, failed):
     door = doors.Path(path)
     try:
-        door.listener = door._listen()  # what another process does, which no lock of this one keeps out
+        door.open()
     except OSError as e:
         failed.append(e)
     else:
@@ -55,6 +56,8 @@ def test_of_two_who_find_a_stale_socket_one_listens_there(path, monkeypatch, ste
             second.join(0.3)  # it waits, or else it is done by then
         return found
 
+    # The other one is another process, which no lock of this one keeps out.
+    monkeypatch.setattr(doors.hooks, "making", contextlib.nullcontext())
     monkeypatch.setattr(doors, step, with_another_one)
     open_door(path, opened, failed)
     seconds[0].join(LIMIT_S)
@@ -69,7 +72,7 @@ def test_who_holds_the_lock_of_the_folder_keeps_nobody_out(path, monkeypatch):
     lock = doors._lock(os.path.dirname(path))
     opened = []
     open_door(path, opened, [])
-    os.close(lock)
+    lock.close()
     assert len(opened) == 1
     close(opened)
 

@@ -11,7 +11,12 @@ from time import sleep
 
 from .. import threads
 from ..loop.tcp_listener import Socket, explain_bind
+from ..machine.files import open_file
 from ..processes import hooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._gpio import File
 
 BACKLOG = 128
 LOCK_TRIES, LOCK_PAUSE_S = 100, 0.02
@@ -88,10 +93,18 @@ class Path(Door):
     def __str__(self) -> str:
         return self.path
 
+    def open(self) -> socket.socket:
+        """Listen, when nobody else is about to do so there. Raises OSError."""
+        lock = _lock(os.path.dirname(self.path) or ".")
+        try:
+            return super().open()
+        finally:
+            if lock is not None:
+                lock.close()
+
     def _listen(self) -> socket.socket:
         path = self.path
         listener: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        lock = _lock(os.path.dirname(path) or ".")
         try:
             if is_stale(path):
                 _remove(path)
@@ -110,9 +123,6 @@ class Path(Door):
             if isinstance(e, OSError):
                 raise type(e)(e.errno or 0, f"{e.strerror or e}", path) from None
             raise  # of a signal handler
-        finally:
-            if lock is not None:
-                os.close(lock)
         return listener
 
     def peer(self, made: socket.socket, address: object) -> str:
@@ -160,7 +170,7 @@ def is_stale(path: str) -> bool:
     return False
 
 
-def _lock(folder: str) -> int | None:
+def _lock(folder: str) -> File | None:
     """Have a folder's lock, as long as what is returned is open: of two who find a stale socket, or one that is bound
     and not yet listened at, the second one would remove that of the first. None where it cannot be had: somebody may
     hold that of a folder like /tmp for as long as he likes.
@@ -169,19 +179,16 @@ def _lock(folder: str) -> int | None:
     from fcntl import LOCK_EX, LOCK_NB, flock
 
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        file = open_file(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return None  # and bind() says what is wrong
     for _ in range(LOCK_TRIES):
         try:
-            flock(fd, LOCK_EX | LOCK_NB)
-            return fd
+            flock(file.fd, LOCK_EX | LOCK_NB)
+            return file
         except BlockingIOError:
             sleep(LOCK_PAUSE_S)
-        except BaseException:
-            os.close(fd)
-            raise
-    os.close(fd)
+    file.close()
     return None
 
 
