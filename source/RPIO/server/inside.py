@@ -101,6 +101,8 @@ class Front(House):
             self._close_door(door)
             self.doors.remove(door)
             raise
+        if self.is_closed:  # meanwhile, by a signal handler's cleanup() or another thread
+            self._close_door(door)
 
     def close(self) -> None:
         """Close everything; sessions end, and their lines go into their safe states. Twice is fine."""
