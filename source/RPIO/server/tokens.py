@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
 
 from .. import errors
+from ..machine.files import open_file
 from ..remote.tokens import check_private
 from .access import Token, digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    from .._gpio import File
 
 SIZE_MAX, TOKENS_MAX = 1 << 20, 1000
 
@@ -50,17 +52,15 @@ class TokenFile:
                 raise errors.ConfigError(f"{self.path}:{number}: {e}", hint=hint) from None
         return found
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Change it one after the other: what another one writes meanwhile would bring back what was revoked."""
+    def _alone(self) -> File:
+        """Change it one after the other, until what is returned is closed: what another one writes meanwhile would
+        bring back what was revoked.
+        """
         from fcntl import LOCK_EX, flock
 
-        fd = os.open(self._folder(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            flock(fd, LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
+        lock = open_file(self._folder(), os.O_RDONLY | os.O_DIRECTORY)
+        flock(lock.fd, LOCK_EX)
+        return lock
 
     def _folder(self) -> str:
         folder = os.path.dirname(self.path) or "."
@@ -93,46 +93,41 @@ class TokenFile:
         until_s: float | None,
     ) -> tuple[Token, str]:
         """Make a token; return it, and the text that is shown for it, which is written nowhere."""
-        with self._alone():
-            return self._add(scopes, lines, name, now_s, until_s)
-
-    def _add(
-        self,
-        scopes: Iterable[str],
-        lines: Iterable[int] | None,
-        name: str,
-        now_s: float,
-        until_s: float | None,
-    ) -> tuple[Token, str]:
-        tokens = [token for token in self.read() if token.until_s is None or token.until_s > now_s]
-        if len(tokens) >= TOKENS_MAX:
-            raise ValueError(f"{self.path} has {TOKENS_MAX} tokens; revoke some: rpio token list")
-        text = f"rpio_{secrets.token_urlsafe(32)}"
-        known = {token.id for token in tokens}
-        id = next(id for id in iter(lambda: secrets.token_hex(3), "") if id not in known)
-        token = Token(
-            id,
-            digest_of(text),
-            tuple(scopes),
-            None if lines is None else tuple(sorted(lines)),
-            name,
-            now_s,
-            until_s,
-        )
-        self._write([*tokens, token])
-        return token, text
+        lock = self._alone()
+        try:
+            tokens = [token for token in self.read() if token.until_s is None or token.until_s > now_s]
+            if len(tokens) >= TOKENS_MAX:
+                raise ValueError(f"{self.path} has {TOKENS_MAX} tokens; revoke some: rpio token list")
+            text = f"rpio_{secrets.token_urlsafe(32)}"
+            known = {token.id for token in tokens}
+            id = next(id for id in iter(lambda: secrets.token_hex(3), "") if id not in known)
+            token = Token(
+                id,
+                digest_of(text),
+                tuple(scopes),
+                None if lines is None else tuple(sorted(lines)),
+                name,
+                now_s,
+                until_s,
+            )
+            self._write([*tokens, token])
+            return token, text
+        finally:
+            lock.close()
 
     def revoke(self, ids: Iterable[str]) -> list[str]:
         """Take tokens out, by their ids or names; return those that are not there."""
-        with self._alone():
-            return self._revoke(ids)
-
-    def _revoke(self, ids: Iterable[str]) -> list[str]:
-        wanted, tokens = list(ids), self.read()
-        missing = [id for id in wanted if not any(id in (token.id, token.name) for token in tokens)]
-        if not missing:
-            self._write([token for token in tokens if token.id not in wanted and token.name not in wanted])
-        return missing
+        lock = self._alone()
+        try:
+            wanted, tokens = list(ids), self.read()
+            missing = [id for id in wanted if not any(id in (token.id, token.name) for token in tokens)]
+            if not missing:
+                self._write(
+                    [token for token in tokens if token.id not in wanted and token.name not in wanted]
+                )
+            return missing
+        finally:
+            lock.close()
 
 
 def keep_owner(fd: int, folder: str) -> None:

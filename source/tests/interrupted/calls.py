@@ -514,7 +514,14 @@ CALLS = {
     "aio.on_edge": Call(_on_edge, (button, asyncio_loop), (asyncio_ends,), True),
     "serve_remote": Call(_serve),
     "serve_remote(path)": Call(_serve_path, (), (path_is_free,)),
-    "serve as the daemon": Call(_serve_as_daemon, (_daemon_parts,), (daemon_parts_go,), True, dear=4),
+    "serve as the daemon": Call(
+        _serve_as_daemon,
+        (_daemon_parts,),
+        (daemon_parts_go,),
+        True,
+        ("OSError([Errno 9] Bad file descriptor)",),
+        4,
+    ),
     "connect(token)": Call(_connect_with_token, (daemon_served,), (there_closes, daemon_ends), True, dear=8),
     "connect": Call(_connect, (served,), (there_closes, served_ends), True, dear=8),
     "connect(setup)": Call(
