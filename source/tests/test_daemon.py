@@ -257,6 +257,16 @@ def test_a_unit_holds_without_a_daemon(tmp_path):
         text = file.read()
     assert "write --output --hold 17=1\n" in text and "Restart=always" in text
     assert "systemctl --user enable --now rpio-hold" in done.stderr
+    done = as_somebody(tmp_path, "hold", "17=0", "--unit", "--backend", "sim:4B")
+    with open(ok(done), encoding="utf-8") as file:
+        assert "write --output --hold --backend sim:4B 17=0\n" in file.read()
+
+
+def test_a_unit_for_another_machine_is_not_written_on_this_one(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+    done = as_somebody(tmp_path, "hold", "17=1", "--unit", "--on", "pi")
+    assert done.returncode == 2 and "for lines of this machine" in done.stderr
+    assert not os.path.exists(f"{tmp_path}/.config")
 
 
 # -- tokens -------------------------------------------------------------------------------------
