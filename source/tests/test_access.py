@@ -3,10 +3,11 @@
 
 import json
 import os
+import threading
 
 import pytest
 
-from remote_parts import World, error
+from remote_parts import World, drives, error
 from RPIO import errors
 from RPIO.remote import tokens as shown
 from RPIO.server.access import Access, Rights, Token, digest_of, lines_of
@@ -14,6 +15,7 @@ from RPIO.server.tokens import TOKENS_MAX, TokenFile
 from RPIO.wire.kinds import Maybe, Number, Real, Repeated, Word
 from RPIO.wire.native import Request
 from RPIO.wire.operations import ANY, GPIO, LINE, MASK, OPERATIONS, READ, ROWS, SCOPES
+from waiting import LIMIT_S
 
 LINES = (17, 18)
 
@@ -171,6 +173,53 @@ def test_who_has_a_token_that_is_revoked_is_out_at_once_and_lines_are_safe(world
     assert bert.ask("ping") == "ok"
 
 
+def test_a_token_whose_time_is_over_ends_its_running_session(world, file, board, sim):
+    _, text = file.add([GPIO], None, "", 1000.0, 1010.0)
+    board.protect(17, safe="low")
+    anna, bert = world.come("anna"), world.come("bert")
+    assert world.sessions.due_ns() is None  # nothing is looked at while nothing is to be done
+    for line in (f"token {text}", "output 17 1 #1", "write 17 1 #2", "watch 4"):
+        assert anna.ask(line).startswith("ok"), line
+    world.wait(9.9)
+    assert anna.ask("write 17 1 #3") == "ok #3" and drives(sim, 17) == 1
+    world.wait(0.2)
+    assert drives(sim, 17) == 0
+    assert anna.read()[-1].startswith("error NotAllowedError ") and anna.talk.is_over
+    assert anna.feed(b"write 17 1 #4\n") == [] and drives(sim, 17) == 0
+    world.play(4, [1, 0])
+    assert not anna.heard() and bert.ask("ping") == "ok" and world.sessions.due_ns() is None
+
+
+def test_the_time_of_a_token_is_over_for_who_is_away_too(world, file, board, sim):
+    _, text = file.add([GPIO], None, "", 1000.0, 1010.0)
+    board.protect(17, safe="low")
+    anna = world.come("anna", linger_s=3600)
+    anna.ask(f"token {text}")
+    anna.ask("output 17 1")
+    anna.talk.end()
+    world.wait(10.1)
+    assert drives(sim, 17) == 0
+    assert world.come("anna", session=anna.name).name != anna.name
+
+
+@pytest.mark.parametrize("last", ["one", "two"])
+def test_each_token_that_a_session_has_shown_ends_it(world, file, last):
+    """Another one, shown behind it, does not keep what the first has allowed."""
+    made = {name: file.add([GPIO], [line], name, 1000.0, None) for name, line in (("one", 17), ("two", 18))}
+    anna = world.come("anna")
+    for _, text in made.values():
+        assert anna.ask(f"token {text}") == "ok"
+    file.revoke([last])
+    assert world.come("bert").ask("tokens") == "ok 1" and anna.talk.is_over
+
+
+def test_the_name_that_brings_a_session_back_is_told_to_nobody_else(world, caplog):
+    caplog.set_level("DEBUG", "RPIO")
+    anna, bert = world.come("anna", linger_s=5), world.come("bert")
+    told = "".join(bert.ask(text) for text in ("sessions", "holders", "rules", "consumer 17"))
+    assert "anna" in told and anna.name not in told + caplog.text
+
+
 def test_a_shortcut_is_learned_of_what_is_allowed_alone(world, file, sim):
     _, text = file.add([GPIO], [17], "", 1000.0, None)
     anna = world.come("anna")
@@ -257,6 +306,37 @@ def test_there_are_so_many_tokens_and_those_that_are_over_make_room(file):
         file.add([GPIO], None, "", 5.0, None)
     file.add([GPIO], None, "", 10.5, None)
     assert len(file.read()) == TOKENS_MAX // 2 + 1
+
+
+def test_what_is_written_goes_through_no_link_that_somebody_has_laid(file, tmp_path):
+    """Whose folder it is, the daemon's user, does not have root write to another file, or give it to him."""
+    file.add([GPIO], None, "", 1.0, None)
+    other = tmp_path / "other"
+    other.write_text("as it was")
+    for name in (f"{file.path}.{os.getpid()}", f"{file.path}.new"):
+        os.symlink(other, name)
+    file.add([GPIO], None, "", 1.0, None)
+    assert other.read_text() == "as it was" and len(file.read()) == 2
+
+
+def test_those_who_change_it_at_once_undo_nothing_of_each_other(file, monkeypatch):
+    """Who makes a token does not bring back the one that somebody revokes meanwhile."""
+    file.add([GPIO], None, "anna", 1.0, None)
+    read, other, waits = TokenFile.read, TokenFile(file.path), []
+
+    def read_and_wait(self):
+        found = read(self)
+        if self is file:
+            thread = threading.Thread(target=other.revoke, args=(["anna"],))
+            thread.start()
+            thread.join(0.2)  # it waits for this one
+            waits.append(thread)
+        return found
+
+    monkeypatch.setattr(TokenFile, "read", read_and_wait)
+    file.add([GPIO], None, "bert", 1.0, None)
+    waits[0].join(LIMIT_S)
+    assert [token.name for token in read(file)] == ["bert"]
 
 
 def test_the_token_that_is_shown(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Who has set what: a record for a session, a line and a second."""
 
+import asyncio
 import json
 import os
 import stat
@@ -9,6 +10,8 @@ import pytest
 
 from remote_parts import World
 from RPIO.server import audit as audit_module
+from RPIO.server import daemon as daemon_module
+from RPIO.server import settings
 from RPIO.server.audit import Audit
 
 
@@ -103,6 +106,19 @@ def test_it_is_written_to_a_file_when_its_second_is_over(clock, tmp_path):
     assert not stat.S_IMODE(os.stat(path).st_mode) & 0o027
 
 
+def test_a_clock_that_is_set_back_loses_nothing_and_has_nobody_wait(clock, tmp_path):
+    path = tmp_path / "audit.jsonl"
+    audit = Audit(str(path), None, clock)
+    audit.note("anna", 17, "write", 1)
+    clock.s = 10.0
+    audit.note("bert", 17, "write", 0)
+    assert audit.flush() is True
+    assert [json.loads(line)["who"] for line in path.read_text().splitlines()] == ["anna"]
+    clock.s = 11.0
+    assert audit.flush() is False
+    assert [json.loads(line)["who"] for line in path.read_text().splitlines()] == ["anna", "bert"]
+
+
 def test_a_file_that_is_large_is_put_aside(clock, tmp_path):
     path = tmp_path / "audit.jsonl"
     audit = Audit(str(path), None, clock, file_max_bytes=1000)
@@ -126,3 +142,27 @@ def test_a_full_disk_is_told_of_once_and_costs_nobody_anything(clock, caplog):
     assert [record.getMessage()[:26] for record in caplog.records] == ["the audit is not written: "]
     assert "No space left" in caplog.text
     assert len(rows(audit)) == 3
+
+
+def test_who_writes_without_end_has_it_looked_at_once_at_a_time(board, sim, tmp_path, monkeypatch):
+    """Not by one more for each second that has begun: a day of them would be all that the daemon does."""
+    monkeypatch.setattr(daemon_module, "AUDIT_S", 0.0)
+    looks = []
+
+    async def run():
+        values = {("serve", "state"): str(tmp_path), ("audit", "file"): str(tmp_path / "audit.jsonl")}
+        served = daemon_module.Daemon(board, settings.read(values, []), looks.append)
+        flush = served.audit.flush
+        served.audit.flush = lambda: (looks.append(1), flush())[1]
+        clock = served.audit._now_s = Clock()
+        for _ in range(50):
+            clock.s += 1.0
+            served.audit.note("anna", 17, "write", 1)
+        while not looks:
+            await asyncio.sleep(0)
+        clock.s += 1.0
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert len(looks) <= 2

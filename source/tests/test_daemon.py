@@ -15,6 +15,7 @@ import time
 import pytest
 
 from remote_parts import daemon, program
+from RPIO.server.tokens import TokenFile
 from waiting import LIMIT_S, wait_until
 
 
@@ -256,6 +257,16 @@ def test_a_unit_holds_without_a_daemon(tmp_path):
         text = file.read()
     assert "write --output --hold 17=1\n" in text and "Restart=always" in text
     assert "systemctl --user enable --now rpio-hold" in done.stderr
+    done = as_somebody(tmp_path, "hold", "17=0", "--unit", "--backend", "sim:4B")
+    with open(ok(done), encoding="utf-8") as file:
+        assert "write --output --hold --backend sim:4B 17=0\n" in file.read()
+
+
+def test_a_unit_for_another_machine_is_not_written_on_this_one(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+    done = as_somebody(tmp_path, "hold", "17=1", "--unit", "--on", "pi")
+    assert done.returncode == 2 and "for lines of this machine" in done.stderr
+    assert not os.path.exists(f"{tmp_path}/.config")
 
 
 # -- tokens -------------------------------------------------------------------------------------
@@ -301,6 +312,45 @@ def test_tokens_from_beginning_to_end(tmp_path):
         assert done.returncode == 1 and "no such token" in done.stderr
         done = served.rpio("token", "revoke", "anna")
         assert done.returncode == 1 and "there is no token anna" in done.stderr
+
+
+def test_a_token_ends_its_running_session_at_its_time(tmp_path):
+    config = READ_ALONE.format(folder=tmp_path) + "[line.17]\nsafe = 'low'\n"
+    with daemon(tmp_path, config=config) as served, served.connect() as line, served.connect() as other:
+        now_s = time.time()
+        _, text = TokenFile(f"{tmp_path}/tokens").add(["gpio"], None, "", now_s, now_s + 1)
+        assert line.ask(f"token {text}") == line.ask("output 17 1") == "ok"
+        assert "its time is over" in line.read() and line.read() == ""
+        assert wait_until(lambda: other.levels(17) == [0])
+
+
+@pytest.mark.parametrize("words", [(), ("--no-tcp", "--socket")], ids=["by default", "elsewhere"])
+def test_revoking_ends_sessions_wherever_its_caller_has_lines(tmp_path, words):
+    """With the token in RPIO_TOKEN_FILE that is none any more, with a simulated board in RPIO_BACKEND."""
+    elsewhere = f"{tmp_path}/elsewhere.sock"
+    config = READ_ALONE.format(folder=tmp_path)
+    with daemon(tmp_path, *words, *([elsewhere] if words else []), config=config) as served:
+        path = f"{tmp_path}/anna.token"
+        assert served.rpio("token", "new", "anna", "--scope", "gpio", "--to", path).returncode == 0
+        if words:
+            served.socket = elsewhere
+            with open(f"{tmp_path}/daemon.toml", encoding="utf-8") as file:
+                text = file.read()
+            with open(f"{tmp_path}/daemon.toml", "w", encoding="utf-8") as file:
+                file.write(text.replace(f"{tmp_path}/run/rpio/rpio.sock", elsewhere))
+        with served.connect() as line, open(path, encoding="utf-8") as file:
+            assert line.ask(f"token {file.read().strip()}") == "ok"
+            done = served.rpio("token", "revoke", "anna", RPIO_TOKEN_FILE=path, RPIO_BACKEND="sim:4B")
+            assert done.returncode == 0 and "1 session ended" in done.stderr, done.stderr
+            assert line.read().startswith("error NotAllowedError")
+
+
+def test_a_token_for_a_file_that_is_there_is_not_made(tmp_path):
+    with daemon(tmp_path) as served:
+        (tmp_path / "anna.token").write_text("anna's")
+        done = served.rpio("token", "new", "anna", "--to", f"{tmp_path}/anna.token")
+        assert done.returncode == 1 and "anna.token" in done.stderr
+        assert ok(served.rpio("token", "list")) == "" and (tmp_path / "anna.token").read_text() == "anna's"
 
 
 def test_a_token_stands_in_no_environment_and_no_log(tmp_path):

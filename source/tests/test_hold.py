@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Levels that outlive programs: lines that a server holds, and sets again."""
 
+import errno
 import os
+import stat
 
 import pytest
 
@@ -123,6 +125,49 @@ def test_what_cannot_be_remembered_is_not_held(board, sim, tmp_path):
     with pytest.raises(OSError):
         holds.hold([(17, 1)])
     assert holds.held() == [] and drives(sim, 17) is None
+
+
+def test_a_line_that_may_change_once_a_second_can_be_held(world, board, sim):
+    board.protect(17, changes_per_s=1)
+    assert world.come("anna").ask("hold 17 1") == "ok" and drives(sim, 17) == 1
+
+
+def test_a_line_that_may_be_on_only_so_long_is_not_held_on(world, board, sim, path):
+    board.protect(17, longest_on_s=5)
+    anna = world.come("anna")
+    assert error(anna.ask("hold 17 1")) == "RuleError" and anna.ask("holds") == "ok"
+    assert drives(sim, 17) is None and not os.path.exists(path)
+    assert anna.ask("hold 17 0") == "ok"
+
+
+def test_a_line_that_the_system_does_not_give_leaves_all_as_it_was(world, sim, path):
+    anna = world.come("anna")
+    assert anna.ask("hold 17 1") == "ok"
+    with open(path, encoding="utf-8") as file:
+        before = file.read()
+    set_output = sim.set_output
+
+    def busy(line, level):
+        if line == 27:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        set_output(line, level)
+
+    sim.set_output = busy
+    assert error(anna.ask("hold 17 0 4 1 27 1")) == "OSError"
+    assert anna.ask("holds") == "ok 17 1" and drives(sim, 17) == 1
+    assert anna.ask("output 4 0") == "ok"
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == before
+
+
+def test_nobody_else_may_change_what_is_remembered(world, path):
+    before = os.umask(0)
+    try:
+        assert world.come("anna").ask("hold 17 1") == "ok"
+    finally:
+        os.umask(before)
+    assert not stat.S_IMODE(os.stat(path).st_mode) & 0o022
+    assert not stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) & 0o022
 
 
 def test_programs_that_serve_hold_nothing(board, sim):

@@ -8,6 +8,8 @@ from remote_parts import World, drives, error
 from RPIO.board.declared import NOBODY
 from RPIO.server import sessions as sessions_module
 from RPIO.server.sessions import KNOWN_ANSWERS, KNOWN_FATES
+from RPIO.wire.native import Client
+from RPIO.wire.operations import OPERATIONS
 
 S = 1_000_000_000
 
@@ -314,3 +316,33 @@ class TestFate:
         for _ in range(3):
             assert ada.ask(f"write 17 1 #{number}") == "ok #7"
         assert self.come_back(world, ada).ask("fate 7") == "ok done"
+
+
+def test_a_name_is_said_once_and_stays(world):
+    """Who calls himself otherwise from one second to the next is in the books under his first name."""
+    anna = world.come("anna")
+    assert anna.ask("output 17 1") == "ok"
+    assert anna.hello("bert") == anna.name
+    assert world.come("carl").ask("consumer 17") == "ok anna"
+
+
+def test_a_name_is_fit_to_be_shown(world):
+    anna = world.come()
+    anna.ask('hello 1 "\\u001b[2J\\ud800an\\nna" "\\u009b31m" 0 ""')
+    told = anna.ask("sessions")
+    assert '"?[2J?an?na, ?31m"' in told and told.isprintable()
+
+
+def test_a_name_that_is_long_keeps_nobody_from_seeing_who_is_there(world):
+    anna = world.come()
+    anna.ask(f'hello 1 {"a" * 200} {"b" * 200} 0 ""')
+    answer = Client().feed(f"{anna.ask('sessions #1')}\n".encode())[0]
+    ((_, name, *_),) = answer.values(OPERATIONS["sessions"])[0]
+    assert len(name) == 200 and name.startswith("aaa") and name.endswith("...")
+
+
+@pytest.mark.parametrize("name", ["rpio hold", "RPIO", "nobody", "this program"])
+def test_nobody_has_a_name_of_ours(world, name):
+    anna = world.come(name)
+    assert anna.ask("output 17 1") == "ok"
+    assert world.come("bert").ask("consumer 17") == f'ok "session 1, {name}"'

@@ -108,6 +108,11 @@ class Leases(LeasedPulses):
         """Make it an output of that level; None: of the one that was written last."""
         with self._lock:
             self._safety.ask([(line, AS_BEFORE if level is None else level)], owner)
+            self.take_output(owner, line, level)
+
+    def take_output(self, owner: Owner, line: int, level: int | None) -> None:
+        """The same for who has asked the rules himself."""
+        with self._lock:
             self._lines.take(line, constants.OUT, None, level, owner)
             self._has_no_pulses(line)
 

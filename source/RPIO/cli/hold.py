@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 
+from ..backends import opening
 from . import levels, remote, verb
 from .told import UsageError
 
@@ -18,7 +19,7 @@ Description=RPIO holds {pairs}
 After=systemd-udev-settle.service
 
 [Service]
-ExecStart={rpio} write --output --hold {pairs}
+ExecStart={rpio} write --output --hold {words}
 Restart=always
 RestartSec=1
 
@@ -48,7 +49,9 @@ def hold_parser() -> argparse.ArgumentParser:
 def hold(options: argparse.Namespace) -> None:
     """``rpio hold``"""
     if options.unit:
-        _write_unit(options.pairs)
+        if opening.is_afar(opening.word_of(options.backend)):
+            raise UsageError("--unit is written here, for lines of this machine: say it there, without --on")
+        _write_unit(options.pairs, options.backend)
         return
     there = remote.server(options.backend)
     if options.pairs:
@@ -66,7 +69,7 @@ def hold(options: argparse.Namespace) -> None:
     print(" ".join(f"{line}={level}" for line, level in held) or "nothing is held")
 
 
-def _write_unit(words: list[str]) -> None:
+def _write_unit(words: list[str], backend: str | None) -> None:
     if not words:
         raise UsageError("--unit needs lines: rpio hold 17=1 --unit")
     pairs = " ".join(f"{line}={level}" for line, level in levels.pairs(words))
@@ -74,7 +77,10 @@ def _write_unit(words: list[str]) -> None:
     folder = "/etc/systemd/system" if is_root else os.path.expanduser("~/.config/systemd/user")
     program = shutil.which("rpio") or f"{sys.executable} -m RPIO"
     path = f"{folder}/rpio-hold.service"
-    text = UNIT.format(pairs=pairs, rpio=program, target="multi-user.target" if is_root else "default.target")
+    given = pairs if backend is None else f"--backend {backend} {pairs}"
+    text = UNIT.format(
+        pairs=pairs, words=given, rpio=program, target="multi-user.target" if is_root else "default.target"
+    )
     os.makedirs(folder, exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)

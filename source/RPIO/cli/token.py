@@ -10,6 +10,9 @@ import time
 
 from .. import errors
 from ..backends import opening
+from ..machine import folders
+from ..remote import once
+from ..remote.places import Place
 from ..remote.tokens import VARIABLE
 from ..server import settings as settings_module
 from ..server.tokens import TokenFile
@@ -19,7 +22,12 @@ from .told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..server.access import Token
+    from ..server.settings import Settings
+
+ANSWER_S = 5.0
 
 EXAMPLES = """\
   rpio token new --scope gpio --lines 17,18 --for 8h --to class.token
@@ -63,8 +71,12 @@ def token(options: argparse.Namespace) -> None:
     """``rpio token``"""
     if options.config is not None:
         os.environ["RPIO_CONFIG"] = os.path.abspath(options.config)
-    file = TokenFile(settings_module.read({}).of("access", "tokens"))
-    {"new": _new, "list": _list, "revoke": _revoke}[options.what](file, options)
+    settings = settings_module.read({})
+    file = TokenFile(settings.of("access", "tokens"))
+    if options.what == "revoke":
+        _revoke(file, options, settings)
+    else:
+        {"new": _new, "list": _list}[options.what](file, options)
 
 
 def _new(file: TokenFile, options: argparse.Namespace) -> None:
@@ -76,17 +88,32 @@ def _new(file: TokenFile, options: argparse.Namespace) -> None:
         raise UsageError("--lines are those of the scope gpio: --scope gpio --lines 17,18")
     now_s = time.time()
     until_s = None if options.for_ns is None else now_s + options.for_ns / 1e9
-    made, text = file.add(scopes, lines, options.names[0] if options.names else "", now_s, until_s)
+    name = options.names[0] if options.names else ""
     if options.to is None:
+        made, text = file.add(scopes, lines, name, now_s, until_s)
         print(text)
     else:
-        fd = os.open(options.to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "w", encoding="utf-8") as opened:
-            opened.write(f"{text}\n")
+        made = _write(options.to, lambda: file.add(scopes, lines, name, now_s, until_s), file)
         verb.note(f"written to {options.to}; its holder says {VARIABLE}={options.to}")
     verb.note(
         f"token {made.id}: {_told(made, now_s)}; it ends with: rpio token revoke {made.name or made.id}"
     )
+
+
+def _write(path: str, make: Callable[[], tuple[Token, str]], file: TokenFile) -> Token:
+    """Make a token for a file, which is there first: there is none that nobody has."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    made = None
+    try:
+        with open(fd, "w", encoding="utf-8") as opened:
+            made, text = make()
+            opened.write(f"{text}\n")
+    except BaseException:
+        os.unlink(path)
+        if made is not None:
+            file.revoke([made.id])
+        raise
+    return made
 
 
 def _told(token: Token, now_s: float) -> str:
@@ -112,7 +139,7 @@ def _list(file: TokenFile, options: argparse.Namespace) -> None:
         verb.note(f"{file.path} has no tokens")
 
 
-def _revoke(file: TokenFile, options: argparse.Namespace) -> None:
+def _revoke(file: TokenFile, options: argparse.Namespace, settings: Settings) -> None:
     if not options.names:
         raise UsageError("which one? rpio token list shows them")
     missing = file.revoke(options.names)
@@ -120,10 +147,36 @@ def _revoke(file: TokenFile, options: argparse.Namespace) -> None:
         raise errors.GPIOError(
             f"there is no token {', '.join(missing)}; nothing was revoked", hint="see: rpio token list"
         )
-    try:
-        (ended,) = remote.server(None).ask("tokens")
-    except errors.NoBackendError:
-        verb.note("revoked; no daemon runs that would have sessions with it")
+    ended = [count for count in map(_tell, _places(settings)) if count is not None]
+    if ended:
+        verb.note(f"revoked; {sum(ended)} session{'' if sum(ended) == 1 else 's'} ended")
     else:
-        verb.note(f"revoked; {ended} session{'' if ended == 1 else 's'} ended")
+        verb.note(
+            f"revoked; no daemon answers at {settings.of('serve', 'socket')}: one that was started with other words "
+            "ends the sessions that have it when it is told: pkill -HUP -f 'rpio serve'"
+        )
     sys.stdout.flush()
+
+
+def _places(settings: Settings) -> list[str]:
+    """Where the daemon may be that has this file. Who shows a token there is nobody's affair, nor is RPIO_BACKEND."""
+    paths = dict.fromkeys([settings.of("serve", "socket"), *folders.sockets()])
+    ports = [f"127.0.0.1:{settings.port}"] if settings.port else []
+    return [*[f"remote+unix://{path}" for path in paths], *ports]
+
+
+def _tell(where: str) -> int | None:
+    """Have who serves there look at the file; return how many sessions that has ended, None where nobody answers."""
+    try:
+        with Place(where).connect(ANSWER_S) as link:
+            link.settimeout(ANSWER_S)
+            words = once.ask(link, "tokens")
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        return None
+    except (OSError, errors.GPIOError) as e:
+        verb.note(f"{where} is not told: {e}")
+        return None
+    if words[:1] == ["ok"] and words[1:] and words[1].isdigit():
+        return int(words[1])
+    verb.note(f"{where} has not looked at it: {' '.join(words[2:3])}")
+    return None

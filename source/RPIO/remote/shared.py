@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 
 from .. import errors
 from ..processes import hooks
-from ..wire.native import split
+from . import once
 from .places import Place
 
 ANSWER_S = 5.0
 """How long who serves it is given to say what it is."""
-ANSWER_MAX = 4096
 
 
 class SharedPlace(Place):
@@ -52,8 +50,7 @@ def ask(path: str, timeout_s: float = ANSWER_S) -> Served | None:
         return None
     with link:
         peer = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        link.sendall(b"info\n")
-        words = split(_line(link))
+        words = once.ask(link, "info")
     if len(words) < 3 or words[0] != "ok":
         raise errors.ProtocolError(f"{path} answers as no board does: {' '.join(words)[:80]}")
     return Served(words[1], int(words[2], 16), struct.unpack("3i", peer)[0])
@@ -68,13 +65,3 @@ def is_served(path: str) -> bool:
         return errors.is_lack(e)
     link.close()
     return True
-
-
-def _line(link: socket.socket) -> str:
-    heard = b""
-    while not heard.endswith(b"\n") and len(heard) < ANSWER_MAX:
-        piece = link.recv(ANSWER_MAX)
-        if not piece:
-            break
-        heard += piece
-    return os.fsdecode(heard)

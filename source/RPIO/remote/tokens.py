@@ -7,6 +7,7 @@ import os
 import stat
 
 from .. import errors
+from ..machine.files import open_file
 
 VARIABLE = "RPIO_TOKEN_FILE"
 
@@ -21,10 +22,9 @@ def shown() -> str:
     if not path:
         return ""
     try:
-        fd = os.open(path, os.O_RDONLY)
-        with open(fd, encoding="utf-8", errors="replace") as file:
-            check_private(fd, path)
-            words = file.read(1000).split()
+        with open_file(path, os.O_RDONLY) as file:
+            check_private(file.fd, path)
+            words = os.read(file.fd, 1000).decode("utf-8", "replace").split()
     except errors.GPIOError:
         raise
     except OSError as e:

@@ -171,6 +171,11 @@ class Access:
         now_s = self._now_s() if self._now_s is not None else 0.0
         return [token for token in self._tokens() if token.until_s is None or token.until_s > now_s]
 
+    def left_s(self, token: Token) -> float | None:
+        """For how long a token is one still; None for ever."""
+        now_s = self._now_s() if self._now_s is not None else 0.0
+        return None if token.until_s is None else max(0.0, token.until_s - now_s)
+
     def show(self, text: str) -> Token:
         """Return the token that somebody shows. Raises NotAllowedError."""
         shown, found = digest_of(text), None

@@ -58,6 +58,8 @@ class Audit:
         self._file, self._on_first, self._now_s, self._file_max_bytes = file, on_first, now_s, file_max_bytes
         self._ring: deque[Record] = deque(maxlen=RECORDS_MAX)
         self._second = -1
+        self._begun = 0
+        """The number of the first record of that second."""
         self._open: dict[tuple[str, int, str], Record] = {}
         self.count = 0
         """How many records there have been; the number of the next one."""
@@ -69,7 +71,7 @@ class Audit:
         """Somebody has set something."""
         second = int(self._now_s())
         if second != self._second:
-            self._second = second
+            self._second, self._begun = second, self.count
             self._open.clear()
             if self._file and self._on_first is not None:
                 self._on_first()
@@ -93,13 +95,14 @@ class Audit:
         """Write the records of seconds that are over; whether some are left, of this one."""
         if not self._file:
             return False
-        now = int(self._now_s())
-        found = self.since(self._written, RECORDS_MAX)
-        over = [pair for pair in found if pair[1].second < now]
-        if over:
-            self._write([record for _, record in over])
-            self._written = over[-1][0] + 1
-        return len(over) < len(found)
+        # Not by their times: a clock may be set back.
+        is_over = int(self._now_s()) != self._second
+        end = self.count if is_over else self._begun
+        found = self.since(self._written, end - self._written)
+        if found:
+            self._write([record for _, record in found])
+        self._written = max(self._written, end)
+        return self._written < self.count
 
     def close(self) -> None:
         """Write all that is left."""

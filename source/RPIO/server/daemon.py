@@ -15,6 +15,7 @@ from errno import EADDRINUSE
 from time import time
 
 from .. import errors, log
+from ..board.undoing import do_all
 from ..loop.nesting import Nesting
 from ..machine import folders
 from . import settings as settings_module
@@ -49,6 +50,7 @@ class Daemon:
         self.audit = Audit(
             settings.of("audit", "file"), self._audit_later, file_max_bytes=settings.audit_max_bytes
         )
+        self._is_audit_due = False
         self.holds = Holds(board.leases, f"{settings.of('serve', 'state')}/holds.json")
         self.front = Front(board, [], self.access, self.audit, self.holds)
 
@@ -74,10 +76,7 @@ class Daemon:
             notify("READY=1")
             await self._until_over()
         finally:
-            notify("STOPPING=1")
-            self.front.close()
-            self.audit.close()
-            nesting.end()
+            do_all(lambda: notify("STOPPING=1"), self.front.close, self.audit.close, nesting.end)
         return 0
 
     async def _until_over(self) -> None:
@@ -140,11 +139,15 @@ class Daemon:
             self._say(f"looked at {self.tokens.path} again; that has ended {ended} session(s)")
 
     def _audit_later(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.call_later, AUDIT_S, self._write_audit)
+        """One call is enough, however many seconds begin meanwhile."""
+        if not self._is_audit_due:
+            self._is_audit_due = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, AUDIT_S, self._write_audit)
 
     def _write_audit(self) -> None:
+        self._is_audit_due = False
         if self.audit.flush():
-            self._loop.call_later(AUDIT_S, self._write_audit)
+            self._audit_later()
 
 
 def notify(text: str) -> None:

@@ -7,12 +7,19 @@ import os
 import socket
 import stat
 import struct
+from time import sleep
 
 from .. import threads
 from ..loop.tcp_listener import Socket, explain_bind
+from ..machine.files import open_file
 from ..processes import hooks
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .._gpio import File
+
 BACKLOG = 128
+LOCK_TRIES, LOCK_PAUSE_S = 100, 0.02
 OF_USER, OF_GROUP = 0o600, 0o660
 """Modes of a socket's file: who may connect."""
 
@@ -86,6 +93,15 @@ class Path(Door):
     def __str__(self) -> str:
         return self.path
 
+    def open(self) -> socket.socket:
+        """Listen, when nobody else is about to do so there. Raises OSError."""
+        lock = _lock(os.path.dirname(self.path) or ".")
+        try:
+            return super().open()
+        finally:
+            if lock is not None:
+                lock.close()
+
     def _listen(self) -> socket.socket:
         path = self.path
         listener: socket.socket = Socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -100,14 +116,13 @@ class Path(Door):
             listener.listen(BACKLOG)
             found = os.stat(path)
             self._made = found.st_dev, found.st_ino
-        except OSError as e:
-            listener.close()
-            raise type(e)(e.errno or 0, f"{e.strerror or e}", path) from None
-        except BaseException:  # of a signal handler
+        except BaseException as e:
             if listener.getsockname() == path:
                 _remove(path)
             listener.close()
-            raise
+            if isinstance(e, OSError):
+                raise type(e)(e.errno or 0, f"{e.strerror or e}", path) from None
+            raise  # of a signal handler
         return listener
 
     def peer(self, made: socket.socket, address: object) -> str:
@@ -145,6 +160,7 @@ def is_stale(path: str) -> bool:
     except OSError:
         return False
     with Socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # one who is stopped, with a queue that is full, is there
         try:
             probe.connect(path)
         except ConnectionRefusedError:
@@ -152,6 +168,28 @@ def is_stale(path: str) -> bool:
         except OSError:
             return False
     return False
+
+
+def _lock(folder: str) -> File | None:
+    """Have a folder's lock, as long as what is returned is open: of two who find a stale socket, or one that is bound
+    and not yet listened at, the second one would remove that of the first. None where it cannot be had: somebody may
+    hold that of a folder like /tmp for as long as he likes.
+    """
+    threads.load("fcntl")
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    try:
+        file = open_file(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None  # and bind() says what is wrong
+    for _ in range(LOCK_TRIES):
+        try:
+            flock(file.fd, LOCK_EX | LOCK_NB)
+            return file
+        except BlockingIOError:
+            sleep(LOCK_PAUSE_S)
+    file.close()
+    return None
 
 
 def _remove(path: str) -> None:

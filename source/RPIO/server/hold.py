@@ -39,16 +39,47 @@ class Holds:
         """Hold these as well, or at other levels: all of them, or none.
 
         Raises:
-            LineBusyError, RuleError: a line is another's, or a rule forbids it. OSError: it could not be remembered.
+            LineBusyError, RuleError: a line is another's, or a rule forbids it. OSError: it could not be remembered, or
+                the system has not given a line.
         """
         wanted = dict(pairs)
-        leases = self._leases
-        with leases.lock:
-            leases.safety.ask(list(wanted.items()), self.owner)
-            self._remember({**self._held, **wanted})
+        with self._leases.lock:
             for line, level in wanted.items():
-                leases.set_output(self.owner, line, level)
-                self._held[line] = level
+                self._check_for_ever(line, level)
+            self._leases.safety.ask(list(wanted.items()), self.owner)
+            before = dict(self._held)
+            # First: who is killed in the middle holds all of it when he begins anew.
+            self._remember({**before, **wanted})
+            try:
+                self._hold(wanted)
+            except BaseException:
+                do_all(
+                    *[lambda line=line: self._as_before(line, before) for line in wanted],
+                    lambda: self._remember(before),
+                )
+                raise
+
+    def _hold(self, wanted: Mapping[int, int]) -> None:
+        for line, level in wanted.items():
+            self._leases.take_output(self.owner, line, level)
+            self._held[line] = level
+
+    def _as_before(self, line: int, before: Mapping[int, int]) -> None:
+        """It has not become what was wanted, or not for long."""
+        if line in before:
+            self._leases.take_output(self.owner, line, before[line])
+            self._held[line] = before[line]
+        elif line in self._leases.safety.lines_of(self.owner):
+            self._let_go(line)
+
+    def _check_for_ever(self, line: int, level: int) -> None:
+        rules = self._leases.safety.rules.of(line)
+        if rules.longest_on_s is not None and rules.is_on(level):
+            raise errors.RuleError(
+                f"GPIO {line} is not held at {level}: it would not be for longer than {rules.longest_on_s:g} s "
+                f"({rules.place('longest_on_s')})",
+                hint="its other level can be held",
+            )
 
     def release(self, lines: Sequence[int]) -> None:
         """Hold them no longer: they go into their safe states. Raises ValueError for one that is not held."""
@@ -77,6 +108,7 @@ class Holds:
         """Hold what was held. What cannot be held any more is told of, and the rest is held."""
         for line, level in self._remembered().items():
             try:
+                self._check_for_ever(line, level)
                 self._leases.set_output(self.owner, line, level)
             except (errors.GPIOError, ValueError, OSError) as e:
                 log.warning("GPIO %s is not held at %s: %s", line, level, e)
@@ -98,9 +130,10 @@ class Holds:
     def _remember(self, held: Mapping[int, int]) -> None:
         if not self._path:
             return
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
         draft = f"{self._path}.new"
-        with open(draft, "w", encoding="utf-8") as file:
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with open(fd, "w", encoding="utf-8") as file:
             json.dump({str(line): level for line, level in sorted(held.items())}, file)
             file.flush()
             os.fsync(file.fileno())

@@ -37,6 +37,8 @@ ACCEPTS_AT_ONCE = 16
 RETRY_S = 1.0
 """How long nobody is accepted after the machine had nothing left for one."""
 SOON_S = 1e-6
+REST_MAX_S = 1e8
+"""The timer takes no more than three times as much. Who has nothing to do then sets it again."""
 
 
 class Front(House):
@@ -99,6 +101,8 @@ class Front(House):
             self._close_door(door)
             self.doors.remove(door)
             raise
+        if self.is_closed:  # meanwhile, by a signal handler's cleanup() or another thread
+            self._close_door(door)
 
     def close(self) -> None:
         """Close everything; sessions end, and their lines go into their safe states. Twice is fine."""
@@ -218,7 +222,7 @@ class Front(House):
             left_s = max(SOON_S, (due_ns - monotonic_ns()) / NS_PER_S)
             after_s = left_s if after_s is None else min(left_s, after_s)
         if after_s is not None:
-            self._start_timer(after_s)
+            self._start_timer(min(after_s, REST_MAX_S))
         if self._dirty:  # now or meanwhile: another thread's, who has set the timer, and perhaps before us
             self._start_timer(SOON_S)
 

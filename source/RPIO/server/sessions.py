@@ -17,7 +17,7 @@ from .. import constants
 from ..board.declared import NOBODY, PROGRAM, Owner
 from ..board.undoing import do_all
 from ..wire.native import Server
-from ..wire.operations import VERSION
+from ..wire.operations import NAME, VERSION
 from .access import Access
 from .watches import Watch
 
@@ -39,6 +39,7 @@ KNOWN_ANSWERS = 256
 SESSIONS_MAX, SPARE = 1000, 64
 """So many sessions may there be, and so many connections that may yet turn out to be one of those."""
 NS_PER_S = 1_000_000_000
+NAMES_OF_OURS = ("rpio", "rpio hold", PROGRAM.name, NOBODY.name)
 REVOKED = "the token of this session was revoked, or its time is over; its lines are in their safe states"
 
 
@@ -70,8 +71,10 @@ class Session:
         self.owner = Owner(f"session {number} from {peer}")
         self.rights: Rights = sessions.access.rights
         """What it may."""
-        self.token: Token | None = None
-        """The last one that it has shown."""
+        self.tokens: dict[str, Token] = {}
+        """Those that it has shown, by their ids. It is over with the first of them that is none any more."""
+        self.until_ns: int | None = None
+        """When the time of the first of them is over."""
         self.came_ns = sessions.now_ns()
         self.linger_s = 0.0
         self.talk: Hearer | None = None
@@ -96,21 +99,33 @@ class Session:
 
     def show(self, text: str) -> None:
         """Show a token. Raises NotAllowedError; OSError and ValueError where their file cannot be read."""
-        token = self._sessions.access.show(text)
-        self.token, self.rights = token, self.rights.plus(token)
+        access = self._sessions.access
+        token = access.show(text)
+        left_s = access.left_s(token)
+        if left_s is not None:
+            until_ns = self._sessions.now_ns() + round(left_s * NS_PER_S)
+            self.until_ns = until_ns if self.until_ns is None else min(until_ns, self.until_ns)
+        self.tokens[token.id] = token
+        self.rights = self.rights.plus(token)
+        self._sessions.on_time()
 
     # -- hello, and the end ----------------------------------------------------------------------
 
     def introduce(self, who: str, program: str, linger_s: float) -> None:
-        """Say who it is, and how long it is kept."""
+        """Say who it is, and how long it is kept. That stays: others have written it down."""
         self.linger_s = linger_s
-        if not self.name:
-            self.name = secrets.token_hex(8)
-            self._sessions.named[self.name] = self
-        text = ", ".join(word for word in (who, program) if word)
+        if self.name:
+            return
+        self.name = secrets.token_hex(8)
+        self._sessions.named[self.name] = self
+        # It is shown at terminals, where anything else would be obeyed.
+        text = ", ".join(
+            "".join(c if c.isprintable() else "?" for c in word) for word in (who, program) if word
+        )
         if text:
-            is_ours = text.lower() in ("rpio", PROGRAM.name, NOBODY.name)  # which mean somebody else
-            self.owner.name = f"session {self.number}, {text}" if is_ours else text
+            is_ours = text.lower() in NAMES_OF_OURS  # which mean somebody else
+            name = f"session {self.number}, {text}" if is_ours else text
+            self.owner.name = name if len(name) <= NAME.most else f"{name[: NAME.most - 3]}..."
 
     def end(self) -> None:
         """It is over: its lines go into their safe states. Twice is fine."""
@@ -281,7 +296,7 @@ class Sessions:
         audit: Audit | None = None,
         holds: Holds | None = None,
     ) -> None:
-        self.leases, self.board, self.now_ns, self._on_time = leases, board, now_ns, on_time
+        self.leases, self.board, self.now_ns, self.on_time = leases, board, now_ns, on_time
         self.access, self.audit, self.holds = access or Access(), audit, holds
         self.named: dict[str, Session] = {}
         self._open: dict[Session, None] = {}
@@ -342,16 +357,21 @@ class Sessions:
         session.is_left()
         if not lasts:
             session.end()
-        self._on_time()
+        self.on_time()
 
     def due_ns(self) -> int | None:
         """When tick() has something to do."""
-        return min((session.ends_ns for session in self._open if session.ends_ns is not None), default=None)
+        times = [time for session in self._open for time in (session.ends_ns, session.until_ns)]
+        return min((time for time in times if time is not None), default=None)
 
     def tick(self) -> None:
         """End those whose time is over."""
         now_ns = self.now_ns()
-        do_all(*[s.end for s in list(self._open) if s.ends_ns is not None and s.ends_ns <= now_ns])
+        every = list(self._open)
+        do_all(
+            *[s.end for s in every if s.ends_ns is not None and s.ends_ns <= now_ns],
+            *[lambda s=s: self._revoke(s) for s in every if s.until_ns is not None and s.until_ns <= now_ns],
+        )
 
     def listed(self) -> list[Session]:
         """Those that have said who they are, or have done something."""
@@ -360,21 +380,25 @@ class Sessions:
     def check_tokens(self) -> int:
         """End the sessions whose token is none any more; return how many. Raises OSError, ValueError: nothing done."""
         valid = {token.id for token in self.access.valid()}
-        over = [s for s in list(self._open) if s.token is not None and s.token.id not in valid]
+        over = [s for s in list(self._open) if not valid.issuperset(s.tokens)]
         do_all(*[lambda session=session: self._revoke(session) for session in over])
         return len(over)
 
     def _revoke(self, session: Session) -> None:
-        talk = session.talk
-        if talk is not None:
-            talk.say(Server.error("NotAllowedError", [REVOKED], None))
-            talk.is_over = True
-            talk.on_output()
-        session.end()
+        do_all(lambda: _turn_out(session.talk), session.end)
 
     def end_all(self) -> None:
         """End all of them."""
         do_all(*[session.end for session in list(self._open)])
+
+
+def _turn_out(talk: Hearer | None) -> None:
+    """Say why, and hear no more."""
+    if talk is None or talk.is_over:
+        return
+    talk.is_over = True
+    talk.say(Server.error("NotAllowedError", [REVOKED], None))
+    talk.on_output()
 
 
 def _full() -> OSError:

@@ -154,6 +154,7 @@ class Talk(Hearer):
             except OSError as e:  # there are too many
                 self.is_over = True
                 return Server.error(*words_of(e), request.id)
+            self._shortcuts.clear()  # of whom they were learned may be another one than this is now
             self.session.go_on_telling()
             return answer
         if name == "bye":

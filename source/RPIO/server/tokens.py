@@ -10,12 +10,15 @@ import os
 import secrets
 
 from .. import errors
+from ..machine.files import open_file
 from ..remote.tokens import check_private
 from .access import Token, digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from .._gpio import File
 
 SIZE_MAX, TOKENS_MAX = 1 << 20, 1000
 
@@ -49,18 +52,33 @@ class TokenFile:
                 raise errors.ConfigError(f"{self.path}:{number}: {e}", hint=hint) from None
         return found
 
-    def _write(self, tokens: Iterable[Token]) -> None:
+    def _alone(self) -> File:
+        """Change it one after the other, until what is returned is closed: what another one writes meanwhile would
+        bring back what was revoked.
+        """
+        from fcntl import LOCK_EX, flock
+
+        lock = open_file(self._folder(), os.O_RDONLY | os.O_DIRECTORY)
+        flock(lock.fd, LOCK_EX)
+        return lock
+
+    def _folder(self) -> str:
         folder = os.path.dirname(self.path) or "."
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        draft = f"{self.path}.{os.getpid()}"
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        return folder
+
+    def _write(self, tokens: Iterable[Token]) -> None:
+        folder = self._folder()
+        # Whose folder it is may lay a link there, for root to follow: a name that nobody knows, and no file but ours.
+        draft = f"{self.path}.{secrets.token_hex(8)}"
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with open(fd, "w", encoding="utf-8") as file:
                 os.fchmod(fd, 0o600)
                 file.writelines(f"{token.written()}\n" for token in tokens)
                 file.flush()
                 os.fsync(fd)
-            keep_owner(draft, folder)
+                keep_owner(fd, folder)
             os.replace(draft, self.path)
         except BaseException:
             os.unlink(draft)
@@ -75,35 +93,45 @@ class TokenFile:
         until_s: float | None,
     ) -> tuple[Token, str]:
         """Make a token; return it, and the text that is shown for it, which is written nowhere."""
-        tokens = [token for token in self.read() if token.until_s is None or token.until_s > now_s]
-        if len(tokens) >= TOKENS_MAX:
-            raise ValueError(f"{self.path} has {TOKENS_MAX} tokens; revoke some: rpio token list")
-        text = f"rpio_{secrets.token_urlsafe(32)}"
-        known = {token.id for token in tokens}
-        id = next(id for id in iter(lambda: secrets.token_hex(3), "") if id not in known)
-        token = Token(
-            id,
-            digest_of(text),
-            tuple(scopes),
-            None if lines is None else tuple(sorted(lines)),
-            name,
-            now_s,
-            until_s,
-        )
-        self._write([*tokens, token])
-        return token, text
+        lock = self._alone()
+        try:
+            tokens = [token for token in self.read() if token.until_s is None or token.until_s > now_s]
+            if len(tokens) >= TOKENS_MAX:
+                raise ValueError(f"{self.path} has {TOKENS_MAX} tokens; revoke some: rpio token list")
+            text = f"rpio_{secrets.token_urlsafe(32)}"
+            known = {token.id for token in tokens}
+            id = next(id for id in iter(lambda: secrets.token_hex(3), "") if id not in known)
+            token = Token(
+                id,
+                digest_of(text),
+                tuple(scopes),
+                None if lines is None else tuple(sorted(lines)),
+                name,
+                now_s,
+                until_s,
+            )
+            self._write([*tokens, token])
+            return token, text
+        finally:
+            lock.close()
 
     def revoke(self, ids: Iterable[str]) -> list[str]:
         """Take tokens out, by their ids or names; return those that are not there."""
-        wanted, tokens = list(ids), self.read()
-        missing = [id for id in wanted if not any(id in (token.id, token.name) for token in tokens)]
-        if not missing:
-            self._write([token for token in tokens if token.id not in wanted and token.name not in wanted])
-        return missing
+        lock = self._alone()
+        try:
+            wanted, tokens = list(ids), self.read()
+            missing = [id for id in wanted if not any(id in (token.id, token.name) for token in tokens)]
+            if not missing:
+                self._write(
+                    [token for token in tokens if token.id not in wanted and token.name not in wanted]
+                )
+            return missing
+        finally:
+            lock.close()
 
 
-def keep_owner(path: str, folder: str) -> None:
+def keep_owner(fd: int, folder: str) -> None:
     """Have a file that root has made belong to who has the folder: the daemon's user, who is to read it."""
     if os.geteuid() == 0:
         owner = os.stat(folder)
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import io
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -23,6 +24,12 @@ from RPIO.board.board import Board
 from RPIO.constants import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from RPIO.machine.boards import by_name
 from RPIO.server import serving
+from RPIO.server.access import Access
+from RPIO.server.audit import Audit
+from RPIO.server.doors import Path, Port
+from RPIO.server.hold import Holds
+from RPIO.server.inside import Front
+from RPIO.server.tokens import TokenFile
 from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False
@@ -248,6 +255,58 @@ def _serve_path(things):
     RPIO.serve_remote(path=SOCKET)
 
 
+def _daemon_parts(things):
+    """All that the daemon adds to a board: rights with a token, an audit, lines that are held, a port and a path."""
+    folder = things["folder"] = tempfile.mkdtemp()
+    tokens = TokenFile(f"{folder}/tokens")
+    _, text = tokens.add(["gpio"], None, "", 0.0, None)
+    with open(os.open(f"{folder}/token", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    things["access"], things["audit"] = Access(["read"], tokens.read), Audit(f"{folder}/audit")
+
+
+def _front(things, board):
+    holds = things["holds"] = Holds(board.leases, f"{things['folder']}/holds.json")
+    front = Front(board, [], things["access"], things["audit"], holds)
+    board.waiting.ports.open(front, "")
+    front.open_also(Path(f"{things['folder']}/sock"))
+    front.open_also(Port("127.0.0.1", 0))
+    return front
+
+
+def _serve_as_daemon(things):
+    _front(things, facade.board)
+
+
+def daemon_parts_go(things):
+    assert not os.path.exists(f"{things['folder']}/sock")
+    shutil.rmtree(things["folder"])
+
+
+def daemon_served(things):
+    """The same, for others, in a thread."""
+    _daemon_parts(things)
+    things["served"] = board = Board()
+    board.use(SimBackend(by_name("3B+"), ManualClock()))
+    _front(things, board)
+    things["holds"].hold([(27, 1)])
+    board.wait_for_interrupts(threaded=True)
+
+
+def _connect_with_token(things):
+    os.environ["RPIO_TOKEN_FILE"] = f"{things['folder']}/token"
+    try:
+        things["there"] = RPIO.connect(f"remote+unix://{things['folder']}/sock", linger_s=0)
+        things["there"].setup(18, OUT, initial=1)
+    finally:
+        os.environ.pop("RPIO_TOKEN_FILE", None)
+
+
+def daemon_ends(things):
+    things["served"].close()
+    daemon_parts_go(things)
+
+
 def path_is_free(things):
     assert not os.path.exists(SOCKET)
 
@@ -455,6 +514,15 @@ CALLS = {
     "aio.on_edge": Call(_on_edge, (button, asyncio_loop), (asyncio_ends,), True),
     "serve_remote": Call(_serve),
     "serve_remote(path)": Call(_serve_path, (), (path_is_free,)),
+    "serve as the daemon": Call(
+        _serve_as_daemon,
+        (_daemon_parts,),
+        (daemon_parts_go,),
+        True,
+        ("OSError([Errno 9] Bad file descriptor)",),
+        4,
+    ),
+    "connect(token)": Call(_connect_with_token, (daemon_served,), (there_closes, daemon_ends), True, dear=8),
     "connect": Call(_connect, (served,), (there_closes, served_ends), True, dear=8),
     "connect(setup)": Call(
         lambda t: t["there"].setup(18, OUT, initial=1),
