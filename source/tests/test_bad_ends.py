@@ -46,7 +46,9 @@ def fails(*words, **env):
 
 # -- another version at the far end --------------------------------------------------------------------------
 
-BEFORE = "ping input output read write pull set_pull function consumer release watch unwatch pwm fate hello bye"
+BEFORE = (
+    "ping input output read write pull set_pull function consumer release watch unwatch pwm fate hello bye"
+)
 """Some of what the first one that served knew, before there was a daemon."""
 
 
