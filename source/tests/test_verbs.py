@@ -452,9 +452,25 @@ def test_bash_completes(tmp_path):
         source {file}
         complete_words() {{ COMP_WORDS=(rpio "$@"); COMP_CWORD=$#; _rpio 2>/dev/null; echo "${{COMPREPLY[*]}}"; }}
         complete_words wa; complete_words pull 17 u; complete_words watch 17 --e
+        complete_words who --o; complete_words read 17 --on ""; complete_words hold --on p
+        complete_words info --backend s; complete_words token new --scope r; complete_words serve --st
     """
-    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=LIMIT_S, check=False)
-    assert done.stdout == "watch\nup\n--edge\n"
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host pi work\n    User me\nHost *.local\n    User you\n")
+    done = subprocess.run(
+        ["bash", "-c", code],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        *("watch", "up", "--edge"),
+        *("--on", "localhost pi work", "pi"),
+        *("sysfs sim", "read run", "--stdio --status"),
+    ]
+    assert done.stderr == ""
 
 
 def test_a_watch_whose_time_is_over_before_it_begins_ends(rpio, monkeypatch):

@@ -13,7 +13,16 @@ from .verb import parser
 BASH = """\
 # rpio completion bash > /etc/bash_completion.d/rpio
 _rpio() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} words
+    local word=${{COMP_WORDS[COMP_CWORD]}} words values=
+    case ${{COMP_WORDS[1]}}${{COMP_WORDS[COMP_CWORD-1]}} in
+{values}
+        *--on) values="localhost $(sed -n 's/^ *[Hh]ost *[ =] *//p' ~/.ssh/config 2>/dev/null | tr ' ' '\\n' \\
+            | grep -v '[*?!]')" ;;
+    esac
+    if [ -n "$values" ]; then
+        COMPREPLY=($(compgen -W "$values" -- "$word"))
+        return
+    fi
     case ${{COMP_WORDS[1]}} in
 {cases}
         *) words="{first}" ;;
@@ -59,6 +68,8 @@ def completion(options: argparse.Namespace) -> None:
     print(SHELLS[options.shell](), end="")
 
 
+BACKENDS = "auto regs cdev sysfs sim"
+"""What --backend may be, but for words with a colon, which is the end of a word to bash."""
 WITH_FILES = ("run", "replay", "record", "capture", "pinout")
 """Verbs that files may be named to."""
 
@@ -72,10 +83,24 @@ def words_of(p: argparse.ArgumentParser) -> list[str]:
     return found
 
 
+def values_of(verb: str) -> list[tuple[str, str]]:
+    """The options of a verb behind which one of some words is to stand, and these words."""
+    found: list[tuple[str, str]] = []
+    for action in parser_of(verb)._actions:
+        words = " ".join(map(str, action.choices or ()))
+        if action.dest == "backend" and "--backend" in action.option_strings:
+            words = BACKENDS
+        found += [(option, words) for option in action.option_strings if words]
+    return found
+
+
 def bash() -> str:
     """For bash."""
+    values = "\n".join(
+        f'        {verb}{option}) values="{words}" ;;' for verb in VERBS for option, words in values_of(verb)
+    )
     cases = "\n".join(f'        {verb}) words="{" ".join(words_of(parser_of(verb)))}" ;;' for verb in VERBS)
-    return BASH.format(cases=cases, first=" ".join([*VERBS, *words_of(classic.parser())]))
+    return BASH.format(cases=cases, values=values, first=" ".join([*VERBS, *words_of(classic.parser())]))
 
 
 def zsh() -> str:
