@@ -230,6 +230,14 @@ def test_a_shortcut_is_learned_of_what_is_allowed_alone(world, file, sim):
         assert error(anna.ask(f"write 18 1 #1{number}")) == "NotAllowedError"
 
 
+def test_who_has_a_token_for_a_daemon_may_show_it_to_who_has_none(board, sim):
+    """RPIO_TOKEN_FILE is set for all that a user starts, and he uses a shared board, and lines of programs, too."""
+    anna = World(board, sim).come("anna")
+    assert anna.ask("token rpio_x") == "ok" and anna.ask("output 17 1") == "ok"
+    bert = World(board, sim, access=Access([READ])).come("bert")
+    assert bert.ask("token rpio_x") == "ok" and error(bert.ask("output 18 1")) == "NotAllowedError"
+
+
 # -- the file -----------------------------------------------------------------------------------
 
 

@@ -318,7 +318,10 @@ def test_a_token_ends_its_running_session_at_its_time(tmp_path):
     config = READ_ALONE.format(folder=tmp_path) + "[line.17]\nsafe = 'low'\n"
     with daemon(tmp_path, config=config) as served, served.connect() as line, served.connect() as other:
         now_s = time.time()
-        _, text = TokenFile(f"{tmp_path}/tokens").add(["gpio"], None, "", now_s, now_s + 1)
+        file = TokenFile(f"{tmp_path}/tokens")
+        _, text = file.add(["i2c"], None, "", now_s, now_s + 4e9)  # longer than a timer takes
+        assert other.ask(f"token {text}") == "ok"
+        _, text = file.add(["gpio"], None, "", now_s, now_s + 1)
         assert line.ask(f"token {text}") == line.ask("output 17 1") == "ok"
         assert "its time is over" in line.read() and line.read() == ""
         assert wait_until(lambda: other.levels(17) == [0])

@@ -176,8 +176,12 @@ class Access:
         now_s = self._now_s() if self._now_s is not None else 0.0
         return None if token.until_s is None else max(0.0, token.until_s - now_s)
 
-    def show(self, text: str) -> Token:
-        """Return the token that somebody shows. Raises NotAllowedError."""
+    def show(self, text: str) -> Token | None:
+        """Return the token that somebody shows; None where there are none at all: what is open is open to him too, who
+        has it for a daemon. Raises NotAllowedError.
+        """
+        if self._tokens is None:
+            return None
         shown, found = digest_of(text), None
         for token in self.valid():
             if compare_digest(token.digest, shown):

@@ -117,7 +117,7 @@ class Daemon:
         if folder == folders.runtime_path():
             folders.runtime_folder(is_made=True)
         else:
-            os.makedirs(folder, exist_ok=True)
+            os.makedirs(folder, 0o755, exist_ok=True)
         return Path(path, settings.mode, settings_module.group_of(settings.of("serve", "group")))
 
     # -- meanwhile -------------------------------------------------------------------------------

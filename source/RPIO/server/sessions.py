@@ -101,6 +101,8 @@ class Session:
         """Show a token. Raises NotAllowedError; OSError and ValueError where their file cannot be read."""
         access = self._sessions.access
         token = access.show(text)
+        if token is None:
+            return
         left_s = access.left_s(token)
         if left_s is not None:
             until_ns = self._sessions.now_ns() + round(left_s * NS_PER_S)
