@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from .. import threads
 from .._gpio import PURE
-from ..processes import hooks
 from .masks import READ
 
 TYPE_CHECKING = False
@@ -40,13 +39,12 @@ if TYPE_CHECKING:
 
 
 def gathering() -> Epoll:
-    """Return an empty one."""
+    """Return an empty one. To be called, and given its name, under hooks.making."""
     if PURE:
         from ..pure.polling import Gathering
 
         return Gathering()
-    with hooks.making:
-        made: Epoll = threads.original("select", "epoll")()
+    made: Epoll = threads.original("select", "epoll")()
     return made
 
 

@@ -27,6 +27,7 @@ from collections import deque
 from time import monotonic_ns
 
 from .. import log
+from ..processes import hooks
 from .callbacks import run_callback
 from .dispatcher import Dispatcher
 from .kernel import gathering
@@ -118,7 +119,8 @@ class TcpServer:
         from .._gpio import Timer
 
         with self._changing:
-            self._guests.epoll = epoll = gathering()
+            with hooks.making:
+                self._guests.epoll = epoll = gathering()
             self._timer = timer = Timer()  # now, for it is wanted when there is no descriptor left
             self._listener = listener = Listener(epoll, host, self.port)
             self.port = listener.open()

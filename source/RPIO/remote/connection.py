@@ -17,6 +17,7 @@ from .. import errors, log, threads
 from .._gpio import Pipe
 from ..loop.kernel import gathering
 from ..loop.masks import READ
+from ..processes import hooks
 from ..wire.native import joined
 from ..wire.operations import VERSION
 from . import tokens
@@ -89,7 +90,8 @@ class Connection(Kept):
         """Connect. Raises NoBackendError where no server answers, ProtocolError where something else does."""
         try:
             self._bell, self._notice = Pipe(), Pipe()
-            self._epoll = gathering()
+            with hooks.making:
+                self._epoll = gathering()
             self._epoll.register(self._notice.reader, READ)
             self._become(Link(self.place, self.timeout_s, self._routes))
             self._keeper = keep(self, self._bell)
