@@ -275,7 +275,11 @@ def _front(things, board):
 
 
 def _serve_as_daemon(things):
-    _front(things, facade.board)
+    try:
+        _front(things, facade.board)
+    except Exception:
+        facade.board.cleanup_interrupts()  # a door that is open stays so, whatever the next one lacks
+        raise
 
 
 def daemon_parts_go(things):
