@@ -18,6 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status. Without *argv* it is sys.argv, and the process ends with it."""
     words = sys.argv[1:] if argv is None else argv
     if argv is None and words and words[0].startswith("-"):
+        if words[0] in AT_ONCE:
+            gc.disable()  # it finds nothing while all of this is loaded, and takes a tenth of that
         _load_here()
     try:
         status = _verb_or_options(words)
