@@ -32,8 +32,8 @@ def check_loopback(host: str) -> None:
     if not is_here:
         raise ValueError(
             f"{host!r} can be reached by other machines, or is no address: RPIO's own protocol is neither encrypted "
-            "nor guarded, and is served to this machine alone (127.0.0.1, ::1). Others come by ssh for now: "
-            "ssh -L 8510:127.0.0.1:8510 THIS-MACHINE"
+            "nor guarded, and is served to this machine alone (127.0.0.1, ::1). Other machines come by ssh for now: "
+            'RPIO.connect("ssh://THIS-MACHINE")'
         )
 
 
