@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import heapq
+import _heapq as heapq  # which heapq is made of, and a short run is quicker without
 import time
 from _thread import RLock
 
