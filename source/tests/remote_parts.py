@@ -141,11 +141,11 @@ RPIO.wait_for_interrupts()
 class Program:
     """A process, and what it has printed so far. *before* is the beginning of its command line."""
 
-    def __init__(self, code, before=(), words=(), **env):
+    def __init__(self, code, before=(), words=(), stdin=subprocess.PIPE, **env):
         environment = {**os.environ, "RPIO_BACKEND": "sim:4B", "PYTHONUNBUFFERED": "1", **env}
         self.process = subprocess.Popen(
             [*before, sys.executable, *(["-c", code] if code else words)],
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
@@ -186,7 +186,8 @@ class Program:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
-        self.process.stdin.close()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self.process.stdout.close()
 
 
@@ -289,7 +290,17 @@ class Daemon(Program):
     """
 
     def __init__(
-        self, folder, *words, backend="sim:4B", config="", runs=True, prelude="", before=(), state=None, **env
+        self,
+        folder,
+        *words,
+        backend="sim:4B",
+        config="",
+        runs=True,
+        prelude="",
+        before=(),
+        state=None,
+        stdin=subprocess.PIPE,
+        **env,
     ):
         self.folder = folder
         self.socket = f"{folder}/run/rpio/rpio.sock"
@@ -313,6 +324,7 @@ class Daemon(Program):
         super().__init__(
             f"{prelude}\nimport sys; from RPIO.cli import main; sys.exit(main({['serve', *words]!r}))",
             before,
+            stdin=stdin,
             **self.env,
         )
         if runs:

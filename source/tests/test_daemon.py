@@ -378,6 +378,17 @@ def test_sighup_looks_at_the_tokens_again(tmp_path):
             assert line.answer().startswith("error NotAllowedError")
 
 
+def test_one_that_was_started_in_a_terminal_ends_with_it(tmp_path):
+    ours, theirs = os.openpty()
+    try:
+        with daemon(tmp_path, stdin=theirs) as served:
+            served.process.send_signal(signal.SIGHUP)
+            assert served.process.wait(LIMIT_S) == 0 and not os.path.exists(served.socket)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 def test_a_file_of_tokens_that_others_can_read_is_told_of(tmp_path):
     (tmp_path / "tokens").write_text("")
     (tmp_path / "tokens").chmod(0o644)

@@ -63,7 +63,8 @@ class Daemon:
         self._check_tokens()
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._over.set)
-        self._loop.add_signal_handler(signal.SIGHUP, self._look_at_tokens)
+        has_terminal = os.isatty(0)  # whose end it is that the signal tells of
+        self._loop.add_signal_handler(signal.SIGHUP, self._over.set if has_terminal else self._look_at_tokens)
         nesting = Nesting(board.dispatcher, self._loop)
         try:
             board.waiting.ports.open(self.front, "")
