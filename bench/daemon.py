@@ -158,7 +158,7 @@ def run(idle_s):
     alone = There(processor, tempfile.TemporaryDirectory(), "-c", ALONE)
     floor = There(processor, tempfile.TemporaryDirectory(), __file__, "echo")
     with alone, floor, Served(processor) as served:
-        time.sleep(1)
+        time.sleep(1)  # what has begun is asleep, and its memory is as it stays
         wakes = idle(served, idle_s)
         memory = (served.status("VmRSS") - alone.status("VmRSS")) / 1024
         pair = reading(served, floor.port)

@@ -220,6 +220,23 @@ def test_audit_says_who_has_set_what_and_follows(tmp_path):
         assert [json.loads(line)["line"] for line in written] == [17, 18]
 
 
+def test_audit_follows_and_tells_of_a_second_when_it_is_over(tmp_path):
+    with daemon(tmp_path) as served, served.connect() as line:
+        words = ["audit", "--follow", "--json", "--line", "17", "--on", "localhost"]
+        with program("", words=["-m", "RPIO", *words], **{**served.env, "RPIO_BACKEND": ""}) as follower:
+            line.ask("output 17 1")
+            line.ask("output 18 1")
+            for level in (0, 1) * 50:
+                line.ask(f"write 17 {level}")
+            follower.says(r'"what": "output", "level": 1, "times": 1}$')
+            follower.says(r'"what": "write"')
+            told = lambda: [json.loads(row) for row in follower.look().splitlines()]  # noqa: E731
+            assert wait_until(lambda: sum(row["times"] for row in told()) == 101)
+            assert {row["line"] for row in told()} == {17}
+            follower.kill(signal.SIGINT)
+            assert follower.process.returncode == 0
+
+
 def test_hold_outlives_who_has_said_it_and_the_daemon(tmp_path):
     with daemon(tmp_path) as served:
         assert ok(served.rpio("hold", "17=1", "27=0")) == "17=1 27=0"

@@ -133,30 +133,47 @@ def audit(options: argparse.Namespace) -> None:
     """``rpio audit``"""
     there = server(options.backend)
     lines = None if options.line is None else set(verb.lines(options.line))
-    found, number = _records(there, 0, lines)
-    _print_records(found[-options.last :], options.json)
-    if not found and not options.follow:
+    found = _records(there, 0)
+    shown = _of(found, lines)[-options.last :]
+    if options.follow:
+        after = found[-1][0] + 1 if found else 0
+        _follow(there, shown[0][0] if shown else after, lines, options.json)
+        return
+    _print_records(shown, options.json)
+    if not shown:
         verb.note("nothing has been set" if lines is None else "nothing has been set there")
+
+
+def _follow(there: RemoteBackend, number: int, lines: set[int] | None, json: bool) -> None:
+    """Print the records from that number on, each when its second is over: until then it is added to."""
+    open_before: list[Any] = []
     try:
-        while options.follow:
-            time.sleep(1)
-            found, number = _records(there, number, lines)
-            _print_records(found, options.json)
+        while True:
+            found = _records(there, number)
+            latest = [record for record in found if record[1] == found[-1][1]]
+            still_open = [] if latest == open_before else latest
+            done = found[: len(found) - len(still_open)]
+            _print_records(_of(done, lines), json)
+            number = done[-1][0] + 1 if done else number
+            open_before = still_open
+            time.sleep(1)  # after which a second is over
     except KeyboardInterrupt:
         return
 
 
-def _records(there: RemoteBackend, number: int, lines: set[int] | None) -> tuple[list[Any], int]:
-    """The records from that number on which are complete, and the number of the one after them."""
+def _of(records: list[Any], lines: set[int] | None) -> list[Any]:
+    return [record for record in records if lines is None or record[3] in lines]
+
+
+def _records(there: RemoteBackend, number: int) -> list[Any]:
+    """The records from that number on."""
     records: list[Any] = []
     while True:
         (some,) = there.ask("audit", number, RECORDS_AT_ONCE)
         records += some
         if len(some) < RECORDS_AT_ONCE:
-            break
+            return records
         number = some[-1][0] + 1
-    last = records[-1][0] + 1 if records else number
-    return [record for record in records if lines is None or record[3] in lines], last
 
 
 def _print_records(records: list[Any], json: bool) -> None:

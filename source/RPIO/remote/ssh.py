@@ -217,7 +217,7 @@ class Channel:
         until_s = monotonic() + (LAST_WORDS_S if self.has_ended else 0.0)
         while self._is_running() and monotonic() < until_s:
             if not self.hear_aside():
-                sleep(NAP_S / 4)
+                sleep(NAP_S / 4)  # it is about to end, and nothing else tells
         while self.hear_aside():
             pass
         heard = self._heard.partition(b"\n" + GREETING + b"\n")
@@ -262,7 +262,7 @@ class Channel:
             for process in self._processes[:1]:
                 _tell(process, number)
         while self._is_running() and monotonic() < until_s:
-            sleep(0.001)
+            sleep(0.001)  # waitpid() has no time limit
 
     def after_fork(self) -> None:
         """In the child of a fork: it is the parent's."""
