@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """``rpio serve``: the daemon, which has the lines of this machine, and everybody else has them by way of it.
 
-It is an asyncio program, since protocols of other people's libraries are served beside ours; RPIO's own loop is nested
-in it, and with it all that goes on at lines. Without a session it sleeps.
+It is an asyncio program, since protocols of other people's libraries are served beside ours; but asyncio runs within
+RPIO's own loop, so that what goes on at lines, and who asks for it, have nothing to wait for. Without a session it
+sleeps.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from errno import EADDRINUSE
 from time import time
 
 from .. import errors, log
+from .._gpio import PURE
 from ..board.undoing import do_all
 from ..loop.nesting import Nesting
 from ..machine import folders
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..board.board import Board
+    from ..loop.dispatcher import Dispatcher
     from .settings import Settings
 
 AUDIT_S = 1.5
@@ -65,7 +68,7 @@ class Daemon:
             self._loop.add_signal_handler(number, self._over.set)
         has_terminal = os.isatty(0)  # whose end it is that the signal tells of
         self._loop.add_signal_handler(signal.SIGHUP, self._over.set if has_terminal else self._look_at_tokens)
-        nesting = Nesting(board.dispatcher, self._loop)
+        leave = enter(board.dispatcher, self._loop)
         try:
             board.waiting.ports.open(self.front, "")
             # First: another daemon that runs has the lines. Nobody is heard before all is as it should be.
@@ -77,7 +80,7 @@ class Daemon:
             notify("READY=1")
             await self._until_over()
         finally:
-            do_all(lambda: notify("STOPPING=1"), self.front.close, self.audit.close, nesting.end)
+            do_all(lambda: notify("STOPPING=1"), self.front.close, self.audit.close, leave)
         return 0
 
     async def _until_over(self) -> None:
@@ -164,10 +167,28 @@ def notify(text: str) -> None:
             log.warning("systemd is not told %s: %s", text, e)
 
 
+def enter(dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
+    """Have the two loops run as one; return what ends that."""
+    if PURE:  # whose loop knows no descriptors but its own
+        return Nesting(dispatcher, loop).end
+    loop.enter(dispatcher)  # type: ignore[attr-defined] # it is a GuestLoop, by run()
+    return loop.leave  # type: ignore[attr-defined,no-any-return]
+
+
 async def _serve(board: Board, settings: Settings, say: Callable[[str], object]) -> int:
     return await Daemon(board, settings, say).serve()
 
 
 def run(board: Board, settings: Settings, say: Callable[[str], object]) -> int:
     """Serve a board until a signal ends it; return the exit status."""
-    return asyncio.run(_serve(board, settings, say))
+    if PURE:
+        return asyncio.run(_serve(board, settings, say))
+    from ..loop.hosting import GuestLoop
+
+    loop = GuestLoop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(_serve(board, settings, say))
+    finally:
+        asyncio.set_event_loop(None)
+        do_all(lambda: loop.run_until_complete(loop.shutdown_asyncgens()), loop.close)
