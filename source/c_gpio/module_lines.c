@@ -10,8 +10,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
-enum { PIECE = 1 << 16 };
+enum {
+    PIECE = 1 << 16,
+    BY_READ = -1,     /* flags for what is no socket, */
+    BY_READ_NOW = -2, /* and for a pipe that blocks, or may block at any moment */
+};
+
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 8 /* since Linux 4.14, for pipes since 6.4: include/uapi/linux/fs.h */
+#endif
+
+static ssize_t receive(int fd, char *piece, int flags)
+{
+    if (flags == BY_READ_NOW) {
+        struct iovec vector = {piece, PIECE};
+        return syscall(SYS_preadv2, fd, &vector, 1L, -1L, -1L, (long)RWF_NOWAIT);
+    }
+    if (flags != BY_READ) {
+        ssize_t size = recv(fd, piece, PIECE, flags);
+        if (size >= 0 || errno != ENOTSOCK) /* a pipe, such as sshd starts a command with */
+            return size;
+    }
+    return read(fd, piece, PIECE);
+}
 
 typedef struct {
     PyObject_HEAD
@@ -132,9 +157,7 @@ static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t
     ssize_t size;
     int error;
     Py_BEGIN_ALLOW_THREADS;
-    size = recv(fd, piece, sizeof piece, flags);
-    if (size < 0 && errno == ENOTSOCK) /* a pipe, such as sshd starts a command with */
-        size = read(fd, piece, sizeof piece);
+    size = receive(fd, piece, flags);
     error = errno;
     Py_END_ALLOW_THREADS;
     if (size >= 0)
@@ -155,7 +178,8 @@ static PyObject *reader_begun(PyObject *object, void *unused)
 
 static PyMethodDef reader_methods[] = {
     {"read", (PyCFunction)(void (*)(void))reader_read, METH_FASTCALL,
-     PyDoc_STR("read($self, fd, lines, flags, /)\n--\n\nReceive once, with these flags of recv(2), or read once from what is no socket, and append the lines that are complete now, without "
+     PyDoc_STR("read($self, fd, lines, flags, /)\n--\n\nReceive once, with these flags of recv(2), or read once from what is no socket (-1 says so before; "
+               "-2: a pipe, whether it blocks or not), and append the lines that are complete now, without "
                "their ends. Returns how many bytes came, 0 at the end of the stream. Raises BlockingIOError after a signal, too.")},
     {0},
 };

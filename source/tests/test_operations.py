@@ -86,6 +86,7 @@ OF_OTHER_SIDE = {
     "end_pwm": "as pwm",
     "token": "the right to do the others",
     "tokens": "what `rpio token revoke` says when it has written the file",
+    "lend": "what `rpio serve --stdio` does with the pipes of ssh, so that the daemon serves them itself",
     "sessions": "who is there besides: rpio who",
     "holders": "as sessions",
     "rules": "as sessions",

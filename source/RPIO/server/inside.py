@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from time import monotonic_ns
 
-from .. import log
-from .._gpio import Timer
+from .. import log, threads
+from .._gpio import PURE, Timer
 from ..board.undoing import do_all
 from ..loop.masks import READ
 from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket, close_listener
 from ..processes import hooks
 from ..wire.native import Server
-from .doors import Port
+from .doors import Path, Port
 from .links import House, Link
 from .native import told_features, words_of
 from .sessions import NS_PER_S, Sessions
@@ -62,6 +62,7 @@ class Front(House):
         self.clients: dict[int, TcpClient] = {}
         """Of TCP callbacks: none."""
         self.links = {}
+        self.lent = []
         self.sessions = Sessions(
             board.leases, self._describe, monotonic_ns, self._set_timer, access, audit, holds
         )
@@ -177,11 +178,19 @@ class Front(House):
                 made.close()
             return
         self.links[fd] = link
+        if isinstance(door, Path) and not PURE:
+            link.talk.lend = lambda idle_s: self._lend(link, idle_s)
         try:
             link.begin()
         except BaseException:
             link.close()
             raise
+
+    def _lend(self, link: Link, idle_s: float) -> None:
+        threads.load("RPIO.server.lending")
+        from .lending import Borrowing
+
+        Borrowing(self, link, idle_s)
 
     def _rest(self, door: Door, error: OSError) -> None:
         """Nothing is left for one more: leave those who connect to the kernel for a while."""
@@ -216,7 +225,8 @@ class Front(House):
                 self._start_timer(SOON_S)
 
     def _set_timer(self) -> None:
-        due_ns = self.sessions.due_ns()
+        times = [self.sessions.due_ns(), *[link.due_ns() for link in self.lent]]
+        due_ns = min((time for time in times if time is not None), default=None)
         after_s = RETRY_S if any(door.is_resting for door in self.doors) else None
         if due_ns is not None:
             left_s = max(SOON_S, (due_ns - monotonic_ns()) / NS_PER_S)
@@ -235,7 +245,9 @@ class Front(House):
         if not self._timer.over():
             return
         try:
-            do_all(self._flush, self.sessions.tick, self._accept_again)
+            do_all(
+                self._flush, self.sessions.tick, self._accept_again, *[link.tick for link in list(self.lent)]
+            )
         except Exception:  # a fault of ours, or no memory: without the timer no session would ever end
             log.callback_failed(self._on_timer)
             self._start_timer(RETRY_S)

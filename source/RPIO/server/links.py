@@ -18,8 +18,20 @@ from .talks import Talk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
     from ..loop.dispatcher import Dispatcher
     from .sessions import Sessions
+
+    class Timed(Protocol):
+        """Whose time may be over."""
+
+        def due_ns(self) -> int:
+            """When it is."""
+
+        def tick(self) -> None:
+            """Look whether it is."""
 
 
 class House:
@@ -28,6 +40,8 @@ class House:
     loop: Dispatcher
     sessions: Sessions
     links: dict[int, Link]
+    lent: list[Timed]
+    """Those of them that somebody has lent: tick() comes when it is due, where that was told by sessions.on_time()."""
 
     def has_output(self, link: Link) -> None:
         """A link has something to send. From any thread."""
@@ -37,29 +51,36 @@ class House:
 class Link:
     """A connected client: his socket, and his talk."""
 
+    flags = 0
+    """Of recv(2) and send(2)."""
+
     def __init__(self, house: House, made: socket.socket, peer: str) -> None:
         self._house, self._loop = house, house.loop
-        self._socket = made
+        self.socket = made
         self.fd = made.fileno()
         self._reader = LineReader(LINE_MAX)
         self._left = b""  # to be sent, when the kernel takes more
         self._mask = READ
         self._is_sending = False
+        self.receive: Callable[[], object] = self._hear
+        """What is done when something has come."""
+        self.partner: Link | None = None
+        """Who is closed with it."""
         self.talk = Talk(house.sessions, peer, lambda: house.has_output(self))
         self.talk.send_now = self._send_now
 
     def begin(self) -> None:
         """Hear him."""
-        self._socket.setblocking(False)
-        if self._socket.family in (socket.AF_INET, socket.AF_INET6):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+        if self.socket.family in (socket.AF_INET, socket.AF_INET6):
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.add(self.fd, self.on_ready, READ, lambda: self.is_closed)
 
     def on_ready(self, events: int) -> None:
         """He says something, or takes more. The loop's thread."""
         try:
             if events & READ:
-                self._hear()
+                self.receive()
             elif events & (HANGUP | ERROR):
                 self.close()
                 return
@@ -73,7 +94,7 @@ class Link:
         lines: list[bytes] = []
         talk, reader = self.talk, self._reader
         try:
-            if not reader.read(self.fd, lines, 0):
+            if not reader.read(self.fd, lines, self.flags):
                 self.close()
                 return
         except BlockingIOError:
@@ -96,7 +117,7 @@ class Link:
         self._is_sending = True
         try:
             try:
-                count = self._socket.send(data)
+                count = self.socket.send(data, self.flags)
             except BlockingIOError:
                 count = 0
             if count != len(data):
@@ -133,7 +154,7 @@ class Link:
             while not self.is_closed and (self._left or talk.out):
                 data = self._left + talk.take()
                 try:
-                    count = self._socket.send(data)
+                    count = self.socket.send(data, self.flags)
                 except BlockingIOError:
                     self._left = data
                     break
@@ -163,11 +184,16 @@ class Link:
     @property
     def is_closed(self) -> bool:
         """Whether the connection is."""
-        return self._socket.fileno() < 0
+        return self.socket.fileno() < 0
 
     def close(self) -> None:
         """End the connection; the session may go on. Twice is fine."""
-        do_all(self._leave_loop, self._socket.close, self._leave_house, self.talk.end)
+        do_all(self._leave_loop, self.socket.close, self._leave_house, self.talk.end, self._close_partner)
+
+    def _close_partner(self) -> None:
+        partner = self.partner
+        if partner is not None and not partner.is_closed:
+            partner.close()
 
     def _close_at_once(self) -> None:
         """The same, on the way of an exception of a signal handler: it is that one which others hear of."""
@@ -186,4 +212,4 @@ class Link:
 
     def abandon(self) -> None:
         """Close the descriptor alone, in the child of a fork."""
-        self._socket.close()
+        self.socket.close()

@@ -59,6 +59,11 @@ def _wave(leases: Leases, session: Session, number: int) -> tuple[bool | None, i
     return leases.wave(session.owner, number) or (None, 0)
 
 
+def _lend(leases: Leases, session: Session, idle_s: float) -> None:
+    if session.talk is not None:  # whose request this is
+        session.talk.lend(idle_s)
+
+
 def _sessions(leases: Leases, session: Session) -> tuple[list[tuple[object, ...]]]:
     now_ns = session.all.now_ns()
     rows: list[tuple[object, ...]] = []
@@ -98,6 +103,7 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "info": lambda leases, session: session.all.board(),
     "token": lambda leases, session, text: session.show(text),
     "tokens": lambda leases, session: (session.all.check_tokens(),),
+    "lend": _lend,
     "sessions": _sessions,
     "holders": lambda leases, session: (leases.safety.held(),),
     "rules": lambda leases, session: (leases.safety.rules.in_words(),),

@@ -49,6 +49,7 @@ class Hearer:
     session: Session
     is_over: bool
     on_output: Callable[[], object]
+    lend: Callable[[float], object]
 
     @property
     def has_room(self) -> bool:

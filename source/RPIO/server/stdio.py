@@ -19,18 +19,18 @@ import socket
 import stat
 import sys
 
-from .. import errors, log
+from .. import errors, log, threads
 from .._gpio import Timer
 from ..board.undoing import do_all
-from ..loop.masks import READ, WRITE
+from ..loop.masks import READ
 from ..loop.tcp_listener import Socket
 from ..machine import access, folders
 from ..processes import hooks
 from ..wire.operations import SCOPES
 from .access import Access
 from .inside import Front
-from .links import Link
 from .relaying import IDLE, relay
+from .streams import BY_READ, Ends, StreamLink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 PEER = "standard input"
 
 
-class Streams:
-    """Standard input and output, as a Link has a socket. They are taken away from whatever else reads and prints here.
+class Streams(Ends):
+    """Standard input and output. They are taken away from whatever else reads and prints here.
 
     What is sent never blocks where it is a pipe or a socket; what goes to a terminal may.
     """
 
     def __init__(self) -> None:
-        self.reader = self.writer = -1
+        super().__init__()
         self._is_changed = False
         with hooks.making:
             self.reader, self.writer = os.dup(STDIN), os.dup(STDOUT)
@@ -64,69 +64,44 @@ class Streams:
             self._is_changed = True
             os.set_blocking(self.writer, False)
 
-    def fileno(self) -> int:
-        """What is read; negative when it is closed."""
-        return self.reader
-
-    def send(self, data: bytes) -> int:
-        """Send what the kernel takes. BlockingIOError where that is nothing."""
-        return os.write(self.writer, data)
+    @property
+    def are_pipes(self) -> bool:
+        """Whether both are, as those from sshd."""
+        return all(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in (self.reader, self.writer))
 
     def close(self) -> None:
         """Close both. Twice is fine."""
         if self._is_changed:
             self._is_changed = False
             os.set_blocking(self.writer, True)  # as it was found: others may have it too
-        # First the number: a signal handler may raise as soon as it is closed, and whoever closes it again is told so.
-        reader, self.reader = self.reader, -1
-        if reader >= 0:
-            os.close(reader)
-        writer, self.writer = self.writer, -1
-        if writer >= 0:
-            os.close(writer)
+        super().close()
 
 
-class StreamLink(Link):
-    """The one client of a StreamFront. Input and output are two descriptors, watched for one thing each."""
+class OwnLink(StreamLink):
+    """The one client of a StreamFront."""
 
     def __init__(self, front: StreamFront, streams: Streams) -> None:
-        self._streams, self._stream_front = streams, front
-        super().__init__(front, streams, PEER)  # type: ignore[arg-type] # it is asked for no more than there is
-        self._writes = 0
+        super().__init__(front, streams, PEER)
+        self._stream_front = front
         self.has_heard = True
         """Whether something has come since that was asked last."""
 
-    def on_ready(self, events: int) -> None:
-        """As any Link; and he is there."""
-        self.has_heard = True
-        super().on_ready(events)
-
     def begin(self) -> None:
         """Hear him. Raises NotSupportedError where the streams are files."""
-        streams = self._streams
+        if stat.S_ISFIFO(os.fstat(self.fd).st_mode):
+            self.flags = BY_READ
         try:
-            self._loop.add(streams.reader, self.on_ready, READ, lambda: self.is_closed)
-            self._loop.add(streams.writer, self.on_ready, 0, lambda: self.is_closed)
+            super().begin()
         except PermissionError:  # of epoll_ctl(2): a file, which is always ready
             raise errors.NotSupportedError(
                 "standard input and output are no pipes here, but a file",
                 hint="rpio serve --stdio is what RPIO.connect('ssh://HOST') starts",
             ) from None
 
-    def _want(self) -> None:
-        reads = READ if self.talk.has_room and not self.talk.is_over else 0
-        writes = WRITE if self._left else 0
-        if reads != self._mask:
-            self._mask = reads
-            self._loop.modify(self._streams.reader, reads)
-        if writes != self._writes:
-            self._writes = writes
-            self._loop.modify(self._streams.writer, writes)
-
-    def _leave_loop(self) -> None:
-        for fd in (self._streams.reader, self._streams.writer):
-            if fd >= 0 and self._loop.has(fd):
-                self._loop.remove(fd)
+    def on_ready(self, events: int) -> None:
+        """As any Link; and he is there."""
+        self.has_heard = True
+        super().on_ready(events)
 
     def close(self) -> None:
         """End the connection, and the loop with what was kept for it. Twice is fine."""
@@ -145,7 +120,7 @@ class StreamFront(Front):
         """Hear the client."""
         self._timer = timer = Timer()
         self.loop.add(timer.fileno(), self._on_timer, READ, lambda: self.is_closed)
-        link = StreamLink(self, self._streams)
+        link = OwnLink(self, self._streams)
         self.links[link.fd] = link
         link.begin()
         if self._idle_s is not None:
@@ -153,7 +128,7 @@ class StreamFront(Front):
             self.loop.add(idle.fileno(), lambda events: self._on_idle(link), READ, lambda: self.is_closed)
             idle.start(self._idle_s)
 
-    def _on_idle(self, link: StreamLink) -> None:
+    def _on_idle(self, link: OwnLink) -> None:
         """A time without a word from him may be over."""
         assert self._idle_timer is not None and self._idle_s is not None
         if not self._idle_timer.over() or link.is_closed:
@@ -193,6 +168,14 @@ def serve(board: Board, is_chosen: bool, idle_s: float | None = None) -> int:
     streams = Streams()
     try:
         path = None if is_chosen else daemon()
+        if path is not None and idle_s is not None and streams.are_pipes:
+            threads.load("RPIO.server.lending")
+            from .lending import lend
+
+            with path:
+                if lend(streams.reader, streams.writer, path, idle_s):
+                    return 0
+            path = daemon()  # it does not know how to borrow
         if path is not None:
             with path:
                 relay(streams.reader, streams.writer, path, idle_s)

@@ -33,6 +33,13 @@ def _cannot(text: bytes) -> bool:
     return False
 
 
+def _not_lent(idle_s: float) -> None:
+    """What lend does where nothing can be handed over."""
+    raise errors.NotSupportedError(
+        "nothing can be lent by this connection", hint="that is done at a daemon's unix socket"
+    )
+
+
 class Talk(Hearer):
     """A connection. *on_output* is called when say() has something to be sent."""
 
@@ -41,6 +48,8 @@ class Talk(Hearer):
         self._safety = sessions.leases.safety
         self.send_now: Callable[[bytes], bool] = _cannot
         """Sends a line where that can be done at once, and nothing waits; whether it has."""
+        self.lend = _not_lent
+        """What lend does."""
         self.session = sessions.begin(peer)
         self.session.talk = self
         self.codec = Server()

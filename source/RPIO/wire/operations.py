@@ -59,6 +59,7 @@ MASK = Number("mask of lines 0 to 63", 0, (1 << 64) - 1)
 MS = Real("time in milliseconds", 0.001, 1e9)
 COUNT = Number("number", 0, (1 << 63) - 1)
 NAME = Text("name", 200)
+LEND_IDLE_MAX_S = 86400
 LIST = Text("list", 1 << 16)
 STATE = Word("state", {word: word for word in ("done", "failed", "never", "unknown")})
 
@@ -406,6 +407,16 @@ ROWS = (
         ANY,
         True,
         "Look at the file of tokens again, for one that was revoked. Answers how many sessions that has ended.",
+    ),
+    Operation(
+        "lend",
+        (Argument("idle_s", Real("time in seconds", 0.001, LEND_IDLE_MAX_S)),),
+        (),
+        ANY,
+        True,
+        "At a unix socket: one byte comes next, and with it, by SCM_RIGHTS, the end of a pipe to read at, and that of "
+        "another one to write to. When that is answered a session begins there, and this connection says nothing more: "
+        "either of the two ends with the other. Who says nothing there for IDLE_S has gone.",
     ),
     Operation("bye", (), (), ANY, True, "End the session, and give its lines back."),
 )
