@@ -11,20 +11,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from errno import EBUSY
 
 from .. import errors, log, threads
-from .._gpio import EdgeRoutes, Pipe
 from ..constants import OUT
-from ..remote.answers import words_of
+from ..remote.answers import head, result_of
 from ..remote.batch import Batch
 from ..remote.connection import Connection
 from ..remote.outside import Outside
 from ..remote.places import Place
+from ..remote.watches import Watches
 from ..wire import operations
-from ..wire.native import Client, Ended, Request, told
-from ..wire.operations import FUNCTION, HOLDS_ALONE, LINES_MAX, OPERATIONS, READ, VERSION
-from ..wire.rows import Operation, read
+from ..wire.operations import FUNCTION, HOLDS_ALONE, OPERATIONS, READ, VERSION
 from .protocol import (
     FEATURES,
     Backend,
@@ -45,16 +42,6 @@ if TYPE_CHECKING:
     from ..remote.timings import Timings
 
 LINGER_S, TIMEOUT_S, PATIENCE_S = 5.0, 10.0, 60.0
-
-
-class Watched:
-    """A line that is watched: how, and the pipe that its edges come out of."""
-
-    __slots__ = ("edge", "filter_us", "pipe")
-
-    def __init__(self, edge: int, filter_us: int) -> None:
-        self.edge, self.filter_us = edge, filter_us
-        self.pipe = Pipe()
 
 
 class RemoteBackend(Backend):
@@ -79,22 +66,21 @@ class RemoteBackend(Backend):
         self._place = where if isinstance(where, Place) else Place(where)
         self._linger_s, self._timeout_s, self._patience_s = linger_s, timeout_s, patience_s
         self._on_change = on_change
-        self._watched: dict[int, Watched] = {}
+        self._watches = Watches(self._place, self._do)
         self._inputs: dict[int, int | None] = {}  # line -> pull
         self._outputs: set[int] = set()
         self._lost: dict[int, errors.ConnectionLost] = {}
         self._heads: dict[tuple[int, int], bytes] = {}
-        self._routes = EdgeRoutes(LINES_MAX)
         self._connection = self._connect()
 
     def _connect(self) -> Connection:
         made = Connection(
             self._place,
-            self._routes,
+            self._watches.routes,
             self._hello,
-            self._on_event,
+            self._watches.on_event,
             self._on_new,
-            self._on_back,
+            self._watches.on_back,
             self._on_state,
             self._timeout_s,
             self._patience_s,
@@ -119,15 +105,15 @@ class RemoteBackend(Backend):
         return made
 
     def _hello(self, session: str) -> bytes:
-        return _head("hello", VERSION, who(), _program(), float(self._linger_s), session)
+        return head("hello", VERSION, who(), _program(), float(self._linger_s), session)
 
     # -- asking ----------------------------------------------------------------------------------
 
     def _do(self, name: str, *values: object) -> tuple[Any, ...]:
         """Ask for an operation; return its result."""
         operation = OPERATIONS[name]
-        answer = self._ask(_head(name, *values), operation.is_repeatable, operation.scope == READ)
-        return _result(operation, answer)
+        answer = self._ask(head(name, *values), operation.is_repeatable, operation.scope == READ)
+        return result_of(operation, answer)
 
     def ask(self, name: str, *values: object) -> tuple[Any, ...]:
         """Ask the server for an operation of the table that no method of a Backend is; return its result."""
@@ -178,33 +164,14 @@ class RemoteBackend(Backend):
             except Exception:  # what waits for the connection is no affair of its
                 log.callback_failed(self._on_change)
 
-    def _on_back(self, exchange: Exchange) -> None:
-        """The session goes on: what was lost on the way shows in the numbers of the edges."""
-        for line, watched in list(self._watched.items()):
-            (seq,) = exchange(_head("watch", line, watched.edge, watched.filter_us))
-            self._routes.lose(line, int(seq))
-
     def _on_new(self, exchange: Exchange) -> None:
         text = f"{self._place} has given back GPIO %d meanwhile, which this program had as an output"
         for line in list(self._outputs):
             self._lost[line] = errors.ConnectionLost(text % line, False, "set it up again")
         self._outputs.clear()
         for line, pull in list(self._inputs.items()):
-            exchange(_head("input", line, pull))
-        for line, watched in list(self._watched.items()):
-            self._routes.restart(line)
-            self._routes.lose(line, 1)  # nobody knows how many; one at least is told of
-            self._routes.restart(line)
-            exchange(_head("watch", line, watched.edge, watched.filter_us))
-
-    def _on_event(self, line: bytes) -> None:
-        event = told(line)
-        if isinstance(event, Ended) and event.line in self._watched:
-            if event.lost:
-                self._routes.lose(event.line, self._routes.last(event.line) + event.lost)
-            else:
-                log.warning("GPIO %s: no more edges from %s: %s", event.line, self._place, event.text)
-                self._forget_watch(event.line)
+            exchange(head("input", line, pull))
+        self._watches.on_new(exchange)
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -243,7 +210,7 @@ class RemoteBackend(Backend):
         self._do("output", line, None if value is None else int(bool(value)))
         self._lost.pop(line, None)
         self._inputs.pop(line, None)
-        self._forget_watch(line)
+        self._watches.forget(line)
 
     def read(self, line: int) -> int:
         if line not in self._reads or line in self._lost:
@@ -253,7 +220,7 @@ class RemoteBackend(Backend):
             return 1
         if answer == b"ok 0":
             return 0
-        ((level,),) = _result(OPERATIONS["read"], answer)
+        ((level,),) = result_of(OPERATIONS["read"], answer)
         return int(level)
 
     def write(self, line: int, value: int) -> None:
@@ -264,7 +231,7 @@ class RemoteBackend(Backend):
             self._check_kept(line)
         answer = self._ask(self._writes[line][1 if value else 0], True, False, generation)
         if answer != b"ok":
-            _result(OPERATIONS["write"], answer)
+            result_of(OPERATIONS["write"], answer)
 
     def set_pull(self, line: int, pull: int) -> None:
         check_line(self, line)
@@ -284,35 +251,11 @@ class RemoteBackend(Backend):
         if "edges" not in self.features or (filter_us and "filter" not in self.features):
             super().watch(line, edge, filter_us)
         check_edge(edge)
-        before = self._watched.get(line)
-        watched = before or Watched(edge, filter_us)
-        self._watched[line] = watched
-        if before is None:
-            self._routes.set(line, watched.pipe.reader, watched.pipe.writer)
-        try:
-            self._do("watch", line, edge, filter_us)
-        except BaseException:
-            if before is None:
-                self._forget_watch(line)
-            raise
-        if self._watched.get(line) is not watched:  # another has ended it between the request and its answer
-            raise errors.LineBusyError(EBUSY, f"GPIO {line} has just been given another use")
-        watched.edge, watched.filter_us = edge, filter_us
-        return watched.pipe.reader
+        return self._watches.begin(line, edge, filter_us)
 
     def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
-        if line in self._watched:
-            try:
-                self._do("unwatch", line)
-            finally:
-                self._forget_watch(line)
-
-    def _forget_watch(self, line: int) -> None:
-        watched = self._watched.pop(line, None)
-        if watched is not None:
-            self._routes.drop(line)
-            watched.pipe.close()
+        self._watches.end(line)
 
     def gone_fd(self) -> int | None:
         return self._connection.fd
@@ -346,7 +289,7 @@ class RemoteBackend(Backend):
         self._lost.pop(line, None)
         self._inputs.pop(line, None)
         self._outputs.discard(line)
-        self._forget_watch(line)
+        self._watches.forget(line)
 
     # -- pulses ----------------------------------------------------------------------------------
 
@@ -397,14 +340,12 @@ class RemoteBackend(Backend):
     # -- the end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
-        for line in list(self._watched):
-            self._forget_watch(line)
+        self._watches.forget_all()
         self._connection.close()
 
     def after_fork(self) -> None:
         self._connection.abandon()
-        for line in list(self._watched):
-            self._forget_watch(line)
+        self._watches.forget_all()
         self._inputs.clear()
         self._outputs.clear()
         self._lost.clear()
@@ -416,20 +357,6 @@ class RemoteBackend(Backend):
         """The first call in the child of a fork, which has a session of its own."""
         self._connection = self._connect()
         return self._ask(head, is_repeatable, is_reading)
-
-
-def _head(name: str, *values: object) -> bytes:
-    """The line of a request, without its end."""
-    return Client.request(Request(OPERATIONS[name], values))[:-1]
-
-
-def _result(operation: Operation, answer: bytes) -> tuple[Any, ...]:
-    """The result that an answer tells. Raises the error that it tells, or ProtocolError where it is none."""
-    words = words_of(answer)
-    try:
-        return read(operation.result, words)
-    except ValueError as e:
-        raise errors.ProtocolError(f"this is no answer to {operation.name}: {e}") from None
 
 
 def who() -> str:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What a server's answers mean here: results, and the errors that it names."""
+"""What a server is asked and what its answers mean here: results, and the errors that it names."""
 
 from __future__ import annotations
 
 import errno
 
 from .. import errors
-from ..wire.native import split
+from ..wire.native import Client, Request, split
+from ..wire.operations import OPERATIONS
+from ..wire.rows import Operation, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 KNOWN: dict[str, type[Exception]] = {
     name: cls
@@ -48,3 +51,17 @@ def words_of(line: bytes) -> list[str]:
             raise errors.NotSupportedError(text, hint="upgrade that one: pip install --upgrade RPIO")
         raise error_of(words[0], words[1:])
     raise errors.ProtocolError(f"this is no answer of RPIO's own protocol: {line[:40]!r}")
+
+
+def head(name: str, *values: object) -> bytes:
+    """The line of a request, without its end."""
+    return Client.request(Request(OPERATIONS[name], values))[:-1]
+
+
+def result_of(operation: Operation, answer: bytes) -> tuple[Any, ...]:
+    """The result that an answer tells. Raises the error that it tells, or ProtocolError where it is none."""
+    words = words_of(answer)
+    try:
+        return read(operation.result, words)
+    except ValueError as e:
+        raise errors.ProtocolError(f"this is no answer to {operation.name}: {e}") from None

@@ -918,7 +918,7 @@ class RemoteRig(Rig):
         self.inner.pass_us(microseconds)
 
     def let_arrive(self, line: int, number: int) -> None:
-        assert wait_until(lambda: self.backend._routes.last(line) >= number)
+        assert wait_until(lambda: self.backend._watches.routes.last(line) >= number)
 
     def another_chip(self) -> AbstractContextManager[None]:
         return self.inner.another_chip()
