@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from remote import There, beside
+from remote import beside
 from table import blank, filled
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "source" / "tests"))
@@ -57,6 +57,30 @@ def echoing(far):
         yield ours
         ours.shutdown(socket.SHUT_WR)
         process.wait()
+
+
+@contextlib.contextmanager
+def serving(far):
+    """``rpio serve`` there, with a session of its own as a unit of systemd has: who has none waits for the processor
+    with this program.
+    """
+    environment = {
+        **os.environ,
+        "RPIO_BACKEND": "sim:4B",
+        "XDG_RUNTIME_DIR": str(far.there),
+        "XDG_STATE_HOME": str(far.home),
+        "NOTIFY_SOCKET": f"{far.folder}/notify",
+    }
+    words = ["-m", "RPIO", "serve", "--no-tcp", "--group", "", "--socket", far.socket]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(environment["NOTIFY_SOCKET"])
+        heard.settimeout(30)
+        with subprocess.Popen(
+            [sys.executable, *words], env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as process:
+            assert heard.recv(100) == b"READY=1"
+            yield
+            process.terminate()
 
 
 def by_ssh(far):
@@ -98,7 +122,7 @@ def run():
         os.environ.update(far.environment)
         write, read = by_ssh(far)
         connects = connects_ms()
-        with There("serve", [processor], far.socket):
+        with serving(far):
             daemon, _ = by_ssh(far)
     return {
         "calls": [pairs[tail] for pairs in (write, read, daemon) for tail in TAILS],

@@ -34,6 +34,12 @@ def debug(message: str, *args: object) -> None:
     _log_if_wanted("debug", message, *args)
 
 
+def hears_debug() -> bool:
+    """Whether somebody hears debug(): for what is done again and again."""
+    logger = _loggers[0] if _loggers else _logger()
+    return logger is not None and logger.getEffectiveLevel() <= LEVELS["debug"]
+
+
 def info(message: str, *args: object) -> None:
     """Log what is otherwise than was asked for, without harm; as debug()."""
     _log_if_wanted("info", message, *args)

@@ -214,7 +214,7 @@ class Dispatcher(Runs):
         handler = self._handlers.get(token)
         if handler is None:
             return
-        if "logging" in modules:  # else nobody hears it, and this is for every message
+        if "logging" in modules and log.hears_debug():  # this is for every message
             log.debug("- epoll event on token %s: %s", token, events)
         try:
             handler(events)

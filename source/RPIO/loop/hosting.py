@@ -46,21 +46,21 @@ class Selector(EpollSelector):
         if self.dispatcher is None:
             return super().select(timeout)
         self.is_due = False
-        if timeout is None:
-            while not self.is_due:
-                self._step(None)
-        else:
-            until_s = monotonic() + timeout
-            self._step(max(timeout, 0.0))
-            while not self.is_due and (left_s := until_s - monotonic()) > 0:
-                self._step(left_s)
-        return super().select(0)
-
-    def _step(self, timeout_s: float | None) -> None:
         try:
-            self.dispatcher.step(timeout_s)  # type: ignore[union-attr]
+            self._steps(self.dispatcher.step, timeout)
         except Exception:  # no memory, say: as asyncio does with what fails in one of its callbacks
             log.callback_failed(self.on_ready)
+        return super().select(0)
+
+    def _steps(self, step: Callable[[float | None], object], timeout_s: float | None) -> None:
+        if timeout_s is None:
+            while not self.is_due:
+                step(None)
+            return
+        until_s = monotonic() + timeout_s
+        step(max(timeout_s, 0.0))  # asyncio may never be without something to do
+        while not self.is_due and (left_s := until_s - monotonic()) > 0:
+            step(left_s)
 
 
 class GuestLoop(asyncio.SelectorEventLoop):

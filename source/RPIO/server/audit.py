@@ -67,8 +67,8 @@ class Audit:
         """The number of the next one that is to be written."""
         self._fails = False
 
-    def note(self, who: str, line: int, what: str, level: int | None) -> None:
-        """Somebody has set something."""
+    def note(self, who: str, line: int, what: str, level: int | None) -> Record:
+        """Somebody has set something. What is returned counts further times, until the second is over."""
         second = int(self._now_s())
         if second != self._second:
             self._second, self._begun = second, self.count
@@ -80,10 +80,28 @@ class Audit:
         if record is not None:
             record.times += 1
             record.level = level
-            return
+            return record
         self._open[key] = record = Record(second, who, line, what, level)
         self._ring.append(record)
         self.count += 1
+        return record
+
+    def noting(self, write: Callable[[], object], who: str, line: int, level: int) -> Callable[[], object]:
+        """What writes a level, and notes it: in a hurry within a second."""
+        now_s, note = self._now_s, self.note
+        record: Record | None = None
+
+        def write_and_note() -> None:
+            """Both."""
+            nonlocal record
+            write()
+            if record is not None and int(now_s()) == record.second == self._second:
+                record.times += 1
+                record.level = level
+            else:
+                record = note(who, line, "write", level)
+
+        return write_and_note
 
     def since(self, number: int, most: int) -> list[tuple[int, Record]]:
         """Records from that number on, with their numbers, of those that are known still."""

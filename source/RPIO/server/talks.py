@@ -197,18 +197,8 @@ class Talk(Hearer):
 
     def _audited(self, write: Callable[[], object], line: int, level: int) -> Callable[[], object]:
         """The same, written down where that is done."""
-        audit, who = self._sessions.audit, self.session.owner.name
-        if audit is None:
-            return write
-        note = audit.note
-
-        def write_and_note() -> object:
-            """Both."""
-            write()
-            note(who, line, "write", level)
-            return None
-
-        return write_and_note
+        audit = self._sessions.audit
+        return write if audit is None else audit.noting(write, self.session.owner.name, line, level)
 
     # -- the end ---------------------------------------------------------------------------------
 
