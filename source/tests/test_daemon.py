@@ -259,6 +259,17 @@ def test_hold_outlives_who_has_said_it_and_the_daemon(tmp_path):
         assert done.returncode == 1 and "is not held" in done.stderr
 
 
+def test_two_daemons_of_a_user_remember_each_what_it_holds(tmp_path):
+    folders = [tmp_path / name for name in ("a", "b")]
+    state = str(tmp_path / "state")
+    with daemon(folders[0], state=state) as a, daemon(folders[1], state=state) as b:
+        ok(a.rpio("hold", "17=1", "--on", "localhost"))
+        ok(b.rpio("hold", "27=0", "--on", "localhost"))
+    for folder, held in zip(folders, ("ok 17 1", "ok 27 0"), strict=True):
+        with daemon(folder, state=state) as served, served.connect() as line:
+            assert line.ask("holds") == held
+
+
 def test_a_hold_that_a_rule_forbids_is_refused(tmp_path):
     with daemon(tmp_path, config="[[interlock]]\nlines = [17, 27]\n") as served:
         done = served.rpio("hold", "17=1", "27=1")

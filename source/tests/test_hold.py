@@ -110,6 +110,32 @@ def test_what_cannot_be_held_again_is_told_of_and_the_rest_is(world, path, caplo
         assert "is not held" in caplog.text
 
 
+def test_what_could_not_be_held_again_is_tried_at_the_next_start_whatever_was_held_meanwhile(world, path):
+    world.come("anna").ask("hold 17 1 27 1")
+    board, sim, holds = again(path, rules=lambda board: board.interlock([17, 27]))
+    with board:
+        assert holds.held() == [(17, 1)]
+        holds.hold([(4, 1)])
+        holds.release([17])
+    board, sim, holds = again(path)
+    with board:
+        assert holds.held() == [(4, 1), (27, 1)] and drives(sim, 27) == 1
+
+
+def test_what_could_not_be_held_again_is_released_or_held_otherwise(world, path):
+    world.come("anna").ask("hold 17 1 27 1 22 1")
+    board, _, holds = again(path, rules=lambda board: board.interlock([17, 22, 27]))
+    with board:
+        assert holds.held() == [(17, 1)]
+        holds.release([27])
+        holds.hold([(22, 0)])
+        with pytest.raises(ValueError, match="GPIO 27 is not held"):
+            holds.release([27])
+    board, _, holds = again(path)
+    with board:
+        assert holds.held() == [(17, 1), (22, 0)]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"x": 1}', "7"])
 def test_a_broken_file_is_told_of_and_holds_nothing(path, tmp_path, caplog, text):
     (tmp_path / "state").mkdir()

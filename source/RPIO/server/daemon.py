@@ -54,7 +54,7 @@ class Daemon:
             settings.of("audit", "file"), self._audit_later, file_max_bytes=settings.audit_max_bytes
         )
         self._is_audit_due = False
-        self.holds = Holds(board.leases, f"{settings.of('serve', 'state')}/holds.json")
+        self.holds = Holds(board.leases, settings.holds_path)
         self.front = Front(board, [], self.access, self.audit, self.holds)
 
     # -- one after the other ---------------------------------------------------------------------

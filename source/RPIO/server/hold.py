@@ -16,7 +16,7 @@ from ..board.undoing import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..board.leases import Leases
 
@@ -30,6 +30,8 @@ class Holds:
         self._leases, self._path = leases, path
         self.owner = Owner("rpio hold")
         self._held: dict[int, int] = {}
+        self._missed: dict[int, int] = {}
+        """What could not be held again: it is remembered, until it is held otherwise or released."""
 
     def held(self) -> list[tuple[int, int]]:
         """Lines and levels."""
@@ -58,6 +60,7 @@ class Holds:
                     lambda: self._remember(before),
                 )
                 raise
+            self._missed = _without(self._missed, wanted)
 
     def _hold(self, wanted: Mapping[int, int]) -> None:
         for line, level in wanted.items():
@@ -83,16 +86,15 @@ class Holds:
 
     def release(self, lines: Sequence[int]) -> None:
         """Hold them no longer: they go into their safe states. Raises ValueError for one that is not held."""
-        missing = [line for line in lines if line not in self._held]
+        missing = [line for line in lines if line not in self._held and line not in self._missed]
         if missing:
             names = ", ".join(map(str, missing))
             raise ValueError(f"GPIO {names} is not held; {self._told() or 'nothing is'}")
         with self._leases.lock:
-            self._remember(self._without(lines))
-            do_all(*[lambda line=line: self._let_go(line) for line in lines])
-
-    def _without(self, lines: Sequence[int]) -> dict[int, int]:
-        return {line: level for line, level in self._held.items() if line not in lines}
+            missed = _without(self._missed, lines)
+            self._write({**missed, **_without(self._held, lines)})
+            self._missed = missed
+            do_all(*[lambda line=line: self._let_go(line) for line in lines if line in self._held])
 
     def _let_go(self, line: int) -> None:
         self._leases.leave(line)
@@ -111,7 +113,14 @@ class Holds:
                 self._check_for_ever(line, level)
                 self._leases.set_output(self.owner, line, level)
             except (errors.GPIOError, ValueError, OSError) as e:
-                log.warning("GPIO %s is not held at %s: %s", line, level, e)
+                log.warning(
+                    "GPIO %s is not held at %s: %s (it is tried again at the next start; rpio release %s ends that)",
+                    line,
+                    level,
+                    e,
+                    line,
+                )
+                self._missed[line] = level
             else:
                 self._held[line] = level
 
@@ -128,6 +137,9 @@ class Holds:
             return {}
 
     def _remember(self, held: Mapping[int, int]) -> None:
+        self._write({**self._missed, **held})
+
+    def _write(self, held: Mapping[int, int]) -> None:
         if not self._path:
             return
         os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
@@ -138,3 +150,7 @@ class Holds:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, self._path)
+
+
+def _without(held: Mapping[int, int], lines: Collection[int]) -> dict[int, int]:
+    return {line: level for line, level in held.items() if line not in lines}

@@ -7,6 +7,7 @@ The files are those that declare rules of lines, with the same order and the sam
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 
 from .. import config, config_files, errors
 from ..machine import folders
@@ -151,6 +152,15 @@ class Settings:
     def of(self, table: str, key: str) -> str:
         """A setting that is text."""
         return str(self.values[table, key])
+
+    @property
+    def holds_path(self) -> str:
+        """The file that remembers what is held: a daemon at another socket than the usual one has its own, since two of
+        one user would each forget what the other holds.
+        """
+        path = self.of("serve", "socket")
+        mark = "" if path == _socket() else f"-{sha256(os.fsencode(path)).hexdigest()[:12]}"
+        return f"{self.of('serve', 'state')}/holds{mark}.json"
 
     @property
     def port(self) -> int | None:
