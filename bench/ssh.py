@@ -32,7 +32,7 @@ TAILS = ("p50", "p99", "worst")
 ROWS = [
     *(
         blank(f"ssh: {what}: {tail}", "bare echo", "us", bar if tail == "p50" else None)
-        for what, bar in (("a write", BAR), ("a read", None), ("a write, with a daemon there", None))
+        for what, bar in (("a write", BAR), ("a read", None), ("a write, with a daemon there", BAR))
         for tail in TAILS
     ),
     blank("ssh: connect, the login is shared", "ssh HOST rpio", "ms"),
