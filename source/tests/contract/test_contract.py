@@ -30,10 +30,12 @@ PULLS = (PUD_OFF, PUD_DOWN, PUD_UP)
 MS = 1_000_000
 ALL = os.environ.get("RPIO_LINES") == "all"
 """As `make test-every` has it."""
-FEW = 4 if ALL else 1 if rigs.IN_GUEST else 2
+FEW = 4 if ALL else 1
 """As many lines get a test that is not about places in registers."""
 EACH = 7 if rigs.IN_GUEST and not ALL else 1
 """A test that is gets each so many of the lines: registers have seams, a kernel's chip has none."""
+SEAMLESS = {"sim": 4, "regs-alone": 3}
+"""The same where a test tries a few: a simulation has none, and other rigs have those of the registers."""
 
 pull_of_each_kind = pytest.mark.parametrize("pull", PULLS, ids=["off", "down", "up"])
 both_levels = pytest.mark.parametrize("value", [0, 1])
@@ -46,6 +48,8 @@ def lines_of(name: str, each: int, few: int | None) -> tuple[int, ...]:
     """The lines of a rig that a test gets. A rig over a socket has another one's, which has all of them tried."""
     if _gpio.PURE:
         each, few = 4, few and 1  # the C module's own tests have all of them
+    elif not ALL and name in SEAMLESS:
+        each = SEAMLESS[name]
     elif name.startswith("ssh") or (name.startswith("remote") and (rigs.IN_GUEST or not ALL)):
         each, few = 8, few and 1
     return rigs.LINES[name][::each] if few is None else rigs.LINES[name][-few:]

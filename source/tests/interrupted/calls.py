@@ -49,6 +49,8 @@ def free_port() -> int:
 
 
 PORT = free_port()
+ANSWER_S = 10.0
+"""How long another board may take to answer, where a test does not say."""
 SOCKET = os.path.join(tempfile.gettempdir(), f"rpio-interrupted-{os.getpid()}")
 
 
@@ -225,7 +227,8 @@ def served_ends(things):
 
 
 def _connect(things):
-    things["there"] = RPIO.connect(f"localhost:{things['remote port']}", linger_s=0)
+    timeout_s = things.get("board_patience_s", ANSWER_S)
+    things["there"] = RPIO.connect(f"localhost:{things['remote port']}", linger_s=0, timeout_s=timeout_s)
 
 
 def there_closes(things):
@@ -300,7 +303,8 @@ def daemon_served(things):
 def _connect_with_token(things):
     os.environ["RPIO_TOKEN_FILE"] = f"{things['folder']}/token"
     try:
-        things["there"] = RPIO.connect(f"remote+unix://{things['folder']}/sock", linger_s=0)
+        where, timeout_s = f"remote+unix://{things['folder']}/sock", things.get("board_patience_s", ANSWER_S)
+        things["there"] = RPIO.connect(where, linger_s=0, timeout_s=timeout_s)
         things["there"].setup(18, OUT, initial=1)
     finally:
         os.environ.pop("RPIO_TOKEN_FILE", None)

@@ -15,7 +15,7 @@ from interrupted.test_interrupted import STEP
 
 POINTS = 200
 """Spread over each use. Each is a process, so `make test` tries fewer of them than of the calls."""
-SPREAD = STEP * 8 if STEP > 1 else 1
+SPREAD = STEP * 6 if STEP > 1 else 1
 
 
 @pytest.mark.parametrize("kind", ["raise", "exit"])

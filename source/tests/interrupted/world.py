@@ -141,7 +141,7 @@ class World:
         """Whether nothing more is open than at the beginning. What asyncio leaves half made goes with the garbage,
         which takes long to collect where much is loaded.
         """
-        if _wait_until(lambda: not self._more_files(), 0.3):
+        if _wait_until(lambda: not self._more_files(), 0.1):
             return True
         gc.collect()
         return not self._more_files()

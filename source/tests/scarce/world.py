@@ -29,6 +29,8 @@ ENDED = (errors.NotWatchedError,)
 
 PATIENCE_S = 0.2
 """How long somebody waits for an answer while something is lacking; he may not get one."""
+BOARD_PATIENCE_S = 1.0
+"""The same of who connects to another board."""
 
 
 def is_typed(error: BaseException) -> bool:
@@ -84,6 +86,7 @@ class World(interrupted.World):
             "chip": self.machine.chip,
         }
         super().prepare()
+        self.things["board_patience_s"] = BOARD_PATIENCE_S
 
     def end(self) -> None:
         if facade.board.machine.opened is None:  # what was tried has closed it
@@ -106,7 +109,7 @@ class World(interrupted.World):
         assert not self.died, f"a thread has ended: {self.died}"
         if error is not None:
             assert self.is_typed(error), f"raised {error!r}"
-            self.things["patience_s"] = LIMIT_S
+            self.things["patience_s"] = self.things["board_patience_s"] = LIMIT_S
             try:
                 self.call()
             except self.ended:
