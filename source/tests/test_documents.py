@@ -17,6 +17,7 @@ import pytest
 
 from RPIO.cli import command, index
 from RPIO.machine import headers
+from support import PLAIN
 from waiting import LIMIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,7 @@ def test_the_tests_in_the_documentation_pass_and_fail_as_it_says(pytester):
     assert len(files) == PAGE.count(".. code-block:: python") >= 7
     for name, text in files:
         (pytester.path / name).write_text(text + "\n", encoding="utf-8")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error")
+    result = pytester.runpytest_subprocess(*PLAIN, "-W", "error")
     tests = sum(len(re.findall(r"^def test_", text, re.MULTILINE)) for _, text in files)
     result.assert_outcomes(passed=tests - 1 + 2, failed=1)  # one has three parameters, one is to fail
     (shown,) = [text for kind, _, text in blocks if kind == "text"]

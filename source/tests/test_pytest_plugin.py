@@ -11,6 +11,7 @@ import pytest
 import RPIO
 from RPIO import errors
 from RPIO.constants import BCM, BOTH, FALLING, IN, OUT, PUD_UP, RISING
+from support import PLAIN
 from waiting import wait_until
 
 pytest_plugins = ["pytester"]
@@ -83,7 +84,7 @@ def test_nothing_of_others_is_left(rpio_board):
 
 def test_a_callback_that_raises_fails_its_test(pytester):
     pytester.makepyfile(RAISES)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")
+    result = pytester.runpytest_subprocess(*PLAIN, "-q")
     result.assert_outcomes(failed=3, passed=2)
     result.stdout.fnmatch_lines(
         [
@@ -408,7 +409,7 @@ def test_the_plugin_is_found_by_pytest_and_the_picture_is_in_the_report(pytester
             rpio_board.assert_wave(18, "_-_")
             rpio_board.assert_wave(18, "_-_-")
     """)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*PLAIN)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["*GPIO 18 has another wave:", "*expected*▁▁▔▔▁▁▔▔*_-_-*", "*0 at first, 1 at 0 ms, 0 at 20 ms"]
@@ -487,12 +488,12 @@ def test_a_switch_has_test_modules_import_rpi_gpio_at_their_top(pytester, place)
     options = "filterwarnings = error" if place == "pytest.ini" else 'filterwarnings = ["error"]'
     section = "pytest" if place == "pytest.ini" else "tool.pytest.ini_options"
     pytester.path.joinpath(place).write_text(f"[{section}]\nrpi_gpio = true\n{options}\n")
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=4)
+    pytester.runpytest_subprocess(*PLAIN).assert_outcomes(passed=4)
 
 
 def test_where_rpi_gpio_is_missing_the_report_says_what_to_do(pytester):
     pytester.makepyfile(test_top=TOP, lamp=LAMP, test_within="def test_it():\n    import lamp\n")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--continue-on-collection-errors")
+    result = pytester.runpytest_subprocess(*PLAIN, "--continue-on-collection-errors")
     result.assert_outcomes(errors=1, failed=1)
     result.stdout.fnmatch_lines(
         ["*No module named 'RPi'", "*- RPIO -*", "To have RPIO stand in*", "*rpi_gpio = true"]
@@ -504,5 +505,5 @@ def test_another_rpi_gpio_in_the_way_of_the_switch_is_one_line(pytester):
     pytester.mkpydir("RPi").joinpath("GPIO.py").touch()
     pytester.makepyfile(early="import RPi.GPIO", test_it="def test_it(): pass")
     pytester.makeini("[pytest]\nrpi_gpio = true")
-    result = pytester.runpytest_subprocess("-p", "early", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-p", "early", *PLAIN)
     result.stderr.fnmatch_lines(["ERROR: rpi_gpio = true: another RPi has been imported already*"])

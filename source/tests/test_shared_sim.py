@@ -20,6 +20,7 @@ from RPIO.cli.screens import sim_rows
 from RPIO.machine import folders as runtime
 from RPIO.remote.places import Place
 from shared_parts import User
+from support import PLAIN
 from terminal import Terminal, needs_tmux
 from waiting import LIMIT_S, wait_until
 
@@ -519,7 +520,7 @@ def test_pytest_finds_it_by_its_own_word_alone(user, tmp_path):
     user.tell("write", "17=1", "--output")
     (tmp_path / "test_it.py").write_text(SUITE)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", *PLAIN, str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=LIMIT_S,

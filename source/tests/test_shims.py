@@ -10,6 +10,7 @@ import textwrap
 
 import pytest
 
+from support import PLAIN
 from waiting import LIMIT_S
 
 NAMES = """
@@ -428,7 +429,7 @@ def test_code_as_an_argument_gets_rpio_by_the_name_of_rpi_gpio():
 )
 def test_pytest_runs_with_warnings_as_errors(tmp_path, words, monkeypatch):
     (tmp_path / "pytest.ini").write_text(
-        "[pytest]\nfilterwarnings = error\naddopts = -q -p no:cacheprovider\n"
+        f"[pytest]\nfilterwarnings = error\naddopts = -q {' '.join(PLAIN)}\n"
     )
     (tmp_path / "test_it.py").write_text(
         "def test_it():\n    import RPi.GPIO as GPIO\n    assert GPIO.getmode() is None\n"

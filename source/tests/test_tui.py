@@ -213,14 +213,10 @@ class Pilot:
         return "".join(text for text, _ in table._cells(index)).strip(" >")
 
     async def choose(self, gpio):
-        """Go to a line, by keys, from the end that is nearer: each key is a picture."""
+        """Go to a line, as a click on it does: by keys there is a picture for each line on the way."""
         table = self.app.table
-        from_top = [line.gpio for line in table.lines].index(gpio)
-        from_end = len(table.lines) - 1 - from_top
-        if from_end < from_top:
-            await self.press("end", *["up"] * from_end)
-        else:
-            await self.press("home", *["down"] * from_top)
+        table.choose([line.gpio for line in table.lines].index(gpio))
+        await self.pause()
         assert table.line.gpio == gpio
 
     async def click_row(self, gpio, column):
