@@ -22,7 +22,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -93,8 +94,8 @@ def build(
     folder) is included without being named. Their folders are the include path, and every header there counts
     as a source for the cache. `defines` are "NAME" or "NAME=VALUE".
 
-    Two processes may build the same thing at once: each in its own folder, and the first to finish keeps its
-    work.
+    Two processes that want the same thing at once wait for one of them, whose compiler has all processors. Where a
+    file system knows no locks, each builds in its own folder, and the first to finish keeps its work.
 
     Raises:
         RuntimeError: the compiler failed (its output is in the message), or `sanitize` was asked of a process
@@ -114,7 +115,9 @@ def build(
             raise RuntimeError(_failures[key])
         if not library.exists():
             try:
-                _compile_into(CACHE / key, name, paths, cdef, flags)
+                with _alone():
+                    if not library.exists():
+                        _compile_into(CACHE / key, name, paths, cdef, flags)
             except RuntimeError as error:
                 _failures[key] = str(error)
                 raise
@@ -136,6 +139,21 @@ def _key(name: str, paths: Sequence[Path], cdef: str, flags: Sequence[str]) -> s
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:20]
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """No other process builds meanwhile."""
+    import fcntl  # which what stands in for another system has not, and there is nothing to build there
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    folder = os.open(CACHE, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _compile_into(folder: Path, name: str, paths: Sequence[Path], cdef: str, flags: Sequence[str]) -> None:
@@ -169,12 +187,15 @@ def _compile(work: Path, name: str, paths: Sequence[Path], cdef: str, flags: Seq
 
     folders = [f"-I{folder}" for folder in dict.fromkeys(path.parent for path in paths)]
     python = [f"-I{sysconfig.get_path(key)}" for key in ("include", "platinclude")]
-    objects = []
-    for number, (source, extra) in enumerate(
-        [(glue, [*python, "-w"]), *((path, []) for path in paths if path.suffix == ".c")]
-    ):
-        objects.append(str(work / f"{number}.o"))
-        _run([*compiler(), *flags, *folders, *extra, "-c", str(source), "-o", objects[-1]])
+    sources = [(glue, [*python, "-w"]), *((path, []) for path in paths if path.suffix == ".c")]
+    objects = [str(work / f"{number}.o") for number in range(len(sources))]
+    commands = [
+        [*compiler(), *flags, *folders, *extra, "-c", str(source), "-o", target]
+        for (source, extra), target in zip(sources, objects, strict=True)
+    ]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as processors:
+        for _ in processors.map(_run, commands):
+            pass
     library = work / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     _run([*compiler(), *flags, "-shared", *objects, "-o", str(library)])
 

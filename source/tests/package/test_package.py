@@ -64,6 +64,30 @@ def pythons():
     return found
 
 
+# One process has all that is installed for one interpreter, where there are several: it is built once.
+on_every_python = pytest.mark.parametrize(
+    "python",
+    [pytest.param(path, marks=pytest.mark.xdist_group(name), id=name) for name, path in pythons().items()],
+)
+with_the_wheel = pytest.mark.xdist_group("wheel")
+
+
+@pytest.fixture(scope="session")
+def installed(sdist, tmp_path_factory):
+    """A call that returns the environment of an interpreter in which the sdist was installed, by pip and once."""
+    made = {}
+
+    def environment(python):
+        if python not in made:
+            venv = tmp_path_factory.mktemp("installed") / "venv"
+            run(python, "-m", "venv", venv)
+            run(venv / "bin" / "python", "-m", "pip", "-q", "install", sdist)
+            made[python] = venv
+        return made[python]
+
+    return environment
+
+
 def test_the_sdist_has_what_a_build_needs_and_no_more(sdist):
     with tarfile.open(sdist) as tar:
         names = {name.split("/", 1)[1] for name in tar.getnames() if "/" in name}
@@ -80,11 +104,9 @@ def test_the_sdist_has_what_a_build_needs_and_no_more(sdist):
     assert not [name for name in names if name.endswith((".so", ".pyc", ".o"))]
 
 
-@pytest.mark.parametrize("python", pythons().values(), ids=pythons().keys())
-def test_it_installs_from_the_sdist_and_works(sdist, python, tmp_path):
-    venv = tmp_path / "venv"
-    run(python, "-m", "venv", venv)
-    run(venv / "bin" / "python", "-m", "pip", "-q", "install", sdist)
+@on_every_python
+def test_it_installs_from_the_sdist_and_works(installed, python):
+    venv = installed(python)
     out = run(
         venv / "bin" / "python",
         "-W",
@@ -100,18 +122,14 @@ def test_it_installs_from_the_sdist_and_works(sdist, python, tmp_path):
     assert {line.split("==")[0] for line in listed} <= {"pip", "setuptools", "wheel", "RPIO"}
 
 
-@pytest.mark.parametrize("python", pythons().values(), ids=pythons().keys())
-def test_interrupted_anywhere_nothing_is_lost_on_this_interpreter(sdist, python, tmp_path):
-    venv = tmp_path / "venv"
-    run(python, "-m", "venv", venv)
-    run(venv / "bin" / "python", "-m", "pip", "-q", "install", sdist)
-    said = run(
-        venv / "bin" / "python", "-m", "interrupted", "--step", "25", "--signals", "10", cwd="source/tests"
-    )
+@on_every_python
+def test_interrupted_anywhere_nothing_is_lost_on_this_interpreter(installed, python):
+    program = installed(python) / "bin" / "python"
+    said = run(program, "-m", "interrupted", "--step", "25", "--signals", "10", cwd="source/tests")
     assert said.endswith(" 0 failed\n"), said
 
 
-@pytest.mark.parametrize("python", pythons().values(), ids=pythons().keys())
+@on_every_python
 def test_without_a_compiler_it_installs_and_says_what_is_missing(sdist, python, tmp_path):
     venv = tmp_path / "venv"
     run(python, "-m", "venv", venv)
@@ -137,6 +155,7 @@ def wheel(sdist, tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
+@with_the_wheel
 def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0].lower() for name in names} == {"rpio"}
@@ -215,6 +234,7 @@ def wheels(tmp_path_factory):
     return folder
 
 
+@with_the_wheel
 def test_the_second_distribution_brings_rpi_and_the_first_does_not(wheel, tmp_path):
     """``pip install ./rpi``: import RPi.GPIO means RPIO everywhere in that environment; uninstalling leaves RPIO."""
     there = Environment(tmp_path, wheel)
@@ -228,6 +248,7 @@ def test_the_second_distribution_brings_rpi_and_the_first_does_not(wheel, tmp_pa
     assert there.says(ask + "; import RPIO") == "False\n"
 
 
+@with_the_wheel
 def test_what_requires_rpi_gpio_takes_the_second_distribution_for_it(wheel, wheels, tmp_path):
     there = Environment(tmp_path, wheel, wheels)
     there.pip("install", there.rpi)
@@ -240,6 +261,7 @@ def test_what_requires_rpi_gpio_takes_the_second_distribution_for_it(wheel, whee
     assert there.pip("check") == "No broken requirements found.\n"
 
 
+@with_the_wheel
 def test_the_second_distribution_takes_the_place_of_the_real_one_until_that_is_forced_back(
     wheel, wheels, tmp_path
 ):
