@@ -10,7 +10,7 @@ from contract.rigs import remove_shared_chip
 from interrupted.calls import CALLS
 from interrupted.chips import Chip, Joined, JoinedSysfs
 from interrupted.moments import Interrupted, every_bytecode, every_point
-from interrupted.test_interrupted import pytestmark  # noqa: F401
+from interrupted.test_interrupted import ANEW, pytestmark  # noqa: F401
 
 IS_WHOLE = os.environ.get("RPIO_INTERRUPTED_STEP") == "1"
 """As `make test-every` has it."""
@@ -37,8 +37,9 @@ def kind(request):
 
 @pytest.fixture(params=ROWS)
 def world(kind, request):
-    world = kind(CALLS[request.param])
+    world = kind(CALLS[request.param], ANEW)
     yield world
+    world.begin_anew()
     world.close()
 
 
