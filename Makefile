@@ -9,6 +9,8 @@ QEMU := source/tests/qemu/machine.py
 ARM := source/tests/arm/roots.py
 SIDE_BY_SIDE := source/tests/side_by_side.py
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# What an extra needs, beside the RPIO that is there: of a folder pip would build the package once more for it.
+OURS := >=1.dev0
 SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
 CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_lines module_routes module_pwm module_dma module_whole module_apart
 C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
@@ -41,12 +43,12 @@ $(VENV)/.installed: $(VENV)/.made $(SOURCES)
 	@echo "installing RPIO into $(VENV)"
 	@rm -rf build
 	@RPIO_REQUIRE_C=1 $(PIP) install --no-build-isolation --force-reinstall --no-deps .
-	@$(PIP) install --no-build-isolation '.[all]'
+	@$(PIP) install --no-build-isolation 'RPIO[all]$(OURS)'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.installed
 	@echo "installing the test, lint and documentation tools into $(VENV)"
-	@$(PIP) install --no-build-isolation '.[test,lint,docs]'
+	@$(PIP) install --no-build-isolation 'RPIO[test,lint,docs]$(OURS)'
 	@touch $@
 
 install: $(VENV)/.installed ## .venv with the package and all extras

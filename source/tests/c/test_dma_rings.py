@@ -302,7 +302,7 @@ def pace(request):
 
 # -- rings are exact ------------------------------------------------------------------------------------
 
-PULSE_SETS = int(os.environ.get("RPIO_PULSE_SETS", "1000"))
+PULSE_SETS = int(os.environ.get("RPIO_PULSE_SETS", "500"))
 """For all of the four SoCs and the two paces; `make test-every` has 10,000."""
 
 
