@@ -24,6 +24,8 @@ PLAIN = tuple(
     for word in ("-p", f"no:{name}")
 )
 """Options of a pytest that a test starts: without the plugins that it does not need, it starts in half the time."""
+IS_WHOLE = os.environ.get("RPIO_LINES") == "all"
+"""As `make test-every` has it: all rows of a table of which `make test` tries some."""
 EMULATED = os.environ.get("RPIO_EMULATED") == "1"
 """Under QEMU's user mode: its kernel is this machine's, whose numbers it translates as far as it knows them."""
 
