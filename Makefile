@@ -99,7 +99,7 @@ test-sanitized: dev   ## the C core under the address and undefined-behaviour sa
 	    $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal source/tests/c
 
 test-package: dev     ## wheel and sdist build, install and import elsewhere, on every Python at hand
-	@$(PY) -m pytest -p no:cacheprovider -n auto --dist loadgroup --timeout 3600 source/tests/package
+	@$(PY) -m pytest -p no:cacheprovider -n auto --dist loadfile --timeout 3600 source/tests/package
 
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
 	@$(PY) -m pytest -p no:cacheprovider -n auto --dist loadfile --timeout 3600 source/tests/peers

@@ -64,12 +64,7 @@ def pythons():
     return found
 
 
-# One process has all that is installed for one interpreter, where there are several: it is built once.
-on_every_python = pytest.mark.parametrize(
-    "python",
-    [pytest.param(path, marks=pytest.mark.xdist_group(name), id=name) for name, path in pythons().items()],
-)
-with_the_wheel = pytest.mark.xdist_group("wheel")
+on_every_python = pytest.mark.parametrize("python", pythons().values(), ids=pythons().keys())
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +150,6 @@ def wheel(sdist, tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
-@with_the_wheel
 def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0].lower() for name in names} == {"rpio"}
@@ -234,7 +228,6 @@ def wheels(tmp_path_factory):
     return folder
 
 
-@with_the_wheel
 def test_the_second_distribution_brings_rpi_and_the_first_does_not(wheel, tmp_path):
     """``pip install ./rpi``: import RPi.GPIO means RPIO everywhere in that environment; uninstalling leaves RPIO."""
     there = Environment(tmp_path, wheel)
@@ -248,7 +241,6 @@ def test_the_second_distribution_brings_rpi_and_the_first_does_not(wheel, tmp_pa
     assert there.says(ask + "; import RPIO") == "False\n"
 
 
-@with_the_wheel
 def test_what_requires_rpi_gpio_takes_the_second_distribution_for_it(wheel, wheels, tmp_path):
     there = Environment(tmp_path, wheel, wheels)
     there.pip("install", there.rpi)
@@ -261,7 +253,6 @@ def test_what_requires_rpi_gpio_takes_the_second_distribution_for_it(wheel, whee
     assert there.pip("check") == "No broken requirements found.\n"
 
 
-@with_the_wheel
 def test_the_second_distribution_takes_the_place_of_the_real_one_until_that_is_forced_back(
     wheel, wheels, tmp_path
 ):

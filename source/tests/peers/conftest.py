@@ -3,7 +3,20 @@
 
 import pytest
 
+import sharing
+
 from . import fakepi, peers
+
+APART = ("test_greenlets", "test_rpigpio_own")
+"""Modules whose tests share nothing that takes time to make."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of a module are one process's, which makes once what they share; those of others anybody's."""
+    return sharing.scheduler(
+        config, log, lambda file, name: f"{file}::{name}" if file.stem in APART else file
+    )
 
 
 @pytest.fixture(scope="session")
