@@ -51,6 +51,8 @@ def free_port() -> int:
 PORT = free_port()
 ANSWER_S = 10.0
 """How long another board may take to answer, where a test does not say."""
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where files are that go with the row: what is written for good, a thousand times, waits for no disk."""
 SOCKET = os.path.join(tempfile.gettempdir(), f"rpio-interrupted-{os.getpid()}")
 
 
@@ -260,7 +262,7 @@ def _serve_path(things):
 
 def _daemon_parts(things):
     """All that the daemon adds to a board: rights with a token, an audit, lines that are held, a port and a path."""
-    folder = things["folder"] = tempfile.mkdtemp()
+    folder = things["folder"] = tempfile.mkdtemp(dir=MEMORY)
     tokens = TokenFile(f"{folder}/tokens")
     _, text = tokens.add(["gpio"], None, "", 0.0, None)
     with open(os.open(f"{folder}/token", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
