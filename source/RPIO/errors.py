@@ -27,6 +27,7 @@
      |   +- ConnectionLost         ConnectionError              no answer from a remote board; see .applied
      +- ProtocolError              ValueError                   the other side of a connection speaks something else
      +- NotAllowedError            PermissionError              a token is missing, is over, or does not allow that
+     +- CommandError               RuntimeError                 what was to be done on another machine has failed there
      +- RuleError                  PermissionError              a rule of the line forbids it; the text says where it is
      |   +- InterlockError         RuntimeError                 it would be on while another is
      |   +- RateError              RuntimeError                 it would change too often
@@ -151,6 +152,10 @@ class NoBackendError(GPIOError, RuntimeError):
 
 class NotAllowedError(GPIOError, PermissionError):
     """Who asks over a connection has no right to that: no token, one that is over, or one for something else."""
+
+
+class CommandError(GPIOError, RuntimeError):
+    """A command that another machine was to carry out has failed there; the text is what that says."""
 
 
 class RuleError(GPIOError, PermissionError):
