@@ -33,7 +33,7 @@ def word_of(spec: str | None) -> str:
     return (spec or os.environ.get("RPIO_BACKEND", "") or "auto").partition(":")[0]
 
 
-AFAR = ("remote", "remote+unix", "ssh")
+AFAR = ("remote", "remote+unix", "ssh", "rraspy")
 
 
 def is_afar(word: str) -> bool:
@@ -157,6 +157,18 @@ def _open_ssh(hardware: Hardware | None, argument: str) -> Backend:
     return RemoteBackend(f"ssh:{argument}")
 
 
+def open_rraspy(argument: str, answer_s: float | None = None) -> Backend:
+    """Open the lines of a device of RRaspPY's, which has so long for each answer. Raises NoBackendError, ValueError."""
+    _load("rraspy")
+    from .rraspy import RraspyBackend
+
+    return RraspyBackend(argument, answer_s)
+
+
+def _open_rraspy(hardware: Hardware | None, argument: str) -> Backend:
+    return open_rraspy(argument)
+
+
 REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "regs": _open_regs,
     "cdev": _open_cdev,
@@ -165,6 +177,7 @@ REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "remote": _open_remote,
     "remote+unix": _open_remote_unix,
     "ssh": _open_ssh,
+    "rraspy": _open_rraspy,
 }
 """Name -> how to open it, given the hardware and what stood behind the colon of the name."""
 

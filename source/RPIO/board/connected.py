@@ -8,6 +8,7 @@ from _collections_abc import Callable
 
 from .. import arguments, threads
 from ..backends import opening
+from ..backends.protocol import Backend
 from .board import Board
 
 
@@ -23,10 +24,11 @@ def connect(
 
     *where* is "localhost", "localhost:8511", "remote://localhost:8511", "remote+unix:///run/user/1000/pins" for a unix
     socket, or "ssh://pi", "ssh://USER@HOST:PORT": that starts ``rpio serve --stdio`` there, by your own ssh, which may
-    ask you for a password where there is a terminal. A lost connection is made again, tried for *patience_s* seconds;
-    *linger_s* (0 to 3600) is how long the other side keeps this program's lines meanwhile, before they go into their
-    safe states. A call waits *timeout_s* for its answer. *on_change* is called, from another thread, with "away",
-    "back", "new" (the lines were given back: set them up again) or "gone". *within* is a board whose loop is to serve
+    ask you for a password where there is a terminal. "rraspy://pi" is a device of RRaspPY's, without a session: nothing
+    lingers there or is tried again. A lost connection is made again, tried for *patience_s* seconds; *linger_s* (0 to
+    3600) is how long the other side keeps this program's lines meanwhile, before they go into their safe states. A call
+    waits *timeout_s* for its answer. *on_change* is called, from another thread, with "away", "back", "new" (the lines
+    were given back: set them up again) or "gone". *within* is a board whose loop is to serve
     this one too.
 
     Raises:
@@ -48,9 +50,12 @@ def connect(
     patience_s = _seconds("patience_s", patience_s, 0, 1e9)
     if on_change is not None:
         arguments.check_callback(on_change, "state")
-    backend = None
+    backend: Backend | None = None
     try:
-        backend = RemoteBackend(where, linger_s, timeout_s, patience_s, on_change)
+        if isinstance(where, str) and opening.word_of(where) == "rraspy":
+            backend = opening.open_rraspy(opening.split(where)[1], timeout_s)
+        else:
+            backend = RemoteBackend(where, linger_s, timeout_s, patience_s, on_change)
         board = Board(opening.spec_of(where), within=within)
         board.use(backend, opening.unknown(backend))
     except BaseException:
