@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Putting a stand-in module, each a folder of `shims`, in the place of the real one: on request only."""
+"""Putting a stand-in module, each a folder of `shims`, in the place of the real one: on request only.
+
+And RRaspPY's modules, of the folder `rraspy` there, for programs that import them by name, where nothing else has it.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
 
@@ -45,3 +53,49 @@ def install(name: str) -> None:
     assert spec is not None and spec.loader is not None
     sys.modules[name] = module = module_from_spec(spec)
     spec.loader.exec_module(module)
+
+
+OF_RRASPY = os.path.join(FOLDER, "rraspy")
+"""Modules by RRaspPY's names."""
+ITS_OWN = ("host", "serialize", "common", "device", "server")
+ITS_LIBRARIES = ("smbus", "Adafruit_ADS1x15")
+"""What stands in for a library that a device has."""
+
+
+def is_of_rraspy(name: str) -> bool:
+    """Whether ``import NAME`` has meant the one of RRaspPY's."""
+    origin = getattr(sys.modules.get(name), "__file__", None)
+    return origin is not None and os.path.dirname(origin) == OF_RRASPY
+
+
+class OfRraspy:
+    """Finds some of the modules of RRaspPY's, while they are wanted: one of sys.meta_path."""
+
+    def __init__(self, names: tuple[str, ...], are_wanted: Callable[[], bool]) -> None:
+        self._names, self._are_wanted = names, are_wanted
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Tell the import system where it is; None where it is none, and where the program has one beside it."""
+        if name not in self._names or not self._are_wanted():
+            return None
+        from importlib.util import spec_from_file_location
+
+        beside = os.path.join(sys.path[0] if sys.path else "", name)
+        if os.path.exists(f"{beside}.py") or os.path.exists(os.path.join(beside, "__init__.py")):
+            return None
+        folder = os.path.join(OF_RRASPY, name)
+        if not os.path.isdir(folder):
+            return spec_from_file_location(name, f"{folder}.py")
+        return spec_from_file_location(
+            name, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+        )
+
+
+def offer_rraspy(has_device: Callable[[], bool]) -> None:
+    """Have ``import host`` and the others of RRaspPY's names work in this process, where no other module has the name.
+
+    Once ``host`` is imported, or where *has_device*() says that lines are a device's, its libraries are that device's
+    too, also where they are installed here.
+    """
+    sys.meta_path.insert(0, OfRraspy(ITS_LIBRARIES, lambda: is_of_rraspy("host") or has_device()))
+    sys.meta_path.append(OfRraspy(ITS_OWN, lambda: True))

@@ -74,6 +74,29 @@ def original_device(python, host_port):
         yield int(made.stdout.readline())
 
 
+def free_port():
+    """A port that nobody has now."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return made.getsockname()[1]
+
+
+@contextlib.contextmanager
+def some_device(kind):
+    """A device: "ours", or that of the original's kind under this Python. Yields its place, as behind "rraspy:"."""
+    port = free_port()
+    if kind == "ours":
+        with our_device(host_port=port) as (device, _):
+            yield f"//127.0.0.1:{device}/127.0.0.1:{port}"
+    else:
+        with original_device(kind, port) as device:
+            yield f"//127.0.0.1:{device}/127.0.0.1:{port}"
+
+
+DEVICES = [*PYTHONS, pytest.param("ours", id="ours")]
+"""For some_device()."""
+
+
 class OriginalHost:
     """A host of the original's kind, in a process of its own."""
 

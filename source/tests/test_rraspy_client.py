@@ -13,26 +13,15 @@ from RPIO.constants import BOTH, FALLING, IN, OUT, PUD_UP, RISING, UNKNOWN
 from RPIO.remote.rraspy import Device
 from RPIO.wire import rraspy
 from RPIO.wire.rraspy import Message
-from rraspy_parts import PYTHONS, original_device, our_device
+from rraspy_parts import DEVICES, PYTHONS, free_port, original_device, some_device
 from waiting import wait_until
 
 
-def free_port():
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return made.getsockname()[1]
-
-
-@pytest.fixture(params=[*PYTHONS, pytest.param("ours", id="ours")])
+@pytest.fixture(params=DEVICES)
 def where(request):
     """The place of a device: of the original's kind, or ours."""
-    port = free_port()
-    if request.param == "ours":
-        with our_device(host_port=port) as (device, _):
-            yield f"//127.0.0.1:{device}/127.0.0.1:{port}"
-    else:
-        with original_device(request.param, port) as device:
-            yield f"//127.0.0.1:{device}/127.0.0.1:{port}"
+    with some_device(request.param) as place:
+        yield place
 
 
 @pytest.fixture
@@ -52,7 +41,7 @@ def test_modules_calls_objects_and_errors(device):
     assert device.execute("write_byte(0x27, 8)", bus) is None
     assert device.execute("read_byte(0x27)", bus) == 8
     with pytest.raises(errors.CommandError, match="Remote I/O error"):
-        device.execute("read_byte(0x33)", bus)
+        device.execute("read_byte(0x34)", bus)
     device.remove_handle(bus)
     with pytest.raises((errors.CommandError, errors.ConnectionLost), match=r"handle"):
         device.execute("read_byte(0x27)", bus)

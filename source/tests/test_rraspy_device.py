@@ -104,7 +104,7 @@ def test_the_example_of_the_seeds_readme_line_by_line(host):
     assert do('Execute("smbus.SMBus(1)")') == "0"
     assert do('Execute("write_byte(0x27, 8)", 0)') == "None"
     assert do('Execute("read_byte(0x27)", 0)') == "8"
-    assert "Remote I/O error" in do('Execute("read_byte(0x33)", 0)')
+    assert "Remote I/O error" in do('Execute("read_byte(0x34)", 0)')
     assert do("RemoveHandle(0)") == "None"
 
 

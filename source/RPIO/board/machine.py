@@ -98,6 +98,11 @@ class Machine:
         return [] if found and opening.is_elsewhere(self._spec) else found
 
     @property
+    def spec(self) -> str | None:
+        """The backend that is asked for, as it was; None is RPIO_BACKEND, then "auto"."""
+        return self._spec
+
+    @property
     def word(self) -> str:
         """What kind of backend is asked for."""
         return opening.word_of(self._spec)

@@ -27,6 +27,8 @@ EXAMPLES = """\
   rpio run --on pi blink.py               the program here, the lines of the machine pi (by ssh); -v says how long
                                           its calls took
 """
+DEVICES = ("device.py", "server.py")
+"""RRaspPY's programs, which are ours where there is no such file."""
 
 
 def run_parser() -> argparse.ArgumentParser:
@@ -60,6 +62,8 @@ def run_parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Run the program in this process; its own exit status, and its own exceptions, are those of ``rpio run``."""
     is_file = not options.module and not options.code and options.program != "-"
+    if is_file and options.program in DEVICES and not os.path.exists(options.program):
+        options.module, options.program, is_file = True, options.program.removesuffix(".py"), False
     if is_file and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
     finger: AbstractContextManager[object] = nullcontext()
@@ -133,5 +137,6 @@ def stand_in() -> None:
     multiprocessing hands on sys.path, where facade.install_as_rpi_gpio() has put the folder; others read PYTHONPATH.
     """
     facade.install_as_rpi_gpio()
+    stand_ins.offer_rraspy(lambda: facade.board.machine.word == "rraspy")
     paths = [stand_ins.FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)

@@ -146,13 +146,19 @@ class Device:
         host, port = self.device()
         return f"{host}:{port}"
 
+    @property
+    def callback_place(self) -> Address:
+        """Where this side hears its events, as it was given; "" where that is address_towards()."""
+        return self._callback
+
+    def address_towards(self) -> str:
+        """The address of this machine that the device sees. Raises OSError."""
+        device = self.device()[0]
+        return LOOPBACK if network.is_loopback(device) else network.address_towards(device)
+
     def _own_address(self) -> Address:
         host, port = self._callback
-        if not host:
-            device = self.device()[0]
-            host = LOOPBACK if network.is_loopback(device) else network.address_towards(device)
-            self._callback = host, port
-        return host, port
+        return host or self.address_towards(), port
 
     # -- asking ----------------------------------------------------------------------------------
 

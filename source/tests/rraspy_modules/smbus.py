@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""smbus as a device of the tests has it: on bus 1 a chip with registers at 0x20, and one that keeps a byte at 0x27."""
+"""smbus as a device of the tests has it: on bus 1 a chip with registers at 0x20, and bytes at 0x27 and 0x33."""
 
-REGISTERS, BYTE = 0x20, 0x27
+CHIPS = (0x20, 0x27, 0x33)
 
 
 class SMBus:
@@ -25,7 +25,7 @@ class SMBus:
     def _at(self, address):
         if not self._is_open:
             raise OSError(9, "Bad file descriptor")
-        if address not in (REGISTERS, BYTE):
+        if address not in CHIPS:
             raise OSError(121, "Remote I/O error")
 
     def write_quick(self, addr):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What a device of the tests has as RPi.GPIO and smbus: lines where 13 is wired to 6, and a byte at 0x27."""
+"""What a device of the tests has as RPi.GPIO and smbus: lines where 13 is wired to 6, and bytes."""
 
 import threading
 
@@ -96,13 +96,13 @@ class _Pwm(object):
 
 class _Smbus(object):
     class SMBus(object):
-        """A byte at 0x27."""
+        """A byte at 0x27 and 0x33."""
 
         def __init__(self, bus):
             self._byte = 0
 
         def read_byte(self, address):
-            if address != 0x27:
+            if address not in (0x27, 0x33):
                 raise IOError(121, "Remote I/O error")
             return self._byte
 
