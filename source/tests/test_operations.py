@@ -90,6 +90,7 @@ OF_OTHER_SIDE = {
     "sessions": "who is there besides: rpio who",
     "holders": "as sessions",
     "rules": "as sessions",
+    "fronts": "as sessions",
     "audit": "what others have done: rpio audit",
     "hold": "levels that outlive programs: rpio hold",
     "unhold": "as hold",

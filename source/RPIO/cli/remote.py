@@ -65,13 +65,24 @@ def who(options: argparse.Namespace) -> None:
     there = server(options.backend)
     (sessions,), (holders,), (rules,) = there.ask("sessions"), there.ask("holders"), there.ask("rules")
     if options.json:
-        verb.print_json(_as_dicts(sessions, holders, rules))
+        verb.print_json({**_as_dicts(sessions, holders, rules), "fronts": _fronts(there)})
         return
     print(there.describe())
     _print_sessions(sessions)
     _print_holders(holders)
     for rule in rules:
         print(f"rule: {rule}")
+    for front in _fronts(there):
+        print(front)
+
+
+def _fronts(there: RemoteBackend) -> list[str]:
+    """What else is served there; nothing where it is too old to tell."""
+    try:
+        (found,) = there.ask("fronts")
+    except (ValueError, errors.NotSupportedError):
+        return []
+    return list(found)
 
 
 def _print_sessions(sessions: list[Any]) -> None:
@@ -108,6 +119,8 @@ def status(backend: str | None) -> int:
     print(f"a daemon is there: {there.describe()}")
     _print_sessions(sessions)
     print(f"holds: {' '.join(f'{line}={level}' for line, level in held) or 'nothing'}")
+    for front in _fronts(there):
+        print(front)
     return 0
 
 

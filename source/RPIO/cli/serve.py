@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 
-from .. import config_files, facade, threads
+from .. import config_files, errors, facade, threads
 from . import remote, verb
 from .told import UsageError
 
@@ -15,10 +16,13 @@ EXAMPLES = """\
   rpio serve --no-tcp              at the unix socket alone: who may use it is who is in its group
   rpio serve --show-config         what is set, and where that was said
   rpio serve --status              what the daemon that runs has to say
+  rpio serve --rraspy --rraspy-host 127.0.0.1
+                                   a device of RRaspPY's protocol as well, for a host of that address
   rpio read 17 --on localhost      from another terminal
   rpio read 17 --on pi             from another machine, by ssh, which starts rpio serve --stdio on pi
 """
 
+ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+)(?::(\d{1,5}))?", re.ASCII)
 IDLE_MAX_S = 86400
 
 WORDS = {
@@ -53,6 +57,28 @@ def serve_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--config", metavar="FILE", help="a configuration file that has the last word, as RPIO_CONFIG"
     )
+    p.add_argument(
+        "--rraspy",
+        metavar="ADDRESS[:PORT]",
+        nargs="?",
+        const="",
+        help="serve a device of RRaspPY's protocol too, for --rraspy-host, in a process of its own: at 127.0.0.1:8080",
+    )
+    p.add_argument(
+        "--rraspy-host",
+        metavar="ADDRESS[:PORT]",
+        help="the one machine that is served, and called back at port 7070",
+    )
+    p.add_argument(
+        "--open-run",
+        action="store_true",
+        help="run any Python that comes by --rraspy, which knows no tokens: on this machine's own address alone",
+    )
+    p.add_argument(
+        "--insecure",
+        action="store_true",
+        help="serve --rraspy at another address than this machine's own, without TLS and access",
+    )
     kind = p.add_mutually_exclusive_group()
     kind.add_argument("--show-config", action="store_true", help="print what is set, and end")
     kind.add_argument(
@@ -85,6 +111,7 @@ def serve(options: argparse.Namespace) -> int:
         return stdio.serve(facade.board, options.backend is not None, idle_s)
     if options.status:
         return remote.status(options.backend)
+    from ..server import rraspy
     from ..server import settings as settings_module
 
     words = {key: getattr(options, word) for word, key in WORDS.items() if getattr(options, word) is not None}
@@ -94,8 +121,12 @@ def serve(options: argparse.Namespace) -> int:
     if options.no_tcp:
         words["serve", "tcp"] = False
     try:
+        words.update(_rraspy(options))
         settings = settings_module.read(words)
-    except ValueError as e:
+        rraspy.check(settings)
+        if (options.open_run or options.insecure) and not settings.values["rraspy", "on"]:
+            raise ValueError("--open-run and --insecure are about --rraspy, which is not served")
+    except (ValueError, errors.NotAllowedError) as e:
         raise UsageError(str(e), 1 if hasattr(e, "hint") else 2, getattr(e, "hint", "")) from None
     if options.show_config:
         print(settings.shown(), end="")
@@ -103,3 +134,22 @@ def serve(options: argparse.Namespace) -> int:
     from ..server import daemon
 
     return daemon.run(facade.board, settings, lambda text: verb.note(f"rpio serve: {text}"))
+
+
+def _rraspy(options: argparse.Namespace) -> dict[tuple[str, str], object]:
+    """The settings that the options of --rraspy are. Raises ValueError."""
+    words: dict[tuple[str, str], object] = {}
+    for option, address, port in (
+        (options.rraspy, "address", "port"),
+        (options.rraspy_host, "host", "host_port"),
+    ):
+        if option:
+            found = ADDRESS.fullmatch(option)
+            if found is None:
+                raise ValueError(f"{option!r} is no ADDRESS or ADDRESS:PORT")
+            words["rraspy", address] = found[1].strip("[]")
+            if found[2]:
+                words["rraspy", port] = int(found[2])
+    switches = {"on": options.rraspy is not None, "open_run": options.open_run, "insecure": options.insecure}
+    words.update({("rraspy", key): True for key, is_on in switches.items() if is_on})
+    return words

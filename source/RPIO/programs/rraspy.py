@@ -254,7 +254,7 @@ def _end_with_standard_input() -> None:
     """End when who has started this has: standard input is a pipe of his."""
 
     def look_after() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(0, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -26,6 +26,7 @@ from .audit import Audit
 from .doors import Door, Path, Port
 from .hold import Holds
 from .inside import Front
+from .rraspy import Front as RraspyFront
 from .serving import go_safe
 from .tokens import TokenFile
 
@@ -56,6 +57,8 @@ class Daemon:
         self._is_audit_due = False
         self.holds = Holds(board.leases, settings.holds_path)
         self.front = Front(board, [], self.access, self.audit, self.holds)
+        self.rraspy = RraspyFront(settings, self._say_from_anywhere)
+        self.front.sessions.fronts = self.rraspy.in_words
 
     # -- one after the other ---------------------------------------------------------------------
 
@@ -76,11 +79,18 @@ class Daemon:
                 return 1
             self.holds.set_again()
             go_safe(board)
+            self.rraspy.open(f"remote+unix://{self._settings.of('serve', 'socket')}")
             self._say(f"serving {board.describe()} at {', '.join(map(str, self.front.doors))}")
             notify("READY=1")
             await self._until_over()
         finally:
-            do_all(lambda: notify("STOPPING=1"), self.front.close, self.audit.close, leave)
+            do_all(
+                lambda: notify("STOPPING=1"),
+                self.rraspy.close,
+                self.front.close,
+                self.audit.close,
+                leave,
+            )
         return 0
 
     async def _until_over(self) -> None:
@@ -92,6 +102,13 @@ class Daemon:
                 await asyncio.wait_for(self._over.wait(), every_s)
             except (TimeoutError, asyncio.TimeoutError):  # which are two classes before Python 3.11
                 notify("WATCHDOG=1")
+
+    def _say_from_anywhere(self, text: str) -> None:
+        """The same, from another thread too, and also when the loop has ended."""
+        try:
+            self._loop.call_soon_threadsafe(self._say, text)
+        except RuntimeError:
+            self._say(text)
 
     def _open_doors(self) -> bool:
         """Listen wherever it can be done; whether it is anywhere, and no other daemon runs."""

@@ -107,6 +107,7 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "sessions": _sessions,
     "holders": lambda leases, session: (leases.safety.held(),),
     "rules": lambda leases, session: (leases.safety.rules.in_words(),),
+    "fronts": lambda leases, session: (session.all.fronts(),),
     "audit": _audit,
     "hold": lambda leases, session, pairs: _holds(session).hold(pairs),
     "unhold": lambda leases, session, lines: _holds(session).release(lines),

@@ -306,6 +306,8 @@ class Sessions:
         self._count = 0
         self.on_news: Callable[[str, Session], object] = lambda what, session: None
         """Called with "came" and "went", and a session that has said who it is."""
+        self.fronts: Callable[[], list[str]] = list
+        """What else is served beside these sessions, in words."""
 
     def begin(self, peer: str) -> Session:
         """Make a session. Raises OSError where there are too many."""

@@ -60,6 +60,12 @@ def _open_scopes(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _word(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or " " in value:
+        raise ValueError(f"it is the address or the name of a machine, not {value!r}")
+    return value
+
+
 def _megabytes(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.001 <= value <= 100_000:
         raise ValueError(f"it is a number of megabytes, 0.001 to 100000, not {value!r}")
@@ -100,6 +106,13 @@ SETTINGS: dict[tuple[str, str], Setting] = {
         _open_scopes, lambda: (READ, GPIO, I2C), "what may be done from this machine without a token"
     ),
     ("access", "tokens"): Setting(_path, lambda: f"{folders.state_folder()}/tokens", "the file of tokens"),
+    ("rraspy", "on"): Setting(_switch, lambda: False, "serve a device of RRaspPY's protocol"),
+    ("rraspy", "address"): Setting(_word, lambda: "127.0.0.1", "where it listens"),
+    ("rraspy", "port"): Setting(_port, lambda: 8080, "its port"),
+    ("rraspy", "host"): Setting(_word, lambda: "", "the one machine that is served, and called back"),
+    ("rraspy", "host_port"): Setting(_port, lambda: 7070, "where that hears of events"),
+    ("rraspy", "open_run"): Setting(_switch, lambda: False, "run any Python that comes, on loopback alone"),
+    ("rraspy", "insecure"): Setting(_switch, lambda: False, "at another address: without TLS and access"),
     ("audit", "file"): Setting(_file, lambda: "", 'where the audit is written as well, "" for nowhere'),
     ("audit", "file_mb"): Setting(_megabytes, lambda: 10.0, "at which size it is put aside as FILE.1"),
 }

@@ -361,6 +361,14 @@ ROWS = (
         "The rules that are in force, in words.",
     ),
     Operation(
+        "fronts",
+        (),
+        (Repeated("fronts", (Text("front", 1000),), 64, least=0),),
+        READ,
+        True,
+        "What else is served here, by which protocol, to whom, and what it may do, in words.",
+    ),
+    Operation(
         "audit",
         (Argument("since", COUNT, 0), Argument("most", Number("number", 1, 10_000), 1000)),
         (

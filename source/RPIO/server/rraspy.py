@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rpio serve --rraspy``: a device of RRaspPY's protocol, in a process of its own, whose lines are the daemon's.
+
+Here is only the socket that it listens at, its start, and its end. What a host asks for comes to the daemon as what a
+client of its own protocol asks, and in no other way.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from .. import errors, threads
+from ..machine import network
+from ..processes import hooks
+from ..programs import rraspy_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from socket import socket
+
+    from .settings import Settings
+
+    Say = Callable[[str], object]
+
+END_S = 3.0
+"""How long its process may take to end by itself."""
+
+
+def check(settings: Settings) -> None:
+    """Look at what is set, before anything is opened.
+
+    Raises:
+        ConfigError: no host is named. NotAllowedError: an address that must be asked for, or is not for free Python.
+    """
+    if not settings.values["rraspy", "on"]:
+        return
+    if not settings.of("rraspy", "host"):
+        hint = "--rraspy-host ADDRESS, or host = in [rraspy]: who is served and called back"
+        raise errors.ConfigError("RRaspPY's protocol is served to one host, and none is named", hint=hint)
+    rraspy_words.check(
+        settings.of("rraspy", "address"),
+        bool(settings.values["rraspy", "insecure"]),
+        bool(settings.values["rraspy", "open_run"]),
+    )
+
+
+def start_process(words: Sequence[str], listener: socket, backend: str) -> subprocess.Popen[bytes]:
+    """Start a device's process at a socket that listens. It ends with its standard input."""
+    fd = listener.fileno()
+    with hooks.making:
+        return subprocess.Popen(
+            [sys.executable, "-m", "RPIO.programs.rraspy", *words, "--socket", str(fd)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[fd],
+            env={**os.environ, "RPIO_BACKEND": backend},
+            start_new_session=True,  # Ctrl+C in the daemon's terminal is the daemon's
+        )
+
+
+class Front:
+    """The device of the settings. *say* is told what people should know, and may be called from another thread."""
+
+    def __init__(self, settings: Settings, say: Say) -> None:
+        self._settings, self._say = settings, say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listener: socket | None = None
+        self._is_ending = False
+        self.state = "not served"
+
+    def _of(self, key: str) -> str:
+        return self._settings.of("rraspy", key)
+
+    @property
+    def is_open_run(self) -> bool:
+        """Whether any Python is run."""
+        return bool(self._settings.values["rraspy", "open_run"])
+
+    def in_words(self) -> list[str]:
+        """What is said of it to those who ask."""
+        if not self._settings.values["rraspy", "on"]:
+            return []
+        what = (
+            "any Python (open-run)" if self.is_open_run else "calls of RPi.GPIO, smbus and Adafruit_ADS1x15"
+        )
+        return [f"rraspy: {self.state}, for the host {self._of('host')}: {what}"]
+
+    def open(self, backend: str) -> None:
+        """Listen, and start the process, whose lines are by that backend. What is wrong is said, and nothing served."""
+        if not self._settings.values["rraspy", "on"]:
+            return
+        address, port = self._of("address"), int(self._of("port"))
+        is_insecure = bool(self._settings.values["rraspy", "insecure"])
+        try:
+            hosts = network.addresses_of(self._of("host"))
+            self._listener = listener = rraspy_words.listen(address, port)
+            port = listener.getsockname()[1]
+            flags = [*["--open-run"] * self.is_open_run, *["--insecure"] * is_insecure]
+            words = [self._of("host"), address, self._of("host_port"), str(port), *flags]
+            self._process = process = start_process(words, listener, backend)
+        except (OSError, errors.GPIOError) as e:
+            text = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+            self.state = f"not served: {text}"
+            self._say(f"rraspy is {self.state}")
+            self.close()
+            return
+        where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        self.state = f"at {where}, process {process.pid}"
+        self._say(f"rraspy is served at {where} to the host {self._of('host')}, by process {process.pid}")
+        for line in rraspy_words.told(address, hosts, is_insecure, self.is_open_run):
+            self._say(f"rraspy: {line}")
+        threads.start(lambda: self._wait(process), "RPIO rraspy process")
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        status = process.wait()
+        if self._is_ending:
+            return
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        self.state = f"not served: its process has ended with {how}"
+        self._say(f"rraspy is {self.state}; start rpio serve anew")
+        self._close_listener()
+
+    def _close_listener(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()
+
+    def close(self) -> None:
+        """End the process, and listen no more. Twice is fine."""
+        self._is_ending = True
+        self._close_listener()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()  # by which it ends
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(END_S)
