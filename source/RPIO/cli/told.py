@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     AnyOptions = TypeVar("AnyOptions", "Options", argparse.Namespace)
 
 BACKEND_HELP = (
-    "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., sim:shared, remote://HOST, ssh://HOST"
+    "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., sim:shared, remote://HOST, ssh://HOST, rraspy://HOST"
 )
 
 ON_HELP = (
