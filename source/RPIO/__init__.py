@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from .board.connected import connect
     from .errors import (
         AlreadyRunningError,
+        CommandError,
         ConfigError,
         ConnectionLost,
         DMAError,
@@ -208,6 +209,7 @@ __all__ = [
     "VERSION_GPIO",
     "AlreadyRunningError",
     "Board",
+    "CommandError",
     "ConfigError",
     "ConnectionLost",
     "DMAError",

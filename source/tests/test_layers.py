@@ -65,7 +65,7 @@ def test_the_exported_names_are_these():
         "InvalidModeException InvalidChannelException InvalidDirectionException InvalidPullException",
         "InvalidEdgeException InvalidCallbackException NotWatchedError LineBusyError NoAccessError NoBackendError",
         "LineGoneError EdgeDetectionError PWMExistsError PulseError DMAError NoClientError",
-        "RuleError InterlockError RateError ReadOnlyError ConfigError ConnectionLost ProtocolError",
+        "RuleError InterlockError RateError ReadOnlyError ConfigError ConnectionLost ProtocolError CommandError",
     }
     types = {"Board EdgeEvent TcpClient"}
     want = {name for line in constants | functions | errors | types for name in line.split()}

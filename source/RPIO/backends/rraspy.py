@@ -152,15 +152,15 @@ class RraspyBackend(Backend):
 
     def read(self, line: int) -> int:
         check_line(self, line)
-        self._check_set_up(line)
-        return int(bool(self._gpio(f"input({line})")))
-
-    def _check_set_up(self, line: int) -> None:
-        if line not in self._functions:
-            raise errors.NotSupportedError(
-                f"GPIO {line}: RPi.GPIO, which the device has, reads lines that are set up",
+        try:
+            return int(bool(self._gpio(f"input({line})")))
+        except errors.CommandError as e:
+            if line in self._functions:
+                raise
+            raise errors.NotSupportedError(  # it is nobody's: another host's setup() would do
+                f"GPIO {line}: RPi.GPIO, which the device has, reads lines that are set up: {e}",
                 hint=f"setup({line}, IN) first",
-            )
+            ) from None
 
     def write(self, line: int, value: int) -> None:
         check_line(self, line)

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     AnyOptions = TypeVar("AnyOptions", "Options", argparse.Namespace)
 
-BACKEND_HELP = (
-    "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., sim:shared, remote://HOST, ssh://HOST, rraspy://HOST"
-)
+BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., sim:shared, remote://HOST, ssh://HOST, rraspy://HOST"
 
 ON_HELP = (
     "the lines of another machine, by ssh: pi, user@pi; or localhost, the daemon (rpio serve) of this one"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 
 from ..backends.remote import RemoteBackend
@@ -19,9 +20,9 @@ SLOW_MS = 50.0
 """From there on a program that sets a line and reads it back feels it."""
 
 
-def _there(patient: Patient) -> RemoteBackend:
-    assert isinstance(patient.backend, RemoteBackend)
-    return patient.backend
+def _there(patient: Patient) -> RemoteBackend | None:
+    """What can be asked more than a Backend; None for a device of RRaspPY's, and where nobody answers."""
+    return patient.backend if isinstance(patient.backend, RemoteBackend) else None
 
 
 def board(patient: Patient) -> Iterator[Finding]:
@@ -30,7 +31,8 @@ def board(patient: Patient) -> Iterator[Finding]:
         hint = getattr(patient.error, "hint", "")
         yield Finding(PROBLEM, f"no board is to be had there: {patient.error}", hint)
         return
-    there = _there(patient)
+    there = patient.backend
+    assert there is not None
     yield Finding(OK, f"a board answers: {there.describe()}")
     yield Finding(
         NOTE, f"{there.line_count} lines; it has {', '.join(sorted(there.features)) or 'levels alone'}"
@@ -39,12 +41,14 @@ def board(patient: Patient) -> Iterator[Finding]:
 
 def speed(patient: Patient) -> Iterator[Finding]:
     """How long a request takes."""
-    if patient.error is not None:
+    if patient.error is not None or patient.backend is None:
         return
+    there, backend = _there(patient), patient.backend
+    ask = partial(there.ask, "ping") if there is not None else partial(backend.function, 0)
     took_ms = []
     for _ in range(PINGS):
         began_s = perf_counter()
-        _there(patient).ask("ping")
+        ask()
         took_ms.append((perf_counter() - began_s) * 1e3)
     middle_ms = sorted(took_ms)[PINGS // 2]
     text = f"a request and its answer take {middle_ms:.2f} ms (the middle one of {PINGS}; {max(took_ms):.2f} at most)"
@@ -56,16 +60,18 @@ def speed(patient: Patient) -> Iterator[Finding]:
 
 def sessions(patient: Patient) -> Iterator[Finding]:
     """Who else is there."""
-    if patient.error is None:
-        (found,) = _there(patient).ask("sessions")
+    there = _there(patient)
+    if patient.error is None and there is not None:
+        (found,) = there.ask("sessions")
         yield Finding(NOTE, f"{count(len(found) - 1, 'other session')}; rpio who tells more")
 
 
 def held(patient: Patient) -> Iterator[Finding]:
     """Who has which line."""
-    if patient.error is not None:
+    there = _there(patient)
+    if patient.error is not None or there is None:
         return
-    (found,) = _there(patient).ask("holders")
+    (found,) = there.ask("holders")
     for line, name, _ in found:
         yield Finding(NOTE, f"GPIO {line}: held by {name!r}")
     if not found:
@@ -74,8 +80,9 @@ def held(patient: Patient) -> Iterator[Finding]:
 
 def rules(patient: Patient) -> Iterator[Finding]:
     """What is forbidden there."""
-    if patient.error is None:
-        (found,) = _there(patient).ask("rules")
+    there = _there(patient)
+    if patient.error is None and there is not None:
+        (found,) = there.ask("rules")
         for rule in found:
             yield Finding(NOTE, f"rule: {rule}")
 

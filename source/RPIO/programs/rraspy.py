@@ -136,7 +136,6 @@ class Device:
 
     def serve(self) -> None:
         """Serve until stop(), or until a signal handler raises."""
-        stand_ins.install("RPi")
         try:
             while not self._is_over:
                 self._accept()
@@ -237,6 +236,7 @@ def _main(words: argparse.Namespace) -> int:
     device.verbosity = words.verbose
     print(f"Server started on {where}:{port}", flush=True)  # the original's words
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    stand_ins.install("RPi")
     warnings.simplefilter("ignore", SyntaxWarning)  # of commands: they are their sender's affair
     device.serve()
     return 0
