@@ -68,21 +68,45 @@ def is_of_rraspy(name: str) -> bool:
     return origin is not None and os.path.dirname(origin) == OF_RRASPY
 
 
-class OfRraspy:
-    """Finds some of the modules of RRaspPY's, while they are wanted: one of sys.meta_path."""
+MARKS = (b"DEVICE_TUPLE", b"serialize", b"SOCKET_TIMEOUT_S", b"host.")
+"""Words of RRaspPY's own files."""
 
-    def __init__(self, names: tuple[str, ...], are_wanted: Callable[[], bool]) -> None:
+
+def is_old(path: str) -> bool:
+    """Whether a file is one of RRaspPY's, in Python 2: nothing that Python 3 could run."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(1 << 18)
+        if not any(mark in text for mark in MARKS):
+            return False
+        compile(text, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def beside(name: str) -> str:
+    """Where a module of that name is beside the program; "" where there is none."""
+    at = os.path.join(sys.path[0] if sys.path else "", name)
+    return next(filter(os.path.exists, (f"{at}.py", os.path.join(at, "__init__.py"))), "")
+
+
+class OfRraspy:
+    """Finds some of the modules of RRaspPY's, while they are wanted: one of sys.meta_path. What the program has of that
+    name beside it is its own, but for what is_old().
+    """
+
+    def __init__(self, names: tuple[str, ...], are_wanted: Callable[[str], bool]) -> None:
         self._names, self._are_wanted = names, are_wanted
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Tell the import system where it is; None where it is none, and where the program has one beside it."""
-        if name not in self._names or not self._are_wanted():
+        """Tell the import system where it is; None where it is none."""
+        if name not in self._names or not self._are_wanted(name):
             return None
         from importlib.util import spec_from_file_location
 
-        beside = os.path.join(sys.path[0] if sys.path else "", name)
-        if os.path.exists(f"{beside}.py") or os.path.exists(os.path.join(beside, "__init__.py")):
-            return None
         folder = os.path.join(OF_RRASPY, name)
         if not os.path.isdir(folder):
             return spec_from_file_location(name, f"{folder}.py")
@@ -97,5 +121,12 @@ def offer_rraspy(has_device: Callable[[], bool]) -> None:
     Once ``host`` is imported, or where *has_device*() says that lines are a device's, its libraries are that device's
     too, also where they are installed here.
     """
-    sys.meta_path.insert(0, OfRraspy(ITS_LIBRARIES, lambda: is_of_rraspy("host") or has_device()))
-    sys.meta_path.append(OfRraspy(ITS_OWN, lambda: True))
+
+    def is_first(name: str) -> bool:
+        found = beside(name)
+        if found:
+            return is_old(found)
+        return name in ITS_LIBRARIES and (is_of_rraspy("host") or has_device())
+
+    sys.meta_path.insert(0, OfRraspy(ITS_OWN + ITS_LIBRARIES, is_first))
+    sys.meta_path.append(OfRraspy(ITS_OWN, lambda name: True))

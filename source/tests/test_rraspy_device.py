@@ -15,7 +15,7 @@ from RPIO.wire import rraspy
 from RPIO.wire.rraspy import EXECUTE, FAILED, HANDLE, IMPORT, OK, VALUES, Message
 from rraspy_exchanges import recorded
 from rraspy_parts import PYTHONS, answer, environment, our_device, say
-from waiting import LIMIT_S, wait_until
+from waiting import LIMIT_S
 
 GPIO = Message(IMPORT, ".GPIO", "GPIO", "RPi")
 SMBUS = Message(IMPORT, "smbus", "smbus", None)
@@ -347,22 +347,6 @@ def test_another_address_than_the_hosts_is_closed_at_once():
             other.connect(("127.0.0.1", port))
             other.sendall(GPIO.to_bytes())
             assert other.recv(100) == b"\x0a"
-
-
-@pytest.mark.slow
-def test_many_who_say_nothing_keep_nobody_away_for_long():
-    with our_device() as (port, _):
-        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(64)]
-        assert wait_until(lambda: _is_served(port), most_pause_s=0.2)
-        for made in idle:
-            made.close()
-
-
-def _is_served(port):
-    try:
-        return say(port, GPIO.to_bytes()) == b"\x0a"
-    except ConnectionError:
-        return False
 
 
 def test_it_ends_with_sigterm_while_commands_wait():

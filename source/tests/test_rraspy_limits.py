@@ -67,6 +67,22 @@ def test_what_does_not_come_in_time_is_closed(served, monkeypatch):
     assert execute(port, "x") == Message(OK)
 
 
+def test_many_who_say_nothing_keep_nobody_away_for_long(served, monkeypatch):
+    monkeypatch.setattr(device_module, "REQUEST_S", 0.2)
+    port = served(lambda *_: Target(None, NOTHING))
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(device_module.CONNECTIONS_MAX)]
+
+    def is_served():
+        try:
+            return execute(port, "x") == Message(OK)
+        except ConnectionError:
+            return False
+
+    assert wait_until(is_served, most_pause_s=0.1)
+    for made in idle:
+        made.close()
+
+
 def test_a_request_that_comes_drop_by_drop_ends_in_time():
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -402,3 +402,64 @@ def test_what_is_said_at_each_start():
     assert "cannot reach" in rraspy_words.told("127.0.0.1", ["10.0.0.7"], False, False)[0]
     assert "--insecure" in rraspy_words.told("10.0.0.8", ["10.0.0.7"], True, False)[0]
     assert "any Python" in rraspy_words.told("127.0.0.1", ["127.0.0.1"], False, True)[0]
+
+
+# -- a folder of RRaspPY's as it is -------------------------------------------------------------
+
+OLD_HOST = """
+import socket
+local = False
+HOST_TUPLE = [{host!r}, {host_port}] # here
+DEVICE_TUPLE = ({device!r}, {device_port})
+print "this is Python 2"
+"""
+OLD_SMBUS = """
+import host
+host.ImportModule("smbus")
+class SMBus:
+    def __init__(self, busType):
+        self._handle = host.Execute("smbus.SMBus(%d)" % busType)
+    def read_byte(self, address):
+        return host.Execute("read_byte(%d)" % address, self._handle)
+"""
+
+
+def test_a_folder_of_rrasppys_works_as_it_is(where, tmp_path):
+    """Its host.py is Python 2, and has the addresses; a stand-in that Python 3 can run is used."""
+    (device, _, device_port), (host, _, host_port) = [
+        part.rpartition(":") for part in where.removeprefix("//").split("/")
+    ]
+    parts = {"host": host, "host_port": host_port, "device": device, "device_port": device_port}
+    (tmp_path / "host.py").write_text(OLD_HOST.format(**parts))
+    (tmp_path / "smbus.py").write_text(OLD_SMBUS)
+    (tmp_path / "common.py").write_text("SOCKET_TIMEOUT_S = 30\nprint 'Python 2'\n")
+    (tmp_path / "RPi").mkdir()
+    (tmp_path / "RPi" / "__init__.py").write_text("")
+    (tmp_path / "RPi" / "GPIO.py").write_text("import host\nprint 'Python 2'\n")
+    text = """
+        import common, smbus, RPi.GPIO as GPIO
+        print(smbus.SMBus(1).read_byte(0x27), common.CB_KEYWORD)
+        GPIO.setmode(GPIO.BCM)
+        GPIO.setup(19, GPIO.IN, pull_up_down=GPIO.PUD_UP)
+        print(GPIO.input(19))
+        import host
+        print(host.Execute("GPIO.gpio_function(19)"), host.DEVICE_TUPLE[1])
+    """
+    assert rpio_run(tmp_path, text) == f"0 CB_FUNCT\n1\n1 {device_port}\n"
+
+
+def test_a_device_py_of_rrasppys_is_ours(tmp_path):
+    (tmp_path / "device.py").write_text("from serialize import Encode\nprint 'Python 2'\n")
+    (tmp_path / "serialize.py").write_text("print 'Python 2'\n")
+    command = (*RPIO_RUN, "--sim", "device.py", "127.0.0.1", "127.0.0.1", free_port(), 0)
+    with process(*command, cwd=tmp_path, env=rraspy_parts.environment(), stderr=subprocess.PIPE) as made:
+        assert made.stdout.readline().startswith("Server started on 127.0.0.1:")
+        assert "RPIO's own device runs in its place" in made.stderr.readline()
+
+
+def test_an_error_of_syntax_in_a_program_of_that_name_is_shown(tmp_path):
+    (tmp_path / "device.py").write_text("print 'mine'\n")
+    done = subprocess.run(
+        [*RPIO_RUN, "device.py"], capture_output=True, text=True, timeout=LIMIT_S, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 1 and "SyntaxError" in done.stderr

@@ -62,8 +62,8 @@ def run_parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Run the program in this process; its own exit status, and its own exceptions, are those of ``rpio run``."""
     is_file = not options.module and not options.code and options.program != "-"
-    if is_file and options.program in DEVICES and not os.path.exists(options.program):
-        options.module, options.program, is_file = True, options.program.removesuffix(".py"), False
+    if is_file and _is_our_device(options.program):
+        options.module, options.program, is_file = True, os.path.basename(options.program)[:-3], False
     if is_file and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
     finger: AbstractContextManager[object] = nullcontext()
@@ -89,6 +89,18 @@ def run(options: argparse.Namespace) -> int:
     _leave_to_pytest()
     with finger:
         return _start(options)
+
+
+def _is_our_device(path: str) -> bool:
+    """Whether RPIO's own device is meant: RRaspPY's, in Python 2, is one that Python 3 cannot run."""
+    if os.path.basename(path) not in DEVICES:
+        return False
+    if not os.path.exists(path):
+        return path in DEVICES
+    if not stand_ins.is_old(path):
+        return False
+    verb.note(f"rpio run: {path} is RRaspPY's, in Python 2: RPIO's own device runs in its place")
+    return True
 
 
 @contextmanager

@@ -229,15 +229,22 @@ def _main(words: argparse.Namespace) -> int:
         address = rraspy_words.address(words.device, words.insecure)
         rraspy_words.check(address, words.insecure, words.open_run)
         listener = rraspy_words.listen(address, words.device_port)
+    try:
+        return _serve(words, listener, hosts)
+    finally:
+        listener.close()
+
+
+def _serve(words: argparse.Namespace, listener: socket.socket, hosts: list[str]) -> int:
     where, port = listener.getsockname()[:2]
     for line in rraspy_words.told(where, hosts, words.insecure, words.open_run):
         rraspy_words.say(line)
     device = Device(listener, hosts, (words.host, words.host_port), rraspy_words.say, _how(words.open_run))
     device.verbosity = words.verbose
-    print(f"Server started on {where}:{port}", flush=True)  # the original's words
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     stand_ins.install("RPi")
     warnings.simplefilter("ignore", SyntaxWarning)  # of commands: they are their sender's affair
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    print(f"Server started on {where}:{port}", flush=True)  # the original's words
     device.serve()
     return 0
 

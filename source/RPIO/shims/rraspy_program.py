@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 from weakref import finalize
 
-from RPIO import errors, facade, log
+from RPIO import errors, facade, log, stand_ins
 from RPIO.backends import opening
 from RPIO.backends.rraspy import RraspyBackend
 from RPIO.remote.rraspy import Device, of_program
@@ -30,6 +32,30 @@ def choose() -> Device:
     except RuntimeError:
         log.warning("RPi.GPIO was in use before host was imported: its lines are not the device's")
     return of_program[0]
+
+
+OLD_TUPLE = re.compile(r"^(HOST_TUPLE|DEVICE_TUPLE)\s*=\s*([\[(][^\n#]*[\])])", re.MULTILINE)
+
+
+def tuples_of_old() -> dict[str, list[str | int]]:
+    """The addresses that stand in a ``host.py`` of RRaspPY's, in Python 2, beside the program; where the backend's word
+    has none.
+    """
+    path = stand_ins.beside("host")
+    word, argument = opening.split(os.environ.get("RPIO_BACKEND"))
+    if not path or not stand_ins.is_old(path) or (word == "rraspy" and argument.strip("/")):
+        return {}
+    log.say(f"RPIO: {path} is RRaspPY's, in Python 2: RPIO's own takes its place, with its addresses")
+    with open(path, encoding="utf-8", errors="replace") as file:
+        text = file.read(1 << 18)
+    found: dict[str, list[str | int]] = {}
+    for name, written in OLD_TUPLE.findall(text):
+        try:
+            address, port = ast.literal_eval(written)
+            found[name] = [str(address), int(port)]
+        except (ValueError, SyntaxError, TypeError):
+            continue  # it is calculated there
+    return found
 
 
 class Kept:

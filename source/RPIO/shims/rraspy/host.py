@@ -9,6 +9,7 @@ and Adafruit_ADS1x15 are the device's as well.
 from __future__ import annotations
 
 from RPIO.shims.rraspy_program import choose as _choose
+from RPIO.shims.rraspy_program import tuples_of_old as _tuples_of_old
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ local = False
 """True: both are on this machine, whatever the tuples say."""
 HOST_TUPLE: Sequence[str | int] = [*_device.callback_place]
 DEVICE_TUPLE: Sequence[str | int] = [*_device.device()]
+for (
+    _name,
+    _tuple,
+) in _tuples_of_old().items():  # a host.py of RRaspPY's beside the program, which is edited by hand
+    globals()[_name] = _tuple
 
 
 def _device_address() -> tuple[str, int]:
