@@ -8,7 +8,7 @@ import pytest
 
 import RPIO
 from RPIO import errors
-from RPIO.backends.rraspy import RraspyBackend
+from RPIO.backends.rraspy import RraspyBackend, Watched
 from RPIO.constants import BOTH, FALLING, IN, OUT, PUD_UP, RISING, UNKNOWN
 from RPIO.remote.rraspy import Device
 from RPIO.wire import rraspy
@@ -297,6 +297,20 @@ def test_a_backend_by_itself(where):
     assert backend.held() == [] and backend.function(13) in (IN, UNKNOWN)
     backend.close()
     backend.close()
+
+
+def test_levels_of_both_edges_alternate_and_find_back_where_one_was_lost():
+    quick, slow = 1_000_000, 100_000_000
+    watched = Watched(BOTH)
+    watched.begin(BOTH, 0)
+    assert [watched.next_level(0, n * quick) for n in range(1, 5)] == [1, 0, 1, 0]  # asked too late
+    now = 5 * quick
+    assert [watched.next_level(level, now + n * slow) for n, level in enumerate((0, 1, 0, 1), 1)] == [
+        1,
+        1,
+        0,
+        1,
+    ]
 
 
 def test_nobody_there_is_no_backend():

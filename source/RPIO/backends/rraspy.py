@@ -27,13 +27,40 @@ NO_MODE = "numbering mode"
 """In the text of RPi.GPIO's error where somebody has called cleanup()."""
 
 
-class Watched:
-    """A line that is watched."""
+SLOW_NS = 50_000_000
+"""Edges with so much time between them can be told apart by asking for the level."""
 
-    __slots__ = ("edge", "pipe")
+
+class Watched:
+    """A line that is watched, with the level after its last edge.
+
+    An event of RPi.GPIO does not tell the level. Edges of both kinds alternate, so it is the other one each time: to
+    ask would be too late where edges are quick. Where RPi.GPIO has lost one, that shows when two slow ones in a row
+    have another level than that: then what is asked for holds.
+    """
+
+    __slots__ = ("edge", "is_doubtful", "last_ns", "level", "pipe")
 
     def __init__(self, edge: int) -> None:
         self.edge, self.pipe = edge, EventPipe()
+        self.begin(edge, 0)
+
+    def begin(self, edge: int, level: int) -> None:
+        """Watch for that from now on; *level* is what the line has."""
+        self.edge, self.level, self.last_ns, self.is_doubtful = edge, level, 0, False
+
+    def next_level(self, asked: int, now_ns: int) -> int:
+        """The level after one more edge, where asking for it has told that."""
+        self.level = 1 - self.level
+        is_slow = now_ns - self.last_ns > SLOW_NS
+        if self.level == asked:
+            self.is_doubtful = False
+        elif self.is_doubtful and is_slow:
+            self.level, self.is_doubtful = asked, False
+        else:
+            self.is_doubtful = True
+        self.last_ns = now_ns
+        return self.level
 
 
 class RraspyBackend(Backend):
@@ -193,10 +220,10 @@ class RraspyBackend(Backend):
             if watched.edge == edge:
                 return watched.pipe.reader
             self._stop_telling(line)
-            watched.edge = edge
         else:
             watched = self._watched[line] = Watched(edge)
         try:
+            watched.begin(edge, self.read(line) if edge == BOTH else 0)
             callback = (_id(line), lambda *_: self._on_edge(line, watched))
             self._gpio(f"add_event_detect({line}, {edge}, CB_FUNCT)", callback)
         except BaseException:
@@ -206,9 +233,11 @@ class RraspyBackend(Backend):
         return watched.pipe.reader
 
     def _on_edge(self, line: int, watched: Watched) -> None:
-        """An event does not tell the level: it is that of the only edge, or asked for."""
+        """An event has come; see Watched for its level."""
         now_ns = monotonic_ns()
-        level = self.read(line) if watched.edge == BOTH else int(watched.edge == RISING)
+        level = int(watched.edge == RISING)
+        if watched.edge == BOTH:
+            level = watched.next_level(self.read(line), now_ns)
         if self._watched.get(line) is watched:
             watched.pipe.put(line, level, now_ns)
 
