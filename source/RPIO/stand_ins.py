@@ -123,6 +123,7 @@ def offer_rraspy(has_device: Callable[[], bool]) -> None:
     """
 
     def is_first(name: str) -> bool:
+        """Whether ours comes before all others."""
         found = beside(name)
         if found:
             return is_old(found)

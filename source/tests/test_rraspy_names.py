@@ -448,6 +448,17 @@ def test_a_folder_of_rrasppys_works_as_it_is(where, tmp_path):
     assert rpio_run(tmp_path, text) == f"0 CB_FUNCT\n1\n1 {device_port}\n"
 
 
+def test_a_program_beside_such_a_host_py_that_imports_rpi_gpio_alone_has_the_devices_lines(ours, tmp_path):
+    (device, _, device_port), (host, _, host_port) = [
+        part.rpartition(":") for part in ours.removeprefix("//").split("/")
+    ]
+    parts = {"host": host, "host_port": host_port, "device": device, "device_port": device_port}
+    (tmp_path / "host.py").write_text(OLD_HOST.format(**parts))
+    text = "import RPIO, RPi.GPIO as GPIO; GPIO.setmode(GPIO.BCM); GPIO.setup(26, 0); print(RPIO.describe())"
+    assert f"of the device at {device}:{device_port}" in rpio_run(tmp_path, text, RPIO_BACKEND="")
+    assert "simulated" in rpio_run(tmp_path, text, "--sim", RPIO_BACKEND="")
+
+
 def test_a_device_py_of_rrasppys_is_ours(tmp_path):
     (tmp_path / "device.py").write_text("from serialize import Encode\nprint 'Python 2'\n")
     (tmp_path / "serialize.py").write_text("print 'Python 2'\n")

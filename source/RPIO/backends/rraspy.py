@@ -7,9 +7,10 @@ An original asks nobody who he is: whoever else uses the device can change these
 
 from __future__ import annotations
 
+from _thread import RLock
 from time import monotonic_ns
 
-from .. import constants, errors
+from .. import constants, errors, log
 from ..constants import BOTH, IN, OUT, PUD_OFF, RISING
 from ..remote.rraspy import Device, of_program
 from .event_pipe import EventPipe
@@ -17,6 +18,7 @@ from .protocol import Backend, check_edge, check_line, check_pull, check_pwm, ch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 LINES = 54
@@ -82,6 +84,7 @@ class RraspyBackend(Backend):
         self._pulls: dict[int, int] = {}
         self._latches: dict[int, int] = {}
         self._watched: dict[int, Watched] = {}
+        self._lock = RLock()
         self._pwm: dict[int, tuple[int, int, int]] = {}  # line -> handle, period, high time
         try:
             self._device.import_module(".GPIO", "GPIO", "RPi")
@@ -238,8 +241,9 @@ class RraspyBackend(Backend):
         level = int(watched.edge == RISING)
         if watched.edge == BOTH:
             level = watched.next_level(self.read(line), now_ns)
-        if self._watched.get(line) is watched:
-            watched.pipe.put(line, level, now_ns)
+        with self._lock:
+            if self._watched.get(line) is watched:
+                watched.pipe.put(line, level, now_ns)
 
     def unwatch(self, line: int, is_read: bool = False) -> None:
         check_line(self, line)
@@ -248,7 +252,8 @@ class RraspyBackend(Backend):
             try:
                 self._stop_telling(line)
             finally:
-                watched.pipe.close()
+                with self._lock:
+                    watched.pipe.close()
 
     def _stop_telling(self, line: int) -> None:
         try:
@@ -316,20 +321,27 @@ class RraspyBackend(Backend):
             self._gpio(f"cleanup({line})")
 
     def close(self) -> None:
+        is_there = True
+        for end in (self.unwatch, self._end_pwm):
+            for line in list(self._watched if end == self.unwatch else self._pwm):
+                is_there = is_there and self._ends(end, line)
+        for watched in list(self._watched.values()):
+            watched.pipe.close()
+        self._watched.clear()
+        self._pwm.clear()
+        if self._is_own:
+            self._device.close()
+
+    @staticmethod
+    def _ends(end: Callable[[int], object], line: int) -> bool:
+        """End something of a line; False where the device has gone, and nothing of it is left to end."""
         try:
-            for line in list(self._watched):
-                self.unwatch(line)
-            for line in list(self._pwm):
-                self._end_pwm(line)
+            end(line)
         except errors.LineGoneError:
-            pass  # the device has gone, and nothing of it is left to end
-        finally:
-            for watched in self._watched.values():
-                watched.pipe.close()
-            self._watched.clear()
-            self._pwm.clear()
-            if self._is_own:
-                self._device.close()
+            return False
+        except errors.CommandError as e:  # the device has been started anew, say, and knows nothing of it
+            log.debug("GPIO %s: %s", line, e)
+        return True
 
 
 def _id(line: int) -> str:

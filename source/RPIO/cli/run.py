@@ -85,6 +85,8 @@ def run(options: argparse.Namespace) -> int:
             finger = _connected(options.verbose)
     facade.setwarnings(True)
     stand_in()
+    if is_file and not (options.press or options.backend or os.environ.get("RPIO_BACKEND")):
+        _use_old_host(os.path.dirname(os.path.realpath(options.program)))
     os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
     _leave_to_pytest()
     with finger:
@@ -101,6 +103,22 @@ def _is_our_device(path: str) -> bool:
         return False
     verb.note(f"rpio run: {path} is RRaspPY's, in Python 2: RPIO's own device runs in its place")
     return True
+
+
+def _use_old_host(folder: str) -> None:
+    """Have the lines be the device's that a ``host.py`` of RRaspPY's names, in Python 2, where there is one beside the
+    program and no backend is asked for: its programs import RPi.GPIO alone, and mean that device.
+    """
+    if not stand_ins.is_old(os.path.join(folder, "host.py")):
+        return
+    from importlib import import_module
+
+    before = sys.path[:]
+    sys.path.insert(0, folder)
+    try:
+        import_module("host")
+    finally:
+        sys.path[:] = before
 
 
 @contextmanager

@@ -61,6 +61,8 @@ class Talk:
             self._request = request = reader.message()
         except ProtocolError as e:
             self.answer(Message(FAILED, str(e)))
+        except TimeoutError as e:
+            self.answer(Message(FAILED, str(e)))
         except OSError:
             self.answer(None)
         else:

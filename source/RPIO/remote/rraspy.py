@@ -11,7 +11,7 @@ import errno
 import re
 import socket
 from _thread import RLock
-from time import monotonic
+from time import monotonic, sleep
 
 from .. import errors, log, threads
 from ..loop.exchange import receive, say_goodbye, send
@@ -80,9 +80,6 @@ class Listener:
             except OSError:
                 if self._socket.fileno() < 0:
                     return
-                threads.load("time")
-                from time import sleep
-
                 sleep(0.1)  # there is no descriptor left, say
                 continue
             if not self._is_device(str(address[0])) or self._open >= EVENTS_MAX:

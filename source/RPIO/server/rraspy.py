@@ -101,6 +101,7 @@ class Front:
             flags = [*["--open-run"] * self.is_open_run, *["--insecure"] * is_insecure]
             words = [self._of("host"), address, self._of("host_port"), str(port), *flags]
             self._process = process = start_process(words, listener, backend)
+            self._close_listener()  # it is the process's now, and goes with it
         except (OSError, errors.GPIOError) as e:
             text = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
             self.state = f"not served: {text}"
@@ -121,7 +122,6 @@ class Front:
         how = f"signal {-status}" if status < 0 else f"status {status}"
         self.state = f"not served: its process has ended with {how}"
         self._say(f"rraspy is {self.state}; start rpio serve anew")
-        self._close_listener()
 
     def _close_listener(self) -> None:
         listener, self._listener = self._listener, None
