@@ -48,6 +48,7 @@ Importing opens nothing: the board is found when the first line is touched.
 """
 
 from os import environ as _environ
+from sys import modules as _modules
 
 if _environ.get("RPIO_PURE", "") not in ("", "0"):
     from .pure import forced as _forced  # noqa: F401  # its import is what it does
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
         NoAccessError,
         NoBackendError,
         NoClientError,
+        NotAllowedError,
         NotSupportedError,
         NotWatchedError,
         ProtocolError,
@@ -124,6 +126,7 @@ if TYPE_CHECKING:
         PWMExistsError,
         RateError,
         ReadOnlyError,
+        RemoteError,
         RuleError,
         WrongDirectionException,
     )
@@ -229,6 +232,7 @@ __all__ = [
     "NoAccessError",
     "NoBackendError",
     "NoClientError",
+    "NotAllowedError",
     "NotSupportedError",
     "NotWatchedError",
     "PWMExistsError",
@@ -236,6 +240,7 @@ __all__ = [
     "PulseError",
     "RateError",
     "ReadOnlyError",
+    "RemoteError",
     "RuleError",
     "TcpClient",
     "WrongDirectionException",
@@ -281,11 +286,17 @@ __all__ = [
 _MORE = ("Exceptions", "facade", "sim", "_GPIO", "_RPIO", "_rpio")
 
 
+_GREENLETS = {"gevent.monkey", "eventlet.patcher"}
+
+
 def _load(name: str) -> object:
     """Load the rest with the first name that is asked for: an import alone costs what RPi.GPIO's does."""
     if name not in __all__ and name not in _MORE:
         raise AttributeError(f"module 'RPIO' has no attribute {name!r}")
-    _apart(_load_rest, name)
+    if _GREENLETS & _modules.keys():  # their threads may be greenlets, which would wait for this one
+        _load_rest(name)
+    else:
+        _apart(_load_rest, name)
     if name in globals():
         return globals()[name]
     from .facade import lazy_names

@@ -102,6 +102,30 @@ class LineReader:
     def begun(self) -> bytes: ...
     def read(self, fd: int, lines: list[bytes], flags: int, /) -> int: ...
 
+class FrameReader:
+    def __init__(self, most: int, kinds: int, aside: int) -> None: ...
+    def read(
+        self,
+        fd: int,
+        mails: dict[int, list[tuple[int, int, int, bytes]]],
+        strange: list[tuple[int, int, int, bytes]],
+        timeout_ms: int,
+        /,
+    ) -> int: ...
+
+class FrameWriter:
+    def write(self, fd: int, parts: list[bytes | bytearray | memoryview], /) -> int: ...
+
+def pack(
+    kind: int,
+    conversation: int,
+    turn: int,
+    values: Sequence[object],
+    written: Callable[[object], list[bytes | bytearray | memoryview]],
+    /,
+) -> list[bytes | bytearray | memoryview]: ...
+def unpack(body: bytes | bytearray | memoryview, special: Callable[[int, Any], object], /) -> list[Any]: ...
+
 class SoftPwm:
     def __init__(self, *, stepped: bool = False) -> None: ...
     def start_regs(self, registers: Registers, line: int, period_ns: int, high_ns: int, /) -> None: ...

@@ -32,6 +32,7 @@
      |   +- InterlockError         RuntimeError                 it would be on while another is
      |   +- RateError              RuntimeError                 it would change too often
      |   +- ReadOnlyError          RuntimeError                 it may only be read
+     +- RemoteError                RuntimeError                 raised by a module of another machine; see .type_name
      +- ConfigError                ValueError                   a configuration file: which, where, what is wrong
 
 ``str(error)`` is the historic text, to the letter, where there is one. What to do about it is in
@@ -205,6 +206,16 @@ class ConnectionLost(LineGoneError, ConnectionError):
 
         super().__init__(ECONNRESET, text, hint=hint)
         self.applied = applied
+
+
+class RemoteError(GPIOError, RuntimeError):
+    """Something that a module of another machine has raised, whose class is not known here.
+
+    Its class has the name of that one there, and is one of Python's as well where that one is: ``except OSError``
+    catches what is an OSError there. *type_name* is the whole name. The traceback there is its cause.
+    """
+
+    type_name = ""
 
 
 class ProtocolError(GPIOError, ValueError):

@@ -141,6 +141,8 @@ int rpio_add_cdev(PyObject *module);
 int rpio_add_events(PyObject *module);
 int rpio_add_timer(PyObject *module);
 int rpio_add_lines(PyObject *module);
+int rpio_add_frames(PyObject *module);
+int rpio_add_objects(PyObject *module);
 int rpio_add_routes(PyObject *module);
 int rpio_route_edge(PyObject *routes, const char *line, Py_ssize_t size); /* 1 where it was one */
 int rpio_add_pwm(PyObject *module);

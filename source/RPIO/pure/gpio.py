@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .edges import EdgeEvent, event_encode, events_decode, events_read
+from .frames import FrameReader, FrameWriter
 from .hot import grant, grant_line, input, on_miss, output, revoke, revoke_all
 from .lines import EdgeRoutes, LineReader
 from .missing import Missing
@@ -11,6 +12,7 @@ from .objects import File, Finalizer, Held, apart, close_after_fork
 from .plan import PwmPlan
 from .polling import Poller
 from .sources import Pipe, Timer
+from .values import pack, unpack
 
 PURE = True
 """Whether this is not the C module."""
@@ -43,6 +45,8 @@ __all__ = [
     "EdgeRoutes",
     "File",
     "Finalizer",
+    "FrameReader",
+    "FrameWriter",
     "Held",
     "Line",
     "LineReader",
@@ -73,7 +77,9 @@ __all__ = [
     "lines_after_fork",
     "on_miss",
     "output",
+    "pack",
     "regs_chip",
     "revoke",
     "revoke_all",
+    "unpack",
 ]

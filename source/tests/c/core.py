@@ -25,6 +25,8 @@ MODULE = [
         "_events",
         "_timer",
         "_lines",
+        "_frames",
+        "_objects",
         "_routes",
         "_pwm",
         "_dma",
