@@ -12,6 +12,7 @@ PACKAGE = Path(RPIO.__file__).parent
 FLOORS = (
     "errors constants arguments threads log processes stand_ins lazy_names config_files pure _gpio",
     "machine loop wire config Exceptions",
+    "calls",
     "remote programs",
     "backends",
     "pulses chips",

@@ -102,6 +102,7 @@ OF_OTHER_SIDE = {
     "unwire": "as drive",
     "watched": "as drive",
     "short_circuits": "as drive",
+    "modules": "a process that has modules for others: module() and task() of a RemoteBoard",
 }
 """Operation that no method of Board is done by -> what it is for."""
 OF_SESSIONS = {"hello", "bye"}

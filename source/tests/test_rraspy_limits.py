@@ -12,7 +12,7 @@ import pytest
 
 import rraspy_parts
 from RPIO import errors
-from RPIO.loop import exchange
+from RPIO.loop import message
 from RPIO.programs import rraspy as device_module
 from RPIO.programs import rraspy_callbacks, rraspy_objects, rraspy_words
 from RPIO.programs.rraspy import Device as Served
@@ -100,7 +100,7 @@ def test_a_request_that_comes_drop_by_drop_ends_in_time():
         thread.start()
         try:
             with pytest.raises(TimeoutError, match=r"no whole message within 0\.2 s"):
-                exchange.receive(ours, Reader(REQUESTS), 0.2)
+                message.receive(ours, Reader(REQUESTS), 0.2)
         finally:
             is_over.set()
             thread.join(LIMIT_S)

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -16,6 +17,7 @@ from rraspy_parts import PYTHONS, free_port, say
 from waiting import LIMIT_S, wait_until
 
 HOST = ("--rraspy-host", "127.0.0.1")
+RUN = f"[run]\nuser = {json.dumps(pwd.getpwuid(os.geteuid()).pw_name)}\n"
 ANY = ("--rraspy", "127.0.0.1:0", *HOST)
 
 
@@ -75,7 +77,7 @@ def test_a_host_of_the_originals_kind_sets_a_line_and_hears_of_an_edge(tmp_path,
 
 
 def test_it_is_shown_by_who_and_status_and_config(tmp_path):
-    with daemon(tmp_path, *ANY, "--open-run") as served:
+    with daemon(tmp_path, *ANY, "--open-run", config=RUN) as served:
         port, pid = place(served)
         served.says("rraspy: --open-run: whoever reaches this port")
         line = f"rraspy: at 127.0.0.1:{port}, process {pid}, for the host 127.0.0.1: any Python (open-run)"
@@ -161,7 +163,7 @@ def test_insecure_is_said_at_each_start(tmp_path):
 
 
 def test_a_module_that_ends_its_process_leaves_the_daemon_as_it_was(tmp_path):
-    with daemon(tmp_path, *ANY, "--open-run") as served:
+    with daemon(tmp_path, *ANY, "--open-run", config=RUN) as served:
         port, _ = place(served)
         rraspy_parts.answer(port, Message(IMPORT, "os", "os", None))
         try:

@@ -13,6 +13,7 @@ import pytest
 
 import RPIO
 import ssh_parts
+from modules_parts import alive
 from remote_parts import program, serving
 from RPIO.remote import places, ssh
 from waiting import LIMIT_S, wait_until
@@ -48,6 +49,34 @@ def daemon(far):
 
 
 # -- what can be done -----------------------------------------------------------------------------
+
+
+def test_modules_of_the_far_end_with_a_daemon_there_and_without(far):
+    with RPIO.connect("ssh://far", scope="run", **QUICK) as there:
+        system = there.module("os")
+        pid = system.getpid()
+        assert pid != os.getpid() and there.module("math").sqrt(4) == 2.0 and system.getuid() == os.getuid()
+
+        @there.task
+        def total(numbers):
+            return sum(numbers)
+
+        assert total([1, 2, 3]) == 6
+        with pytest.raises(RPIO.ConnectionLost, match="SIGSEGV"):
+            system.kill(pid, 11)
+        assert there.module("math").sqrt(9) == 3.0
+        pid = there.module("os").getpid()
+    assert wait_until(lambda: not alive(pid))
+
+
+def test_modules_are_there_beside_a_daemon_whose_lines_they_use(far, daemon):
+    with RPIO.connect("ssh://far", **QUICK) as there:
+        GPIO = there.module("RPi.GPIO")
+        GPIO.setwarnings(False)
+        GPIO.setmode(GPIO.BCM)
+        GPIO.setup(17, GPIO.OUT, initial=1)
+        with daemon.connect() as line:
+            assert line.levels(17) == [1]
 
 
 def test_lines_are_set_up_written_and_read(far):

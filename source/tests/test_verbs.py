@@ -468,7 +468,7 @@ def test_bash_completes(tmp_path):
     assert done.stdout.splitlines() == [
         *("watch", "up", "--edge"),
         *("--on", "localhost pi work", "pi"),
-        *("sysfs sim", "read run", "--stdio --status"),
+        *("sysfs sim", "read run", "--stdio --starter --status"),
     ]
     assert done.stderr == ""
 

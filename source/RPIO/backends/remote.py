@@ -105,7 +105,7 @@ class RemoteBackend(Backend):
         return made
 
     def _hello(self, session: str) -> bytes:
-        return head("hello", VERSION, who(), _program(), float(self._linger_s), session)
+        return head("hello", VERSION, who(), program(), float(self._linger_s), session)
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -371,7 +371,8 @@ def who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _program() -> str:
+def program() -> str:
+    """The name of this program, for those who look who is there."""
     name, *words = [*map(os.path.basename, sys.argv[:1]), *sys.argv[1:2]] or ["python"]
     is_verb = name == "rpio" and bool(words) and words[0].isalpha()
     return f"rpio {words[0]}" if is_verb else name or "python"

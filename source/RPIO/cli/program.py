@@ -18,6 +18,7 @@ from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import CodeType, TracebackType
 
@@ -123,12 +124,19 @@ def _first_on_path(folder: str) -> None:
         sys.path[0] = folder
 
 
+class Said:
+    """What is to be said of an exception that nobody has caught, before it is printed."""
+
+    of_error: Callable[[BaseException], object] = staticmethod(lambda error: None)
+
+
 def _print(error: BaseException) -> int:
     """Do what Python does with an exception that nobody caught; return its exit status."""
     error.__traceback__ = found = _of_program(error.__traceback__)
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, found
     if sys.version_info >= (3, 12):  # those before would not delete it in time at exit
         sys.last_exc = error
+    Said.of_error(error)
     sys.excepthook(type(error), error, found)
     return 1
 

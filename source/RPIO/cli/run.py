@@ -7,10 +7,11 @@ import argparse
 import os
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 from .. import errors, facade, stand_ins
 from ..backends import opening
-from . import pins, simulated, told, verb
+from . import pins, proxies, simulated, told, verb
 from .told import UsageError
 
 TYPE_CHECKING = False
@@ -26,6 +27,8 @@ EXAMPLES = """\
   rpio run --press 27 button.py           on the simulated board, with a finger on the button at GPIO 27
   rpio run --on pi blink.py               the program here, the lines of the machine pi (by ssh); -v says how long
                                           its calls took
+  rpio run --on pi --proxy smbus2,luma oled.py
+                                          the modules smbus2 and luma are those of pi as well
 """
 DEVICES = ("device.py", "server.py")
 """RRaspPY's programs, which are ours where there is no such file."""
@@ -52,6 +55,18 @@ def run_parser() -> argparse.ArgumentParser:
         metavar="PIN",
         help="run on the simulated board, where a finger presses the button at this line (or these, in turn) once a "
         "second, from when the program has made it an input",
+    )
+    p.add_argument(
+        "--proxy",
+        metavar="MODULES",
+        action="append",
+        help="with --on: what the program imports of these (names or patterns, smbus2,luma.*) is the other machine's",
+    )
+    p.add_argument(
+        "--remember",
+        action="store_true",
+        help="with --proxy: the same for this program from now on, when --on is given without --proxy; with an empty "
+        "one, --proxy '', no more",
     )
     p.add_argument(
         "program", help="the file to run, - for standard input; the words after it are its arguments"
@@ -83,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
         os.environ["RPIO_BACKEND"] = options.backend
         if opening.is_afar(opening.word_of(options.backend)):
             finger = _connected(options.verbose)
+    is_afar = options.backend is not None and opening.is_afar(opening.word_of(options.backend))
+    proxies.install(options, is_afar)
     facade.setwarnings(True)
     stand_in()
     if is_file and not (options.press or options.backend or os.environ.get("RPIO_BACKEND")):
@@ -90,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
     _leave_to_pytest()
     with finger:
-        return _start(options)
+        return _start(options, is_afar)
 
 
 def _is_our_device(path: str) -> bool:
@@ -138,9 +155,11 @@ def _connected(tells_times: bool) -> Iterator[None]:
             verb.note(line)
 
 
-def _start(options: argparse.Namespace) -> int:
+def _start(options: argparse.Namespace, is_afar: bool) -> int:
     from . import program
 
+    if is_afar:
+        program.Said.of_error = partial(proxies.advise, options)
     try:
         if options.code:
             return program.run_code(options.program, "-c", options.arguments)

@@ -93,6 +93,17 @@ def serve_parser() -> argparse.ArgumentParser:
         type=verb.positive,
         help="with --stdio: a client who has said nothing for so long, not even an empty line, has gone",
     )
+    p.add_argument(
+        "--modules",
+        action="store_true",
+        help="with --stdio: have the modules of this machine, instead of its lines, for a program elsewhere (module())",
+    )
+    kind.add_argument(
+        "--starter",
+        metavar="PATH",
+        help="start programs as this user for the daemon of another one, which asks at this unix socket (that of the "
+        "unit rpio-programs@USER); --group says who may",
+    )
     kind.add_argument("--status", action="store_true", help="ask the daemon that runs here, and end")
     return p
 
@@ -103,16 +114,28 @@ def serve(options: argparse.Namespace) -> int:
         if not os.path.exists(options.config):
             raise UsageError(f"there is no file {options.config!r}")
         os.environ[config_files.VARIABLE] = os.path.abspath(options.config)
+    from ..server import settings as settings_module
+
+    if options.modules and not options.stdio:
+        raise UsageError("--modules goes with --stdio")
     if options.stdio:
         threads.load("RPIO.server.stdio")
         from ..server import stdio
 
+        is_chosen = options.backend is not None
         idle_s = None if options.idle_timeout is None else min(options.idle_timeout, IDLE_MAX_S)
-        return stdio.serve(facade.board, options.backend is not None, idle_s)
+        if options.modules:
+            return stdio.serve_modules(settings_module.read({}).policy(is_own=True), is_chosen, idle_s)
+        return stdio.serve(facade.board, is_chosen, idle_s)
+    if options.starter is not None:
+        threads.load("RPIO.programs.starter")
+        from ..programs.starter import Starter
+
+        verb.note(f"rpio serve: starting programs for who asks at {options.starter}")
+        Starter(os.path.abspath(options.starter), settings_module.group_of(options.group or "")).serve()
     if options.status:
         return remote.status(options.backend)
     from ..server import rraspy
-    from ..server import settings as settings_module
 
     words = {key: getattr(options, word) for word, key in WORDS.items() if getattr(options, word) is not None}
     for key in (WORDS["socket"], WORDS["audit"]):

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-from .. import facade
+from .. import facade, threads
 from . import help, pins
 from .told import add_backend, say_if_released
 
@@ -152,10 +152,8 @@ def hold(for_ns: int | None) -> None:
     import time
 
     try:
-        if for_ns is not None:
-            time.sleep(for_ns / 1e9)
-        while for_ns is None:
-            time.sleep(3600)
+        for nap_s in threads.naps(None if for_ns is None else for_ns / 1e9):
+            time.sleep(threads.NAP_S if nap_s is None else nap_s)
     except KeyboardInterrupt:
         pass
 

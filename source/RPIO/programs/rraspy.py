@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The device of RRaspPY's protocol: answers one host, which calls functions of this machine's modules.
 
-``python -m RPIO.programs.rraspy`` is what the daemon starts, with a socket that listens already; ``device.py`` under
-``rpio run`` is the same with the original's words. RPi.GPIO is RPIO here, on whatever RPIO_BACKEND says; smbus and
+served() is what the daemon starts, with a socket that listens already; ``device.py`` under ``rpio run`` is the same
+with the original's words. RPi.GPIO is RPIO here, on whatever RPIO_BACKEND says; smbus and
 Adafruit_ADS1x15 are what is installed.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import signal
 import socket
 import sys
@@ -19,7 +19,7 @@ from time import monotonic
 
 from .. import stand_ins
 from ..errors import GPIOError, ProtocolError
-from ..loop.exchange import is_all, receive, say_goodbye, send
+from ..loop.message import is_all, receive, say_goodbye, send
 from ..machine.network import addresses_of, plain
 from ..wire import rraspy
 from ..wire.rraspy import FAILED, MESSAGE_MAX, ORIGINAL_MAX, REQUESTS, Message, Reader
@@ -219,6 +219,16 @@ def main(argv: list[str] | None = None, name: str = "device.py") -> int:
         return 1
 
 
+def served(words: str) -> None:
+    """Be the device of a daemon. *words* is JSON: those of main() as ``words``, and ``limits`` (see process.Limits)."""
+    from .process import Limits, end_with_parent
+
+    told = json.loads(words)
+    Limits(**told["limits"]).apply()
+    end_with_parent(told["parent"])
+    sys.exit(main(told["words"]))
+
+
 def _main(words: argparse.Namespace) -> int:
     try:
         hosts = addresses_of(words.host)
@@ -226,7 +236,6 @@ def _main(words: argparse.Namespace) -> int:
         raise OSError(e.errno, f"{words.host}: {e.strerror}") from None
     if words.socket is not None:
         listener = socket.socket(fileno=words.socket)
-        _end_with_standard_input()
     else:
         address = rraspy_words.address(words.device, words.insecure)
         rraspy_words.check(address, words.insecure, words.open_run)
@@ -257,17 +266,6 @@ def _how(is_open: bool) -> Run | None:
     from .rraspy_python import run
 
     return run
-
-
-def _end_with_standard_input() -> None:
-    """End when who has started this has: standard input is a pipe of his."""
-
-    def look_after() -> None:
-        while os.read(0, 4096):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=look_after, name="rraspy: the end", daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 
 from ..errors import CommandError, ProtocolError
-from ..loop.exchange import receive, send
+from ..loop.message import receive, send
 from ..wire.rraspy import CALLBACK, FAILED, HEARD, ORIGINAL_MAX, Message, Reader
 
 TYPE_CHECKING = False

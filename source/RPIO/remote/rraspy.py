@@ -14,7 +14,7 @@ from _thread import RLock
 from time import monotonic, sleep
 
 from .. import errors, log, threads
-from ..loop.exchange import receive, say_goodbye, send
+from ..loop.message import receive, say_goodbye, send
 from ..loop.tcp_listener import Socket, explain_bind
 from ..machine import network
 from ..processes import hooks

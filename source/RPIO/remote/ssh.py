@@ -35,10 +35,11 @@ IDLE_S = 20
 for hours that the cable has been pulled. This one says something at least each BEAT_S; three of these may be late, as
 after a cable that was out for some seconds.
 """
+STDIO = f"serve --stdio --idle-timeout {IDLE_S}"
 FAR_END = (
     f"PATH=$PATH:$HOME/.local/bin:/usr/local/bin; echo; echo {GREETING.decode()}; "
-    f"command -v rpio >/dev/null 2>&1 && exec rpio serve --stdio --idle-timeout {IDLE_S}; "
-    f'python3 -c "import RPIO" 2>/dev/null && exec python3 -m RPIO serve --stdio --idle-timeout {IDLE_S}; '
+    f"command -v rpio >/dev/null 2>&1 && exec rpio {STDIO}; "
+    f'python3 -c "import RPIO" 2>/dev/null && exec python3 -m RPIO {STDIO}; '
     'echo "there is no RPIO here" >&2; exit 127'
 )
 """Without quotes, backslashes and line ends that one of the shells of this world would take otherwise."""
@@ -72,8 +73,9 @@ class Login:
         self._channel: Channel | None = None
         self._his: dict[str, str] | None = None
 
-    def connect(self, timeout_s: float) -> Channel:
-        """Log in, and have RPIO started there; return what speaks with that.
+    def connect(self, timeout_s: float, option: str = "") -> Channel:
+        """Log in, and have RPIO started there, with an *option* more for its ``serve --stdio``; return what speaks with
+        that.
 
         Raises:
             NoBackendError: ssh does not get there, or nothing there answers.
@@ -84,8 +86,9 @@ class Login:
         self._channel = channel = Channel(self.whom)  # first, for close()
         try:
             hooks.look_after(channel)
+            far_end = FAR_END.replace(STDIO, f"{STDIO} {option}") if option else FAR_END
             with hooks.making:
-                channel.open([*words, f"exec sh -c '{FAR_END}'"], asks)
+                channel.open([*words, f"exec sh -c '{far_end}'"], asks)
             channel.wait_for_greeting(0.0 if asks else max(LOGIN_S, timeout_s))
         except BaseException:
             channel.close()

@@ -26,6 +26,7 @@ from .audit import Audit
 from .doors import Door, Path, Port
 from .hold import Holds
 from .inside import Front
+from .programs import Programs
 from .rraspy import Front as RraspyFront
 from .serving import go_safe
 from .tokens import TokenFile
@@ -56,7 +57,8 @@ class Daemon:
         )
         self._is_audit_due = False
         self.holds = Holds(board.leases, settings.holds_path)
-        self.front = Front(board, [], self.access, self.audit, self.holds)
+        self.programs = Programs(board.dispatcher, settings.policy(), self._environment)
+        self.front = Front(board, [], self.access, self.audit, self.holds, self.programs)
         self.rraspy = RraspyFront(settings, self._say_from_anywhere)
         self.front.sessions.fronts = self.rraspy.in_words
 
@@ -86,6 +88,7 @@ class Daemon:
         finally:
             do_all(
                 lambda: notify("STOPPING=1"),
+                self.programs.end_all,
                 self.rraspy.close,
                 self.front.close,
                 self.audit.close,
@@ -130,6 +133,10 @@ class Daemon:
             text = f"{e.strerror}: {e.filename}" if isinstance(e, OSError) and e.filename else str(e)
             self._say(f"{name} is not served: {text}{f' ({hint})' if hint else ''}")
         return True
+
+    def _environment(self) -> dict[str, str]:
+        """What a program of others has for RPIO here: these lines, by way of this daemon."""
+        return {"RPIO_BACKEND": self.front.doors[0].place}
 
     def _path(self) -> Door:
         settings = self._settings

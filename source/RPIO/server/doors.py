@@ -32,6 +32,11 @@ class Door:
         self.is_resting = False
         """Nobody is accepted: nothing is left for one more."""
 
+    @property
+    def place(self) -> str:
+        """What a program calls it, as RPIO_BACKEND for instance."""
+        return f"remote://{self}"
+
     def open(self) -> socket.socket:
         """Listen. Where that fails, close() closes what is open. Raises OSError."""
         with hooks.making:
@@ -92,6 +97,11 @@ class Path(Door):
 
     def __str__(self) -> str:
         return self.path
+
+    @property
+    def place(self) -> str:
+        """What a program calls it."""
+        return f"remote+unix://{self.path}"
 
     def open(self) -> socket.socket:
         """Listen, when nobody else is about to do so there. Raises OSError."""

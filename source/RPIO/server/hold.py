@@ -91,10 +91,13 @@ class Holds:
             names = ", ".join(map(str, missing))
             raise ValueError(f"GPIO {names} is not held; {self._told() or 'nothing is'}")
         with self._leases.lock:
-            missed = _without(self._missed, lines)
-            self._write({**missed, **_without(self._held, lines)})
-            self._missed = missed
-            do_all(*[lambda line=line: self._let_go(line) for line in lines if line in self._held])
+            self._release(lines)
+
+    def _release(self, lines: Sequence[int]) -> None:
+        missed = _without(self._missed, lines)
+        self._write({**missed, **_without(self._held, lines)})
+        self._missed = missed
+        do_all(*[lambda line=line: self._let_go(line) for line in lines if line in self._held])
 
     def _let_go(self, line: int) -> None:
         self._leases.leave(line)

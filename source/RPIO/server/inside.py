@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .access import Access
     from .audit import Audit
     from .doors import Door
+    from .hearing import Starting
     from .hold import Holds
 
 ACCEPTS_AT_ONCE = 16
@@ -53,6 +54,7 @@ class Front(House):
         access: Access | None = None,
         audit: Audit | None = None,
         holds: Holds | None = None,
+        programs: Starting | None = None,
     ) -> None:
         self._board = board
         self.doors = list(doors)
@@ -64,7 +66,7 @@ class Front(House):
         self.links = {}
         self.lent = []
         self.sessions = Sessions(
-            board.leases, self._describe, monotonic_ns, self._set_timer, access, audit, holds
+            board.leases, self._describe, monotonic_ns, self._set_timer, access, audit, holds, programs
         )
         self.is_closed = False
         self._timer: Timer | None = None

@@ -68,6 +68,8 @@ class Link:
         """Who is closed with it."""
         self.talk = Talk(house.sessions, peer, lambda: house.has_output(self))
         self.talk.send_now = self._send_now
+        if isinstance(made, socket.socket):
+            self.talk.another_descriptor = made.dup
 
     def begin(self) -> None:
         """Hear him."""

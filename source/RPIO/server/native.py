@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..backends import Backend
     from ..board.leases import Leases
     from .audit import Audit
+    from .hearing import Starting
     from .hold import Holds
     from .sessions import Session
 
@@ -91,6 +92,13 @@ def _holds(session: Session) -> Holds:
     return holds
 
 
+def _programs(session: Session) -> Starting:
+    programs = session.all.programs
+    if programs is None:
+        raise errors.NotSupportedError("no programs run here", hint="`rpio serve` runs them, the daemon")
+    return programs
+
+
 def _driven(leases: Leases, session: Session, lines: list[int]) -> tuple[list[int | None]]:
     outside = leases.outside()
     return ([outside.driven(line) for line in lines],)
@@ -100,6 +108,7 @@ NS_PER_MS = 1_000_000
 SERVO_PERIOD_NS = 20_000_000
 
 HANDLERS: dict[str, Callable[..., object]] = {
+    "modules": lambda leases, session: _programs(session).modules(session),
     "info": lambda leases, session: session.all.board(),
     "token": lambda leases, session, text: session.show(text),
     "tokens": lambda leases, session: (session.all.check_tokens(),),

@@ -7,24 +7,21 @@ client of its own protocol asks, and in no other way.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 from .. import errors, threads
 from ..machine import network
-from ..processes import hooks
-from ..programs import rraspy_words
+from ..programs import process, rraspy_words, starter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from socket import socket
 
+    from .programs import Policy
     from .settings import Settings
 
     Say = Callable[[str], object]
 
+SERVED = "RPIO.programs.rraspy.served"
 END_S = 3.0
 """How long its process may take to end by itself."""
 
@@ -47,18 +44,14 @@ def check(settings: Settings) -> None:
     )
 
 
-def start_process(words: Sequence[str], listener: socket, backend: str) -> subprocess.Popen[bytes]:
-    """Start a device's process at a socket that listens. It ends with its standard input."""
+def start_process(words: Sequence[str], listener: socket, backend: str, policy: Policy) -> process.Process:
+    """Start a device's process at a socket that listens, within the limits of what runs for others; as their user
+    where it runs any Python.
+    """
     fd = listener.fileno()
-    with hooks.making:
-        return subprocess.Popen(
-            [sys.executable, "-m", "RPIO.programs.rraspy", *words, "--socket", str(fd)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[fd],
-            env={**os.environ, "RPIO_BACKEND": backend},
-            start_new_session=True,  # Ctrl+C in the daemon's terminal is the daemon's
-        )
+    told = {"words": [*words, "--socket", str(fd)], "limits": policy.limits.words()}
+    who = process.user(policy.user) if "--open-run" in words else process.this_user()
+    return starter.start(SERVED, told, who, [fd], {"RPIO_BACKEND": backend})
 
 
 class Front:
@@ -66,7 +59,7 @@ class Front:
 
     def __init__(self, settings: Settings, say: Say) -> None:
         self._settings, self._say = settings, say
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: process.Process | None = None
         self._listener: socket | None = None
         self._is_ending = False
         self.state = "not served"
@@ -100,7 +93,7 @@ class Front:
             port = listener.getsockname()[1]
             flags = [*["--open-run"] * self.is_open_run, *["--insecure"] * is_insecure]
             words = [self._of("host"), address, self._of("host_port"), str(port), *flags]
-            self._process = process = start_process(words, listener, backend)
+            self._process = started = start_process(words, listener, backend, self._settings.policy())
             self._close_listener()  # it is the process's now, and goes with it
         except (OSError, errors.GPIOError) as e:
             text = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
@@ -109,14 +102,14 @@ class Front:
             self.close()
             return
         where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        self.state = f"at {where}, process {process.pid}"
-        self._say(f"rraspy is served at {where} to the host {self._of('host')}, by process {process.pid}")
+        self.state = f"at {where}, process {started.pid}"
+        self._say(f"rraspy is served at {where} to the host {self._of('host')}, by process {started.pid}")
         for line in rraspy_words.told(address, hosts, is_insecure, self.is_open_run):
             self._say(f"rraspy: {line}")
-        threads.start(lambda: self._wait(process), "RPIO rraspy process")
+        threads.start(lambda: self._wait(started), "RPIO rraspy process")
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        status = process.wait()
+    def _wait(self, started: process.Process) -> None:
+        status = started.wait()
         if self._is_ending:
             return
         how = f"signal {-status}" if status < 0 else f"status {status}"
@@ -132,13 +125,6 @@ class Front:
         """End the process, and listen no more. Twice is fine."""
         self._is_ending = True
         self._close_listener()
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()  # by which it ends
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(END_S)
+        started, self._process = self._process, None
+        if started is not None:
+            started.end(END_S)

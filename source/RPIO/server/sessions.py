@@ -19,6 +19,7 @@ from ..board.undoing import do_all
 from ..wire.native import Server
 from ..wire.operations import NAME, VERSION
 from .access import Access
+from .hearing import Hearer, Starting
 from .watches import Watch
 
 TYPE_CHECKING = False
@@ -43,24 +44,6 @@ NAMES_OF_OURS = ("rpio", "rpio hold", PROGRAM.name, NOBODY.name)
 REVOKED = "the token of this session was revoked, or its time is over; its lines are in their safe states"
 
 
-class Hearer:
-    """Who hears what a session says: a Talk, which is one of its connections."""
-
-    session: Session
-    is_over: bool
-    on_output: Callable[[], object]
-    lend: Callable[[float], object]
-
-    @property
-    def has_room(self) -> bool:
-        """Whether more may be said."""
-        raise NotImplementedError
-
-    def say(self, text: bytes) -> None:
-        """Send a line."""
-        raise NotImplementedError
-
-
 class Session:
     """One client. *on_output* is called when there is something to be sent on its talk."""
 
@@ -82,6 +65,8 @@ class Session:
         self.ends_ns: int | None = None
         """When it is over, unless its client comes back."""
         self.is_over = False
+        self.on_end: Callable[[], object] = lambda: None
+        """What is to end with it."""
         self.done: deque[bytes] = deque(maxlen=KNOWN_FATES)
         """The numbers of the requests that have been done last."""
         self.begun = b""
@@ -135,6 +120,7 @@ class Session:
         do_all(
             *[lambda line=line: self.unwatch(line) for line in list(self._watches)],
             lambda: self._leases.end(self.owner),
+            self.on_end,
             lambda: self._sessions.forget(self),
         )
 
@@ -298,9 +284,10 @@ class Sessions:
         access: Access | None = None,
         audit: Audit | None = None,
         holds: Holds | None = None,
+        programs: Starting | None = None,
     ) -> None:
         self.leases, self.board, self.now_ns, self.on_time = leases, board, now_ns, on_time
-        self.access, self.audit, self.holds = access or Access(), audit, holds
+        self.access, self.audit, self.holds, self.programs = access or Access(), audit, holds, programs
         self.named: dict[str, Session] = {}
         self._open: dict[Session, None] = {}
         self._count = 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ..config import Document
+    from .programs import Policy
 
 GROUP = "gpio"
 
@@ -72,6 +73,30 @@ def _megabytes(value: object) -> float:
     return float(value)
 
 
+def _user(value: object) -> str:
+    if not isinstance(value, str) or (value and not value.isprintable()):
+        raise ValueError(f"it is the name of a user, not {value!r}")
+    return value
+
+
+def _modules(value: object) -> tuple[str, ...]:
+    is_list = isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
+    if not is_list or not all(name.replace(".", "").replace("*", "a").isidentifier() for name in value):  # type: ignore[attr-defined]
+        raise ValueError(
+            f'it is a list of names of modules, such as ["smbus2", "luma.*"], or ["*"], not {value!r}'
+        )
+    return tuple(value)  # type: ignore[arg-type]
+
+
+def _count(most: int) -> Callable[[object], int]:
+    def _read(value: object) -> int:
+        if type(value) is not int or not 0 <= value <= most:
+            raise ValueError(f"it is a number up to {most}, 0 for no limit, not {value!r}")
+        return value
+
+    return _read
+
+
 def _is_of_system() -> bool:
     """Whether this is the daemon of the whole machine: root's, or that of systemd's unit."""
     return os.geteuid() == 0 or os.environ.get("RUNTIME_DIRECTORY") == folders.OF_SYSTEM
@@ -106,6 +131,17 @@ SETTINGS: dict[tuple[str, str], Setting] = {
         _open_scopes, lambda: (READ, GPIO, I2C), "what may be done from this machine without a token"
     ),
     ("access", "tokens"): Setting(_path, lambda: f"{folders.state_folder()}/tokens", "the file of tokens"),
+    ("run", "enabled"): Setting(_switch, lambda: False, "run programs of who has a token with the scope run"),
+    ("run", "user"): Setting(
+        _user, lambda: "", 'as whom; "" for pi where there is one, else who this is, if not root'
+    ),
+    ("run", "modules"): Setting(_modules, lambda: (), 'which modules they may import; "*" is any'),
+    ("run", "code"): Setting(_switch, lambda: False, "run functions that they send as source"),
+    ("run", "memory_mb"): Setting(_count(1 << 20), lambda: 512, "how much memory each process may take"),
+    ("run", "processes"): Setting(
+        _count(100_000), lambda: 64, "how many processes and threads each may start"
+    ),
+    ("run", "files"): Setting(_count(1 << 20), lambda: 64, "how many files each may have open"),
     ("rraspy", "on"): Setting(_switch, lambda: False, "serve a device of RRaspPY's protocol"),
     ("rraspy", "address"): Setting(_word, lambda: "127.0.0.1", "where it listens"),
     ("rraspy", "port"): Setting(_port, lambda: 8080, "its port"),
@@ -189,6 +225,24 @@ class Settings:
     def open_scopes(self) -> Iterable[str]:
         """What may be done without a token."""
         return self.values["access", "open"]  # type: ignore[return-value]
+
+    def policy(self, is_own: bool = False) -> Policy:
+        """What may run here. *is_own*: for this user himself, who has a shell here anyway."""
+        from ..programs.process import Limits
+        from .programs import Policy
+
+        values = self.values
+        limits = Limits(*[int(str(values["run", name])) for name in ("memory_mb", "processes", "files")])
+        if is_own:
+            return Policy(True, "", ("*",), True, limits)
+        modules: tuple[str, ...] = values["run", "modules"]  # type: ignore[assignment]
+        return Policy(
+            bool(values["run", "enabled"]),
+            self.of("run", "user"),
+            modules,
+            bool(values["run", "code"]),
+            limits,
+        )
 
     @property
     def audit_max_bytes(self) -> int:

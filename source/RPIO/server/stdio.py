@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from ..board.board import Board
+    from .programs import Policy
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 PEER = "standard input"
@@ -183,6 +184,42 @@ def serve(board: Board, is_chosen: bool, idle_s: float | None = None) -> int:
         return _serve_own(board, streams, idle_s)
     finally:
         streams.close()
+
+
+def serve_modules(policy: Policy, is_chosen: bool, idle_s: float | None = None) -> int:
+    """Have the modules of this machine on standard input and output until the client has gone; return the exit status.
+
+    They are another process's: this one waits for its end, and tells of it. Its RPIO has the lines of the daemon, where
+    there is one, unless a board *is_chosen*.
+    """
+    from ..programs import process
+    from .programs import MODULES, tell_end
+
+    streams = Streams()
+    told = policy.told((streams.reader, streams.writer), idle_s)
+    pair = sorted({streams.reader, streams.writer})
+    started = process.start(MODULES, told, process.this_user(), pair, _environment(is_chosen))
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        status = process.wait(started, streams.reader)
+        if status:
+            tell_end(streams.send, process.ending(status))
+    finally:
+        started.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        streams.close()
+    return 0
+
+
+def _environment(is_chosen: bool) -> dict[str, str]:
+    found = dict(os.environ)
+    if not is_chosen:
+        connection = daemon()
+        if connection is not None:
+            with connection:
+                found["RPIO_BACKEND"] = f"remote+unix://{connection.getpeername()}"
+    return found
 
 
 def daemon() -> socket.socket | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from .. import errors
 from ..wire.native import Refused, Request, Server
+from .hearing import Hearer
 from .native import carry_out, words_of
-from .sessions import Hearer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from socket import socket as Socket
     from typing import Any
 
     from .sessions import Sessions
@@ -60,6 +61,8 @@ class Talk(Hearer):
         """How much waits to be sent."""
         self._shortcuts: dict[bytes, Callable[[], object]] = {}
         self._changes = -1
+
+        self.another_descriptor: Callable[[], Socket] = super().another_descriptor
 
     # -- what is to be sent ----------------------------------------------------------------------
 

@@ -417,6 +417,15 @@ ROWS = (
         "Look at the file of tokens again, for one that was revoked. Answers how many sessions that has ended.",
     ),
     Operation(
+        "modules",
+        (),
+        (),
+        RUN,
+        False,
+        "Have a process with the modules of this machine, which speaks for itself on this connection from here on: see "
+        "below.",
+    ),
+    Operation(
         "lend",
         (Argument("idle_s", Real("time in seconds", 0.001, LEND_IDLE_MAX_S)),),
         (),
