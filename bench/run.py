@@ -26,6 +26,7 @@ PARTS = {
     "remote": "lines from afar, beside a bare echo on loopback",
     "daemon": "rpio serve, beside a bare asyncio echo",
     "ssh": "the same by ssh, beside a bare echo through the same connection",
+    "modules": "modules of another machine, beside RPyC and the daemon's reads",
     "floors": "RPIO by itself",
 }
 
