@@ -52,11 +52,8 @@ def far(tmp_path):
         assert token.returncode == 0, token.stderr
 
         def run(*words, script=program):
-            done = served.rpio(
-                *("run", "--on", "localhost", *words, str(script)),
-                RPIO_TOKEN_FILE=f"{where}/token",
-                PYTHONPATH="",
-            )
+            env = {"RPIO_TOKEN_FILE": f"{where}/token", "PYTHONPATH": "", "STATE_DIRECTORY": f"{where}/state"}
+            done = served.rpio("run", "--on", "localhost", *words, str(script), **env)
             return done.stdout, done.stderr, done.returncode
 
         run.program = program
