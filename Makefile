@@ -104,7 +104,7 @@ test-package: dev     ## wheel and sdist build, install and import elsewhere, on
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
 	@$(PY) -m pytest -p no:cacheprovider -n auto --dist loadfile --timeout 3600 source/tests/peers
 
-EVERY_STEPS = RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=13 RPIO_FORKS_STEP=53 RPIO_PULSE_SETS=10000 RPIO_KILLS=40 RPIO_PROGRAMS=30
+EVERY_STEPS = RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=29 RPIO_FORKS_STEP=101 RPIO_PULSE_SETS=10000 RPIO_KILLS=40 RPIO_PROGRAMS=30
 EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/test_remote_processes.py source/tests/test_daemon.py source/tests/test_pure.py source/tests/test_shared_sim.py source/tests/test_pwm_interrupted.py source/tests/test_tui.py source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
 # What hangs there says where: its time is over before the rig's patience is.
 EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 900 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
