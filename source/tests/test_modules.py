@@ -611,7 +611,7 @@ def test_a_callback_that_takes_too_long(own):
     lib = own.module("devlib")
     own.callback_timeout_s = 0.2
     with pytest.raises(TimeoutError, match=r"has not returned within 0\.2 s"):
-        lib.call(lambda: time.sleep(1))
+        lib.call(lambda: time.sleep(1))  # longer than it may
     assert lib.given(5) == 5
 
 
@@ -621,7 +621,7 @@ def test_callbacks_that_come_back_too_late_leave_no_thread_there(own):
     own.callback_timeout_s, returned = 0.05, []
 
     def slow():
-        time.sleep(0.2)
+        time.sleep(0.2)  # longer than it may
         returned.append(1)
 
     for _ in range(3):
@@ -632,7 +632,7 @@ def test_callbacks_that_come_back_too_late_leave_no_thread_there(own):
 
 def test_a_call_is_interrupted_there_after_what_it_has_called_back_has_called(own):
     lib = own.module("devlib")
-    own.timeout_s = 0.3
+    own.timeout_s = 2.0  # what is called back has come and gone by then, on a busy machine too
     with pytest.raises(TimeoutError):
         lib.call_and_sleep(lambda: lib.given(1))
     own.timeout_s = 20.0
@@ -645,7 +645,7 @@ def test_what_comes_for_who_waits_no_longer_is_let_go(own):
     with pytest.raises(TimeoutError):
         lib.thing_after(0.2)
     own.timeout_s = 20.0
-    time.sleep(0.4)
+    time.sleep(0.4)  # the answer is on its way only now
     assert wait_until(lambda: lib.living() == 0 and lib.given(1), 10.0)
 
 
@@ -700,7 +700,7 @@ def test_a_signal_handler_may_call_in_the_middle_of_a_call(own):
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         for number in range(1500):
             assert lib.given(number) == number
-        there_time.sleep(0.1)
+        there_time.sleep(0.1)  # and handlers come while an answer is waited for
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -775,7 +775,7 @@ def test_the_process_ends_with_the_caller_whatever_it_is_at(own):
 
     sleeper = threading.Thread(target=asleep)
     sleeper.start()
-    time.sleep(0.1)
+    time.sleep(0.1)  # it is asleep there by now; where it is not, it is told all the same
     own._line.close("this test")
     sleeper.join()
     assert lost and wait_until(lambda: not alive(pid))
@@ -926,7 +926,7 @@ def switches(pid):
 
 def sleeps_for_a_second(pid):
     before = switches(pid)
-    time.sleep(1.0)
+    time.sleep(1.0)  # the time that is looked at
     return switches(pid) == before
 
 
@@ -1001,7 +1001,7 @@ HOSTILE = {
 @pytest.mark.parametrize(("answer", "error"), HOSTILE.values(), ids=HOSTILE)
 def test_what_no_process_of_ours_says(answer, error):
     made = Hostile(answer)
-    made.timeout_s = 0.5
+    made.timeout_s = 0.5 if error is TimeoutError else 20.0
     try:
         with pytest.raises(error):
             made.module("anything")

@@ -34,7 +34,8 @@ def error_of(name: str, words: Sequence[str]) -> Exception:
         kind, text = errors.GPIOError, f"{name}: {text}"
     arguments: tuple[object, ...] = (text,)
     if issubclass(kind, OSError):
-        arguments = (int(number) if number.isdigit() and len(number) < 6 else errno.EIO, text)
+        usual = errno.EACCES if issubclass(kind, PermissionError) else errno.EIO
+        arguments = (int(number) if number.isdigit() and len(number) < 6 else usual, text)
     if issubclass(kind, errors.GPIOError):
         return kind(*arguments, hint=hint)
     return kind(*arguments)
