@@ -2,6 +2,7 @@
 """RPIO.connect("ssh://..."): by a real ssh, to a real sshd on loopback."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -35,7 +36,8 @@ def machine():
 
 @pytest.fixture
 def far(machine, monkeypatch):
-    """The same, which this process finds as ``far``."""
+    """The same, which this process finds as ``far``; nothing is left of earlier tests."""
+    assert wait_until(lambda: not ssh_parts.ssh_children(os.getpid()) or gc.collect() < 0)
     for name, value in machine.environment.items():
         monkeypatch.setenv(name, value)
     return machine
@@ -237,7 +239,7 @@ def test_nothing_is_left_of_a_connection_that_is_closed(far):
         with RPIO.connect("ssh://far", **QUICK) as there:
             there.setup(17, RPIO.OUT)
             assert ssh_parts.ssh_children(os.getpid())
-        assert not ssh_parts.ssh_children(os.getpid())
+        assert not ssh_parts.ssh_children(os.getpid()), ssh_parts.children(os.getpid())
     assert not descriptors() - before
     assert ssh_parts.zombies(os.getpid()) == zombies
 

@@ -7,6 +7,7 @@ and answered costs one send and one receive, in the thread that asks.
 
 from __future__ import annotations
 
+import _socket
 import socket
 import struct
 from _thread import RLock
@@ -47,7 +48,7 @@ class _InTime:
     one that nobody has any more.
     """
 
-    def __init__(self, made: socket.socket, reader: LineReader) -> None:
+    def __init__(self, made: _socket.socket, reader: LineReader) -> None:
         self._socket, self._reader = made, reader
 
     def receive(self, fd: int, lines: list[bytes], flags: int, /) -> int:
@@ -75,7 +76,7 @@ class Link:
             self._channel = place.ssh.connect(timeout_s)
             made = self._channel.socket
             assert made is not None
-            self._socket: socket.socket = made
+            self._socket: _socket.socket = made
         else:
             with hooks.making:
                 self._socket = made = place.connect(timeout_s)

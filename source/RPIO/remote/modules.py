@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 import sys
 from _weakref import ref
 from time import monotonic
@@ -105,7 +105,7 @@ class Modules:
                     line.limit(self._callback_s)
             return line
 
-    def _connected(self) -> tuple[socket.socket, Channel | None]:
+    def _connected(self) -> tuple[_socket.socket, Channel | None]:
         place = self.place
         try:
             if place.ssh is not None:
@@ -130,7 +130,7 @@ class Modules:
         except LinkLost as e:
             raise errors.NoBackendError(f"no modules are to be had: {e}") from None
 
-    def _ask_for_it(self, made: socket.socket) -> None:
+    def _ask_for_it(self, made: _socket.socket) -> None:
         """Say who this is, show the token, and have the process begin."""
         made.settimeout(self._patience_s)
         token = tokens.shown()
@@ -154,7 +154,7 @@ class Modules:
         return len(self._line.objects) if self._line is not None else 0
 
 
-def _line(made: socket.socket, place: Place) -> bytes:
+def _line(made: _socket.socket, place: Place) -> bytes:
     heard = b""
     while not heard.endswith(b"\n"):
         try:
@@ -170,7 +170,7 @@ def _line(made: socket.socket, place: Place) -> bytes:
 class Line(Asker):
     """One connection, and its process there."""
 
-    def __init__(self, modules: Modules, connected: tuple[socket.socket, Channel | None]) -> None:
+    def __init__(self, modules: Modules, connected: tuple[_socket.socket, Channel | None]) -> None:
         self._modules = ref(modules)
         self.place = modules.place
         self._socket, self._channel = connected
@@ -324,7 +324,7 @@ class Line(Asker):
     def _shut(self) -> None:
         """Wake who reads."""
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(_socket.SHUT_RDWR)
         except OSError:
             pass  # the other side has, or it is closed
 

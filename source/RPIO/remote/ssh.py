@@ -15,13 +15,11 @@ from time import monotonic, sleep
 
 from .. import errors, threads
 from ..loop.masks import READ
-from ..loop.tcp_listener import Socket
 from ..processes import hooks
 from .ssh_words import OF_SSH, Whom, explained, no_ssh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
 TARGET = re.compile(
@@ -133,7 +131,7 @@ class Channel:
 
     def __init__(self, whom: Whom) -> None:
         self._whom = whom
-        self.socket: socket.socket | None = None
+        self.socket: _socket.socket | None = None
         self._aside: _socket.socket | None = (
             None  # a pipe's ends are numbers, which nobody closes when interrupted
         )
@@ -148,7 +146,7 @@ class Channel:
     def open(self, words: list[str], asks: bool) -> None:
         """Start ssh. Where that fails, close() closes what is open already."""
         ours, theirs = _socket.socketpair()
-        self.socket = Socket(fileno=ours.detach())
+        self.socket = ours  # as it is: between a detach() and the next name it would be nobody's
         self._aside, writer = _socket.socketpair()
         try:
             self._aside.setblocking(False)
@@ -288,12 +286,12 @@ def _spawn(processes: list[int], words: list[str], files: tuple[int, int, int], 
         )
     from fcntl import F_DUPFD_CLOEXEC, fcntl
     from functools import partial
-    from itertools import starmap
+    from itertools import repeat, starmap
 
     high: list[int] = []
     try:
-        for fd in files:
-            high.append(fcntl(fd, F_DUPFD_CLOEXEC, 3))  # a program may have closed its own standard files
+        # High: a program may have closed its own standard files. In one go, as below.
+        high.extend(map(fcntl, files, repeat(F_DUPFD_CLOEXEC), repeat(3)))
         start = partial(
             os.posix_spawnp,
             file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(high)],
@@ -345,16 +343,13 @@ def _reap(pid: int) -> None:
 
 def _has_terminal() -> bool:
     """Whether ssh can ask a person something: this program is in the foreground of a terminal."""
+    from _io import FileIO
+
     try:
-        fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        with FileIO("/dev/tty", opener=lambda path, flags: os.open(path, flags | os.O_NOCTTY)) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
     except OSError:
         return False
-    try:
-        return os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
 
 
 def _folder_for_sockets() -> str:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What an I2C and an SPI bus promise, whoever carries them: the kernel, a simulated board, or another machine."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..wire.smbus import Message, SmbusCall
+
+
+class I2cBus:
+    """An I2C bus. Calls of several threads come one after the other, each as a whole."""
+
+    name: str = ""
+    """What it is, for people: "/dev/i2c-1"."""
+    is_quick: bool = False
+    """It answers at once, so that nobody needs a thread to wait for it."""
+
+    def functions(self) -> int:
+        """Return what it can do, the FUNC_ bits of wire.smbus."""
+        raise NotImplementedError
+
+    def smbus(self, call: SmbusCall) -> bytes:
+        """Carry out a call; return what was read, without counts and PEC: of a word the lower byte first.
+
+        Raises:
+            OSError: EREMOTEIO (or ENXIO) where nobody acknowledges, ETIMEDOUT where the bus is stuck, EBADMSG for a
+                wrong PEC, EPROTO for a block whose length is none, EOPNOTSUPP for what the bus cannot do, EBUSY for an
+                address that a driver has.
+        """
+        raise NotImplementedError
+
+    def transfer(self, messages: Sequence[Message]) -> list[bytes]:
+        """Carry out messages with repeated starts between them and one stop; return what each of those that read has
+        read. Errors are those of smbus().
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give it up. Twice is fine."""
+        raise NotImplementedError
+
+
+class SpiBus:
+    """A device on an SPI bus: a bus and a chip select."""
+
+    name: str = ""
+    is_quick: bool = False
+
+    def transfer(self, data: bytes, settings: SpiSettings) -> bytes:
+        """Select the device, write *data*, and return what came meanwhile, as long."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give it up. Twice is fine."""
+        raise NotImplementedError
+
+
+class SpiSettings:
+    """How a transfer goes: mode 0 to 3 and further flags of the kernel's, speed, bits of a word, times."""
+
+    __slots__ = ("bits_per_word", "delay_us", "keeps_selected", "mode", "speed_hz")
+
+    def __init__(
+        self,
+        mode: int = 0,
+        speed_hz: int = 125_000_000,
+        bits_per_word: int = 8,
+        delay_us: int = 0,
+        keeps_selected: bool = False,
+    ) -> None:
+        self.mode, self.speed_hz, self.bits_per_word = mode, speed_hz, bits_per_word
+        self.delay_us, self.keeps_selected = delay_us, keeps_selected
