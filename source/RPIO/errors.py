@@ -21,6 +21,8 @@
      +- NotWatchedError            KeyError                     no callback there
      |   +- NoClientError          OSError                      no TCP client of that number (the original: either)
      +- LineBusyError              OSError, EBUSY               another program or a driver holds the line
+     +- BusError                   OSError, EBUSY               somebody else holds an I2C bus
+     |   +- NoBusError             FileNotFoundError            there is no such I2C or SPI bus
      +- NoAccessError              PermissionError, RuntimeError  a device file that may not be opened
      +- NoBackendError             RuntimeError                 nothing here that could drive a line
      +- LineGoneError              OSError, ENODEV              the chip went away
@@ -153,6 +155,14 @@ class NoBackendError(GPIOError, RuntimeError):
 
 class NotAllowedError(GPIOError, PermissionError):
     """Who asks over a connection has no right to that: no token, one that is over, or one for something else."""
+
+
+class BusError(GPIOError, OSError):
+    """An I2C or SPI bus cannot be had, since another one holds it; the text says who."""
+
+
+class NoBusError(BusError, FileNotFoundError):
+    """There is no I2C or SPI bus of that number; the hint says how it is switched on."""
 
 
 class CommandError(GPIOError, RuntimeError):

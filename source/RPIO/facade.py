@@ -11,7 +11,7 @@ from _collections_abc import Callable, Sequence
 
 from . import _gpio, errors
 from .arguments import ALL, Channels, also_called
-from .backends import Backend
+from .backends import Backend, in_use
 from .board.board import Board
 from .constants import PUD_OFF, VERSION, VERSION_GPIO
 from .lazy_names import Later, LazyNames
@@ -68,6 +68,7 @@ def new_board(make_dispatcher: Callable[..., Dispatcher] | None = None) -> None:
 
 
 board: Board = Board(fast=_gpio, on_hardware=lazy_names.publish)
+in_use.is_told_by(lambda: board.machine)
 hooks.look_after(board)  # now, so that what programs register for their end runs before it
 
 
@@ -397,10 +398,9 @@ def close_tcp_client(fileno: int) -> None:
 def wait_for_interrupts(threaded: bool = False, epoll_timeout: float = 1) -> None:
     """Wait for edges and TCP messages and run their callbacks, until stop_waiting_for_interrupts().
 
-    Blocks, asleep in the kernel; with *threaded* it returns at once and the loop runs in a daemon thread that
-    ends with the program. A second call with *threaded* changes nothing while it runs, and cleanup() leaves that thread
-    alone. Where there is nothing to wait for yet, a blocking call says so in the log. *epoll_timeout* is accepted for
-    the original's sake: nothing needs a timeout here.
+    Blocks, asleep in the kernel; with *threaded* it returns at once and the loop runs in a daemon thread that ends with
+    the program. A second call with *threaded* changes nothing while it runs, and cleanup() leaves that thread alone.
+    Where there is nothing to wait for yet, a blocking call says so in the log. *epoll_timeout* changes nothing.
 
     Raises:
         AlreadyRunningError: it is running, and this call would block. (A RuntimeError.) One that has been told to stop

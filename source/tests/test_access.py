@@ -14,7 +14,8 @@ from RPIO.server.access import Access, Rights, Token, digest_of, lines_of
 from RPIO.server.tokens import TOKENS_MAX, TokenFile
 from RPIO.wire.kinds import Maybe, Number, Real, Repeated, Word
 from RPIO.wire.native import Request
-from RPIO.wire.operations import ANY, GPIO, LINE, MASK, OPERATIONS, READ, ROWS, SCOPES
+from RPIO.wire.operations import OPERATIONS, ROWS
+from RPIO.wire.terms import ANY, GPIO, LINE, MASK, READ, SCOPES
 from waiting import LIMIT_S
 
 LINES = (17, 18)

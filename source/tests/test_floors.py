@@ -30,6 +30,7 @@ TO_COME: dict[int, set[str]] = {}
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 SHARED_BY_BACKENDS = {
+    "buses",
     "protocol",
     "descriptors",
     "event_pipe",

@@ -102,6 +102,13 @@ OF_OTHER_SIDE = {
     "unwire": "as drive",
     "watched": "as drive",
     "short_circuits": "as drive",
+    "i2c_buses": "the buses beside the lines: RPIO.i2c and `rpio i2c`",
+    "i2c_functions": "as i2c_buses",
+    "smbus": "as i2c_buses",
+    "i2c": "as i2c_buses",
+    "i2c_hold": "as i2c_buses: SMBus.held()",
+    "i2c_release": "as i2c_hold",
+    "spi": "as i2c_buses: RPIO.spi",
     "modules": "a process that has modules for others: module() and task() of a RemoteBoard",
 }
 """Operation that no method of Board is done by -> what it is for."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from RPIO.errors import ProtocolError
 from RPIO.wire import native, operations
-from RPIO.wire.kinds import Maybe, Number, Real, Repeated, Text, Word
+from RPIO.wire.kinds import Maybe, Number, Octets, Real, Repeated, Text, Word
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 IDS = st.one_of(st.none(), st.integers(0, native.ID_MAX))
@@ -23,6 +23,8 @@ def values_of(kind):
         return st.sampled_from(list(kind.words))
     if isinstance(kind, Text):
         return TEXTS
+    if isinstance(kind, Octets):
+        return st.binary(max_size=min(kind.most, 64))
     if isinstance(kind, Maybe):
         return st.one_of(st.none(), values_of(kind.kind))
     assert isinstance(kind, Repeated)
@@ -205,6 +207,7 @@ def test_a_write_and_its_answer_are_short():
 
 def test_every_operation_says_what_it_does():
     assert all(
-        row.text.endswith(".") and row.scope in ("any", "read", "gpio", "run") for row in operations.ROWS
+        row.text.endswith(".") and row.scope in ("any", "read", "gpio", "i2c", "run")
+        for row in operations.ROWS
     )
     assert len(operations.OPERATIONS) == len(operations.ROWS)

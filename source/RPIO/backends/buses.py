@@ -5,7 +5,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import RLock
     from collections.abc import Sequence
+    from typing import Any
 
     from ..wire.smbus import Message, SmbusCall
 
@@ -17,6 +19,8 @@ class I2cBus:
     """What it is, for people: "/dev/i2c-1"."""
     is_quick: bool = False
     """It answers at once, so that nobody needs a thread to wait for it."""
+    lock: RLock
+    """Of who uses it in this process: held for a call, or for a sequence of them."""
 
     def functions(self) -> int:
         """Return what it can do, the FUNC_ bits of wire.smbus."""
@@ -38,6 +42,25 @@ class I2cBus:
         """
         raise NotImplementedError
 
+    def calls(self, force: bool) -> Any:
+        """Return an smbus2.SMBus on it, where there is one; None elsewhere."""
+        return None
+
+    def hold(self, wait_s: float) -> None:
+        """Have it alone among all programs that reach it, as far as that can be had; wait so long for who has it. The
+        caller has the lock, so that there is one hold at a time.
+
+        Raises:
+            BusError: somebody has it still; the text says who. (An OSError, EBUSY.)
+        """
+
+    def release(self) -> bool:
+        """Let others have it again. Whether it was held until now."""
+        return True
+
+    def after_fork(self) -> None:
+        """Make it usable in the child of a fork, where another thread may have held a lock of it."""
+
     def close(self) -> None:
         """Give it up. Twice is fine."""
         raise NotImplementedError
@@ -52,6 +75,9 @@ class SpiBus:
     def transfer(self, data: bytes, settings: SpiSettings) -> bytes:
         """Select the device, write *data*, and return what came meanwhile, as long."""
         raise NotImplementedError
+
+    def after_fork(self) -> None:
+        """Make it usable in the child of a fork, where another thread may have held a lock of it."""
 
     def close(self) -> None:
         """Give it up. Twice is fine."""

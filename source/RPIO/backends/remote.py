@@ -20,8 +20,8 @@ from ..remote.connection import Connection
 from ..remote.outside import Outside
 from ..remote.places import Place
 from ..remote.watches import Watches
-from ..wire import operations
-from ..wire.operations import FUNCTION, HOLDS_ALONE, OPERATIONS, READ, VERSION
+from ..wire.operations import OPERATIONS
+from ..wire.terms import FUNCTION, HOLDS_ALONE, LEFT, OUTSIDE, READ, VERSION, WATCHES_OUTPUTS
 from .protocol import (
     FEATURES,
     Backend,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from ..remote.connection import Exchange
     from ..remote.timings import Timings
+    from .buses import I2cBus
 
 LINGER_S, TIMEOUT_S, PATIENCE_S = 5.0, 10.0, 60.0
 
@@ -71,6 +72,8 @@ class RemoteBackend(Backend):
         self._outputs: set[int] = set()
         self._lost: dict[int, errors.ConnectionLost] = {}
         self._heads: dict[tuple[int, int], bytes] = {}
+        self.buses: dict[int, I2cBus] = {}
+        """The I2C buses beside the lines, by their numbers, that somebody has asked for."""
         self._connection = self._connect()
 
     def _connect(self) -> Connection:
@@ -91,9 +94,9 @@ class RemoteBackend(Backend):
             self.line_count, self.features = int(count), frozenset(features) & FEATURES
             self.holds_alone, self.watches_outputs = (
                 HOLDS_ALONE in features,
-                operations.WATCHES_OUTPUTS in features,
+                WATCHES_OUTPUTS in features,
             )
-            self._outside = Outside(self._do, self.line_count) if operations.OUTSIDE in features else None
+            self._outside = Outside(self._do, self.line_count) if OUTSIDE in features else None
             self.revision_code = int(code, 16)
         except BaseException:
             made.close()
@@ -118,6 +121,10 @@ class RemoteBackend(Backend):
     def ask(self, name: str, *values: object) -> tuple[Any, ...]:
         """Ask the server for an operation of the table that no method of a Backend is; return its result."""
         return self._do(name, *values)
+
+    def ask_line(self, line: bytes) -> bytes:
+        """Ask by a line that may not be asked twice, without its end; return the answer as it is."""
+        return self._ask(line, False, False)
 
     def time(self) -> Timings:
         """Time what is asked from now on."""
@@ -272,9 +279,7 @@ class RemoteBackend(Backend):
 
     def is_left(self, line: int) -> bool:
         _, remarks = self._on(line, "consumer")
-        return (
-            operations.LEFT in remarks and line not in self._lost
-        )  # by this program, which has to set it up again
+        return LEFT in remarks and line not in self._lost  # by this program, which has to set it up again
 
     def outside(self) -> Outside | None:
         return self._outside
@@ -350,6 +355,8 @@ class RemoteBackend(Backend):
         self._outputs.clear()
         self._lost.clear()
         self._ask = self._ask_anew
+        for bus in self.buses.values():
+            bus.after_fork()
 
     def _ask_anew(
         self, head: bytes, is_repeatable: bool = True, is_reading: bool = False, generation: int = 0

@@ -108,7 +108,7 @@ class SimBackend(SimLines):
             state.latch = level = 1 if value else 0
             if state.function != constants.OUT:
                 return
-            if len(state.net) == 1 and state.drive is None and state.watch is None and self.observer is None:
+            if state.is_alone and state.drive is None and state.watch is None and self.observer is None:
                 state.level = state.stable = level  # nothing but this has a say, and nobody looks
             else:
                 self._settle(state.net)
@@ -278,10 +278,13 @@ class SimBackend(SimLines):
         self._presses.clear()
         self._is_carrying_out, self._ended, self._limits = False, set(), {}
         self.clock.after_fork()
+        for bus in list(self.buses.values()):
+            bus.after_fork()
         for number in range(self.line_count):
             self.unwatch(number)
 
     def close(self) -> None:
         for number in range(self.line_count):
             self.release(number)
+        self.buses.clear()
         self.clock.close()

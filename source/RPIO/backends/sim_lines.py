@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..machine.boards import Hardware
+    from .buses import I2cBus, SpiBus
 
 POWER_ON_PULL_UPS = range(9)
 """GPIO 0 to 8 wake up with a pull-up, the rest of the header with a pull-down.
@@ -41,7 +42,18 @@ class Watch:
 class Line:
     """A line: what it is, what drives it, and what else is on the same wire."""
 
-    __slots__ = ("drive", "function", "latch", "level", "net", "pull", "stable", "watch")
+    __slots__ = (
+        "drive",
+        "function",
+        "is_alone",
+        "latch",
+        "level",
+        "listeners",
+        "net",
+        "pull",
+        "stable",
+        "watch",
+    )
 
     def __init__(self, number: int, fixed_pull_up: bool) -> None:
         self.function = constants.IN
@@ -51,7 +63,13 @@ class Line:
         self.level = 1 if fixed_pull_up or self.pull == constants.PUD_UP else 0
         self.stable = self.level  # what the kernel's filter has let through
         self.net = {number}
+        self.listeners: tuple[Callable[[int], object], ...] = ()
+        self.is_alone = True  # nothing else is on its net, and nobody listens
         self.watch: Watch | None = None
+
+    def look(self) -> None:
+        """See whether it is alone."""
+        self.is_alone = len(self.net) == 1 and not self.listeners
 
 
 class SimLines(Backend):
@@ -68,6 +86,8 @@ class SimLines(Backend):
         self.short_circuits = 0
         self.observer: Callable[[int, int, int], object] | None = None
         """Called as observer(line, level, now_ns) at each change of a level."""
+        self.buses: dict[str, I2cBus | SpiBus] = {}
+        """Those that somebody has asked for, by name: see chips/buses."""
 
     def describe(self) -> str:
         return f"simulated {self.hardware.name} ({self.line_count} lines)"
@@ -126,6 +146,9 @@ class SimLines(Backend):
         if self.observer is not None:
             for number in changed:
                 self.observer(number, level, self.clock.now_ns())  # it may drive a line, one of these too
+        for number in changed:
+            for listener in self._lines[number].listeners:
+                listener(level)
 
     def _edge(self, number: int, line: Line, watch: Watch) -> None:
         if watch.filter_ns == 0:
@@ -176,6 +199,15 @@ class SimLines(Backend):
             if self._presses.get(line) is token:
                 self.drive(line, None)
 
+    def on_change(self, line: int, action: Callable[[int], object]) -> None:
+        """Call action(level) at each change of a line, at its moment, in the thread that causes it: for what hangs
+        on it. It may drive lines.
+        """
+        with self._lock:
+            state = self._line(line)
+            state.listeners = (*state.listeners, action)
+            state.look()
+
     def is_watched(self, line: int) -> bool:
         """Whether edges of the line are heard: what is driven from now on is reported."""
         with self._lock:
@@ -188,6 +220,7 @@ class SimLines(Backend):
             net = self._line(a).net | self._line(b).net
             for number in net:
                 self._lines[number].net = net
+                self._lines[number].look()
             self._settle(net)
 
     def unwire(self, line: int) -> None:
@@ -196,7 +229,9 @@ class SimLines(Backend):
             rest = self._line(line).net - {line}
             for number in rest:
                 self._lines[number].net = rest
+                self._lines[number].look()
             self._lines[line].net = {line}
+            self._lines[line].look()
             if rest:
                 self._settle(rest)
             self._settle({line})

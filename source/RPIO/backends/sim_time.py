@@ -64,6 +64,14 @@ class ManualClock:
             action()
         self._now_ns = max(self._now_ns, end_ns)
 
+    def spend(self, ns: int) -> None:
+        """Let the time go by that a call takes on a real board: whoever asks again and again gets there."""
+        self.advance(ns)
+
+    def call_now(self, action: Callable[[], object]) -> None:
+        """Call action() now: something that happens outside of the program."""
+        action()
+
     def __len__(self) -> int:
         """How much is due."""
         return len(self._due)
@@ -138,6 +146,15 @@ class RealClock:
                 action()
             else:
                 changed.acquire(timeout=wait_s)
+
+    @staticmethod
+    def spend(ns: int) -> None:
+        """Nothing: a call takes the time that it takes."""
+
+    @staticmethod
+    def call_now(action: Callable[[], object]) -> None:
+        """Call action() now: something that happens outside of the program."""
+        action()
 
     @staticmethod
     def sleep_until(when_ns: int) -> None:

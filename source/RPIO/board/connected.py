@@ -9,7 +9,7 @@ from _collections_abc import Callable
 from .. import arguments, errors, threads
 from ..backends import opening
 from ..backends.protocol import Backend
-from ..wire.operations import RUN, SCOPES
+from ..wire.terms import RUN, SCOPES
 from .board import Board
 
 TYPE_CHECKING = False

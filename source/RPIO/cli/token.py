@@ -16,7 +16,7 @@ from ..remote.places import Place
 from ..remote.tokens import VARIABLE
 from ..server import settings as settings_module
 from ..server.tokens import TokenFile
-from ..wire.operations import GPIO, READ, SCOPES
+from ..wire.terms import GPIO, READ, SCOPES
 from . import pins, remote, verb
 from .told import UsageError
 

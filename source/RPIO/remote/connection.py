@@ -19,7 +19,7 @@ from ..loop.kernel import gathering
 from ..loop.masks import READ
 from ..processes import hooks
 from ..wire.native import joined
-from ..wire.operations import VERSION
+from ..wire.terms import VERSION
 from . import tokens
 from .answers import words_of
 from .inbox import Inbox

@@ -29,7 +29,7 @@ from ..wire.objects import (
     frame,
     values_of,
 )
-from ..wire.operations import VERSION
+from ..wire.terms import VERSION
 from . import tokens
 from .answers import words_of
 from .link import LinkLost, unreachable

@@ -8,7 +8,7 @@ from errno import EBUSY
 from .. import errors, log
 from .._gpio import EdgeRoutes, Pipe
 from ..wire.native import Ended, told
-from ..wire.operations import LINES_MAX
+from ..wire.terms import LINES_MAX
 from .answers import head
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ from hmac import compare_digest
 
 from .. import errors
 from ..wire.kinds import Repeated
-from ..wire.operations import ANY, GPIO, I2C, LINE, MASK, READ, SCOPES
+from ..wire.terms import ANY, GPIO, I2C, LINE, MASK, READ, SCOPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

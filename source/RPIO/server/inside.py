@@ -7,6 +7,7 @@ It listens on loopback and on unix sockets, and nowhere else: there is no encryp
 
 from __future__ import annotations
 
+from collections import deque
 from time import monotonic_ns
 
 from .. import log, threads
@@ -16,6 +17,7 @@ from ..loop.masks import READ
 from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket, close_listener
 from ..processes import hooks
 from ..wire.native import Server
+from .buses import Buses
 from .doors import Path, Port
 from .links import House, Link
 from .native import told_features, words_of
@@ -23,7 +25,7 @@ from .sessions import NS_PER_S, Sessions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..board.board import Board
     from ..loop.tcp_client import TcpClient
@@ -65,9 +67,19 @@ class Front(House):
         """Of TCP callbacks: none."""
         self.links = {}
         self.lent = []
+        self.buses = Buses(lambda: board.backend, self.soon, monotonic_ns, self._set_timer)
         self.sessions = Sessions(
-            board.leases, self._describe, monotonic_ns, self._set_timer, access, audit, holds, programs
+            board.leases,
+            self._describe,
+            monotonic_ns,
+            self._set_timer,
+            access,
+            audit,
+            holds,
+            programs,
+            self.buses,
         )
+        self._soon: deque[Callable[[], object]] = deque()
         self.is_closed = False
         self._timer: Timer | None = None
         self._dirty: list[Link] = []
@@ -114,6 +126,7 @@ class Front(House):
             *[lambda door=door: self._close_door(door) for door in self.doors],
             *[link.close for link in list(self.links.values())],
             self.sessions.end_all,
+            self.buses.close,
             self._close_timer,
         )
 
@@ -147,6 +160,15 @@ class Front(House):
     def turn_out(self, client: TcpClient) -> bool:
         """There are none of those."""
         return False
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """Have it called in the loop's thread. From any thread."""
+        self._soon.append(call)
+        self._start_timer(SOON_S)
+
+    def _call_soon(self) -> None:
+        for _ in range(len(self._soon)):
+            self._soon.popleft()()
 
     # -- the loop's side -------------------------------------------------------------------------
 
@@ -235,7 +257,9 @@ class Front(House):
             after_s = left_s if after_s is None else min(left_s, after_s)
         if after_s is not None:
             self._start_timer(min(after_s, REST_MAX_S))
-        if self._dirty:  # now or meanwhile: another thread's, who has set the timer, and perhaps before us
+        if (
+            self._dirty or self._soon
+        ):  # now or meanwhile: another thread's, who has set the timer, and perhaps before us
             self._start_timer(SOON_S)
 
     def _start_timer(self, after_s: float) -> None:
@@ -248,7 +272,11 @@ class Front(House):
             return
         try:
             do_all(
-                self._flush, self.sessions.tick, self._accept_again, *[link.tick for link in list(self.lent)]
+                self._call_soon,
+                self._flush,
+                self.sessions.tick,
+                self._accept_again,
+                *[link.tick for link in list(self.lent)],
             )
         except Exception:  # a fault of ours, or no memory: without the timer no session would ever end
             log.callback_failed(self._on_timer)

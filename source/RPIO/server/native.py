@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 from .. import errors, log
+from ..backends.buses import SpiSettings
 from ..wire.native import Request, Server
-from ..wire.operations import GPIO, HOLDS_ALONE, LEFT, OUTSIDE, WATCHES_OUTPUTS
+from ..wire.smbus import Message, SmbusCall, check_call
+from ..wire.terms import GPIO, HOLDS_ALONE, LEFT, OUTSIDE, WATCHES_OUTPUTS
 from .access import lines_of
+from .buses import carried_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from ..backends import Backend
     from ..board.leases import Leases
     from .audit import Audit
+    from .buses import Buses
     from .hearing import Starting
     from .hold import Holds
     from .sessions import Session
@@ -104,6 +109,106 @@ def _driven(leases: Leases, session: Session, lines: list[int]) -> tuple[list[in
     return ([outside.driven(line) for line in lines],)
 
 
+class Later:
+    """The result of what is answered later. *begin* is called with what is to be called then: with the result or the
+    error, in the loop's thread.
+    """
+
+    __slots__ = ("begin",)
+
+    def __init__(self, begin: Callable[[Callable[[Any, Exception | None], object]], object]) -> None:
+        self.begin = begin
+
+
+def _buses(session: Session) -> Buses:
+    buses = session.all.buses
+    if buses is None:
+        raise errors.NotSupportedError("no buses are served here")
+    return buses
+
+
+def _on_bus(
+    session: Session, key: tuple[int, ...], work: Callable[[Any], tuple[object, ...]]
+) -> tuple[object, ...] | Later:
+    """Have it done with a bus: now, or when it is the session's turn."""
+    buses = _buses(session)
+    bus = buses.now(session, *key)
+    if bus is None:
+        return Later(lambda done: buses.ask(session, session.owner.name, key, work, done))
+    result, error = carried_out(work, bus)
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
+
+
+def _smbus(
+    leases: Leases,
+    session: Session,
+    number: int,
+    address: int,
+    is_read: bool,
+    size: int,
+    command: int,
+    data: bytes,
+    length: int,
+    has_pec: bool,
+    is_forced: bool,
+) -> tuple[object, ...] | Later:
+    call = SmbusCall(address, is_read, size, command, data, length, has_pec, is_forced)
+    check_call(call)
+    return _on_bus(session, (number,), lambda bus: (bus.smbus(call),))
+
+
+def _any(value: object) -> Any:
+    return value
+
+
+def plain_call(session: Session, request: Request) -> Callable[[], bytes]:
+    """Return what does the same call once more, in a hurry, and returns the beginning of its answer; nothing where that
+    takes a turn. Raises what it raises.
+    """
+    number, address, is_read, size, command, data, length, has_pec, is_forced = _any(request.values)
+    call = SmbusCall(address, is_read, size, command, data, length, has_pec, is_forced)
+    buses = _buses(session)
+
+    def work(bus: Any) -> str:
+        word: str = bus.smbus(call).hex()
+        return word or "-"
+
+    def carry() -> bytes:
+        bus = buses.now(session, number)
+        if bus is None:
+            return b""
+        word, error = carried_out(work, bus)
+        if error is not None:
+            raise error
+        session.keep_answer([word])
+        return b"ok %b #" % word.encode()
+
+    return carry
+
+
+def _i2c(
+    leases: Leases, session: Session, number: int, rows: list[tuple[int, int, int, bytes]]
+) -> tuple[object, ...] | Later:
+    messages = [Message(address, flags, data, length) for address, flags, length, data in rows]
+    return _on_bus(session, (number,), lambda bus: (bus.transfer(messages),))
+
+
+def _i2c_hold(leases: Leases, session: Session, number: int, most_s: float, wait_s: float) -> Later:
+    buses = _buses(session)
+    buses.desk(number)
+    return Later(lambda done: buses.ask_to_hold(session, session.owner.name, (number,), most_s, wait_s, done))
+
+
+def _spi(
+    leases: Leases, session: Session, bus: int, device: int, *settings: Any
+) -> tuple[object, ...] | Later:
+    mode, speed_hz, bits_per_word, delay_us, keeps_selected, data = settings
+    how = SpiSettings(mode, speed_hz, bits_per_word, delay_us, keeps_selected)
+    return _on_bus(session, (bus, device), lambda spi: (spi.transfer(data, how),))
+
+
 NS_PER_MS = 1_000_000
 SERVO_PERIOD_NS = 20_000_000
 
@@ -159,6 +264,13 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "watched": lambda leases, session, line: (leases.outside().is_watched(line),),
     "short_circuits": lambda leases, session: (leases.outside().short_circuits,),
     "losses": lambda leases, session, line: (session.losses(line),),
+    "i2c_buses": lambda leases, session: (_buses(session).listed(),),
+    "i2c_functions": lambda leases, session, bus: (_buses(session).desk(bus).bus.functions(),),
+    "smbus": _smbus,
+    "i2c": _i2c,
+    "i2c_hold": _i2c_hold,
+    "i2c_release": lambda leases, session, bus: (_buses(session).release(session, (bus,)),),
+    "spi": _spi,
     "fate": lambda leases, session, number: session.fate(number),
 }
 """By the operation's name, but for those that begin and end a session."""
@@ -182,19 +294,56 @@ TOLD = {
 
 
 def carry_out(leases: Leases, session: Session, request: Request) -> bytes:
-    """Do what is asked, and return the answer."""
+    """Do what is asked, and return the answer; nothing where that comes later."""
     operation = request.operation
     try:
         session.rights.check(request)
         result = HANDLERS[operation.name](leases, session, *request.values)
+        if isinstance(result, Later):
+            return _answer_later(session, request, result)
     except Exception as e:
-        if not (errors.is_refusal(e) or errors.is_lack(e) or isinstance(e, (TypeError, OverflowError))):
-            log.callback_failed(HANDLERS[operation.name])  # a fault of ours: the session is told, and goes on
-        session.has_failed(request.id, *words_of(e))
-        return Server.error(*words_of(e), request.id)
+        return _has_failed(session, request, e)
     if operation.scope == GPIO and session.all.audit is not None:
         _note(session.all.audit, session, request)
     return session.has_done(request, result or ())  # type: ignore[arg-type]
+
+
+def _has_failed(session: Session, request: Request, error: Exception) -> bytes:
+    """Write down why it has not been done, and return the answer."""
+    if not (
+        errors.is_refusal(error) or errors.is_lack(error) or isinstance(error, (TypeError, OverflowError))
+    ):
+        try:
+            raise error
+        except Exception:  # a fault of ours: the session is told, and goes on
+            log.callback_failed(HANDLERS[request.operation.name])
+    session.has_failed(request.id, *words_of(error))
+    return Server.error(*words_of(error), request.id)
+
+
+def _answer_later(session: Session, request: Request, later: Later) -> bytes:
+    """Begin it. The answer comes when it is done: now, in the middle of this, or of its own."""
+    answers: list[bytes] = []
+    is_begun = False
+    session.is_pending(request.id, True)
+
+    def done(result: Any, error: Exception | None) -> None:
+        session.is_pending(request.id, False)
+        answer = _has_failed(session, request, error) if error else session.has_done(request, result or ())
+        if is_begun:
+            talk = session.talk
+            if talk is not None and not talk.is_over:
+                talk.say(answer)
+        else:
+            answers.append(answer)
+
+    try:
+        later.begin(done)
+    except BaseException:
+        session.is_pending(request.id, False)
+        raise
+    is_begun = True
+    return b"".join(answers)
 
 
 def _note(audit: Audit, session: Session, request: Request) -> None:

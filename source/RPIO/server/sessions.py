@@ -17,7 +17,7 @@ from .. import constants
 from ..board.declared import NOBODY, PROGRAM, Owner
 from ..board.undoing import do_all
 from ..wire.native import Server
-from ..wire.operations import NAME, VERSION
+from ..wire.terms import NAME, VERSION
 from .access import Access
 from .hearing import Hearer, Starting
 from .watches import Watch
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..wire.native import Request
     from .access import Rights, Token
     from .audit import Audit
+    from .buses import Buses
     from .hold import Holds
 
 RING_BYTES = 1 << 17
@@ -71,6 +72,8 @@ class Session:
         """The numbers of the requests that have been done last."""
         self.begun = b""
         """The number of the last one that was begun."""
+        self.pending: set[int] = set()
+        """The numbers of those that are being done, and will be answered when they have been."""
         self._fates: dict[int, tuple[str, list[str]]] = {}
         self._forgotten: deque[int] = deque(maxlen=KNOWN_FATES)  # whose answers were kept there
         self._watches: dict[int, Watch] = {}
@@ -120,6 +123,7 @@ class Session:
         do_all(
             *[lambda line=line: self.unwatch(line) for line in list(self._watches)],
             lambda: self._leases.end(self.owner),
+            lambda: self._sessions.buses_are_free(self),
             self.on_end,
             lambda: self._sessions.forget(self),
         )
@@ -223,6 +227,13 @@ class Session:
         if request.id is not None:
             self.begun = b"%d" % request.id
 
+    def is_pending(self, id: int | None, is_so: bool) -> None:
+        """Write down that it is being done, and answered when it has been; or that it has been."""
+        if id is not None and is_so:
+            self.pending.add(id)
+        elif id is not None:
+            self.pending.discard(id)
+
     def has_done(self, request: Request, result: Sequence[object]) -> bytes:
         """Write down that it has been done, and return the answer."""
         answer = Server.answer(request, result)
@@ -237,6 +248,10 @@ class Session:
         if id is not None:
             self._keep(id, "failed", [name, *words])
             self.done.append(b"%d" % id)
+
+    def keep_answer(self, words: list[str]) -> None:
+        """Keep what answers the request that was begun last: it may not be asked again."""
+        self._keep(int(self.begun), "done", words)
 
     def _keep(self, id: int, state: str, words: list[str]) -> None:
         self._fates[id] = state, words
@@ -258,6 +273,8 @@ class Session:
         known = self._fates.get(id)
         if known is not None:
             return known
+        if id in self.pending:
+            return "unknown", []
         if id in self._forgotten:
             return "unknown", []
         word = b"%d" % id
@@ -285,7 +302,10 @@ class Sessions:
         audit: Audit | None = None,
         holds: Holds | None = None,
         programs: Starting | None = None,
+        buses: Buses | None = None,
     ) -> None:
+        self.buses = buses
+        """The I2C and SPI buses, where they are served."""
         self.leases, self.board, self.now_ns, self.on_time = leases, board, now_ns, on_time
         self.access, self.audit, self.holds, self.programs = access or Access(), audit, holds, programs
         self.named: dict[str, Session] = {}
@@ -295,6 +315,11 @@ class Sessions:
         """Called with "came" and "went", and a session that has said who it is."""
         self.fronts: Callable[[], list[str]] = list
         """What else is served beside these sessions, in words."""
+
+    def buses_are_free(self, session: Session) -> None:
+        """What a session held of the buses is free. Twice is fine."""
+        if self.buses is not None:
+            self.buses.gone(session)
 
     def begin(self, peer: str) -> Session:
         """Make a session. Raises OSError where there are too many."""
@@ -354,6 +379,8 @@ class Sessions:
     def due_ns(self) -> int | None:
         """When tick() has something to do."""
         times = [time for session in self._open for time in (session.ends_ns, session.until_ns)]
+        if self.buses is not None:
+            times.append(self.buses.due_ns())
         return min((time for time in times if time is not None), default=None)
 
     def tick(self) -> None:
@@ -363,6 +390,7 @@ class Sessions:
         do_all(
             *[s.end for s in every if s.ends_ns is not None and s.ends_ns <= now_ns],
             *[lambda s=s: self._revoke(s) for s in every if s.until_ns is not None and s.until_ns <= now_ns],
+            *([self.buses.tick] if self.buses is not None else []),
         )
 
     def listed(self) -> list[Session]:

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from .. import config, config_files, errors
 from ..machine import folders
-from ..wire.operations import GPIO, I2C, READ
+from ..wire.terms import GPIO, I2C, READ
 from .doors import OF_GROUP, OF_USER
 
 TYPE_CHECKING = False

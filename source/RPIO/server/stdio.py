@@ -26,7 +26,7 @@ from ..loop.masks import READ
 from ..loop.tcp_listener import Socket
 from ..machine import access, folders
 from ..processes import hooks
-from ..wire.operations import SCOPES
+from ..wire.terms import SCOPES
 from .access import Access
 from .inside import Front
 from .relaying import IDLE, relay

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .. import errors
 from ..wire.native import Refused, Request, Server
 from .hearing import Hearer
-from .native import carry_out, words_of
+from .native import carry_out, plain_call, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +129,11 @@ class Talk(Hearer):
                 return b""
             session.begun = number
             try:
-                answer = PLAIN[shortcut()] + number + b"\n"
+                said = shortcut()
+                begin = said if type(said) is bytes else PLAIN[said]
+                if not begin:
+                    return b""
+                answer = begin + number + b"\n"
             except Exception as e:
                 return self._has_failed(number, e)
         session.done.append(number)
@@ -177,16 +181,22 @@ class Talk(Hearer):
         answer = carry_out(self._leases, session, request)
         if name in ("read", "write"):
             self._learn(request)
+        elif name == "smbus" and request.values[2] and answer.startswith(b"ok"):
+            self._learn_call(line, request)
         return answer
 
-    def _learn(self, request: Request) -> None:
-        """Answer the same in a hurry next time, where nobody but the backend has a say in it."""
-        items: Any = request.values[0]
+    def _may_learn(self) -> bool:
+        """Forget what is known where things have changed; whether there is room for more."""
         changes = self._safety.changes
         if self._changes != changes:  # another thread, say, may have changed it in the middle of the request
             self._shortcuts.clear()
             self._changes = changes
-        if len(items) != 1 or len(self._shortcuts) >= SHORTCUTS_MAX:
+        return len(self._shortcuts) < SHORTCUTS_MAX
+
+    def _learn(self, request: Request) -> None:
+        """Answer the same in a hurry next time, where nobody but the backend has a say in it."""
+        items: Any = request.values[0]
+        if not self._may_learn() or len(items) != 1:
             return
         (item,) = items
         if request.operation.name == "read":
@@ -197,6 +207,12 @@ class Talk(Hearer):
             write = self._leases.plain_write(self.session.owner, *item)
             if write is not None:
                 self._shortcuts[b"write %d %d" % item] = self._audited(write, *item)
+
+    def _learn_call(self, line: bytes, request: Request) -> None:
+        """The same for a call that reads, at a bus that answers at once."""
+        head, _, number = line.rpartition(b" #")
+        if number.isdigit() and self._may_learn():
+            self._shortcuts[head] = plain_call(self.session, request)
 
     def _audited(self, write: Callable[[], object], line: int, level: int) -> Callable[[], object]:
         """The same, written down where that is done."""

@@ -42,7 +42,7 @@ class SimulatedBoard:
     """A simulated board, its clock, and what its lines have done. Lines are BCM numbers, times milliseconds."""
 
     def __init__(self, model: str) -> None:
-        self.clock = _Clock(self._settle)
+        self.clock = _Clock(self._settle, self.is_mine)
         self.sim = SimBackend(by_name(model), self.clock)
         self.sim.observer = self._note
         self.errors: list[BaseException] = []
@@ -271,9 +271,9 @@ def _draw(wave: str) -> str:
 class _Clock(ManualClock):
     """Callbacks run between one thing that is due and the next."""
 
-    def __init__(self, settle: Callable[[], object]) -> None:
+    def __init__(self, settle: Callable[[], object], is_mine: Callable[[], bool]) -> None:
         super().__init__()
-        self._settle = settle
+        self._settle, self._is_mine = settle, is_mine
         self.before_moving: Callable[[], object] | None = None
 
     def advance(self, ns: int) -> None:
@@ -288,6 +288,16 @@ class _Clock(ManualClock):
             self._settle()
 
         return super().call_at(when_ns, act)
+
+    def spend(self, ns: int) -> None:
+        """The test's thread alone moves the clock."""
+        if self._is_mine():
+            self.advance(ns)
+
+    def call_now(self, action: Callable[[], object]) -> None:
+        """Call action(), and the callbacks of the edges that it makes."""
+        action()
+        self._settle()
 
 
 class SteppedDispatcher(Dispatcher):

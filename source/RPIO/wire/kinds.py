@@ -101,6 +101,30 @@ class Text(Kind):
         return word
 
 
+class Octets(Kind):
+    """Bytes, as hexadecimal digits, so many at most; - for none."""
+
+    __slots__ = ("most",)
+
+    def __init__(self, text: str, most: int) -> None:
+        super().__init__(f"{text}: hexadecimal digits of {most} bytes at most, or - for none")
+        self.most = most
+
+    def read(self, word: str) -> bytes:
+        if word == "-":
+            return b""
+        try:
+            data = bytes.fromhex(word) if word.isalnum() else b""  # which would skip blanks
+        except ValueError:
+            data = b""
+        if not 0 < len(data) <= self.most:
+            raise self._refuse(word)
+        return data
+
+    def written(self, value: object) -> str:
+        return value.hex() or "-"  # type: ignore[attr-defined]
+
+
 class Maybe(Kind):
     """One of another kind, or - for None."""
 

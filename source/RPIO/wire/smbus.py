@@ -47,8 +47,10 @@ FUNC_SMBUS_READ_BLOCK_DATA = 0x01000000
 FUNC_SMBUS_WRITE_BLOCK_DATA = 0x02000000
 FUNC_SMBUS_READ_I2C_BLOCK = 0x04000000
 FUNC_SMBUS_WRITE_I2C_BLOCK = 0x08000000
-FUNC_SMBUS_EMUL = 0x0EFF8008
+FUNC_SMBUS_EMUL = 0x0EFF0008
 """What is made of plain I2C, where a bus has that."""
+FUNC_SMBUS_EMUL_ALL = FUNC_SMBUS_EMUL | FUNC_SMBUS_READ_BLOCK_DATA | FUNC_SMBUS_BLOCK_PROC_CALL
+"""The same where it can read a length first (M_RECV_LEN)."""
 
 
 class SmbusCall:
@@ -74,6 +76,34 @@ class SmbusCall:
         self.address, self.is_read, self.size = address, is_read, size
         self.command, self.data, self.length = command, data, length
         self.has_pec, self.is_forced = has_pec, is_forced
+
+
+SIZES = {
+    # size: bytes of data of a write and of a read, and whether a read may be asked for
+    QUICK: (0, 0, True),
+    BYTE: (0, 0, True),
+    BYTE_DATA: (1, 1, True),
+    WORD_DATA: (2, 2, True),
+    PROCESS_CALL: (2, 2, False),
+    BLOCK_DATA: (0, BLOCK_MAX, True),
+    BLOCK_PROC_CALL: (0, BLOCK_MAX, False),
+    I2C_BLOCK_DATA: (0, BLOCK_MAX, True),
+}
+"""What a call writes, from how many bytes to how many, and whether it may be a read (which writes none)."""
+
+
+def check_call(call: SmbusCall) -> None:
+    """Raise ValueError for one that is none: too much or too little data, or a process call that is a read."""
+    least, most, may_read = SIZES[call.size]
+    if call.is_read:
+        if not may_read:
+            raise ValueError("a process call is a write, whose answer is read")
+        if call.data:
+            raise ValueError("a call that reads has no data")
+        if call.size == I2C_BLOCK_DATA and not 0 <= call.length <= BLOCK_MAX:
+            raise ValueError(f"an I2C block has 0 to {BLOCK_MAX} bytes, not {call.length}")
+    elif not least <= len(call.data) <= most:
+        raise ValueError(f"{len(call.data)} bytes of data, and {least} to {most} are what this call writes")
 
 
 class Message:

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""From a number or a word to a bus.
+
+A number is a bus of the machine whose lines the program has in use: this one's, a simulated board's, or another
+machine's. A path (/dev/i2c-1) is this machine's in any case, and smbus://HOST:50051/1 a bus of a gRPC server.
+"""
+
+from __future__ import annotations
+
+from .. import errors, threads
+from ..backends import in_use, opening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..backends import Backend
+    from ..backends.buses import I2cBus
+
+NUMBER_MAX = 0xFFFFF
+"""Of a bus. Source: Linux, MINORMASK."""
+OF_KERNEL = ("regs", "cdev", "sysfs")
+"""The backends beside whose lines are the buses of this machine's kernel."""
+
+
+def bus_of(where: int | str) -> I2cBus:
+    """Return a bus.
+
+    Raises:
+        NoBusError: there is none. (A FileNotFoundError.)
+        NoBackendError, OSError: it cannot be reached, or opened.
+        ValueError, TypeError: it is neither a number nor a place of a bus.
+    """
+    path = local_path(where)
+    if path is not None:
+        return _of_kernel(path)
+    if isinstance(where, str) and where.startswith("smbus://"):
+        threads.load("RPIO.i2c.grpc")
+        from . import grpc
+
+        return grpc.bus_at(where)
+    return of_backend(in_use.machine().backend, number_of(where))
+
+
+def number_of(where: object) -> int:
+    """Return the number of a bus: 1, or "1". Raises ValueError, TypeError."""
+    if isinstance(where, str) and where.isascii() and where.isdigit():
+        where = int(where[:8])
+    if isinstance(where, bool) or not isinstance(where, (int, str)):
+        raise TypeError(f"a bus is a number, or a path such as '/dev/i2c-1', not {type(where).__name__}")
+    if isinstance(where, str) or not 0 <= where <= NUMBER_MAX:
+        raise ValueError(
+            f"{where!r} is no I2C bus: those are numbers, paths (/dev/i2c-1), and smbus://HOST:50051/1"
+        )
+    return where
+
+
+def local_path(where: int | str) -> str | None:
+    """Return the path of one that is this machine's kernel's, None of any other."""
+    if isinstance(where, str) and where.startswith("/"):
+        return where
+    if isinstance(where, str) and "://" in where:
+        return None
+    number = number_of(where)
+    machine = in_use.machine()
+    if machine.opened is not None:
+        word = machine.opened.name
+    else:
+        word = opening.word_of(machine.spec)
+        if word == "auto":
+            word = opening.choose(opening.look(machine.spec))
+    return f"/dev/i2c-{number}" if word in OF_KERNEL else None
+
+
+def of_backend(backend: Backend, number: int) -> I2cBus:
+    """Return the bus of that number beside a backend's lines. It is the same object each time."""
+    make = BESIDE.get(backend.name)
+    return _of_kernel(f"/dev/i2c-{number}") if make is None else make(backend, number)
+
+
+def _of_kernel(path: str) -> I2cBus:
+    threads.load("RPIO.i2c.linux")
+    from .linux import LinuxBus
+
+    return LinuxBus(path)
+
+
+def _simulated(backend: Backend, number: int) -> I2cBus:
+    threads.load("RPIO.chips.buses")
+    from ..chips.buses import i2c_bus
+
+    return i2c_bus(backend, number)  # type: ignore[arg-type]
+
+
+def _remote(backend: Backend, number: int) -> I2cBus:
+    threads.load("RPIO.i2c.remote")
+    from .remote import bus_beside
+
+    return bus_beside(backend, number)  # type: ignore[arg-type]
+
+
+def _of_rraspy(backend: Backend, number: int) -> I2cBus:
+    raise errors.NotSupportedError(
+        "a device of RRaspPY's has I2C by its module smbus alone",
+        hint="see doc/rraspy: host, under `rpio run`",
+    )
+
+
+BESIDE: dict[str, Callable[[Backend, int], I2cBus]] = {
+    "sim": _simulated,
+    "remote": _remote,
+    "rraspy": _of_rraspy,
+}
+"""The name of a backend -> whose buses are beside its lines; those of this machine's kernel where it is not here."""
+
+
+def numbers_beside(backend: Backend) -> list[int]:
+    """The numbers of the buses that there are beside a backend's lines."""
+    if backend.name == "remote":
+        rows = backend.ask("i2c_buses")[0]  # type: ignore[attr-defined]
+        return [row[0] for row in rows]
+    if backend.name == "sim":
+        threads.load("RPIO.chips.buses")
+        from ..chips.buses import i2c_numbers
+
+        return i2c_numbers(backend)  # type: ignore[arg-type]
+    threads.load("RPIO.i2c.linux")
+    from .linux import numbers
+
+    return numbers()
