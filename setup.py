@@ -50,6 +50,7 @@ MODULE = [
         "_pwm",
         "_dma",
         "_whole",
+        "_turn",
         "_apart",
     )
 ]

@@ -27,6 +27,7 @@ PARTS = {
     "daemon": "rpio serve, beside a bare asyncio echo",
     "ssh": "the same by ssh, beside a bare echo through the same connection",
     "modules": "modules of another machine, beside RPyC and the daemon's reads",
+    "i2c": "I2C beside a pin, and beside smbus2 in the kernel rig",
     "floors": "RPIO by itself",
 }
 

@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from .board.connected import connect
     from .errors import (
         AlreadyRunningError,
+        BusError,
         CommandError,
         ConfigError,
         ConnectionLost,
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
         ModeNotSetException,
         NoAccessError,
         NoBackendError,
+        NoBusError,
         NoClientError,
         NotAllowedError,
         NotSupportedError,
@@ -212,6 +214,7 @@ __all__ = [
     "VERSION_GPIO",
     "AlreadyRunningError",
     "Board",
+    "BusError",
     "CommandError",
     "ConfigError",
     "ConnectionLost",
@@ -231,6 +234,7 @@ __all__ = [
     "ModeNotSetException",
     "NoAccessError",
     "NoBackendError",
+    "NoBusError",
     "NoClientError",
     "NotAllowedError",
     "NotSupportedError",

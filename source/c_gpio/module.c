@@ -10,7 +10,7 @@
 static int module_exec(PyObject *module)
 {
     static int (*const parts[])(PyObject *) = {
-        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_lines, rpio_add_frames, rpio_add_objects, rpio_add_routes, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_apart,
+        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_lines, rpio_add_frames, rpio_add_objects, rpio_add_routes, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_turn, rpio_add_apart,
     };
     int error = rpio_numbers_new(&((struct state *)PyModule_GetState(module))->numbers);
     if (error < 0) {

@@ -152,6 +152,7 @@ void rpio_descriptors_note(struct state *state, struct descriptors *open);
 void rpio_descriptors_close(struct descriptors *open);
 void rpio_descriptors_end(struct state *state, struct descriptors *open); /* closed, and noted no more */
 int rpio_add_whole(PyObject *module);
+int rpio_add_turn(PyObject *module);
 int rpio_add_apart(PyObject *module);
 
 #endif

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from RPIO.server import sessions, talks
-from RPIO.wire import native, operations
+from RPIO.wire import native, operations, terms
 from waiting import LIMIT_S
 
 DOC = Path(__file__).resolve().parents[2] / "doc"
@@ -104,7 +104,7 @@ def test_the_limits_are_those_of_the_code():
     assert found == [
         native.FIRST_MAX,
         native.LINE_MAX,
-        operations.NAME.most,
+        terms.NAME.most,
         sessions.KNOWN_FATES,
         sessions.KNOWN_ANSWERS,
         talks.OUT_BYTES,
@@ -113,7 +113,7 @@ def test_the_limits_are_those_of_the_code():
         linger.high,
     ]
     assert "2^63 - 1" in table and native.ID_MAX == 2**63 - 1
-    assert f"This is version {operations.VERSION}." in PAGE
+    assert f"This is version {terms.VERSION}." in PAGE
 
 
 # -- the client -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 """RPIO.connect("ssh://..."): by a real ssh, to a real sshd on loopback."""
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -16,6 +17,7 @@ import RPIO
 import ssh_parts
 from modules_parts import alive
 from remote_parts import program, serving
+from RPIO.i2c import SMBus
 from RPIO.remote import places, ssh
 from waiting import LIMIT_S, wait_until
 
@@ -229,6 +231,14 @@ def test_a_folder_that_others_may_enter_is_not_used_for_shared_logins(far, tmp_p
     monkeypatch.setenv("HOME", str(open_to_all))  # without a ~/.ssh
     with RPIO.connect("ssh://far", **QUICK):
         assert not list(open_to_all.iterdir())
+
+
+def test_the_buses_there_are_had_as_well(far):
+    with RPIO.connect("ssh://far", scope="i2c", **QUICK) as there, SMBus(1, board=there) as bus:
+        assert bus.scan() == []
+        with pytest.raises(OSError) as error, bus.held():
+            bus.read_byte(0x50)
+        assert error.value.errno == errno.EREMOTEIO
 
 
 def test_nothing_is_left_of_a_connection_that_is_closed(far):

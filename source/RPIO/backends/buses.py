@@ -5,10 +5,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _thread import RLock
     from collections.abc import Sequence
     from typing import Any
 
+    from .._gpio import Turn
     from ..wire.smbus import Message, SmbusCall
 
 
@@ -19,8 +19,11 @@ class I2cBus:
     """What it is, for people: "/dev/i2c-1"."""
     is_quick: bool = False
     """It answers at once, so that nobody needs a thread to wait for it."""
-    lock: RLock
+    lock: Turn
     """Of who uses it in this process: held for a call, or for a sequence of them."""
+
+    is_held: bool = False
+    """A thread of this process holds it for a sequence of calls: the one that has the lock."""
 
     def functions(self) -> int:
         """Return what it can do, the FUNC_ bits of wire.smbus."""

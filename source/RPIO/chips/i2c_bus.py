@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import os
-from _thread import RLock
 from errno import EINVAL, EOPNOTSUPP, EREMOTEIO, ETIMEDOUT
 
+from .._gpio import Turn
 from ..backends.buses import I2cBus
 from ..backends.sim_time import ManualClock
 from ..wire.smbus import (
@@ -59,7 +59,7 @@ class SimulatedI2cBus(I2cBus):
         self.bit_ns = 10_000
         """How long a bit takes where a test moves the clock: that of a standard bus, 100 kHz."""
         self._is_timed = isinstance(board.clock, ManualClock)
-        self.lock = RLock()  # a chip's line may be somebody's reason to call
+        self.lock = Turn()  # a chip's line may be somebody's reason to call
 
     def add(self, address: int, chip: I2cChip) -> None:
         """Put a chip on the bus.
@@ -192,7 +192,8 @@ class SimulatedI2cBus(I2cBus):
 
     def after_fork(self) -> None:
         """Make it usable in the child, where another thread may have held it."""
-        self.lock._at_fork_reinit()  # type: ignore[attr-defined]
+        self.lock._at_fork_reinit()
+        self.is_held = False
 
     def close(self) -> None:
         """Nothing: it is the board's, and there for the next one."""

@@ -15,19 +15,20 @@ calls that belong together (``with bus.held(): ...``).
 
 from __future__ import annotations
 
-from _thread import RLock
+from contextlib import contextmanager
 from errno import EBADF, EBUSY, ETIMEDOUT
 
 from .. import errors, threads
-from .._gpio import Held
+from .._gpio import Held, Turn
 from ..wire.smbus import ADDRESS_MAX, BLOCK_MAX, MESSAGES_MAX
-from . import opening
 from .calls import Calls
 from .message import i2c_msg
+from .opening import bus_of, number_of, of_backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Any, Protocol
 
@@ -86,9 +87,9 @@ class SMBus:
         """
         self.close()
         if self._board is not None:
-            self._take(opening.of_backend(self._board.backend, opening.number_of(bus)))
+            self._take(of_backend(self._board.backend, number_of(bus)))
         else:
-            self._take(opening.bus_of(bus))
+            self._take(bus_of(bus))
 
     def _take(self, bus: I2cBus) -> None:
         self._bus, self._lock = bus, bus.lock
@@ -266,7 +267,7 @@ class SMBus:
 
         return probed(self, addresses)
 
-    def held(self, wait_s: float = HOLD_WAIT_S) -> Hold:
+    def held(self, wait_s: float = HOLD_WAIT_S) -> AbstractContextManager[SMBus]:
         """Have the bus alone for what is done within::
 
             with bus.held():
@@ -283,7 +284,7 @@ class SMBus:
         """
         if self._bus is None:
             raise _closed()
-        return Hold(self, self._bus, wait_s)
+        return _hold(self, self._bus, wait_s)
 
 
 class _Closed:
@@ -300,7 +301,7 @@ class _Closed:
 
 
 CLOSED = _Closed()
-NOBODYS = RLock()
+NOBODYS = Turn()
 """The lock of those that are closed."""
 
 
@@ -338,31 +339,30 @@ def _block(address: int, register: int, data: Sequence[int]) -> list[int]:
     return [byte if 0 <= byte <= 0xFF else _checked(address, register, byte, 0xFF) for byte in data]
 
 
-class Hold:
-    """What SMBus.held() returns, for ``with``."""
-
-    def __init__(self, smbus: SMBus, bus: I2cBus, wait_s: float) -> None:
-        self._smbus, self._bus, self._wait_s = smbus, bus, wait_s
-
-    def __enter__(self) -> SMBus:
-        self._mine = mine = Held(self._bus.lock, self._wait_s)
-        if not mine.__enter__():
-            raise errors.BusError(EBUSY, f"{self._bus.name} is held by another thread of this program")
+@contextmanager
+def _hold(smbus: SMBus, bus: I2cBus, wait_s: float) -> Iterator[SMBus]:
+    """What SMBus.held() returns. A generator: who is interrupted on his way out drops it, and it is closed then."""
+    with Held(bus.lock, wait_s) as is_mine:
+        if not is_mine:
+            raise errors.BusError(EBUSY, f"{bus.name} is held by another thread of this program")
+        if bus.is_held:  # further out, by this thread
+            yield smbus
+            return
+        was_held = True
         try:
-            self._bus.hold(self._wait_s)
-        except BaseException:
-            mine.__exit__()
-            raise
-        return self._smbus
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            was_held = self._bus.release()
+            bus.is_held = True
+            bus.hold(wait_s)
+            yield smbus
         finally:
-            self._mine.__exit__()
-        if not was_held and error is None:
-            raise errors.BusError(
-                ETIMEDOUT, f"{self._bus.name} was held for too long, and has been let go of"
-            )
+            bus.is_held = False
+            # Here, and in no function of its own: a signal handler's exception comes at the beginning of one, before
+            # its try.
+            try:
+                was_held = bus.release()
+            except (OSError, errors.GPIOError):
+                raise
+            except BaseException:
+                bus.release()
+                raise
+        if not was_held:
+            raise errors.BusError(ETIMEDOUT, f"{bus.name} was held for too long, and has been let go of")

@@ -65,9 +65,6 @@ class Calls:
     def write_quick(self, i2c_addr: int, force: bool | None = None) -> None:
         self._call(i2c_addr, False, smbus.QUICK, 0, b"", force)
 
-    def read_quick(self, i2c_addr: int, force: bool | None = None) -> None:
-        self._call(i2c_addr, True, smbus.QUICK, 0, b"", force)
-
     def read_byte(self, i2c_addr: int, force: bool | None = None) -> int:
         return self._call(i2c_addr, True, smbus.BYTE, 0, b"", force)[0]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 from _io import FileIO
-from _thread import RLock
 from errno import EACCES, EBUSY, ENOENT, EPERM
 from time import monotonic, sleep
 
 from .. import errors, threads
+from .._gpio import Turn
 from ..backends.buses import I2cBus
 from ..processes import hooks
 from ..wire import smbus
@@ -48,7 +48,11 @@ def numbers() -> list[int]:
 
 def opened(path: str, force: bool) -> Any:
     """Open a bus; return an smbus2.SMBus. Raises BusError, NoAccessError."""
-    made = _calls_of(smbus2())(None, force)
+    smbus2()  # which says what is missing
+    threads.load("RPIO.i2c.kernel")
+    from .kernel import KernelCalls
+
+    made = KernelCalls(None, force)
     try:
         with hooks.making:
             made.open(path)
@@ -69,23 +73,6 @@ def _explained(error: BaseException, path: str) -> BaseException:
         text = f"there is no I2C bus {path}" + (f"; there is {others}" if others else "")
         return errors.NoBusError(ENOENT, text, hint=ENABLE)
     return error
-
-
-def _calls_of(library: Any) -> Any:
-    """The class of smbus2, whose i2c_rdwr() takes messages of ours as well."""
-    found = _classes.get(library)
-    if found is None:
-        theirs = library.i2c_msg
-
-        class Calls(library.SMBus):  # type: ignore[misc]
-            def i2c_rdwr(self, *i2c_msgs: Any) -> None:
-                super().i2c_rdwr(*[theirs.from_buffer(msg) for msg in i2c_msgs])
-
-        found = _classes.setdefault(library, Calls)
-    return found
-
-
-_classes: dict[Any, Any] = {}
 
 
 class LinuxBus(I2cBus):
@@ -116,6 +103,15 @@ class LinuxBus(I2cBus):
         msgs = [_msg(message) for message in messages]
         self._smbus().i2c_rdwr(*msgs)
         return [bytes(msg) for msg in msgs if msg.flags & smbus.M_RD]
+
+    @property
+    def is_held(self) -> bool:  # type: ignore[override]
+        """Whether this process holds it."""
+        return self._shared.is_held
+
+    @is_held.setter
+    def is_held(self, is_so: bool) -> None:
+        self._shared.is_held = is_so
 
     def calls(self, force: bool) -> Any:
         return self._smbus(force)
@@ -195,27 +191,20 @@ class _Shared:
     """A bus, for all who use it in this process: their lock, and that of its file for other programs that hold it."""
 
     def __init__(self, path: str) -> None:
-        self.lock = RLock()
-        self._path, self._depth = path, 0
+        self.lock = Turn()
+        self._path, self.is_held = path, False
         self._file: FileIO | None = None
         hooks.look_after(self)
 
     def hold(self, wait_s: float) -> None:
         """Take it among the programs that hold it. The caller has the lock. Raises BusError, which says who has it."""
-        if self._depth == 0:
-            self._close()  # who was interrupted left it
-            with hooks.making:
-                self._file = FileIO(self._path, "r+")
-            self._lock_file(self._file.fileno(), wait_s)
-        self._depth += 1
+        self.release()  # who was interrupted left it
+        with hooks.making:
+            self._file = FileIO(self._path, "r+")
+        self._lock_file(self._file.fileno(), wait_s)
 
     def release(self) -> None:
-        """Let others have it, where nobody holds it further out."""
-        self._depth = max(0, self._depth - 1)
-        if self._depth == 0:
-            self._close()
-
-    def _close(self) -> None:
+        """Let others have it. Twice is fine."""
         if self._file is not None:
             self._file.close()
 
@@ -229,7 +218,6 @@ class _Shared:
             except BlockingIOError:
                 if monotonic() >= until_s:
                     text = f"{self._path} is held by {_holder(self._path)}"
-                    self._close()
                     raise errors.BusError(EBUSY, text, hint="it is free when that has done") from None
                 sleep(NAP_S)
             else:
@@ -237,9 +225,9 @@ class _Shared:
 
     def after_fork(self) -> None:
         """In the child of a fork: who held it is not here."""
-        self.lock._at_fork_reinit()  # type: ignore[attr-defined]
-        self._depth = 0
-        self._close()
+        self.lock._at_fork_reinit()
+        self.is_held = False
+        self.release()
 
     def shut_down(self) -> None:
         """At the end of the program: the kernel lets go of it."""

@@ -36,9 +36,9 @@ def bus_of(where: int | str) -> I2cBus:
         return _of_kernel(path)
     if isinstance(where, str) and where.startswith("smbus://"):
         threads.load("RPIO.i2c.grpc")
-        from . import grpc
+        from .grpc import bus_at
 
-        return grpc.bus_at(where)
+        return bus_at(where)
     return of_backend(in_use.machine().backend, number_of(where))
 
 

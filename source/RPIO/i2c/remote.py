@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from _thread import RLock
-
+from .._gpio import Turn
 from ..backends.buses import I2cBus
 from ..remote.answers import head, result_of
 from ..wire.operations import OPERATIONS
@@ -31,8 +30,7 @@ class RemoteBus(I2cBus):
         self._backend, self._number = backend, number
         self._ask = backend.ask
         self.name = f"I2C bus {number} at {backend.place}"
-        self.lock = RLock()
-        self._depth = 0
+        self.lock = Turn()
         self._reads: dict[tuple[int, ...], bytes] = {}
         """The lines of calls that read, which are asked again and again."""
 
@@ -73,20 +71,15 @@ class RemoteBus(I2cBus):
         return list(answers)
 
     def hold(self, wait_s: float) -> None:
-        if self._depth == 0:
-            self._ask("i2c_hold", self._number, HOLD_MAX_S, float(wait_s))
-        self._depth += 1
+        self._ask("i2c_hold", self._number, HOLD_MAX_S, float(wait_s))
 
     def release(self) -> bool:
-        self._depth = max(0, self._depth - 1)
-        if self._depth:
-            return True
         (was_held,) = self._ask("i2c_release", self._number)
         return bool(was_held)
 
     def after_fork(self) -> None:
-        self.lock._at_fork_reinit()  # type: ignore[attr-defined]
-        self._depth = 0
+        self.lock._at_fork_reinit()
+        self.is_held = False
 
     def close(self) -> None:
         """Nothing: the session is the board's."""

@@ -8,7 +8,7 @@ from .frames import FrameReader, FrameWriter
 from .hot import grant, grant_line, input, on_miss, output, revoke, revoke_all
 from .lines import EdgeRoutes, LineReader
 from .missing import Missing
-from .objects import File, Finalizer, Held, apart, close_after_fork
+from .objects import File, Finalizer, Held, Turn, apart, close_after_fork
 from .plan import PwmPlan
 from .polling import Poller
 from .sources import Pipe, Timer
@@ -57,6 +57,7 @@ __all__ = [
     "Registers",
     "SoftPwm",
     "Timer",
+    "Turn",
     "apart",
     "chip_info",
     "chip_open",

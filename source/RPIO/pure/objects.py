@@ -8,6 +8,7 @@ other program in Python.
 from __future__ import annotations
 
 import os
+from _thread import RLock
 from _weakref import ref
 from os import close
 from types import MethodType
@@ -61,6 +62,30 @@ def close_after_fork() -> None:
         file = me()
         if file is not None:
             file.close_after_fork()
+
+
+class Turn:
+    """A lock that its thread may take again, as threading.RLock."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+
+    def __enter__(self) -> bool:
+        return self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take it; whether it is taken."""
+        return self._lock.acquire(blocking, timeout if blocking else -1)
+
+    def release(self) -> None:
+        """Release it. RuntimeError: another thread has it."""
+        self._lock.release()
+
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()  # type: ignore[attr-defined]
 
 
 class Held:

@@ -15,7 +15,6 @@ from collections import deque
 from errno import EBUSY
 
 from .. import errors, threads
-from ..i2c import opening as i2c
 from ..wire.bus_operations import HOLD_MAX_S
 
 TYPE_CHECKING = False
@@ -229,6 +228,14 @@ def carried_out(work: Callable[[Any], Any], bus: Any) -> tuple[Any, Exception | 
         bus.lock.release()
 
 
+def _i2c() -> Any:
+    """What finds I2C buses. Loaded with the first: most sessions want none."""
+    threads.load("RPIO.i2c.opening")
+    from ..i2c import opening
+
+    return opening
+
+
 async def _awaited(begin: Callable[[Done], object]) -> Any:
     """Begin something, and wait for what it is done with."""
     import asyncio
@@ -281,7 +288,7 @@ class Buses:
             from ..spi.opening import of_backend
 
             return of_backend(self._backend(), number, *device)
-        bus = i2c.of_backend(self._backend(), number)
+        bus = _i2c().of_backend(self._backend(), number)
         bus.functions()  # whether there is one
         return bus
 
@@ -345,7 +352,7 @@ class Buses:
     def listed(self) -> list[tuple[int, int, str, str]]:
         """The I2C buses there are: number, what each can do, what it is, and who holds it."""
         rows = []
-        for number in i2c.numbers_beside(self._backend()):
+        for number in _i2c().numbers_beside(self._backend()):
             desk = self.desk(number)
             rows.append((number, desk.bus.functions(), desk.bus.name, desk.holder_name))
         return rows

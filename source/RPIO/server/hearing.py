@@ -29,6 +29,9 @@ class Hearer:
         """Send a line."""
         raise NotImplementedError
 
+    def has_answered(self) -> None:
+        """A request without a number has been answered that was to be answered later."""
+
     def another_descriptor(self) -> Socket:
         """Return the connection once more, for who has it from now on. Raises NotSupportedError where it is none."""
         raise errors.NotSupportedError("this connection cannot be handed on")

@@ -86,7 +86,7 @@ class Link:
             elif events & (HANGUP | ERROR):
                 self.close()
                 return
-            if events & WRITE or self.talk.is_over or self.talk.out:
+            if events & WRITE or self.talk.is_over or self.talk.out or self.talk.is_waiting:
                 self.flush()
         except BaseException:  # interrupted in the middle of a request: he asks what has become of it
             self._close_at_once()
@@ -177,7 +177,7 @@ class Link:
 
     def _want(self) -> None:
         """Wait for what is wanted now."""
-        reads = READ if self.talk.has_room and not self.talk.is_over else 0
+        reads = READ if self.talk.listens else 0
         mask = reads | (WRITE if self._left else 0)
         if mask != self._mask:
             self._mask = mask

@@ -334,6 +334,8 @@ def _answer_later(session: Session, request: Request, later: Later) -> bytes:
             talk = session.talk
             if talk is not None and not talk.is_over:
                 talk.say(answer)
+                if request.id is None:
+                    talk.has_answered()
         else:
             answers.append(answer)
 

@@ -53,7 +53,7 @@ class StreamLink(Link):
         self._loop.add(ends.writer, self.on_ready, 0, lambda: self.is_closed)
 
     def _want(self) -> None:
-        reads = READ if self.talk.has_room and not self.talk.is_over else 0
+        reads = READ if self.talk.listens else 0
         writes = WRITE if self._left else 0
         if reads != self._mask:
             self._mask = reads

@@ -59,6 +59,9 @@ class Talk(Hearer):
         self.out: list[bytes] = []
         self.waiting_bytes = 0
         """How much waits to be sent."""
+        self.is_waiting = False
+        """A request without a number is answered later, and what comes behind it is answered behind it."""
+        self._behind: list[bytes] = []
         self._shortcuts: dict[bytes, Callable[[], object]] = {}
         self._changes = -1
 
@@ -70,6 +73,11 @@ class Talk(Hearer):
     def has_room(self) -> bool:
         """Whether more may be said."""
         return self.waiting_bytes < OUT_BYTES
+
+    @property
+    def listens(self) -> bool:
+        """Whether more is to be read."""
+        return self.waiting_bytes < OUT_BYTES and not self.is_over and not self.is_waiting
 
     def say(self, text: bytes) -> None:
         """Send a line."""
@@ -100,7 +108,10 @@ class Talk(Hearer):
             return b""
         shortcuts = self._shortcuts
         answers: list[bytes] = []
-        for line in lines:
+        for at, line in enumerate(lines):
+            if self.is_waiting:
+                self._behind += lines[at:]
+                break
             head, _, number = line.rpartition(b" #")
             shortcut = shortcuts.get(head)
             if shortcut is not None and number.isdigit() and len(number) < 19 and number[0] != ZERO:
@@ -179,6 +190,9 @@ class Talk(Hearer):
             return Server.answer(request)
         session.begins(request)
         answer = carry_out(self._leases, session, request)
+        if not answer and request.id is None:
+            self.is_waiting = True
+            return b""
         if name in ("read", "write"):
             self._learn(request)
         elif name == "smbus" and request.values[2] and answer.startswith(b"ok"):
@@ -218,6 +232,16 @@ class Talk(Hearer):
         """The same, written down where that is done."""
         audit = self._sessions.audit
         return write if audit is None else audit.noting(write, self.session.owner.name, line, level)
+
+    def has_answered(self) -> None:
+        """What was waited for has been said: go on with what came behind it."""
+        if self.is_waiting:
+            self.is_waiting = False
+            behind, self._behind = self._behind, []
+            answers = self.hear(behind)
+            if answers:
+                self.say(answers)
+            self.on_output()  # which looks whether more is to be read
 
     # -- the end ---------------------------------------------------------------------------------
 

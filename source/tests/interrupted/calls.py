@@ -21,7 +21,10 @@ from RPIO import PWM, _gpio, aio, facade
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
+from RPIO.chips.buses import i2c_bus
+from RPIO.chips.registers import Registers
 from RPIO.constants import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
+from RPIO.i2c import SMBus
 from RPIO.machine.boards import by_name
 from RPIO.server import serving
 from RPIO.server.access import Access
@@ -250,6 +253,43 @@ def _batch(board):
 
 def _batched(things):
     _batch(things["there"])
+
+
+def _chip(backend):
+    bus = i2c_bus(backend, 1)
+    bus.remove(0x50)
+    bus.add(0x50, Registers())
+
+
+def chip_here(things):
+    _chip(RPIO.sim.backend())
+
+
+def chip_there(things):
+    _chip(things["served"].backend)
+    things["smbus"] = SMBus(1, board=things["there"])
+
+
+def _smbus(things):
+    with SMBus(1) as bus, bus.held(0.001):
+        bus.write_byte_data(0x50, 1, 2)
+        assert bus.read_i2c_block_data(0x50, 1, 2) == [2, 0]
+
+
+def _smbus_there(things):
+    bus = things["smbus"]
+    with bus.held():
+        bus.write_byte_data(0x50, 1, 2)
+        assert bus.read_i2c_block_data(0x50, 1, 2) == [2, 0]
+
+
+HELD = "BusError([Errno 16] simulated I2C bus 1 is held by another thread of this program)"
+
+
+def _bus_is_free(things):
+    other = SMBus(1, board=things["served"])
+    with other.held(ANSWER_S):
+        assert other.read_byte_data(0x50, 1) in (0, 2)
 
 
 def _serve(things):
@@ -550,6 +590,14 @@ CALLS = {
     ),
     "connect(batch)": Call(
         _batched, (served, _connect, _set_up_there), (there_closes, served_ends), True, dear=8
+    ),
+    "SMBus": Call(_smbus, (chip_here,), waits=(HELD,)),
+    "connect(SMBus)": Call(
+        _smbus_there,
+        (served, _connect, chip_there),
+        (_bus_is_free, there_closes, served_ends),
+        True,
+        dear=8,
     ),
     "batch": Call(lambda t: _batch(facade.board), (relay,)),
     "connect(close)": Call(there_closes, (served, _connect), (there_closes, served_ends), True, dear=8),

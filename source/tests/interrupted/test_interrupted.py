@@ -10,7 +10,7 @@ from interrupted.calls import CALLS
 from interrupted.moments import Interrupted, every_bytecode, every_point
 from interrupted.world import World
 
-STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "11"))
+STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "29"))
 """Each so many points; `make test-every` takes them all."""
 BYTECODES = STEP * 5 if STEP > 1 else 1
 """The same of bytecodes, of which there are many more, and each costs a cleanup()."""

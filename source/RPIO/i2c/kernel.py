@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""smbus2's class as it is used here: the calls that are made again and again cost less, and messages may be ours.
+
+What such a call tells the kernel is a structure of smbus2's. It makes one for each call; here one of each kind is made
+once, and taken out while it is used: whoever comes meanwhile, another thread or a signal handler, makes another one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import smbus2
+import smbus2.smbus2
+
+library: Any = smbus2.smbus2
+if TYPE_CHECKING:
+    SMBus: Any
+else:
+    SMBus = smbus2.SMBus
+
+READ, WRITE = library.I2C_SMBUS_READ, library.I2C_SMBUS_WRITE
+BYTE_DATA, WORD_DATA = library.I2C_SMBUS_BYTE_DATA, library.I2C_SMBUS_WORD_DATA
+SMBUS = library.I2C_SMBUS
+
+
+class KernelCalls(SMBus):  # type: ignore[misc]
+    """smbus2.SMBus on a bus of the kernel's."""
+
+    def __init__(self, bus: int | str | None = None, force: bool = False) -> None:
+        self._spare: dict[tuple[int, int], list[tuple[Any, Any]]] = {
+            (direction, size): [] for direction in (READ, WRITE) for size in (BYTE_DATA, WORD_DATA)
+        }
+        super().__init__(bus, force)
+
+    def _made(self, direction: int, size: int) -> tuple[Any, Any]:
+        """Return a structure, and the data that it points at."""
+        message = library.i2c_smbus_ioctl_data.create(direction, 0, size)
+        return message, message.data.contents
+
+    def read_byte_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
+        if self.address != i2c_addr or force is not None or self._force_last is not self.force:
+            self._set_address(i2c_addr, force=force)
+        spare = self._spare[READ, BYTE_DATA]
+        message, data = pair = spare.pop() if spare else self._made(READ, BYTE_DATA)
+        message.command = register
+        library.ioctl(self.fd, SMBUS, message)
+        value: int = data.byte
+        spare.append(pair)
+        return value
+
+    def write_byte_data(self, i2c_addr: int, register: int, value: int, force: bool | None = None) -> None:
+        if self.address != i2c_addr or force is not None or self._force_last is not self.force:
+            self._set_address(i2c_addr, force=force)
+        spare = self._spare[WRITE, BYTE_DATA]
+        message, data = pair = spare.pop() if spare else self._made(WRITE, BYTE_DATA)
+        message.command = register
+        data.byte = value
+        library.ioctl(self.fd, SMBUS, message)
+        spare.append(pair)
+
+    def read_word_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
+        if self.address != i2c_addr or force is not None or self._force_last is not self.force:
+            self._set_address(i2c_addr, force=force)
+        spare = self._spare[READ, WORD_DATA]
+        message, data = pair = spare.pop() if spare else self._made(READ, WORD_DATA)
+        message.command = register
+        library.ioctl(self.fd, SMBUS, message)
+        value: int = data.word
+        spare.append(pair)
+        return value
+
+    def i2c_rdwr(self, *i2c_msgs: Any) -> None:
+        super().i2c_rdwr(*[smbus2.i2c_msg.from_buffer(msg) for msg in i2c_msgs])
