@@ -53,8 +53,8 @@ class Document:
         return errors.ConfigError(f"{self.place(path)}: {text}", hint=hint)
 
 
-def read(file: str) -> Document:
-    """Read a file.
+def read(file: str, hint: str = "it may have rules for lines") -> Document:
+    """Read a file. *hint* is for who has named one that is not there.
 
     Raises:
         ConfigError: it cannot be read, or is no TOML; the text has file, line and column.
@@ -65,7 +65,7 @@ def read(file: str) -> Document:
     except OSError as e:
         if errors.is_lack(e):
             raise
-        hint = f"{VARIABLE} names it" if file == os.environ.get(VARIABLE) else "it may have rules for lines"
+        hint = f"{VARIABLE} names it" if file == os.environ.get(VARIABLE) else hint
         raise errors.ConfigError(f"{file}: {e.strerror}", hint=hint) from e
     if len(data) > SIZE_MAX:
         raise errors.ConfigError(f"{file}: more than {SIZE_MAX >> 20} MB are no configuration")

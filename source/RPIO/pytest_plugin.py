@@ -12,7 +12,8 @@
 
 Every test gets a fresh board. Callbacks run in the test's thread, at the moment of their edge, before the call that
 caused it returns: no test needs to sleep. A callback that raises fails the test. ``@pytest.mark.rpio("3B+")`` chooses
-another model than the 4B.
+another model than the 4B; ``@pytest.mark.rpio(circuit="door.toml")``, or ``rpio_board(circuit="door.toml")``, puts
+the circuit of a file on it, whose things are ``rpio_board.parts["door"]``.
 
 With the fixture ``rpio_time`` a program's ``time.sleep()`` moves the board's clock, and takes no time.
 
@@ -29,6 +30,7 @@ from importlib import import_module
 import pytest
 
 from . import facade, log, stand_ins
+from .chips.circuit import MODEL, load
 from .testing.program_time import ProgramTime
 from .testing.world import SimulatedBoard, SteppedDispatcher, TestIsOver
 
@@ -66,7 +68,26 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    config.addinivalue_line("markers", 'rpio(model): the board that rpio_board simulates, "4B" without it')
+    config.addinivalue_line(
+        "markers",
+        'rpio(model, circuit=None): the board that rpio_board simulates, "4B" without it, and the file of its circuit',
+    )
+
+
+def _world_of(request: pytest.FixtureRequest) -> SimulatedBoard:
+    """The board that the test's marker wants."""
+    marker, folder = request.node.get_closest_marker("rpio"), str(request.path.parent)
+    wanted = dict(marker.kwargs) if marker else {}
+    model = marker.args[0] if marker and marker.args else wanted.pop("model", None)
+    file = wanted.pop("circuit", None)
+    if wanted:
+        raise TypeError(f"pytest.mark.rpio has a model and a circuit, no {', '.join(wanted)}")
+    if file is None:
+        return SimulatedBoard(model or MODEL, folder)
+    circuit = load(os.path.join(folder, os.fspath(file)))
+    world = SimulatedBoard(model or circuit.model or MODEL, folder)
+    world.put(circuit)
+    return world
 
 
 def _add_hint(outcome: Any) -> None:
@@ -129,8 +150,7 @@ def _end_gpiozero() -> None:
 @pytest.fixture
 def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedBoard]:
     """A fresh simulated board for ``import RPIO``, whose time the test moves: see RPIO.pytest_plugin."""
-    marker = request.node.get_closest_marker("rpio")
-    world = SimulatedBoard(marker.args[0] if marker else "4B")
+    world = _world_of(request)
     facade.new_board(lambda *arguments: SteppedDispatcher(world, *arguments))
     facade.board.use(world.sim, world.sim.hardware)
     if stand_ins.is_installed("RPi"):  # in the whole session, so the board has its rules

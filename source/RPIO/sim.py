@@ -9,12 +9,15 @@
     RPIO.sim.drive(17, 0)       # the button is pressed: the line is pulled to ground
     RPIO.sim.drive(17, None)    # and let go: the pull-up shows
     RPIO.sim.wire(18, 23)       # what GPIO 18 drives, GPIO 23 reads
+    parts = RPIO.sim.circuit("door.toml")   # chips, buttons, LEDs: parts["adc"].volts[0] = 1.5
 
 Lines are BCM numbers here, whatever the numbering mode. Every function raises NoBackendError where the board
 in use is not simulated. It may be another program's: the shared board of ``rpio sim``, say.
 """
 
 from __future__ import annotations
+
+import os
 
 from . import arguments, errors, facade, lazy_names
 from .machine import boards
@@ -23,10 +26,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .backends import sim as simulated
     from .backends.protocol import Outside
+    from .chips.circuit import Built
 else:
     simulated = lazy_names.Later("RPIO.backends.sim")
 
-__all__ = ["MODELS", "backend", "drive", "is_watched", "level", "press", "short_circuits", "unwire", "wire"]
+__all__ = [
+    "MODELS",
+    "backend",
+    "circuit",
+    "drive",
+    "is_watched",
+    "level",
+    "press",
+    "short_circuits",
+    "unwire",
+    "wire",
+]
 
 MODELS = tuple(boards.MODELS)
 """The boards that can be simulated: what may stand behind the colon of ``RPIO.use("sim:3B+")``."""
@@ -141,3 +156,22 @@ def level(line: int) -> int:
 def short_circuits() -> int:
     """Return how many times drivers on one wire have disagreed."""
     return _outside().short_circuits
+
+
+def circuit(path: str | os.PathLike[str]) -> Built:
+    """Put the circuit of a TOML file on the simulated board of this program; return its parts, by their names.
+
+    Where no board is open yet and none has been chosen, it is a simulated one of the circuit's model. What can stand in
+    the file: doc/circuits.
+
+    Raises:
+        ConfigError: the file cannot be read, says what cannot be, or is for another model. (A ValueError.)
+        NoBackendError: the board in use is a real one, or another program has it.
+    """
+    from .chips.circuit import MODEL, load
+
+    loaded, machine = load(path), facade.board.machine
+    asked = machine.spec or os.environ.get("RPIO_BACKEND", "")
+    if machine.opened is None and asked in ("", "auto", "sim"):
+        facade.use(f"sim:{loaded.model or MODEL}")
+    return loaded.build(backend())

@@ -5,6 +5,8 @@ Each is as much of the device as a program can notice, from its data sheet. *wor
 listens with on_change(), answers with drive(), and acts later with after().
 """
 
+from RPIO.chips import button, dht, encoder, ultrasonic
+
 US = 0.001  # a microsecond, in the board's milliseconds
 
 
@@ -13,113 +15,26 @@ def us_since(world, when_ms):
     return round((world.now_ms - when_ms) / US, 3)
 
 
-class Dht:
-    """A DHT22 (or 11): answers with 40 bits when the wire was low long enough and is let go of.
-
-    Source: Aosong AM2302 data sheet, "Single-bus communication": typical times. A DHT11 wants 18 ms at the start.
-    """
-
-    def __init__(self, world, line, data, kind=22):
-        self._world, self._line, self._data = world, line, bytes(data)
-        self._wake_up_us = 18000 if kind == 11 else 800
-        self._talking = False
-        self._low_since_ms = None
-        self.answers = 0
-        world.sim.drive(line, None)
-        world.on_change(line, self._changed)
-
-    @staticmethod
-    def reading(humidity, temperature):
-        """The five bytes of a DHT22."""
-        tenths = round(abs(temperature) * 10) | (0x8000 if temperature < 0 else 0)
-        data = round(humidity * 10).to_bytes(2, "big") + tenths.to_bytes(2, "big")
-        return data + bytes([sum(data) & 0xFF])
-
-    def _changed(self, level):
-        if self._talking:
-            return
-        if not level:
-            self._low_since_ms = self._world.now_ms
-        elif self._low_since_ms is not None and us_since(self._world, self._low_since_ms) >= self._wake_up_us:
-            self._answer()
-
-    def _answer(self):
-        self._talking, self._low_since_ms = True, None
-        self.answers += 1
-        bits = [byte >> bit & 1 for byte in self._data for bit in range(7, -1, -1)]
-        wave = [(0, 80), (1, 80)]
-        for bit in bits:
-            wave += [(0, 50), (1, 70 if bit else 26)]
-        at_us = 30
-        for level, us in [*wave, (0, 50)]:
-            self._world.after(at_us * US, lambda level=level: self._world.drive(self._line, level))
-            at_us += us
-        self._world.after(at_us * US, self._end)
-
-    def _end(self):
-        self._world.drive(self._line, None)
-        self._talking = False
+def dht_of(world, line, data, kind=22):
+    """A DHT22 (or 11) that sends those bytes."""
+    sensor = dht.Dht(world.sim, line, kind=kind)
+    sensor.data = bytes(data)
+    return sensor
 
 
-class Ultrasonic:
-    """An HC-SR04: a trigger of 10 us, eight periods of 40 kHz later the echo line is high for the sound's way.
-
-    Source: the HC-SR04 user guide. Without an obstacle (*cm* None) echo is high for 38 ms.
-    """
-
-    PING_US = 200
-
-    def __init__(self, world, trigger, echo, cm):
-        self._world, self._echo, self.cm = world, echo, cm
-        self._high_since_ms = None
-        self.pings = 0
-        world.sim.drive(echo, 0)
-        world.on_change(trigger, self._triggered)
-
-    def _triggered(self, level):
-        if level:
-            self._high_since_ms = self._world.now_ms
-        elif us_since(self._world, self._high_since_ms) >= 10:
-            self.pings += 1
-            length_ms = 38 if self.cm is None else self.cm * 2 / 34300 * 1000
-            self._world.after(self.PING_US * US, lambda: self._world.drive(self._echo, 1))
-            self._world.after(self.PING_US * US + length_ms, lambda: self._world.drive(self._echo, 0))
+dht_reading = dht.Dht.reading
 
 
-class Encoder:
-    """A rotary encoder of two contacts, high at rest in each click; A goes first clockwise."""
+def ultrasonic_of(world, trigger, echo, cm):
+    return ultrasonic.Ultrasonic(world.sim, trigger, echo, cm)
 
-    CLOCKWISE = ((0, 1), (0, 0), (1, 0), (1, 1))
 
-    def __init__(self, world, a, b, active=True):
-        """*active*: the module has pull-ups of its own, stronger than the chip's pulls."""
-        self._world, self._lines = world, (a, b)
-        self._rest = 1 if active else None
-        self._now = (1, 1)
-        for line in self._lines:
-            world.sim.drive(line, self._rest)
+def encoder_of(world, a, b):
+    return encoder.Encoder(world.sim, a, b)
 
-    def turn(self, clicks, quarter_ms=2, bounces=0, after_ms=0):
-        """Have it turned, by so many clicks (negative: counter-clockwise), from now or a bit later on."""
-        at_ms = after_ms
-        right = self.CLOCKWISE
-        states = right if clicks > 0 else (*right[-2::-1], right[-1])
-        for _ in range(abs(clicks)):
-            for state in states:
-                self._world.after(at_ms, lambda state=state: self._move(state, bounces))
-                at_ms += quarter_ms
-        return at_ms
 
-    def _move(self, state, bounces):
-        for line, before, now in zip(self._lines, self._now, state, strict=True):
-            if before != now:
-                for n in range(2 * bounces):
-                    self._drive(line, (now, before)[n % 2])
-                self._drive(line, now)
-        self._now = state
-
-    def _drive(self, line, level):
-        self._world.drive(line, self._rest if level else 0)
+def button_of(world, line, bounces=4):
+    return button.Button(world.sim, line, bounces=bounces)
 
 
 class StepperMotor:
@@ -197,23 +112,6 @@ class Keypad:
             self._world.after(at_ms + ms, lambda key=key: self.release(key))
             at_ms += ms + pause_ms
         return at_ms
-
-
-class Button:
-    """A button to ground whose contact bounces when it closes and when it opens."""
-
-    def __init__(self, world, line, bounces=4, bounce_ms=0.5):
-        self._world, self._line = world, line
-        self._bounces, self._bounce_ms = bounces, bounce_ms
-
-    def press(self, after_ms=0, ms=120):
-        """Have it pressed, later."""
-        for start_ms, level in ((after_ms, 0), (after_ms + ms, None)):
-            for n in range(2 * self._bounces + 1):
-                now = level if n % 2 == 0 else (None if level == 0 else 0)
-                self._world.after(
-                    start_ms + n * self._bounce_ms, lambda now=now: self._world.drive(self._line, now)
-                )
 
 
 class ShiftRegister:

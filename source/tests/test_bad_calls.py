@@ -225,6 +225,7 @@ CALLS = {
     "sim.unwire": (sim.unwire, {"line": 5}),
     "sim.level": (sim.level, {"line": 5}),
     "sim.is_watched": (sim.is_watched, {"line": 5}),
+    "sim.circuit": (sim.circuit, {"path": "no-such-circuit.toml"}),
     "aio.edges": (
         waited(by_name(aio.edges, "bouncetime", "filter_us", "pull_up_down")),
         {"channel": 23, "edge": RPIO.BOTH, "bouncetime": 5, "filter_us": 0, "pull_up_down": None},

@@ -19,7 +19,7 @@ def clock(world, line, bits, data):
 
 
 def test_a_dht_answers_with_the_times_of_its_data_sheet(rpio_board):
-    sensor = devices.Dht(rpio_board, 4, devices.Dht.reading(65.2, -10.1))
+    sensor = devices.dht_of(rpio_board, 4, devices.dht_reading(65.2, -10.1))
     meter = devices.PulseMeter(rpio_board, 4)
     RPIO.setup(4, OUT, initial=0)
     rpio_board.advance(1)
@@ -33,7 +33,7 @@ def test_a_dht_answers_with_the_times_of_its_data_sheet(rpio_board):
 
 
 def test_a_dht_does_not_answer_to_a_short_low(rpio_board):
-    sensor = devices.Dht(rpio_board, 4, bytes(5))
+    sensor = devices.dht_of(rpio_board, 4, bytes(5))
     RPIO.setup(4, OUT, initial=0)
     rpio_board.advance(0.5)
     RPIO.setup(4, IN, pull_up_down=PUD_UP)
@@ -43,7 +43,7 @@ def test_a_dht_does_not_answer_to_a_short_low(rpio_board):
 
 @pytest.mark.parametrize(("cm", "length_ms"), [(34.3, 2), (None, 38)])
 def test_the_echo_is_as_long_as_the_way(rpio_board, cm, length_ms):
-    sensor = devices.Ultrasonic(rpio_board, 23, 24, cm)
+    sensor = devices.ultrasonic_of(rpio_board, 23, 24, cm)
     echo = devices.PulseMeter(rpio_board, 24)
     RPIO.setup(23, OUT, initial=0)
     for trigger_ms in (0.009, 0.010):
@@ -56,7 +56,7 @@ def test_the_echo_is_as_long_as_the_way(rpio_board, cm, length_ms):
 
 @pytest.mark.parametrize("clicks", [2, -2])
 def test_an_encoder_moves_its_contacts_a_quarter_apart(rpio_board, clicks):
-    encoder = devices.Encoder(rpio_board, 17, 18)
+    encoder = devices.encoder_of(rpio_board, 17, 18)
     assert encoder.turn(clicks, quarter_ms=1, after_ms=1) == 9
     rpio_board.advance(9)
     a, b = (rpio_board.wave(line, step_ms=1) for line in (17, 18))
@@ -64,7 +64,7 @@ def test_an_encoder_moves_its_contacts_a_quarter_apart(rpio_board, clicks):
 
 
 def test_an_encoder_bounces(rpio_board):
-    encoder = devices.Encoder(rpio_board, 17, 18)
+    encoder = devices.encoder_of(rpio_board, 17, 18)
     encoder.turn(1, bounces=3)
     rpio_board.advance(10)
     assert rpio_board.wave(17).count("-_") == 7 and rpio_board.level(17) == 1
@@ -106,7 +106,7 @@ def test_a_key_joins_its_row_and_column(rpio_board):
 
 def test_a_button_bounces_at_both_ends(rpio_board):
     RPIO.setup(20, IN, pull_up_down=PUD_UP)
-    devices.Button(rpio_board, 20, bounces=2).press(after_ms=10, ms=50)
+    devices.button_of(rpio_board, 20, bounces=2).press(after_ms=10, ms=50)
     rpio_board.advance(30)
     assert rpio_board.level(20) == 0
     rpio_board.advance(70)

@@ -39,7 +39,7 @@ def example(rpio_board, rpi_gpio, rpio_time, monkeypatch):
 
 @pytest.mark.parametrize("bounces", [0, 3])
 def test_rotary_counts_clicks_both_ways_and_bounces_do_not_count(example, rpio_board, capsys, bounces):
-    encoder = devices.Encoder(rpio_board, 17, 18)
+    encoder = devices.encoder_of(rpio_board, 17, 18)
     end_ms = encoder.turn(3, bounces=bounces, after_ms=10)
     end_ms = encoder.turn(-5, bounces=bounces, after_ms=end_ms + 50)
     rpio_board.after(end_ms + 50, lambda: rpio_board.drive(27, 0))
@@ -52,21 +52,21 @@ def test_rotary_counts_clicks_both_ways_and_bounces_do_not_count(example, rpio_b
 @pytest.mark.parametrize(
     ("kind", "data", "answer"),
     [
-        (22, devices.Dht.reading(65.2, 35.1), (35.1, 65.2)),
-        (22, devices.Dht.reading(99.9, -10.1), (-10.1, 99.9)),
-        (22, devices.Dht.reading(0, 0), (0, 0)),
+        (22, devices.dht_reading(65.2, 35.1), (35.1, 65.2)),
+        (22, devices.dht_reading(99.9, -10.1), (-10.1, 99.9)),
+        (22, devices.dht_reading(0, 0), (0, 0)),
         (11, bytes([45, 0, 23, 4, 72]), (23.4, 45)),
     ],
 )
 def test_dht_decodes_what_the_sensor_measures(example, rpio_board, kind, data, answer):
-    devices.Dht(rpio_board, 4, data, kind)
+    devices.dht_of(rpio_board, 4, data, kind)
     assert example("dht").read(4, kind) == answer
 
 
 def test_dht_tries_again_after_a_wrong_checksum(example, rpio_board, capsys):
-    sensor = devices.Dht(rpio_board, 4, bytes([1, 2, 3, 4, 5]))
-    good = devices.Dht.reading(50, 20)
-    rpio_board.after(1000, lambda: setattr(sensor, "_data", good))
+    sensor = devices.dht_of(rpio_board, 4, bytes([1, 2, 3, 4, 5]))
+    good = devices.dht_reading(50, 20)
+    rpio_board.after(1000, lambda: setattr(sensor, "data", good))
     example("dht").main()
     assert capsys.readouterr().out == "20.0 degrees Celsius, 50.0 % humidity\n" and sensor.answers == 2
 
@@ -111,7 +111,7 @@ def test_keypad_knows_two_keys_at_once_even_in_one_column(example, rpio_board):
 @pytest.mark.parametrize("cm", [2, 17.5, 100, 400])
 def test_distance_is_right_to_a_millimetre_or_so(example, rpio_board, cm):
     module = example("distance")
-    sensor = devices.Ultrasonic(rpio_board, module.TRIGGER, module.ECHO, cm)
+    sensor = devices.ultrasonic_of(rpio_board, module.TRIGGER, module.ECHO, cm)
     module.setup()
     assert module.measure_well() == pytest.approx(cm, abs=0.1)
     assert sensor.pings == 5
@@ -163,7 +163,7 @@ def test_a_long_text_runs_over_the_display(example):
 
 def test_each_press_counts_once_though_contacts_bounce(example, rpio_board, capsys):
     module = example("buttons")
-    up, down = devices.Button(rpio_board, module.UP), devices.Button(rpio_board, module.DOWN)
+    up, down = devices.button_of(rpio_board, module.UP), devices.button_of(rpio_board, module.DOWN)
     for n in range(4):
         up.press(after_ms=100 + 300 * n)
     down.press(after_ms=2000, ms=80)

@@ -407,7 +407,7 @@ def test_it_ends_after_its_time_and_says_nothing_where_it_is_quiet(user):
     [
         (("sim", "9z"), "There is no Raspberry Pi '9z'"),
         (("sim", "--backend", "sim"), "rpio sim is a backend itself"),
-        (("sim", "3B", "4B"), "unrecognized arguments: 4B"),
+        (("sim", "3B", "4B"), "there is no file '4B'"),
     ],
 )
 def test_what_it_cannot_read(user, words, says):

@@ -208,6 +208,18 @@ class SimLines(Backend):
             state.listeners = (*state.listeners, action)
             state.look()
 
+    def whole(self) -> RLock:
+        """Return the lock over the lines: what is done within it comes as a whole, and no line changes meanwhile."""
+        return self._lock
+
+    def pull_up(self, line: int, is_there: bool = True) -> None:
+        """Put a resistor from the line to 3.3 V, stronger than the chip's pulls, or take it away."""
+        with self._lock:
+            net = self._line(line).net
+            stays = is_there or line in self.hardware.fixed_pull_ups
+            self._fixed_pull_ups = self._fixed_pull_ups | {line} if stays else self._fixed_pull_ups - {line}
+            self._settle(net)
+
     def is_watched(self, line: int) -> bool:
         """Whether edges of the line are heard: what is driven from now on is reported."""
         with self._lock:

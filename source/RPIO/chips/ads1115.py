@@ -148,11 +148,14 @@ class Ads1115(I2cChip):
 
     def _look(self) -> None:
         """End the conversion whose time has come."""
+        due_ns, now_ns = self._due_ns, self._clock.now_ns()
+        if due_ns is not None and due_ns <= now_ns:
+            with self._board.whole():  # the clock's thread may be here too
+                self._end(now_ns)
+
+    def _end(self, now_ns: int) -> None:
         due_ns = self._due_ns
-        if due_ns is None:
-            return
-        now_ns = self._clock.now_ns()
-        if due_ns > now_ns:
+        if due_ns is None or due_ns > now_ns:
             return
         config = self._registers[CONFIG]
         self._registers[CONVERSION] = self._converted(config)

@@ -70,7 +70,7 @@ def completion(options: argparse.Namespace) -> None:
 
 BACKENDS = "auto regs cdev sysfs sim"
 """What --backend may be, but for words with a colon, which is the end of a word to bash."""
-WITH_FILES = ("run", "replay", "record", "capture", "pinout")
+WITH_FILES = ("run", "sim", "replay", "record", "capture", "pinout")
 """Verbs that files may be named to."""
 
 

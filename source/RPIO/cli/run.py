@@ -100,14 +100,19 @@ def run(options: argparse.Namespace) -> int:
             finger = _connected(options.verbose)
     is_afar = options.backend is not None and opening.is_afar(opening.word_of(options.backend))
     proxies.install(options, is_afar)
-    facade.setwarnings(True)
-    stand_in()
+    prepare()
     if is_file and not (options.press or options.backend or os.environ.get("RPIO_BACKEND")):
         _use_old_host(os.path.dirname(os.path.realpath(options.program)))
-    os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
-    _leave_to_pytest()
     with finger:
         return _start(options, is_afar)
+
+
+def prepare() -> None:
+    """Make ready for a program, which is to find RPi.GPIO."""
+    facade.setwarnings(True)
+    stand_in()
+    os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
+    _leave_to_pytest()
 
 
 def _is_our_device(path: str) -> bool:

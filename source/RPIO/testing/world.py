@@ -6,6 +6,7 @@ The fixture ``rpio_board`` of RPIO.pytest_plugin is one of these.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -16,16 +17,17 @@ from .._gpio import on_miss
 from ..backends.protocol import check_line
 from ..backends.sim import SimBackend
 from ..backends.sim_time import ManualClock
+from ..chips.circuit import Built, load
 from ..loop.dispatcher import Dispatcher
 from ..machine.boards import by_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from .._gpio import EdgeEvent, Poller
+    from ..chips.circuit import Circuit
     from ..loop.callbacks import Worker
 
 NS_PER_MS = 1_000_000
@@ -41,10 +43,13 @@ class TestIsOver(BaseException):
 class SimulatedBoard:
     """A simulated board, its clock, and what its lines have done. Lines are BCM numbers, times milliseconds."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, folder: str = "") -> None:
         self.clock = _Clock(self._settle, self.is_mine)
         self.sim = SimBackend(by_name(model), self.clock)
         self.sim.observer = self._note
+        self._folder, self._has_circuit = folder, False
+        self.parts = Built(self.sim, {}, {})
+        """The things of its circuit, by their names: ``rpio_board.parts["door"].press()``."""
         self.errors: list[BaseException] = []
         """What callbacks have raised. A test that expects one takes it out; one that is left fails the test."""
         self.waves: dict[int, list[tuple[int, int]]] = {}
@@ -70,6 +75,27 @@ class SimulatedBoard:
                 listener(level)
         finally:
             self._telling -= 1
+
+    def __call__(self, circuit: str | os.PathLike[str]) -> SimulatedBoard:
+        """Put the circuit of a file on the board; its things are ``parts``. See doc/circuits; a board has one at most.
+
+        A path that is no whole one begins in the folder of the test.
+
+        Raises:
+            ConfigError: the file cannot be read, or says what cannot be, with its line and column. (A ValueError.)
+        """
+        self.put(load(os.path.join(self._folder, os.fspath(circuit))))
+        return self
+
+    def put(self, circuit: Circuit) -> None:
+        """Put a circuit on the board."""
+        if self._has_circuit:
+            raise errors.GPIOError("this board has a circuit already", hint="one file can say all of it")
+        self._has_circuit = True
+        self.parts = circuit.build(self.sim)
+        if not self.clock.now_ns() - self._start_ns:
+            self.waves.clear()  # what it has at first is no change
+            self.start = {line: self.sim.read(line) for line in range(self.sim.line_count)}
 
     # -- the outside world -----------------------------------------------------------------------
 

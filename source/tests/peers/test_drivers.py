@@ -44,14 +44,14 @@ def driver(rpio_board, rpi_gpio, rpio_time, fetch, monkeypatch):
 
 
 def test_dht11_reads_temperature_and_humidity(driver, rpio_board, rpi_gpio):
-    devices.Dht(rpio_board, 4, bytes([45, 0, 23, 4, 72]), kind=11)
+    devices.dht_of(rpio_board, 4, bytes([45, 0, 23, 4, 72]), kind=11)
     rpi_gpio.setmode(rpi_gpio.BCM)
     result = driver("dht11==0.1.0", "dht11").DHT11(pin=4).read()
     assert result.is_valid() and (result.temperature, result.humidity) == (23.4, 45.0)
 
 
 def test_dht11_notices_a_wrong_checksum(driver, rpio_board, rpi_gpio):
-    devices.Dht(rpio_board, 4, bytes([45, 0, 23, 4, 73]), kind=11)
+    devices.dht_of(rpio_board, 4, bytes([45, 0, 23, 4, 73]), kind=11)
     rpi_gpio.setmode(rpi_gpio.BCM)
     dht11 = driver("dht11==0.1.0", "dht11")
     assert dht11.DHT11(pin=4).read().error_code == dht11.DHT11Result.ERR_CRC
@@ -129,7 +129,7 @@ def test_tm1637_shows_numbers_and_words(driver, rpio_board):
 
 @pytest.mark.parametrize("cm", [5, 80, 250])
 def test_bluetin_echo_measures_distances(driver, rpio_board, cm):
-    devices.Ultrasonic(rpio_board, 23, 24, cm)
+    devices.ultrasonic_of(rpio_board, 23, 24, cm)
     echo = driver("bluetin-echo==0.2.0", "Bluetin_Echo").Echo(23, 24)
     rpio_board.advance(100)
     assert echo.read("cm", 3) == pytest.approx(cm, abs=0.1)
@@ -138,7 +138,7 @@ def test_bluetin_echo_measures_distances(driver, rpio_board, cm):
 
 
 def test_bluetin_echo_knows_out_of_range(driver, rpio_board):
-    devices.Ultrasonic(rpio_board, 23, 24, None)
+    devices.ultrasonic_of(rpio_board, 23, 24, None)
     echo = driver("bluetin-echo==0.2.0", "Bluetin_Echo").Echo(23, 24)
     rpio_board.advance(100)
     assert echo.read("cm") == 0 and echo.error_code == 1
@@ -178,7 +178,7 @@ def test_charlcd_writes_on_a_display(driver, rpio_board, rpi_gpio):
 
 
 def test_pyky040_follows_an_encoder_in_a_thread(driver, rpio_board):
-    knob = devices.Encoder(rpio_board, 17, 18)
+    knob = devices.encoder_of(rpio_board, 17, 18)
     encoder = driver("pyky040==0.1.4", "pyky040.pyky040").Encoder(CLK=17, DT=18, SW=27)
     seen, presses = [], []
     encoder.setup(
@@ -201,7 +201,7 @@ def test_pyky040_follows_an_encoder_in_a_thread(driver, rpio_board):
 
 @pytest.mark.filterwarnings("ignore:setDaemon:DeprecationWarning")
 def test_rpi_gpio_rotary_follows_an_encoder_in_a_thread(driver, rpio_board):
-    knob = devices.Encoder(rpio_board, 17, 18)
+    knob = devices.encoder_of(rpio_board, 17, 18)
     rotary = driver("rpi-gpio-rotary==0.1.0", "RPi_GPIO_Rotary.rotary").Rotary(17, 18, 27, tick=2)
     turned = []
     rotary.register(increment=lambda: turned.append(1), decrement=lambda: turned.append(-1))

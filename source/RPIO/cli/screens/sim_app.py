@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from curses import window
 
     from ...board.declared import Owner
+    from ...chips.circuit import Built
     from ...server.sessions import Session
     from .curses_screen import Row
 
@@ -35,8 +36,10 @@ BUSY_S, IDLE_S = 0.1, 1.0
 PRESS_NS = 200_000_000
 
 
-def show(path: str, for_ns: int | None) -> int:
-    """Serve the board of this program at a socket, and show it until the user quits; the exit status."""
+def show(path: str, for_ns: int | None, built: Built | None = None, file: str = "") -> int:
+    """Serve the board of this program at a socket, and show it, with the circuit of a *file*, until the user quits; the
+    exit status.
+    """
     import curses
 
     try:
@@ -44,7 +47,7 @@ def show(path: str, for_ns: int | None) -> int:
     except curses.error as e:
         text = f"curses cannot use this terminal, TERM={os.environ.get('TERM', '')}: {e}"
         raise errors.GPIOError(text, hint="rpio sim --quiet does without a screen") from None
-    app = App(None if for_ns is None else monotonic() + for_ns / 1e9)
+    app = App(None if for_ns is None else monotonic() + for_ns / 1e9, built, file)
     serving.serve(facade.board, 0, "127.0.0.1", path, app.news)
     facade.wait_for_interrupts(threaded=True)
     status = in_terminal(app.run)
@@ -59,11 +62,16 @@ def clean(text: str) -> str:
 class App:
     """The state, what keys do to it, and the loop."""
 
-    def __init__(self, until_s: float | None = None) -> None:
+    def __init__(self, until_s: float | None = None, built: Built | None = None, file: str = "") -> None:
         pins = {line: pin for pin, line in facade.board.hardware.header.items() if isinstance(line, int)}
         board = facade.board.backend.describe()
+        circuit = "" if built is None else f", {clean(os.path.basename(file))}"
         self.state = screen.State(
-            f"rpio sim  {board}", [screen.Shown(gpio, pins.get(gpio)) for gpio in gpios()]
+            f"rpio sim  {board}{circuit}",
+            [
+                screen.Shown(gpio, pins.get(gpio), part=clean(built.at(gpio) if built else ""))
+                for gpio in gpios()
+            ],
         )
         outside = facade.board.backend.outside()
         assert outside is not None

@@ -77,6 +77,7 @@ class Shown:
     is_pressed: bool = False
     holder: str = ""
     is_left: bool = False  # by who has gone
+    part: str = ""  # of the circuit, there
 
 
 class LogRow:
@@ -232,9 +233,10 @@ def _facts(line: Shown) -> str:
     pin = "" if line.pin is None else f", pin {line.pin}"
     pull = f", pull {_pull(line)}" if line.function == constants.IN else ""
     driven = "" if line.driven is None else f"; from outside {_outside(line)}"
+    part = f"; at it {line.part}" if line.part else ""
     holder = f"; held by {line.holder}" if line.holder else "; left by who has gone" if line.is_left else ""
     function = constants.FUNCTION_NAMES.get(line.function, "-")
-    return f"GPIO {line.gpio}{pin}: {function}{pull}, {LEVELS[line.level][0].lower()}{driven}{holder}"
+    return f"GPIO {line.gpio}{pin}: {function}{pull}, {LEVELS[line.level][0].lower()}{driven}{part}{holder}"
 
 
 def _help(width: int, room: int) -> list[Row]:
