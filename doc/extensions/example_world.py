@@ -5,16 +5,19 @@ A page that calls these does so in hidden blocks, or where the reader would do i
 """
 
 import os
+import re
 import runpy
 import socket
 import sys
+import tempfile
+import textwrap
 import threading
 import time
 
 import RPIO
 from RPIO.loop import tcp_listener
 
-__all__ = ["connect", "fresh_board", "meanwhile", "run_program", "settle"]
+__all__ = ["connect", "fresh_board", "go_back", "meanwhile", "run_program", "save_from", "settle"]
 
 MOMENT_S = 0.05
 
@@ -57,6 +60,34 @@ def connect(port):
     client.settimeout(5)
     client.connect(("127.0.0.1", _ports[port]))
     return client
+
+
+def save_from(page, *names):
+    """Save files that a page shows, by their captions, into a new folder, and go there."""
+    path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), page)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    _folders.append((os.getcwd(), tempfile.TemporaryDirectory(prefix="rpio-page-")))
+    os.chdir(_folders[-1][1].name)
+    for name in names:
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(captioned(text, name))
+
+
+_folders = []
+
+
+def go_back():
+    """Leave that folder, which is gone then."""
+    before, folder = _folders.pop()
+    os.chdir(before)
+    folder.cleanup()
+
+
+def captioned(text, name):
+    """A block of a page, by its caption."""
+    block = re.search(rf"    :caption: {re.escape(name)}\n\n((?:    .*\n|\n)+)", text)[1]
+    return textwrap.dedent(block).strip("\n") + "\n"
 
 
 def settle():

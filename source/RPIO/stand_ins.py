@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Putting a stand-in module, each a folder of `shims`, in the place of the real one: on request only.
 
-And RRaspPY's modules, of the folder `rraspy` there, for programs that import them by name, where nothing else has it.
+And RRaspPY's modules, of the folder `rraspy` there, for programs that import them by name, where nothing else has it;
+and libraries of I2C and SPI, of the folder `buses`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import os
 import sys
 
+from . import threads
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shims")
 
@@ -60,6 +64,8 @@ OF_RRASPY = os.path.join(FOLDER, "rraspy")
 ITS_OWN = ("host", "serialize", "common", "device", "server")
 ITS_LIBRARIES = ("smbus", "Adafruit_ADS1x15")
 """What stands in for a library that a device has."""
+OF_BUSES = os.path.join(FOLDER, "buses")
+"""Libraries of I2C and SPI."""
 
 
 def is_of_rraspy(name: str) -> bool:
@@ -131,3 +137,57 @@ def offer_rraspy(has_device: Callable[[], bool]) -> None:
 
     sys.meta_path.insert(0, OfRraspy(ITS_OWN + ITS_LIBRARIES, is_first))
     sys.meta_path.append(OfRraspy(ITS_OWN, lambda name: True))
+
+
+def offer_buses(are_elsewhere: bool) -> None:
+    """Have ``import smbus2`` and the others of OF_BUSES work in this process, where no other module has the name.
+
+    Where lines are simulated or another machine's they come before what is installed, which would use this machine's
+    buses; never before what the program has beside it, on PYTHONPATH, or in the standard library.
+    """
+    if OF_BUSES in sys.path:
+        return
+    installed = [
+        at for at, path in enumerate(sys.path) if os.path.basename(path) in ("site-packages", "dist-packages")
+    ]
+    sys.path.insert(installed[0] if installed and are_elsewhere else len(sys.path), OF_BUSES)
+
+
+def installed(name: str) -> ModuleType:
+    """Import the module of that name that is none of OF_BUSES, under a name of its own where one of those has it.
+
+    Raises:
+        ImportError: there is no other.
+    """
+    found = sys.modules.get(name)
+    if found is not None and not str(getattr(found, "__file__", "")).startswith(OF_BUSES):
+        return found
+    if OF_BUSES not in sys.path:
+        from importlib import import_module
+
+        threads.load(name)
+        return import_module(name)
+    alias = f"RPIO_installed_{name}"
+    if alias not in sys.modules:
+        threads.load("importlib.util")
+        _load_as(alias, name)
+    return sys.modules[alias]
+
+
+def _load_as(alias: str, name: str) -> None:
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    found = PathFinder.find_spec(name, [path for path in sys.path if path != OF_BUSES])
+    if found is None or found.origin is None:
+        raise ImportError(f"No module named {name!r}", name=name)
+    spec = spec_from_file_location(
+        alias, found.origin, submodule_search_locations=found.submodule_search_locations
+    )
+    assert spec is not None and spec.loader is not None
+    sys.modules[alias] = module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[alias]
+        raise

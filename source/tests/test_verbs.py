@@ -335,6 +335,8 @@ SHOWN = [
     "pinout",
     "pinout --model 5B --json",
     "info",
+    "i2c list",
+    "i2c detect",
     "doctor",
     "completion zsh",
     "-i 17",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import RLock
     from collections.abc import Sequence
     from typing import Any
 
@@ -74,13 +75,40 @@ class SpiBus:
 
     name: str = ""
     is_quick: bool = False
+    lock: RLock
+    """Of who uses it in this process: a server holds it for a transfer of somebody's."""
+    block_max: int = 4096
+    """Bytes of one transfer."""
 
     def transfer(self, data: bytes, settings: SpiSettings) -> bytes:
-        """Select the device, write *data*, and return what came meanwhile, as long."""
+        """Select the device, write *data*, and return what came meanwhile, as long.
+
+        Raises:
+            OSError: EINVAL for settings that the bus cannot have, EMSGSIZE for more than block_max bytes.
+        """
         raise NotImplementedError
 
     def after_fork(self) -> None:
         """Make it usable in the child of a fork, where another thread may have held a lock of it."""
+
+    def write(self, data: bytes, settings: SpiSettings) -> None:
+        """Write alone: where both directions share a wire (SPI_3WIRE) there is no other way."""
+        self.transfer(data, settings)
+
+    def read(self, length: int, settings: SpiSettings) -> bytes:
+        """Read alone. Nothing at all is read to have the device let go of: see SpiDev.read0."""
+        return self.transfer(bytes(length), settings) if length else b""
+
+    def settings(self) -> SpiSettings:
+        """Return how the device is set before anything else is asked for."""
+        return SpiSettings()
+
+    def configure(self, settings: SpiSettings) -> None:
+        """Try settings without a transfer. Errors are those of transfer()."""
+
+    def fileno(self) -> int:
+        """Return the descriptor of its file; -1 where it has none."""
+        return -1
 
     def close(self) -> None:
         """Give it up. Twice is fine."""

@@ -29,7 +29,7 @@ class SimulatedSpi(SpiBus):
         self.name = f"simulated SPI device {bus}.{device}"
         self.chip: SpiChip | None = None
         self._selected: SpiChip | None = None
-        self._lock = RLock()
+        self.lock = RLock()
 
     def add(self, chip: SpiChip) -> None:
         """Put a chip there. ValueError where another one is."""
@@ -52,7 +52,7 @@ class SimulatedSpi(SpiBus):
         return self._carry(data, settings)
 
     def _carry(self, data: bytes, settings: SpiSettings) -> bytes:
-        with self._lock:
+        with self.lock:
             chip = self.chip
             if chip is None:
                 return bytes(len(data))
@@ -68,7 +68,7 @@ class SimulatedSpi(SpiBus):
 
     def after_fork(self) -> None:
         """Make it usable in the child, where another thread may have held it."""
-        self._lock = RLock()
+        self.lock = RLock()
 
     def close(self) -> None:
         """Nothing: it is the board's, and there for the next one."""

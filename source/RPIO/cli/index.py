@@ -15,6 +15,7 @@ VERBS = {
     "capture": ("capture", "a logic analyser: edges as VCD, CSV, SVG and on the terminal"),
     "record": ("capture", "capture into a VCD file until Ctrl+C"),
     "replay": ("replay", "play a VCD file on the simulated board"),
+    "i2c": ("i2c", "what is on an I2C bus: detect, get, set, dump, transfer, watch"),
     "pinout": ("pinout", "draw the header with functions, levels and who holds lines"),
     "curses": ("screens.curses_app", "the terminal screen, which is rpio-curses too"),
     "tui": ("screens.tui", "the same on Textual, with a mouse, waves and a log"),

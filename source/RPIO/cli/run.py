@@ -30,6 +30,8 @@ EXAMPLES = """\
   rpio run --on pi --proxy smbus2,luma oled.py
                                           the modules smbus2 and luma are those of pi as well
 """
+OF_KERNEL = ("regs", "cdev", "sysfs")
+"""Backends beside whose lines are this machine's buses."""
 DEVICES = ("device.py", "server.py")
 """RRaspPY's programs, which are ours where there is no such file."""
 
@@ -192,5 +194,21 @@ def stand_in() -> None:
     """
     facade.install_as_rpi_gpio()
     stand_ins.offer_rraspy(lambda: facade.board.machine.word == "rraspy")
+    are_elsewhere = _are_buses_elsewhere()
+    stand_ins.offer_buses(are_elsewhere)
     paths = [stand_ins.FOLDER, *filter(None, [os.environ.get("PYTHONPATH")])]
+    if are_elsewhere:
+        paths.append(stand_ins.OF_BUSES)
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+def _are_buses_elsewhere() -> bool:
+    """Whether the buses beside the lines are not this machine's: simulated, or another one's. Opens nothing."""
+    machine = facade.board.machine
+    try:
+        word = opening.word_of(machine.spec)
+        if word == "auto":
+            word = opening.choose(opening.look(machine.spec))
+    except (errors.GPIOError, ValueError, OSError):
+        return False  # the first line says what is wrong
+    return word not in OF_KERNEL

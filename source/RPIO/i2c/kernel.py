@@ -7,12 +7,13 @@ once, and taken out while it is used: whoever comes meanwhile, another thread or
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
-import smbus2
-import smbus2.smbus2
+from ..stand_ins import installed
 
-library: Any = smbus2.smbus2
+smbus2: Any = installed("smbus2")
+library: Any = sys.modules[smbus2.SMBus.__module__]
 if TYPE_CHECKING:
     SMBus: Any
 else:

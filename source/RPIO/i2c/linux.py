@@ -27,14 +27,15 @@ NAP_S = 0.002
 
 def smbus2() -> Any:
     """The library. Raises NotSupportedError where it is not installed."""
+    threads.load("RPIO.stand_ins")
+    from ..stand_ins import installed
+
     try:
-        threads.load("smbus2")
-        import smbus2 as found
+        return installed("smbus2")
     except ImportError:
         raise errors.NotSupportedError(
             "this machine's own I2C buses need smbus2", hint='pip install "RPIO[i2c]"'
         ) from None
-    return found
 
 
 def numbers() -> list[int]:
@@ -148,12 +149,11 @@ def _word(value: int) -> bytes:
 
 
 def _read_quick(bus: Any, call: SmbusCall) -> bytes:
-    from fcntl import ioctl
+    from .kernel import library
 
-    from smbus2.smbus2 import I2C_SMBUS, I2C_SMBUS_QUICK, I2C_SMBUS_READ, i2c_smbus_ioctl_data
-
+    asked = library.i2c_smbus_ioctl_data.create(library.I2C_SMBUS_READ, 0, library.I2C_SMBUS_QUICK)
     bus._set_address(call.address)
-    ioctl(bus.fd, I2C_SMBUS, i2c_smbus_ioctl_data.create(I2C_SMBUS_READ, 0, I2C_SMBUS_QUICK))
+    library.ioctl(bus.fd, library.I2C_SMBUS, asked)
     return b""
 
 

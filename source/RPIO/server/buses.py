@@ -16,6 +16,7 @@ from errno import EBUSY
 
 from .. import errors, threads
 from ..wire.bus_operations import HOLD_MAX_S
+from ..wire.terms import NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -350,12 +351,17 @@ class Buses:
             desk.gone(who)
 
     def listed(self) -> list[tuple[int, int, str, str]]:
-        """The I2C buses there are: number, what each can do, what it is, and who holds it."""
-        rows = []
-        for number in _i2c().numbers_beside(self._backend()):
+        """The I2C buses there are: number, what each can do, what it is, and who holds it. Nothing is known of what one
+        can do that may not be opened.
+        """
+        return [self._row(number) for number in _i2c().numbers_beside(self._backend())]
+
+    def _row(self, number: int) -> tuple[int, int, str, str]:
+        try:
             desk = self.desk(number)
-            rows.append((number, desk.bus.functions(), desk.bus.name, desk.holder_name))
-        return rows
+            return number, desk.bus.functions(), desk.bus.name, desk.holder_name
+        except OSError as e:
+            return number, 0, f"/dev/i2c-{number}: {e.strerror or e}"[: NAME.most], ""
 
     def due_ns(self) -> int | None:
         """When tick() has something to do."""

@@ -31,6 +31,7 @@ MODULE = [
         "_pwm",
         "_dma",
         "_whole",
+        "_turn",
         "_apart",
     )
 ]

@@ -33,6 +33,8 @@ from RPIO.server.doors import Path, Port
 from RPIO.server.hold import Holds
 from RPIO.server.inside import Front
 from RPIO.server.tokens import TokenFile
+from RPIO.spi import SpiDev
+from RPIO.spi.opening import of_backend
 from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False
@@ -281,6 +283,19 @@ def _smbus_there(things):
     with bus.held():
         bus.write_byte_data(0x50, 1, 2)
         assert bus.read_i2c_block_data(0x50, 1, 2) == [2, 0]
+
+
+def _spi(things):
+    with SpiDev(0, 0) as device:
+        device.mode = 3
+        assert device.xfer2([1, 2]) == [0, 0]
+
+
+def _spi_there(things):
+    device = SpiDev()
+    device._have(of_backend(things["there"].backend, 0, 0))
+    with device:
+        assert device.xfer2([1, 2]) == [0, 0]
 
 
 HELD = "BusError([Errno 16] simulated I2C bus 1 is held by another thread of this program)"
@@ -599,6 +614,8 @@ CALLS = {
         True,
         dear=8,
     ),
+    "SpiDev": Call(_spi),
+    "connect(SpiDev)": Call(_spi_there, (served, _connect), (there_closes, served_ends), True, dear=8),
     "batch": Call(lambda t: _batch(facade.board), (relay,)),
     "connect(close)": Call(there_closes, (served, _connect), (there_closes, served_ends), True, dear=8),
     "Board": Call(other_board, (), (other_board_closes,), True, dear=4),

@@ -77,6 +77,32 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
     return folder
 
 
+def kept(requirement: str) -> Path | None:
+    """Return the folder of installed(requirement) where that is in the cache: for who cannot reach an index."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = Path(os.environ.get("RPIO_PEERS_CACHE") or Path(home, "rpio", "peers"))
+    folder = cache / f"{requirement}-{_this_python()}"
+    return folder if folder.exists() else None
+
+
+def debian(*packages: str) -> Path:
+    """Return a folder with the files of Debian's packages, as this machine's release has them."""
+
+    def unpack(folder: Path) -> None:
+        archives = folder / "archives"
+        archives.mkdir()
+        try:
+            run("sh", "-c", f"cd {archives} && apt-get -qq download {' '.join(packages)}")
+        except NotToBeHad:  # there are no package lists, or they name versions that are gone
+            run("apt-get", "-qq", "update")
+            run("sh", "-c", f"cd {archives} && apt-get -qq download {' '.join(packages)}")
+        for archive in archives.iterdir():
+            run("dpkg-deb", "-x", archive, folder)
+        shutil.rmtree(archives)
+
+    return cached(f"{'+'.join(packages)}-{_this_python()}", unpack)
+
+
 def _this_python() -> str:
     return f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
 
