@@ -15,7 +15,7 @@ SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_g
 CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_lines module_frames module_objects module_routes module_pwm module_dma module_whole module_turn module_apart
 C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
-.PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers test-every test-moments check lint bench docs deb clean
+.PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers test-every test-moments check lint proto bench docs deb clean
 
 help:                 ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -127,6 +127,9 @@ lint: dev
 	@$(PY) -m mypy
 	@for f in $(CORE); do for d in -DNORMAL -DRPIO_MODELLED_SOC; do gcc $(C_STRICT) $$d $$($(PY) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') -fsyntax-only source/c_gpio/$$f.c || exit 1; done; done
 	@echo "C core: no warnings"
+
+proto: dev            ## the code of gRPC's messages, by an old protoc, which is fetched and kept in ~/.cache/rpio
+	@$(PY) source/tests/protos.py
 
 bench: dev            ## RPIO beside RPi.GPIO, gpiod, rpi-lgpio and gpiozero: one table with ratios
 	@$(PY) bench/run.py $(PARTS)

@@ -28,6 +28,7 @@ PARTS = {
     "ssh": "the same by ssh, beside a bare echo through the same connection",
     "modules": "modules of another machine, beside RPyC and the daemon's reads",
     "i2c": "I2C beside a pin, and beside smbus2 in the kernel rig",
+    "grpc_bus": "an I2C bus over gRPC, beside grpcio",
     "floors": "RPIO by itself",
 }
 

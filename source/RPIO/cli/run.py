@@ -25,6 +25,8 @@ EXAMPLES = """\
   rpio run -c 'import RPi.GPIO as GPIO; print(GPIO.RPI_INFO)'
   ssh pi cat blink.py | rpio run -        a program that comes on standard input
   rpio run --press 27 button.py           on the simulated board, with a finger on the button at GPIO 27
+  rpio run smbus_server.py -i 127.0.0.1:50051
+                                          smbus-proxy's tool: the I2C buses, for its clients
   rpio run --on pi blink.py               the program here, the lines of the machine pi (by ssh); -v says how long
                                           its calls took
   rpio run --on pi --proxy smbus2,luma oled.py
@@ -34,6 +36,8 @@ OF_KERNEL = ("regs", "cdev", "sysfs")
 """Backends beside whose lines are this machine's buses."""
 DEVICES = ("device.py", "server.py")
 """RRaspPY's programs, which are ours where there is no such file."""
+SMBUS_SERVER = "smbus_server.py"
+"""smbus-proxy's tool, which is ours where there is no such file."""
 
 
 def run_parser() -> argparse.ArgumentParser:
@@ -79,7 +83,7 @@ def run_parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Run the program in this process; its own exit status, and its own exceptions, are those of ``rpio run``."""
     is_file = not options.module and not options.code and options.program != "-"
-    if is_file and _is_our_device(options.program):
+    if is_file and (_is_our_device(options.program) or _is_our_smbus_server(options.program)):
         options.module, options.program, is_file = True, os.path.basename(options.program)[:-3], False
     if is_file and not os.path.exists(options.program):
         raise UsageError(f"there is no file {options.program!r}")
@@ -127,6 +131,11 @@ def _is_our_device(path: str) -> bool:
         return False
     verb.note(f"rpio run: {path} is RRaspPY's, in Python 2: RPIO's own device runs in its place")
     return True
+
+
+def _is_our_smbus_server(path: str) -> bool:
+    """Whether RPIO's own server of smbus-proxy's protocol is meant."""
+    return os.path.basename(path) == SMBUS_SERVER and not os.path.exists(path)
 
 
 def _use_old_host(folder: str) -> None:

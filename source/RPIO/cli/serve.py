@@ -18,6 +18,7 @@ EXAMPLES = """\
   rpio serve --status              what the daemon that runs has to say
   rpio serve --rraspy --rraspy-host 127.0.0.1
                                    a device of RRaspPY's protocol as well, for a host of that address
+  rpio serve --smbus               gRPC as well, at 127.0.0.1:50051: smbus-proxy's clients, and rpio.v1
   rpio read 17 --on localhost      from another terminal
   rpio read 17 --on pi             from another machine, by ssh, which starts rpio serve --stdio on pi
 """
@@ -70,6 +71,13 @@ def serve_parser() -> argparse.ArgumentParser:
         help="the one machine that is served, and called back at port 7070",
     )
     p.add_argument(
+        "--smbus",
+        metavar="ADDRESS[:PORT]",
+        nargs="?",
+        const="",
+        help="serve I2C and lines by gRPC too, to clients of smbus-proxy and of rpio.v1: at 127.0.0.1:50051",
+    )
+    p.add_argument(
         "--open-run",
         action="store_true",
         help="run any Python that comes by --rraspy, which knows no tokens: on this machine's own address alone",
@@ -77,7 +85,7 @@ def serve_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--insecure",
         action="store_true",
-        help="serve --rraspy at another address than this machine's own, without TLS and access",
+        help="serve --rraspy or --smbus at another address than this machine's own, without TLS and access",
     )
     kind = p.add_mutually_exclusive_group()
     kind.add_argument("--show-config", action="store_true", help="print what is set, and end")
@@ -135,7 +143,7 @@ def serve(options: argparse.Namespace) -> int:
         Starter(os.path.abspath(options.starter), settings_module.group_of(options.group or "")).serve()
     if options.status:
         return remote.status(options.backend)
-    from ..server import rraspy
+    from ..server import grpc_front, rraspy
 
     words = {key: getattr(options, word) for word, key in WORDS.items() if getattr(options, word) is not None}
     for key in (WORDS["socket"], WORDS["audit"]):
@@ -144,11 +152,14 @@ def serve(options: argparse.Namespace) -> int:
     if options.no_tcp:
         words["serve", "tcp"] = False
     try:
-        words.update(_rraspy(options))
+        words.update(_fronts(options))
         settings = settings_module.read(words)
         rraspy.check(settings)
-        if (options.open_run or options.insecure) and not settings.values["rraspy", "on"]:
-            raise ValueError("--open-run and --insecure are about --rraspy, which is not served")
+        grpc_front.check(settings)
+        if options.open_run and not settings.values["rraspy", "on"]:
+            raise ValueError("--open-run is about --rraspy, which is not served")
+        if options.insecure and not (settings.values["rraspy", "on"] or settings.values["smbus", "on"]):
+            raise ValueError("--insecure is about --rraspy and --smbus, of which neither is served")
     except (ValueError, errors.NotAllowedError) as e:
         raise UsageError(str(e), 1 if hasattr(e, "hint") else 2, getattr(e, "hint", "")) from None
     if options.show_config:
@@ -159,20 +170,27 @@ def serve(options: argparse.Namespace) -> int:
     return daemon.run(facade.board, settings, lambda text: verb.note(f"rpio serve: {text}"))
 
 
-def _rraspy(options: argparse.Namespace) -> dict[tuple[str, str], object]:
-    """The settings that the options of --rraspy are. Raises ValueError."""
+def _fronts(options: argparse.Namespace) -> dict[tuple[str, str], object]:
+    """The settings that the options of --rraspy and --smbus are. Raises ValueError."""
     words: dict[tuple[str, str], object] = {}
-    for option, address, port in (
-        (options.rraspy, "address", "port"),
-        (options.rraspy_host, "host", "host_port"),
+    for option, table, address, port in (
+        (options.rraspy, "rraspy", "address", "port"),
+        (options.rraspy_host, "rraspy", "host", "host_port"),
+        (options.smbus, "smbus", "address", "port"),
     ):
         if option:
             found = ADDRESS.fullmatch(option)
             if found is None:
                 raise ValueError(f"{option!r} is no ADDRESS or ADDRESS:PORT")
-            words["rraspy", address] = found[1].strip("[]")
+            words[table, address] = found[1].strip("[]")
             if found[2]:
-                words["rraspy", port] = int(found[2])
-    switches = {"on": options.rraspy is not None, "open_run": options.open_run, "insecure": options.insecure}
-    words.update({("rraspy", key): True for key, is_on in switches.items() if is_on})
+                words[table, port] = int(found[2])
+    switches = {
+        ("rraspy", "on"): options.rraspy is not None,
+        ("rraspy", "open_run"): options.open_run,
+        ("rraspy", "insecure"): options.insecure,
+        ("smbus", "on"): options.smbus is not None,
+        ("smbus", "insecure"): options.insecure,
+    }
+    words.update({key: True for key, is_on in switches.items() if is_on})
     return words

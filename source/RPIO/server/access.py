@@ -101,11 +101,7 @@ class Rights:
         scope = operation.scope
         if scope == ANY:
             return
-        if scope not in self.scopes:
-            raise errors.NotAllowedError(
-                f"{operation.name} needs the scope {scope!r}; this session has {self or 'none'}",
-                hint=HINT % scope,
-            )
+        self.check_scope(operation.name, scope)
         lines = self.scopes[scope]
         if lines is not None:
             others = sorted(lines_of(operation, request.values) - lines)
@@ -115,6 +111,14 @@ class Rights:
                     f"{operation.name} of GPIO {names}: this session has {scope!r} for {_listed(lines)} alone"
                 )
                 raise errors.NotAllowedError(text, hint=HINT % scope)
+
+    def check_scope(self, name: str, scope: str) -> None:
+        """Raise NotAllowedError where what has that name needs a scope that is missing."""
+        if scope not in self.scopes:
+            raise errors.NotAllowedError(
+                f"{name} needs the scope {scope!r}; this session has {self or 'none'}",
+                hint=HINT % scope,
+            )
 
     def __str__(self) -> str:
         return ", ".join(

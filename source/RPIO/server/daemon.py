@@ -24,6 +24,7 @@ from . import settings as settings_module
 from .access import Access
 from .audit import Audit
 from .doors import Door, Path, Port
+from .grpc_front import Front as GrpcFront
 from .hold import Holds
 from .inside import Front
 from .programs import Programs
@@ -60,7 +61,8 @@ class Daemon:
         self.programs = Programs(board.dispatcher, settings.policy(), self._environment)
         self.front = Front(board, [], self.access, self.audit, self.holds, self.programs)
         self.rraspy = RraspyFront(settings, self._say_from_anywhere)
-        self.front.sessions.fronts = self.rraspy.in_words
+        self.grpc = GrpcFront(settings, self.front.sessions, say)
+        self.front.sessions.fronts = lambda: [*self.rraspy.in_words(), *self.grpc.in_words()]
 
     # -- one after the other ---------------------------------------------------------------------
 
@@ -82,6 +84,7 @@ class Daemon:
             self.holds.set_again()
             go_safe(board)
             self.rraspy.open(f"remote+unix://{self._settings.of('serve', 'socket')}")
+            await self.grpc.open()
             self._say(f"serving {board.describe()} at {', '.join(map(str, self.front.doors))}")
             notify("READY=1")
             await self._until_over()
@@ -90,6 +93,7 @@ class Daemon:
                 lambda: notify("STOPPING=1"),
                 self.programs.end_all,
                 self.rraspy.close,
+                self.grpc.close,
                 self.front.close,
                 self.audit.close,
                 leave,

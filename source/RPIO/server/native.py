@@ -293,19 +293,27 @@ TOLD = {
 """The classes of errors that are told by name."""
 
 
+def perform(leases: Leases, session: Session, request: Request) -> Sequence[object] | Later:
+    """Do what is asked, where it may be done; return the result."""
+    operation = request.operation
+    session.rights.check(request)
+    result = HANDLERS[operation.name](leases, session, *request.values)
+    if isinstance(result, Later):
+        return result
+    if operation.scope == GPIO and session.all.audit is not None:
+        _note(session.all.audit, session, request)
+    return result or ()  # type: ignore[return-value]
+
+
 def carry_out(leases: Leases, session: Session, request: Request) -> bytes:
     """Do what is asked, and return the answer; nothing where that comes later."""
-    operation = request.operation
     try:
-        session.rights.check(request)
-        result = HANDLERS[operation.name](leases, session, *request.values)
+        result = perform(leases, session, request)
         if isinstance(result, Later):
             return _answer_later(session, request, result)
     except Exception as e:
         return _has_failed(session, request, e)
-    if operation.scope == GPIO and session.all.audit is not None:
-        _note(session.all.audit, session, request)
-    return session.has_done(request, result or ())  # type: ignore[arg-type]
+    return session.has_done(request, result)
 
 
 def _has_failed(session: Session, request: Request, error: Exception) -> bytes:

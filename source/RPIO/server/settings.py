@@ -149,6 +149,12 @@ SETTINGS: dict[tuple[str, str], Setting] = {
     ("rraspy", "host_port"): Setting(_port, lambda: 7070, "where that hears of events"),
     ("rraspy", "open_run"): Setting(_switch, lambda: False, "run any Python that comes, on loopback alone"),
     ("rraspy", "insecure"): Setting(_switch, lambda: False, "at another address: without TLS and access"),
+    ("smbus", "on"): Setting(
+        _switch, lambda: False, "serve I2C and lines by gRPC, to smbus-proxy's clients too"
+    ),
+    ("smbus", "address"): Setting(_word, lambda: "127.0.0.1", "where it listens"),
+    ("smbus", "port"): Setting(_port, lambda: 50051, "its port"),
+    ("smbus", "insecure"): Setting(_switch, lambda: False, "at another address: without TLS and access"),
     ("audit", "file"): Setting(_file, lambda: "", 'where the audit is written as well, "" for nowhere'),
     ("audit", "file_mb"): Setting(_megabytes, lambda: 10.0, "at which size it is put aside as FILE.1"),
 }

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A byte of a simulated chip over gRPC, at the daemon, beside a bare call from grpcio to grpcio.
+
+    bench/grpc_bus.py                 the figures as JSON
+    bench/grpc_bus.py grpcio FOLDER   the peer, which says its port and serves until its input ends
+    bench/grpc_bus.py serve FOLDER    a daemon with a chip of registers
+
+Calls take turns, one by one; servers and this program have one processor between them. The bare call has the same
+messages, and does nothing.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from remote import ROUNDS, TAILS, middle
+from table import blank, filled
+
+CALLS, WARM = 400, 100
+ADDRESS, REGISTER = 0x50, 3
+GRPCIO = ("grpcio==1.85.3",)
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rpio" / "bench"
+METHOD = "/SmbusRcp/read_byte_data"
+ROWS = [
+    *(
+        blank(f"grpc: read_byte_data: {tail}", "grpcio", "us", 1.7 if tail == "p50" else None)
+        for tail in TAILS
+    ),
+    blank("grpc: the same, smbus-proxy's protocol: median", "grpcio", "us", 1.7),
+    blank("grpc: 32 bytes, one round trip: median", "a byte", "us", 1.5),
+]
+
+
+def why_not():
+    """Why grpcio is not there; empty where it is."""
+    try:
+        folder()
+    except subprocess.CalledProcessError as e:
+        return f"grpcio cannot be fetched: {e}"
+    return ""
+
+
+def folder():
+    """grpcio's folder, fetched once."""
+    made = CACHE / GRPCIO[0]
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=made.parent) as fresh:
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{fresh}/x", *GRPCIO]
+            subprocess.run(command, check=True)
+            os.rename(f"{fresh}/x", made)
+    return made
+
+
+def serve_grpcio(where):
+    """grpcio's own server, with a method that answers a number."""
+    sys.path.append(where)
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+
+    from RPIO.wire.grpc import smbus_rcp_pb2 as pb
+
+    def answer(request, context):
+        return pb.read_byte_data_response(status=pb.operation_status(), data=request.register)
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=pb.read_byte_data_request.FromString,
+        response_serializer=pb.read_byte_data_response.SerializeToString,
+    )
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("SmbusRcp", {"read_byte_data": handler}),)
+    )
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    server.start()
+    sys.stdin.read()
+    server.stop(0)
+
+
+def serve(where):
+    """A daemon on a simulated board with the chip, which says on standard error where."""
+    os.environ.update(RPIO_BACKEND="sim:4B", RPIO_CONFIG="", XDG_RUNTIME_DIR=where, XDG_STATE_HOME=where)
+    from RPIO import facade
+    from RPIO.chips.buses import i2c_bus
+    from RPIO.chips.registers import Registers
+    from RPIO.cli import main
+
+    i2c_bus(facade.board.backend, 1).add(ADDRESS, Registers())
+    words = ["serve", "--no-tcp", "--socket", f"{where}/rpio.sock", "--group", "", "--smbus", "127.0.0.1:0"]
+    sys.exit(main(words))
+
+
+@contextlib.contextmanager
+def peer():
+    """grpcio's server, and its port."""
+    command = [sys.executable, __file__, "grpcio", str(folder())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield int(process.stdout.readline())
+        process.stdin.close()
+
+
+@contextlib.contextmanager
+def daemon():
+    """The daemon, and its port."""
+    with tempfile.TemporaryDirectory(prefix="rpio-bench-") as where:
+        command = [sys.executable, __file__, "serve", where]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                yield int(process.stderr.readline().partition("127.0.0.1:")[2].partition(",")[0])
+            finally:
+                process.terminate()
+
+
+def in_turn(*acts, calls=CALLS, rounds=ROUNDS):
+    """Rounds of so many calls, one by one; of each round the times of each act."""
+    found = []
+    for _ in range(rounds):
+        times = tuple([] for _ in acts)
+        for _ in range(calls):
+            for act, took in zip(acts, times, strict=True):
+                begin = time.perf_counter_ns()
+                act()
+                took.append(time.perf_counter_ns() - begin)
+        found.append(times)
+    return found
+
+
+def run():
+    """All figures."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    sys.path[:] = [*sys.path[1:], str(folder())]
+    import grpc
+
+    from RPIO.i2c.grpc import GrpcBus
+    from RPIO.i2c.smbus_proxy import Proxy
+    from RPIO.remote.grpc import Caller
+    from RPIO.wire.grpc import smbus_rcp_pb2 as pb
+    from RPIO.wire.smbus import BYTE_DATA, I2C_BLOCK_DATA, SmbusCall
+
+    byte, block = (
+        SmbusCall(ADDRESS, True, BYTE_DATA, REGISTER),
+        SmbusCall(ADDRESS, True, I2C_BLOCK_DATA, REGISTER, length=32),
+    )
+    with peer() as bare_port, daemon() as port, grpc.insecure_channel(f"127.0.0.1:{bare_port}") as channel:
+        ask = channel.unary_unary(
+            METHOD,
+            request_serializer=pb.read_byte_data_request.SerializeToString,
+            response_deserializer=pb.read_byte_data_response.FromString,
+        )
+        me = (("client_id", "0123456789abcdef0123456789abcdef"),)
+
+        def bare():
+            ask(pb.read_byte_data_request(i2c_addr=ADDRESS, register=REGISTER), timeout=10, metadata=me)
+
+        bus, proxy = GrpcBus("127.0.0.1", port), Proxy(Caller("127.0.0.1", port), 1, 10.0)
+        proxy.open()
+        acts = (bare, lambda: bus.smbus(byte), lambda: proxy.smbus(byte), lambda: bus.smbus(block))
+        in_turn(*acts, calls=WARM, rounds=1)  # everything is loaded, and every table of HTTP/2 is filled
+        rounds = in_turn(*acts)
+        ours = middle([(times[0], times[1]) for times in rounds])
+        theirs = middle([(times[0], times[2]) for times in rounds])["p50"]
+        blocks = middle([(times[1], times[3]) for times in rounds])["p50"]
+        proxy.close()
+        bus.close()
+    return [*(ours[tail] for tail in TAILS), theirs, blocks]
+
+
+def rows():
+    """Each beside its peer."""
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
+    return filled(ROWS, json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["grpcio"]:
+        sys.path.pop(0)
+        serve_grpcio(sys.argv[2])
+    elif sys.argv[1:2] == ["serve"]:
+        serve(sys.argv[2])
+    else:
+        print(json.dumps(run()))
