@@ -26,9 +26,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .backends import sim as simulated
     from .backends.protocol import Outside
-    from .chips.circuit import Built
+    from .chips import circuit as circuits
 else:
     simulated = lazy_names.Later("RPIO.backends.sim")
+    circuits = lazy_names.Later("RPIO.chips.circuit")
 
 __all__ = [
     "MODELS",
@@ -158,7 +159,7 @@ def short_circuits() -> int:
     return _outside().short_circuits
 
 
-def circuit(path: str | os.PathLike[str]) -> Built:
+def circuit(path: str | os.PathLike[str]) -> circuits.Built:
     """Put the circuit of a TOML file on the simulated board of this program; return its parts, by their names.
 
     Where no board is open yet and none has been chosen, it is a simulated one of the circuit's model. What can stand in

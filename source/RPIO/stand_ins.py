@@ -2,7 +2,7 @@
 """Putting a stand-in module, each a folder of `shims`, in the place of the real one: on request only.
 
 And RRaspPY's modules, of the folder `rraspy` there, for programs that import them by name, where nothing else has it;
-and libraries of I2C and SPI, of the folder `buses`.
+and libraries of I2C and SPI, of the folder `buses`, on whatever bus the program has in use.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ OF_RRASPY = os.path.join(FOLDER, "rraspy")
 """Modules by RRaspPY's names."""
 ITS_OWN = ("host", "serialize", "common", "device", "server")
 ITS_LIBRARIES = ("smbus", "Adafruit_ADS1x15")
-"""What stands in for a library that a device has."""
+"""Libraries that a device has: those of OF_BUSES are on its buses then."""
 OF_BUSES = os.path.join(FOLDER, "buses")
 """Libraries of I2C and SPI."""
 
@@ -100,8 +100,8 @@ def beside(name: str) -> str:
 
 
 class OfRraspy:
-    """Finds some of the modules of RRaspPY's, while they are wanted: one of sys.meta_path. What the program has of that
-    name beside it is its own, but for what is_old().
+    """Finds some of the modules by RRaspPY's names, while they are wanted: one of sys.meta_path. What the program has
+    of that name beside it is its own, but for what is_old().
     """
 
     def __init__(self, names: tuple[str, ...], are_wanted: Callable[[str], bool]) -> None:
@@ -113,7 +113,7 @@ class OfRraspy:
             return None
         from importlib.util import spec_from_file_location
 
-        folder = os.path.join(OF_RRASPY, name)
+        folder = os.path.join(OF_BUSES if name in ITS_LIBRARIES else OF_RRASPY, name)
         if not os.path.isdir(folder):
             return spec_from_file_location(name, f"{folder}.py")
         return spec_from_file_location(
@@ -124,8 +124,8 @@ class OfRraspy:
 def offer_rraspy(has_device: Callable[[], bool]) -> None:
     """Have ``import host`` and the others of RRaspPY's names work in this process, where no other module has the name.
 
-    Once ``host`` is imported, or where *has_device*() says that lines are a device's, its libraries are that device's
-    too, also where they are installed here.
+    Once ``host`` is imported, or where *has_device*() says that lines are a device's, libraries are those that use its
+    buses, also where others are installed here.
     """
 
     def is_first(name: str) -> bool:

@@ -18,6 +18,7 @@ from RPIO.cli.screens import sim_rows
 from RPIO.wire.smbus import BYTE_DATA, I2C_BLOCK_DATA, SmbusCall
 from shared_parts import RUN, User
 from support import PLAIN
+from terminal import Terminal, needs_tmux
 from waiting import LIMIT_S
 
 pytest_plugins = ["pytester"]
@@ -371,6 +372,22 @@ def test_the_screen_says_what_is_at_a_line():
     rows = sim_rows.rows(sim_rows.State("title", lines), 80, 24)
     text = "\n".join("".join(piece for piece, _ in row) for row in rows)
     assert "GPIO 17, pin 11: INPUT, pull -, low; at it button 'door'" in text
+
+
+@needs_tmux
+def test_the_terminal_shows_the_circuit(user, tmp_path):
+    with Terminal(tmp_path, "sim") as terminal:
+        environment = {
+            "XDG_RUNTIME_DIR": str(user.folder),
+            "PYTEST_CURRENT_TEST": "",
+            "PYTEST_VERSION": "",
+            "RPIO_BACKEND": "sim",
+        }
+        code = f"import sys; from RPIO.cli import main; sys.exit(main(['sim', {str(user.folder / 'door.toml')!r}]))"
+        terminal.begin([sys.executable, "-c", code], ready="Space: press", **environment)
+        terminal.wait("3 Model B+ (54 lines), door.toml")
+        terminal.keys("1", "7")
+        terminal.wait("GPIO 17, pin 11: INPUT, pull down, low; from outside low; at it switch 'door'")
 
 
 # -- pytest ------------------------------------------------------------------------------------------

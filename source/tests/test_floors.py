@@ -34,6 +34,7 @@ SHARED_BY_BACKENDS = {
     "protocol",
     "descriptors",
     "event_pipe",
+    "in_use",
     "sim_time",
     "sim_lines",
     "cdev_chips",

@@ -243,7 +243,10 @@ class Terminal:
         monkeypatch.setattr(sys, "stderr", os.fdopen(os.dup(slave), "w"))
 
     def close(self):
-        shown = os.read(self.master, 4096).decode()
+        """Return what it has shown, which the kernel hands on in its own time."""
+        shown = ""
+        while "[y/N]" not in shown:
+            shown += os.read(self.master, 4096).decode()
         sys.stdin.close()
         sys.stderr.close()
         self.file.close()

@@ -193,7 +193,7 @@ def test_smbus_is_complete(ours, tmp_path):
     """
     assert rpio_run(tmp_path, text, "--backend", f"rraspy:{ours}") == (
         "8\n171\n4660 65534\n[1, 2, 3] [5, 4]\n[7, 8, 9] 32\n0\n1\n121 Remote I/O error\n9\n0\n2\n"
-        "ValueError\nTypeError\n"
+        "TypeError\nTypeError\n"
     )
 
 
@@ -238,13 +238,13 @@ def test_the_converters_are_complete(ours, tmp_path):
 def test_handles_are_freed_when_objects_and_programs_end(tmp_path):
     with our_device(host_port=free_port()) as (port, _):
         text = """
-            import smbus
+            import host, smbus
             for _ in range(20):
                 smbus.SMBus(1)
             bus, other = smbus.SMBus(1), smbus.SMBus(1)
-            print(bus._kept._handle, other._kept._handle)
+            print(host.Execute("smbus.SMBus(1)"))
         """
-        assert rpio_run(tmp_path, text, "--backend", f"rraspy://127.0.0.1:{port}") == "0 1\n"
+        assert rpio_run(tmp_path, text, "--backend", f"rraspy://127.0.0.1:{port}") == "2\n"
         rraspy_parts.answer(port, Message(rraspy.IMPORT, "smbus", "smbus", None))
         made = rraspy_parts.answer(port, Message(rraspy.EXECUTE, None, None, "smbus.SMBus(1)"))
         assert made == Message(rraspy.HANDLE, 0)
@@ -312,6 +312,19 @@ def test_an_installed_smbus_gives_way_to_that_of_the_device(ours, tmp_path):
     (at / "smbus.py").write_text("raise RuntimeError('not this one')\n")
     text = tuples(ours) + "import smbus; print(smbus.SMBus(1).read_byte(0x27))"
     assert rpio_run(tmp_path, text, PYTHONPATH=str(at)) == "0\n"
+
+
+def test_the_buses_are_the_devices_also_where_lines_were_in_use_before(ours, tmp_path):
+    text = "import RPi.GPIO as GPIO; GPIO.setmode(GPIO.BCM); GPIO.setup(5, GPIO.IN)\n" + tuples(ours)
+    text += "import smbus, Adafruit_ADS1x15 as ads, RPIO; print(RPIO.describe().split()[0])\n"
+    text += "print(smbus.SMBus(1).read_byte(0x27), ads.ADS1115().read_adc(0))"
+    assert rpio_run(tmp_path, text) == "simulated\n0 4000\n"
+
+
+def test_smbus_is_one_module_whatever_carries_it(ours, tmp_path):
+    text = "import smbus, Adafruit_ADS1x15; print(smbus.__file__, Adafruit_ADS1x15.__file__)"
+    there = rpio_run(tmp_path, text, "--backend", f"rraspy:{ours}")
+    assert there == rpio_run(tmp_path, text) == rpio_run(tmp_path, tuples(ours) + text)
 
 
 def test_without_a_device_smbus_is_the_boards(tmp_path):

@@ -244,3 +244,38 @@ def test_an_encoder_counts_its_clicks(board):
     encoder.turn(-5, quarter_ms=1)
     after(board, 21)
     assert encoder.clicks == -2 and (board.read(17), board.read(18)) == (1, 1)
+
+
+def test_pwm_of_a_program_turns_a_servo_and_dims_an_led(rpio_board):
+    servo, led = Servo(rpio_board.sim, 18), Led(rpio_board.sim, 23)
+    RPIO.setup([18, 23], RPIO.OUT, initial=0)
+    arm, lamp = RPIO.PWM(18, 50), RPIO.PWM(23, 1000)
+    arm.start(7.5)
+    lamp.start(20)
+    rpio_board.advance(100)
+    assert servo.angle == 0 and led.brightness == pytest.approx(0.2)
+    arm.ChangeDutyCycle(10)
+    lamp.ChangeDutyCycle(100)
+    rpio_board.advance(100)
+    assert servo.angle == 90 and led.brightness == 1
+    arm.stop()
+    lamp.stop()
+    rpio_board.advance(200)
+    assert not servo.is_held and not led.is_lit
+
+
+def test_an_echo_comes_in_real_time(live):
+    sensor, heard = Ultrasonic(live, 23, 24, distance_cm=20), []
+    live.on_change(24, heard.append)
+    live.set_output(23, 1)
+    wait_until(lambda: False, 0.001)
+    live.write(23, 0)
+    assert wait_until(lambda: heard == [1, 0]) and sensor.pings == 1
+
+
+def test_an_encoder_turns_in_real_time(live):
+    encoder = Encoder(live, 17, 18)
+    encoder.turn(2, quarter_ms=0.5, bounces=1)
+    assert wait_until(lambda: encoder.clicks == 2 and live.read(17) == live.read(18) == 1)
+    encoder.turn(-1, quarter_ms=0.5)
+    assert wait_until(lambda: encoder.clicks == 1)

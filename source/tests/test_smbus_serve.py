@@ -60,7 +60,9 @@ def test_clients_of_both_services_are_sessions(tmp_path):
         proxy.open()
         assert proxy.smbus(SmbusCall(0x10, True, smbus.I2C_BLOCK_DATA, 10, length=32)) == AT_START
         who = served.rpio("who").stdout
-        assert re.search(r"^  gRPC \(127\.0\.0\.1:\d+\), for \d s, may read, gpio, i2c$", who, re.MULTILINE)
+        assert re.search(
+            r"^  \S+@\S+, \S+, gRPC \(127\.0\.0\.1:\d+\), for \d s, may read, gpio, i2c$", who, re.MULTILINE
+        )
         assert "  smbus-proxy, bus 1 (127.0.0.1:" in who
         line = f"smbus: at 127.0.0.1:{port_of(served)}: smbus-proxy's service, and rpio.v1"
         assert line in who.splitlines()

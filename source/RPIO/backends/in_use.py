@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from ..remote.rraspy import Device
     from .protocol import Backend
 
     class InUse(Protocol):
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 FACE = "RPIO.facade"
 _of_face: list[Callable[[], InUse]] = []
+of_program: list[Device] = []
+"""The device of RRaspPY's of the program's module ``host``, where it has that: RPIO's lines and buses are its then."""
 
 
 def is_told_by(face: Callable[[], InUse]) -> None:

@@ -12,8 +12,9 @@ from time import monotonic_ns
 
 from .. import constants, errors, log
 from ..constants import BOTH, IN, OUT, PUD_OFF, RISING
-from ..remote.rraspy import Device, of_program
+from ..remote.rraspy import Device
 from .event_pipe import EventPipe
+from .in_use import of_program
 from .protocol import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change
 
 TYPE_CHECKING = False

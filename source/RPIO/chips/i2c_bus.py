@@ -59,6 +59,7 @@ class SimulatedI2cBus(I2cBus):
         self.bit_ns = 10_000
         """How long a bit takes where a test moves the clock: that of a standard bus, 100 kHz."""
         self._is_timed = isinstance(board.clock, ManualClock)
+        self._stretched_ns = 0  # of the transfer that goes on
         self.lock = Turn()  # a chip's line may be somebody's reason to call
 
     def add(self, address: int, chip: I2cChip) -> None:
@@ -88,6 +89,8 @@ class SimulatedI2cBus(I2cBus):
         if not 0 <= call.address <= ADDRESS_MAX:
             raise error(EINVAL)
         messages = messages_of(call)
+        if self._is_timed:
+            return answer_of(call, messages, self._carry_in_time(messages))
         with self.lock:
             answers = self._carry(messages)
         return answer_of(call, messages, answers)
@@ -95,13 +98,28 @@ class SimulatedI2cBus(I2cBus):
     def transfer(self, messages: Sequence[Message]) -> list[bytes]:
         """Carry out messages: see I2cBus."""
         _check(messages)
+        if self._is_timed:
+            return self._carry_in_time(messages)
         with self.lock:
             return self._carry(messages)
+
+    def _carry_in_time(self, messages: Sequence[Message]) -> list[bytes]:
+        """Carry them, and let the time go by that they take, nine bits a byte, with addresses, and that of a stretched
+        clock. Not under the lock, which a callback may want meanwhile.
+        """
+        count = len(messages) + sum(len(message.data) + message.length for message in messages)
+        taken_ns = (9 * count + len(messages) + 1) * self.bit_ns
+        try:
+            with self.lock:
+                return self._carry(messages)
+        finally:
+            stretched_ns, self._stretched_ns = self._stretched_ns, 0
+            self.clock.spend(taken_ns + stretched_ns)
 
     def _carry(self, messages: Sequence[Message]) -> list[bytes]:
         answers: list[bytes] = []
         if self._is_stuck:
-            self.clock.spend(round(self.stretch_limit_us * 1000))
+            self._stretched_ns = round(self.stretch_limit_us * 1000)
             raise error(ETIMEDOUT)
         addressed: I2cChip | None = None
         try:
@@ -129,14 +147,7 @@ class SimulatedI2cBus(I2cBus):
         finally:
             if addressed is not None:
                 addressed.stop()
-            if self._is_timed:
-                self._spend(messages, answers)
         return answers
-
-    def _spend(self, messages: Sequence[Message], answers: Sequence[bytes]) -> None:
-        """Let the time go by of a start and nine bits a byte, addresses included, and of a stop."""
-        count = len(messages) + sum(len(message.data) for message in messages) + sum(map(len, answers))
-        self.clock.spend((9 * count + len(messages) + 1) * self.bit_ns)
 
     # -- what is broken --------------------------------------------------------------------------
 
@@ -160,13 +171,17 @@ class SimulatedI2cBus(I2cBus):
 
         if us < 0:
             raise ValueError(f"a clock is held for 0 us or more, not {us}")
+        self.is_quick = self._is_timed
         with self.lock:
             self._faults.append(Stretch(address, times, lambda: self._hold(us)))
 
     def _hold(self, us: float) -> None:
         """Let so much time go by. OSError ETIMEDOUT where it is longer than the bus waits."""
         waited_us = min(us, self.stretch_limit_us)
-        self.clock.sleep_until(self.clock.now_ns() + round(waited_us * 1000))
+        if self._is_timed:
+            self._stretched_ns += round(waited_us * 1000)
+        else:
+            self.clock.sleep_until(self.clock.now_ns() + round(waited_us * 1000))
         if us > waited_us:
             raise error(ETIMEDOUT)
 
@@ -179,6 +194,7 @@ class SimulatedI2cBus(I2cBus):
         with self.lock:
             self._is_stuck = False
             self._faults.clear()
+        self.is_quick = True
 
     def _broken(self, address: int, chip: I2cChip | None) -> I2cChip | None:
         """The chip with what is broken at its address around it; what is over is forgotten."""

@@ -149,6 +149,14 @@ class GrpcBus(I2cBus):
         self.close()
 
 
+def _name() -> str:
+    """Who this is, for those who look who is there: in ASCII, as metadata is."""
+    threads.load("RPIO.backends.remote")
+    from ..backends.remote import program, who
+
+    return "".join(c if " " <= c <= "~" else "?" for c in f"{who()}, {program()}")
+
+
 def _told(error: Refused) -> Exception:
     """The error that an RPIO tells."""
     said = {key: str(error.metadata.get(f"rpio-{key}", "")) for key in ("error", "errno", "hint")}
@@ -164,7 +172,7 @@ class _RpioV1:
         from ..wire.grpc import rpio_v1_pb2 as pb
 
         self._pb, self._caller, self._number, self._timeout_s = pb, caller, number, timeout_s
-        self._metadata = {"authorization": f"Bearer {token}"} if token else {}
+        self._metadata = {"rpio-client": _name()} | ({"authorization": f"Bearer {token}"} if token else {})
         self._functions: int | None = None
         self._held: object = None
         """The connection by which it is held. On another one it is not."""

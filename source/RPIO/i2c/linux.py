@@ -106,7 +106,7 @@ class LinuxBus(I2cBus):
         return [bytes(msg) for msg in msgs if msg.flags & smbus.M_RD]
 
     @property
-    def is_held(self) -> bool:  # type: ignore[override]
+    def is_held(self) -> bool:
         """Whether this process holds it."""
         return self._shared.is_held
 

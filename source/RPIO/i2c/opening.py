@@ -2,7 +2,8 @@
 """From a number or a word to a bus.
 
 A number is a bus of the machine whose lines the program has in use: this one's, a simulated board's, or another
-machine's. A path (/dev/i2c-1) is this machine's in any case, and smbus://HOST:50051/1 a bus of a gRPC server.
+machine's; once RRaspPY's ``host`` is imported, its device's. A path (/dev/i2c-1) is this machine's in any case, and
+smbus://HOST:50051/1 a bus of a gRPC server.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from ..backends import in_use, opening
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from ..backends import Backend
     from ..backends.buses import I2cBus
+    from ..backends.rraspy import RraspyBackend
+    from ..remote.rraspy import Device
 
 NUMBER_MAX = 0xFFFFF
 """Of a bus. Source: Linux, MINORMASK."""
@@ -39,7 +43,8 @@ def bus_of(where: int | str) -> I2cBus:
         from .grpc import bus_at
 
         return bus_at(where)
-    return of_backend(in_use.machine().backend, number_of(where))
+    number, device = number_of(where), device_in_use()
+    return of_backend(in_use.machine().backend, number) if device is None else _of_device(device, number)
 
 
 def number_of(where: object) -> int:
@@ -62,6 +67,8 @@ def local_path(where: int | str) -> str | None:
     if isinstance(where, str) and "://" in where:
         return None
     number = number_of(where)
+    if in_use.of_program:
+        return None
     machine = in_use.machine()
     if machine.opened is not None:
         word = machine.opened.name
@@ -72,8 +79,26 @@ def local_path(where: int | str) -> str | None:
     return f"/dev/i2c-{number}" if word in OF_KERNEL else None
 
 
+def device_in_use() -> Device | None:
+    """Return the device of RRaspPY's whose buses the program has in use; None where they are others'. Its lines are not
+    touched: buses are to be had where RPi.GPIO is not.
+    """
+    if in_use.of_program:
+        return in_use.of_program[0]
+    machine = in_use.machine()
+    if machine.opened is not None:
+        return machine.opened.device if machine.opened.name == "rraspy" else None  # type: ignore[attr-defined]
+    word, argument = opening.split(machine.spec)
+    if word != "rraspy":
+        return None
+    threads.load("RPIO.remote.rraspy")
+    from ..remote.rraspy import Device
+
+    return Device(argument)
+
+
 def of_backend(backend: Backend, number: int) -> I2cBus:
-    """Return the bus of that number beside a backend's lines. It is the same object each time."""
+    """Return the bus of that number beside a backend's lines."""
     make = BESIDE.get(backend.name)
     return _of_kernel(f"/dev/i2c-{number}") if make is None else make(backend, number)
 
@@ -99,14 +124,18 @@ def _remote(backend: Backend, number: int) -> I2cBus:
     return bus_beside(backend, number)  # type: ignore[arg-type]
 
 
-def _of_rraspy(backend: Backend, number: int) -> I2cBus:
-    raise errors.NotSupportedError(
-        "a device of RRaspPY's has I2C by its module smbus alone",
-        hint="see doc/rraspy: host, under `rpio run`",
-    )
+def _of_rraspy(backend: RraspyBackend, number: int) -> I2cBus:
+    return _of_device(backend.device, number)
 
 
-BESIDE: dict[str, Callable[[Backend, int], I2cBus]] = {
+def _of_device(device: Device, number: int) -> I2cBus:
+    threads.load("RPIO.i2c.rraspy")
+    from .rraspy import RraspyBus
+
+    return RraspyBus(device, number)
+
+
+BESIDE: dict[str, Callable[[Any, int], I2cBus]] = {
     "sim": _simulated,
     "remote": _remote,
     "rraspy": _of_rraspy,
@@ -115,7 +144,16 @@ BESIDE: dict[str, Callable[[Backend, int], I2cBus]] = {
 
 
 def numbers_beside(backend: Backend) -> list[int]:
-    """The numbers of the buses that there are beside a backend's lines."""
+    """The numbers of the buses that there are beside a backend's lines.
+
+    Raises:
+        NotSupportedError: nobody tells.
+    """
+    if backend.name == "rraspy":
+        raise errors.NotSupportedError(
+            "a device of RRaspPY's does not tell which I2C buses it has",
+            hint="1 is that of the header: rpio i2c detect 1",
+        )
     if backend.name == "remote":
         rows = backend.ask("i2c_buses")[0]  # type: ignore[attr-defined]
         return [row[0] for row in rows]

@@ -49,3 +49,15 @@ class Corked:
         """Close it at once."""
         self._waiting = []
         self._transport.abort()
+
+
+CLOSED_STREAMS_MAX = 1000
+
+
+def remember_few(protocol: Any) -> None:
+    """Have HTTP/2 remember few of the streams of a connection that are closed: h2 remembers 65,536, for the error that
+    a late frame of one is. That would be 9 MB of calls that are long done, for each client.
+    """
+    known: Any = getattr(protocol.connection._connection, "_closed_streams", None)
+    if hasattr(known, "_size_limit"):
+        known._size_limit = CLOSED_STREAMS_MAX

@@ -115,13 +115,15 @@ class Starter:
         with hooks.making:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with listener:
-            if os.path.exists(self._path):
-                os.unlink(self._path)  # the folder is this user's own, and he has one starter
-            listener.bind(self._path)
+            draft = f"{self._path}.new"  # nobody finds it before it listens, and to those alone who may
+            if os.path.exists(draft):
+                os.unlink(draft)  # the folder is this user's own, and he has one starter
+            listener.bind(draft)
             if self._group is not None:
-                os.chown(self._path, -1, self._group)
-            os.chmod(self._path, 0o600 if self._group is None else 0o660)
+                os.chown(draft, -1, self._group)
+            os.chmod(draft, 0o600 if self._group is None else 0o660)
             listener.listen(PROCESSES_MAX)
+            os.rename(draft, self._path)
             self._accept(listener)
 
     def _accept(self, listener: socket.socket) -> None:

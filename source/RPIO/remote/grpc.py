@@ -23,7 +23,7 @@ from grpclib.utils import Wrapper
 from h2.exceptions import H2Error
 
 from .. import errors, threads
-from ..loop.corked import Corked
+from ..loop.corked import Corked, remember_few
 from ..processes import hooks
 
 TYPE_CHECKING = False
@@ -75,6 +75,7 @@ class _Link(H2Protocol):
         corked = Corked(transport)
         self.flush, self.abort = corked.flush, corked.abort
         super().connection_made(corked)  # type: ignore[arg-type]
+        remember_few(self)
 
 
 class Channel(client.Channel):

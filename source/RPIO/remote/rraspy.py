@@ -302,7 +302,3 @@ class Device:
             self._functions.clear()
         if listener is not None:
             listener.close()
-
-
-of_program: list[Device] = []
-"""The one of the program's module ``host``, where it has that: RPIO's lines are the same device's then."""

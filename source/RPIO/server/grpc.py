@@ -7,6 +7,8 @@ done is asked of its rights, what is done at lines is done by the handlers of th
 
 from __future__ import annotations
 
+from errno import ECONNABORTED
+
 from .. import constants
 from ..wire.bus_operations import HOLD_MAX_S, HOLD_WAIT_MAX_S
 from ..wire.grpc import rpio_v1_pb2 as pb
@@ -122,7 +124,7 @@ class RpioV1:
         known = self._visitors.get(connection)
         if known is None:
             if connection.closing:
-                raise ConnectionAbortedError("the connection is closed")
+                raise OSError(ECONNABORTED, "the connection is closed")
             self._visitors[connection] = known = {}
             connection.on_lost.append(lambda: self._lost(connection))
         visitor = known.get(token)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl as tls
-from errno import EACCES, EBUSY, ENOENT, ENXIO, EPERM, EREMOTEIO, ETIMEDOUT
 from types import coroutine
 
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.message import DecodeError
 from grpclib import const, server
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
@@ -24,10 +23,11 @@ from grpclib.reflection.service import ServerReflection
 from h2.exceptions import StreamClosedError
 
 from .. import errors, log
-from ..loop.corked import Corked
+from ..loop.corked import Corked, remember_few
 from ..loop.tcp_listener import explain_bind
 from .buses import carried_out
-from .native import Later, words_of
+from .grpc_errors import is_told, told
+from .native import Later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,17 +45,6 @@ UNITS_S = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 """Of grpc-timeout. Source: grpc.io, "gRPC over HTTP2"."""
 CONNECTIONS_MAX = 1000
 BACKLOG = 128
-
-STATUS = {
-    EREMOTEIO: Status.NOT_FOUND,
-    ENXIO: Status.NOT_FOUND,
-    ENOENT: Status.NOT_FOUND,
-    ETIMEDOUT: Status.DEADLINE_EXCEEDED,
-    EBUSY: Status.FAILED_PRECONDITION,
-    EACCES: Status.PERMISSION_DENIED,
-    EPERM: Status.PERMISSION_DENIED,
-}
-"""By the system's number. None is UNAVAILABLE, which libraries take for a reason to ask again by themselves."""
 
 
 class Call:
@@ -132,7 +121,7 @@ class Connection(server.Handler):
                 waiting = serving.send(None)
             except StopIteration:
                 continue
-            self._tasks[stream] = self.loop.create_task(_gone_on(serving, waiting))
+            self._tasks[stream] = self.loop.create_task(_go_on(serving, waiting))
 
     def close(self) -> None:
         """It is lost, or is to be closed. Twice is fine."""
@@ -184,9 +173,14 @@ class Connection(server.Handler):
             await answers.aclose()
 
 
+async def _go_on(serving: Coroutine[Any, Any, None], waiting: Any) -> None:
+    """Go on, as a task, with what has been begun, and waits for that."""
+    await _steps(serving, waiting)
+
+
 @coroutine
-def _gone_on(serving: Coroutine[Any, Any, None], waiting: Any) -> Generator[Any, Any, None]:
-    """Go on, in a task, with what has been begun, and waits for that."""
+def _steps(serving: Coroutine[Any, Any, None], waiting: Any) -> Generator[Any, Any, None]:
+    """What it waits for, again and again."""
     try:
         while True:
             try:
@@ -240,13 +234,7 @@ class _Answering:
             return
         if not is_told(error):
             log.callback_failed(method.act)
-        name, words = words_of(error)
-        metadata = {"rpio-error": name}
-        if len(words) > 2:
-            metadata["rpio-errno"] = words[2]
-        if len(words) > 1 and words[1]:
-            metadata["rpio-hint"] = _in_ascii(words[1])
-        await self.end(status_of(error), words[0], metadata)
+        await self.end(*told(error))
 
 
 class _Deadline:
@@ -332,37 +320,6 @@ async def on_bus(session: Session, number: int, work: Callable[[I2cBus], Any]) -
     return result
 
 
-def is_told(error: BaseException) -> bool:
-    """Whether an error is one of what was asked, and not a fault of ours."""
-    return (
-        errors.is_refusal(error)
-        or errors.is_lack(error)
-        or isinstance(error, (TypeError, OverflowError, EncodeError))
-    )
-
-
-def _in_ascii(text: str) -> str:
-    """What metadata can say."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text).strip()
-
-
-def status_of(error: Exception) -> Status:
-    """The status that an error is."""
-    if isinstance(error, GRPCError):
-        return error.status
-    if isinstance(error, (errors.NotAllowedError, errors.RuleError)):
-        return Status.PERMISSION_DENIED
-    if isinstance(error, errors.LineBusyError):
-        return Status.FAILED_PRECONDITION
-    if isinstance(error, OSError) and error.errno is not None:
-        return STATUS.get(error.errno, Status.ABORTED)
-    if isinstance(error, (ValueError, TypeError, OverflowError)):
-        return Status.INVALID_ARGUMENT
-    if errors.is_lack(error):
-        return Status.RESOURCE_EXHAUSTED
-    return Status.FAILED_PRECONDITION if errors.is_refusal(error) else Status.INTERNAL
-
-
 class _Named:
     """A name of a service, as grpclib's health and reflection ask for it."""
 
@@ -434,6 +391,7 @@ class _Link(H2Protocol):
         """Somebody has connected."""
         corked = Corked(transport)
         super().connection_made(corked)  # type: ignore[arg-type]
+        remember_few(self)
         self._made.flush = corked.flush
         address = transport.get_extra_info("peername")
         if isinstance(address, tuple):

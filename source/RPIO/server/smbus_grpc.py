@@ -24,7 +24,8 @@ from ..wire.smbus import (
     WORD_DATA,
     SmbusCall,
 )
-from .grpc_serving import Call, Method, is_told
+from .grpc_errors import is_told
+from .grpc_serving import Call, Method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

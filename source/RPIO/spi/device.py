@@ -11,6 +11,17 @@ from ..backends.buses import SpiBus, SpiSettings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Protocol
+
+    from ..backends import Backend
+
+    class Board(Protocol):
+        """Whatever has lines."""
+
+        @property
+        def backend(self) -> Backend:
+            """Who touches them."""
+
 
 # -- bits of the mode. Source: Linux, include/uapi/linux/spi/spi.h
 MODE_BITS = 0x03
@@ -72,12 +83,15 @@ class SpiDev:
     Values are ints, of which the lower eight bits are sent. Methods raise OSError with the kernel's number of what went
     wrong, EBADF before open() and after close(); TypeError for what is no int, OverflowError for more than 4096 values.
 
+    *board* is a Board whose machine's device it is, in the place of the one in use: RPIO.connect("ssh://pi"), say.
+
     Source: spidev 3.8, spidev_module.c.
     """
 
-    __slots__ = ("__weakref__", "_bus", "_read0", "_settings")
+    __slots__ = ("__weakref__", "_board", "_bus", "_read0", "_settings")
 
-    def __init__(self, bus: int = -1, client: int | None = None) -> None:
+    def __init__(self, bus: int = -1, client: int | None = None, *, board: Board | None = None) -> None:
+        self._board = board
         self._bus: SpiBus | None = None
         self._settings = _closed()
         self._read0 = False
@@ -95,9 +109,10 @@ class SpiDev:
             FileNotFoundError: there is none. PermissionError: it may not be opened. The text says what to type.
         """
         threads.load("RPIO.spi.opening")
-        from .opening import bus_of
+        from .opening import bus_of, of_backend
 
-        self._have(bus_of(bus, device))
+        board = self._board
+        self._have(bus_of(bus, device) if board is None else of_backend(board.backend, bus, device))
 
     def open_path(self, path: str) -> None:
         """Have the device of that path: ``/dev/spidev0.1``, or a link to it."""

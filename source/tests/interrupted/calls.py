@@ -34,7 +34,6 @@ from RPIO.server.hold import Holds
 from RPIO.server.inside import Front
 from RPIO.server.tokens import TokenFile
 from RPIO.spi import SpiDev
-from RPIO.spi.opening import of_backend
 from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False
@@ -264,7 +263,9 @@ def _chip(backend):
 
 
 def chip_here(things):
-    _chip(RPIO.sim.backend())
+    things["served"] = board = Board()  # and by nobody
+    board.use(SimBackend(by_name("3B+"), ManualClock()))
+    _chip(board.backend)
 
 
 def chip_there(things):
@@ -273,7 +274,7 @@ def chip_there(things):
 
 
 def _smbus(things):
-    with SMBus(1) as bus, bus.held(0.001):
+    with SMBus(1, board=things["served"]) as bus, bus.held(0.001):
         bus.write_byte_data(0x50, 1, 2)
         assert bus.read_i2c_block_data(0x50, 1, 2) == [2, 0]
 
@@ -286,15 +287,13 @@ def _smbus_there(things):
 
 
 def _spi(things):
-    with SpiDev(0, 0) as device:
+    with SpiDev(0, 0, board=things["served"]) as device:
         device.mode = 3
         assert device.xfer2([1, 2]) == [0, 0]
 
 
 def _spi_there(things):
-    device = SpiDev()
-    device._have(of_backend(things["there"].backend, 0, 0))
-    with device:
+    with SpiDev(0, 0, board=things["there"]) as device:
         assert device.xfer2([1, 2]) == [0, 0]
 
 
@@ -606,7 +605,7 @@ CALLS = {
     "connect(batch)": Call(
         _batched, (served, _connect, _set_up_there), (there_closes, served_ends), True, dear=8
     ),
-    "SMBus": Call(_smbus, (chip_here,), waits=(HELD,)),
+    "SMBus": Call(_smbus, (chip_here,), (_bus_is_free, served_ends), waits=(HELD,)),
     "connect(SMBus)": Call(
         _smbus_there,
         (served, _connect, chip_there),
@@ -614,7 +613,7 @@ CALLS = {
         True,
         dear=8,
     ),
-    "SpiDev": Call(_spi),
+    "SpiDev": Call(_spi, (chip_here,), (served_ends,)),
     "connect(SpiDev)": Call(_spi_there, (served, _connect), (there_closes, served_ends), True, dear=8),
     "batch": Call(lambda t: _batch(facade.board), (relay,)),
     "connect(close)": Call(there_closes, (served, _connect), (there_closes, served_ends), True, dear=8),
