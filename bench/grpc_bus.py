@@ -6,7 +6,7 @@
     bench/grpc_bus.py serve FOLDER    a daemon with a chip of registers
 
 Calls take turns, one by one; servers and this program have one processor between them. The bare call has the same
-messages, and does nothing.
+messages, and does nothing. The memory is that of this program and of the daemon, before and after 100,000 calls.
 """
 
 import contextlib
@@ -22,6 +22,8 @@ from remote import ROUNDS, TAILS, middle
 from table import blank, filled
 
 CALLS, WARM = 400, 100
+FIRST, MANY = 5_000, 100_000
+"""Calls until memory is what it stays, and those after which it is looked at again."""
 ADDRESS, REGISTER = 0x50, 3
 GRPCIO = ("grpcio==1.85.3",)
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rpio" / "bench"
@@ -33,6 +35,8 @@ ROWS = [
     ),
     blank("grpc: the same, smbus-proxy's protocol: median", "grpcio", "us", 1.7),
     blank("grpc: 32 bytes, one round trip: median", "a byte", "us", 1.5),
+    blank("grpc: memory after 100,000 calls: here", "before", "MB", 1.02),
+    blank("grpc: memory after 100,000 calls: there", "before", "MB", 1.02),
 ]
 
 
@@ -108,12 +112,12 @@ def peer():
 
 @contextlib.contextmanager
 def daemon():
-    """The daemon, and its port."""
+    """The daemon's port, and its process."""
     with tempfile.TemporaryDirectory(prefix="rpio-bench-") as where:
         command = [sys.executable, __file__, "serve", where]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             try:
-                yield int(process.stderr.readline().partition("127.0.0.1:")[2].partition(",")[0])
+                yield int(process.stderr.readline().partition("127.0.0.1:")[2].partition(",")[0]), process.pid
             finally:
                 process.terminate()
 
@@ -132,6 +136,22 @@ def in_turn(*acts, calls=CALLS, rounds=ROUNDS):
     return found
 
 
+def resident_mb(process):
+    """What a process has of the memory. Source: proc_pid_statm(5)."""
+    pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def memories(act, *processes):
+    """The memory of processes before and after many calls, a pair of each."""
+    found = []
+    for calls in (FIRST, MANY):
+        for _ in range(calls):
+            act()
+        found.append([resident_mb(process) for process in processes])
+    return list(zip(*found, strict=True))
+
+
 def run():
     """All figures."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -148,7 +168,11 @@ def run():
         SmbusCall(ADDRESS, True, BYTE_DATA, REGISTER),
         SmbusCall(ADDRESS, True, I2C_BLOCK_DATA, REGISTER, length=32),
     )
-    with peer() as bare_port, daemon() as port, grpc.insecure_channel(f"127.0.0.1:{bare_port}") as channel:
+    with (
+        peer() as bare_port,
+        daemon() as (port, process),
+        grpc.insecure_channel(f"127.0.0.1:{bare_port}") as channel,
+    ):
         ask = channel.unary_unary(
             METHOD,
             request_serializer=pb.read_byte_data_request.SerializeToString,
@@ -168,8 +192,9 @@ def run():
         theirs = middle([(times[0], times[2]) for times in rounds])["p50"]
         blocks = middle([(times[1], times[3]) for times in rounds])["p50"]
         proxy.close()
+        kept = memories(lambda: bus.smbus(byte), os.getpid(), process)
         bus.close()
-    return [*(ours[tail] for tail in TAILS), theirs, blocks]
+    return [*(ours[tail] for tail in TAILS), theirs, blocks, *kept]
 
 
 def rows():

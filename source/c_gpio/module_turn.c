@@ -144,7 +144,8 @@ static PyObject *turn_release(PyObject *object, PyObject *ignored)
     Py_RETURN_NONE;
 }
 
-/* In the child of a fork: who had it, or waited for it, is not here. The old gate may be in whatever state: it is left. */
+/* In the child of a fork: who had it, or waited for it, is not here, unless that is the thread which forked. The old gate
+ * may be in whatever state: it is left. */
 static PyObject *turn_reinit(PyObject *object, PyObject *unused)
 {
     Turn *self = (Turn *)object;
@@ -153,7 +154,9 @@ static PyObject *turn_reinit(PyObject *object, PyObject *unused)
     if (!gate)
         return NULL;
     self->gate = gate;
-    self->depth = self->waiting = 0;
+    if (self->owner != PyThread_get_thread_ident())
+        self->depth = 0;
+    self->waiting = 0;
     self->is_open = 0;
     Py_RETURN_NONE;
 }

@@ -7,12 +7,14 @@ import logging
 import os
 import threading
 from errno import EREMOTEIO
+from time import monotonic_ns
 
 from RPIO._gpio import Turn
 from RPIO.backends.buses import I2cBus
 from RPIO.i2c import opening
 from RPIO.server.buses import Buses
-from RPIO.server.grpc import RpioV1
+from RPIO.server.grpc import RpioV1, begin_session, token_of
+from RPIO.server.grpc_front import ProxyClient
 from RPIO.server.grpc_serving import GrpcPort
 from RPIO.server.sessions import Sessions
 from RPIO.server.smbus_grpc import SmbusRcp
@@ -155,8 +157,13 @@ class Rpio:
         hello = ("a board", "c03111", 54, ["edges"])
         self.sessions = Sessions(world.board.leases, lambda: hello, world.now, int, buses=self.buses, **parts)
         self.service = RpioV1(self.sessions, "1.0")
-        self.served = Served(self.service.methods, ssl)
+        self.rcp = SmbusRcp(self._begin)
+        self.served = Served(lambda: [*self.service.methods(), *self.rcp.methods()], ssl)
         self.port = self.served.port
+
+    def _begin(self, bus, call):
+        session = begin_session(self.sessions, call, "smbus-proxy", token_of(call), f", bus {bus}")
+        return ProxyClient(session, self.rcp.forget)
 
     def _bus(self, backend, number):
         if number != 1:
@@ -167,8 +174,27 @@ class Rpio:
         self.served.loop.call_soon_threadsafe(call)
 
     def close(self):
+        self.served.do(self.rcp.end_all)
         self.served.do(self.sessions.end_all)
         self.served.close()
+
+
+class OfBoard:
+    """rpio.v1 of a board of the test's own; *place* is that of its bus 1."""
+
+    def __init__(self, board):
+        buses = Buses(lambda: board.backend, self._later, monotonic_ns, int)
+        hello = ("a board", "c03111", 58, ["edges"])
+        self._sessions = Sessions(board.leases, lambda: hello, monotonic_ns, int, buses=buses)
+        self._served = Served(RpioV1(self._sessions, "1.0").methods)
+        self.place = f"smbus://127.0.0.1:{self._served.port}/1"
+
+    def _later(self, call):
+        self._served.loop.call_soon_threadsafe(call)
+
+    def close(self):
+        self._served.do(self._sessions.end_all)
+        self._served.close()
 
 
 @contextlib.contextmanager

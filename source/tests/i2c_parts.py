@@ -73,8 +73,8 @@ class There:
 
     def waiting(self):
         """How many calls wait for their turn."""
-        (desk,) = self.front.buses._desks.values()
-        return sum(map(len, desk._queues.values()))
+        desks = list(self.front.buses._desks.values())
+        return sum(len(queue) for desk in desks for queue in list(desk._queues.values()))
 
     @property
     def front(self):

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -320,7 +321,8 @@ def test_holds_may_be_within_each_other(bus):
         assert bus.read_byte_data(0x50, 1) == 1
 
 
-def test_the_program_that_has_the_board_may_hold_it_too(there):
+def test_the_program_that_has_the_board_may_hold_it_too(there, monkeypatch):
+    monkeypatch.setattr("RPIO.i2c.remote.WAIT_S", 0.01)
     other = there.smbus()
     with there.here().held(), pytest.raises(RPIO.BusError, match="held by the program") as error:
         other.read_byte(0x50)
@@ -351,6 +353,86 @@ def test_an_exception_within_is_the_one_that_is_told(bus):
         raise ZeroDivisionError
     with bus.held():
         pass
+
+
+def test_who_serves_a_bus_and_uses_it_himself_is_in_nobodys_way(there):
+    mine, other = there.here(), there.smbus()
+    over = threading.Event()
+
+    def work():
+        while not over.is_set():
+            assert mine.read_byte_data(0x50, 5) == 5
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert [other.read_byte_data(0x50, 7) for _ in range(40)] == [7] * 40
+    finally:
+        over.set()
+        thread.join(LIMIT_S)
+
+
+def test_other_threads_of_a_program_that_waits_for_a_bus_go_on(there):
+    holder, board = there.smbus(), there.connect()
+    board.setup(17, RPIO.OUT)
+    with holder.held():
+        waits = threading.Thread(target=lambda: SMBus(1, board=board).read_byte_data(0x50, 3))
+        waits.start()
+        begin = time.monotonic()
+        for number in range(20):
+            board.output(17, number & 1)
+        assert waits.is_alive()
+        assert time.monotonic() - begin < 4
+    waits.join(LIMIT_S)
+
+
+@pytest.mark.parametrize("wait_s", [-1, float("nan"), float("inf"), 1e9])
+def test_a_wait_that_is_none_is_refused(bus, wait_s):
+    with pytest.raises(ValueError, match="wait_s is 0 to"):
+        bus.held(wait_s)
+
+
+def test_what_is_no_message_is_refused(bus):
+    with pytest.raises(TypeError, match="no int"):
+        bus.i2c_rdwr(5)
+
+
+def test_a_message_whose_length_the_device_says(bus, machine):
+    machine.chip.values[0x20] = 2
+    answer = i2c_msg.read(0x50, 33)
+    answer.flags |= numbers.M_RECV_LEN
+    answer.buf[0] = b"\1"
+    bus.i2c_rdwr(i2c_msg.write(0x50, [0x20]), answer)
+    assert list(answer)[:3] == [2, 0x21, 0x22]
+    assert bus.read_byte(0x50) == 0x23, "no more has been read"
+
+
+def test_a_transfer_from_afar_reads_so_much_and_no_more(machine):
+    with machine.smbus() as bus, pytest.raises(ValueError, match="reads 32768 bytes at most"):
+        bus.i2c_rdwr(*[i2c_msg.read(0x50, 8192)] * 5)
+
+
+def test_who_asks_for_much_is_answered_bit_by_bit_and_others_in_between(there):
+    greedy, modest = there.peer(), there.smbus()
+    request = "i2c 1 " + " ".join(["80 1 8192 -"] * 4)
+    greedy.send("\n".join(f"{request} #{number}" for number in range(20)))
+    assert modest.read_byte_data(0x50, 3) == 3
+    for number in range(20):
+        (line,) = greedy.lines(1)
+        assert line.startswith("ok ") and line.endswith(f" #{number}") and len(line) > 4 * 2 * 8192
+
+
+def test_many_who_wait_without_numbers_are_all_answered(there):
+    """Whoever is answered asks again: in the same round, and no deeper."""
+    peers = [there.peer() for _ in range(200)]
+    with there.smbus().held():
+        for peer in peers:
+            peer.send("smbus 1 80 read byte-data 3\nping\nping")
+        assert wait_until(lambda: there.waiting() > 0)
+    for peer in peers:
+        first, *others = peer.lines(3)
+        assert first == "ok 03" or "BusError" in first
+        assert others == ["ok", "ok"]
 
 
 # -- a bus that does not answer at once ---------------------------------------------------------
@@ -385,6 +467,63 @@ def test_those_who_wait_take_turns(slow):
     assert slow.bus.order.index(100) <= 2
     assert greedy.lines(8) == [f"ok {number:02x} #{number}" for number in range(8)]
     assert modest.lines(1) == ["ok 64 #1"]
+
+
+def test_a_hold_without_patience_waits_for_the_call_that_is_under_way(slow):
+    slow.bus.gate.clear()
+    asks, holds = slow.peer(), slow.peer()
+    asks.send("smbus 1 80 read byte-data 3 #1")
+    assert wait_until(lambda: slow.bus.began == 1)
+    holds.send("i2c_hold 1 60 0 #1")
+    assert wait_until(lambda: slow.waiting() == 1)
+    slow.bus.gate.set()
+    assert holds.lines(1) == ["ok #1"]
+    asks.send("i2c_hold 1 60 0 #2")
+    assert asks.lines(1) == ["ok 03 #1"]
+    assert asks.lines(1)[0].startswith("error BusError")
+
+
+def test_who_lets_go_of_what_he_waits_for_does_not_get_it(slow):
+    first, second, third = slow.peer(), slow.peer(), slow.peer()
+    first.send("i2c_hold 1 60 #1")
+    second.send("i2c_hold 1 60 60 #1\ni2c_release 1 #2")
+    assert second.lines(2)[0].startswith("error BusError")
+    assert first.lines(1) == ["ok #1"]
+    first.send("i2c_release 1 #2")
+    assert first.lines(1) == ["ok yes #2"]
+    third.send("i2c_hold 1 60 0 #1")
+    assert third.lines(1) == ["ok #1"]
+
+
+def test_who_is_gone_is_told_so_whatever_he_waits_for(slow):
+    """Whoever asks in the name of a session, by whatever protocol, hears of its end."""
+    slow.bus.gate.clear()
+    buses, told = slow.front.buses, []
+    who = object()
+    slow.front.soon(
+        lambda: buses.ask(object(), "another", (1,), lambda bus: bus.functions(), lambda *_: None)
+    )
+    slow.front.soon(
+        lambda: buses.ask(object(), "first", (1,), lambda bus: bus.gate.wait(LIMIT_S), lambda *_: None)
+    )
+    slow.front.soon(lambda: buses.ask(who, "he", (1,), lambda bus: 1, lambda *what: told.append(what)))
+    assert wait_until(lambda: slow.waiting() >= 1)
+    slow.front.soon(lambda: buses.gone(who))
+    assert wait_until(lambda: told)
+    ((result, error),) = told
+    assert result is None and "has gone" in str(error)
+
+
+def test_a_board_that_is_closed_in_the_middle_of_a_call_leaves_no_thread(slow):
+    closed = []
+    slow.bus.close = lambda: closed.append(1)
+    slow.bus.gate.clear()
+    slow.peer().send("smbus 1 80 read byte-data 3 #1")
+    assert wait_until(lambda: slow.bus.began == 1)
+    slow.board.close()
+    slow.bus.gate.set()
+    assert wait_until(lambda: closed)
+    assert wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "RPIO bus"])
 
 
 def test_so_many_may_wait_and_no_more(slow):

@@ -2,8 +2,10 @@
 """gRPC with grpclib at both ends: smbus-proxy's service and rpio.v1, and the bus that is a client of either."""
 
 import asyncio
+import gc
 import os
 import signal
+import sys
 import threading
 from errno import ECONNREFUSED, EDEADLK, EOPNOTSUPP, EREMOTEIO, ETIMEDOUT
 
@@ -11,15 +13,20 @@ import pytest
 from grpclib.client import Channel, UnaryStreamMethod, UnaryUnaryMethod
 from grpclib.const import Cardinality, Status
 from grpclib.exceptions import GRPCError
+from grpclib.utils import Wrapper
 
 from grpc_parts import ADDRESS, Proxied, Rpio, closing
 from remote_parts import worlds
 from RPIO import errors
 from RPIO.i2c import SMBus, i2c_msg
 from RPIO.i2c.grpc import GrpcBus, place_of
+from RPIO.i2c.smbus_proxy import Proxy
 from RPIO.loop import corked
-from RPIO.remote.grpc import Caller, Refused
+from RPIO.loop.tcp_options import OPTIONS
+from RPIO.remote.grpc import Caller, Refused, _unary
+from RPIO.server import grpc, sessions, smbus_grpc
 from RPIO.server.access import Access, Token, digest_of
+from RPIO.server.smbus_proxy import ProxyServer
 from RPIO.wire import smbus
 from RPIO.wire.grpc import rpio_v1_pb2 as v1
 from RPIO.wire.grpc import smbus_rcp_pb2 as rcp
@@ -61,6 +68,20 @@ def bus_of():
     yield make
     for bus in made:
         bus.close()
+
+
+@pytest.fixture
+def caller_of():
+    """Makes connections to a server, which are closed at the end."""
+    made = []
+
+    def make(server):
+        made.append(Caller("127.0.0.1", server.port))
+        return made[-1]
+
+    yield make
+    for caller in made:
+        caller.close()
 
 
 @pytest.fixture
@@ -300,6 +321,175 @@ def test_the_servers_lines_are_the_originals(proxy, bus_of, caplog):
     ]
 
 
+# -- how many there may be ----------------------------------------------------------------------
+
+
+def test_clients_of_grpc_leave_room_for_others():
+    assert smbus_grpc.CLIENTS_MAX + grpc.VISITORS_MAX < sessions.SESSIONS_MAX
+    assert smbus_grpc.CLIENTS_OF_ONE_MAX <= smbus_grpc.CLIENTS_MAX // 4
+
+
+def test_one_connection_has_a_part_of_the_clients_and_all_have_an_end(proxy, monkeypatch, ask, caller_of):
+    def opened(**by):
+        caller = by.get("by")
+        words = "/SmbusRcp/open", rcp.open_request(i2c_bus=1), rcp.operation_status
+        return (caller.ask(*words, LIMIT_S, {}) if caller else ask(proxy, *words))[0].exception
+
+    most = smbus_grpc.CLIENTS_OF_ONE_MAX
+    assert [opened() for _ in range(most)] == [""] * most
+    assert opened() == f"proxy server: {most} clients at most are those of one connection"
+    other = caller_of(proxy)
+    assert opened(by=other) == ""
+    monkeypatch.setattr(smbus_grpc, "CLIENTS_MAX", most + 1)
+    assert opened(by=other) == f"proxy server: there are {most + 1} clients, and there may be no more"
+    assert len(proxy.rcp.clients) == most + 1 == len(proxy.guests)
+
+
+def test_those_who_wait_to_be_clients_count_as_such(proxy, monkeypatch):
+    monkeypatch.setattr(smbus_grpc, "CLIENTS_OF_ONE_MAX", 3)
+    begin, go_on = proxy.rcp._begin, asyncio.Event()
+
+    def begin_slowly(bus, call):
+        guest = begin(bus, call)
+        run = guest.run
+
+        async def wait(*words):
+            await go_on.wait()
+            return await run(*words)
+
+        guest.run = wait
+        return guest
+
+    proxy.rcp._begin = begin_slowly
+
+    async def program():
+        async with Channel("127.0.0.1", proxy.port) as channel:
+            method = UnaryUnaryMethod(channel, "/SmbusRcp/open", rcp.open_request, rcp.operation_status)
+            asked = [asyncio.create_task(method(rcp.open_request(i2c_bus=1))) for _ in range(5)]
+            refused, waiting = await asyncio.wait(asked, timeout=LIMIT_S, return_when="FIRST_COMPLETED")
+            while len(refused) < 2:
+                more, waiting = await asyncio.wait(waiting, timeout=LIMIT_S, return_when="FIRST_COMPLETED")
+                refused |= more
+            assert all("at most" in one.result().exception for one in refused)
+            proxy.served.do(go_on.set)
+            return [(await one).code for one in waiting]
+
+    assert asyncio.run(asyncio.wait_for(program(), LIMIT_S)) == [0, 0, 0]
+    assert len(proxy.rcp.clients) == 3 and not proxy.rcp._opening
+
+
+def test_clients_of_rpio_v1_have_an_end_too(rpio, bus_of, monkeypatch):
+    monkeypatch.setattr(grpc, "VISITORS_MAX", 1)
+    bus_of(rpio)
+    with pytest.raises(OSError, match="1 clients of gRPC, and there may be no more"):
+        bus_of(rpio)
+
+
+# -- an object's buses --------------------------------------------------------------------------
+
+
+class SlowBus:
+    """A bus of a program's own, whose calls last until the test says so."""
+
+    def __init__(self):
+        self.said, self.inside, self.go_on = [], threading.Semaphore(0), threading.Semaphore(0)
+
+    def __call__(self, number):
+        self.said.append("made")
+        return self
+
+    def read_byte(self, address):
+        self.said.append("begun")
+        self.inside.release()
+        assert self.go_on.acquire(timeout=LIMIT_S)
+        self.said.append("ended")
+        return 7
+
+    def close(self):
+        self.said.append("closed")
+
+
+@pytest.fixture
+def slow():
+    """A SlowBus, and the server of it."""
+    bus = SlowBus()
+    server = ProxyServer("127.0.0.1:0", bus, log_level=50)
+    server.serve()
+    yield bus, server
+    bus.go_on.release(100)
+    server.stop()
+
+
+def aside(act):
+    """Begin it in a thread; what waits for its result."""
+    found = []
+
+    def run():
+        found.append(act())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def result():
+        thread.join(LIMIT_S)
+        return found[0]
+
+    return result
+
+
+def read_with(caller, id):
+    """Read a byte as the client of that id."""
+    request, reply = rcp.read_byte_request(i2c_addr=ADDRESS), rcp.read_byte_response
+    return caller.ask("/SmbusRcp/read_byte", request, reply, LIMIT_S, {"client_id": id})[0]
+
+
+def test_a_bus_is_closed_when_its_last_call_has_ended_and_not_before(slow, caller_of):
+    bus, server = slow
+    callers = [caller_of(server) for _ in range(3)]
+    opened = callers[0].ask("/SmbusRcp/open", rcp.open_request(i2c_bus=1), rcp.operation_status, LIMIT_S, {})
+    id = opened[1]["client_id"]
+    first = aside(lambda: read_with(callers[0], id))
+    assert bus.inside.acquire(timeout=LIMIT_S)
+    second = aside(lambda: read_with(callers[1], id))
+    closed = callers[2].ask(
+        "/SmbusRcp/close", rcp.close_request(), rcp.operation_status, LIMIT_S, {"client_id": id}
+    )
+    assert closed[0].code == 0
+    assert "closed" not in bus.said
+    bus.go_on.release(2)
+    assert first().data == 7
+    assert second().data == 7 or "'" in second().status.exception  # it may have come after the close
+    assert wait_until(lambda: bus.said[-1] == "closed")
+    calls = (len(bus.said) - 2) // 2
+    assert bus.said == ["made", *["begun", "ended"] * calls, "closed"]
+
+
+def test_a_call_that_is_given_up_keeps_others_out_until_it_has_ended(slow, caller_of):
+    bus, server = slow
+    one, other = [Proxy(caller_of(server), 1, s) for s in (0.3, LIMIT_S)]
+    one.open()
+    other.open()
+    with pytest.raises(TimeoutError):
+        one.smbus(SmbusCall(ADDRESS, True, smbus.BYTE))
+    read = aside(lambda: other.smbus(SmbusCall(ADDRESS, True, smbus.BYTE)))
+    assert bus.inside.acquire(timeout=LIMIT_S) and not bus.inside.acquire(timeout=0.2)
+    bus.go_on.release(2)
+    assert read() == b"\x07"
+    assert bus.said == ["made", *["begun", "ended"] * 2]
+    one.close()
+    other.close()
+    assert wait_until(lambda: bus.said[-1] == "closed")
+
+
+def test_a_server_that_ends_closes_its_buses(slow, caller_of):
+    bus, server = slow
+    made = Proxy(caller_of(server), 1, LIMIT_S)
+    made.open()
+    server.stop()
+    assert bus.said == ["made", "closed"]
+    made.close()
+
+
 # -- the client ---------------------------------------------------------------------------------
 
 
@@ -345,6 +535,47 @@ def test_each_call_has_a_deadline(proxy, bus_of):
     assert e.value.errno == ETIMEDOUT
     del proxy.guests[0].run
     assert bus.smbus(read_byte_data(4)) == b"\x04"
+
+
+def test_a_deadline_is_one_where_asyncio_runs_too(proxy, bus_of, recwarn):
+    bus = bus_of(proxy, timeout_s=0.3)
+    caller = bus._spoken._caller
+    made = caller._transport().get_extra_info("socket")
+
+    async def never(call, number, work):
+        await asyncio.Event().wait()
+
+    async def program():
+        with pytest.raises(TimeoutError) as e:
+            bus.smbus(read_byte_data(3))
+        return e.value.errno
+
+    proxy.guests[0].run = never
+    assert asyncio.run(program()) == ETIMEDOUT
+    assert caller.connection() is None and made.fileno() == -1
+    del proxy.guests[0].run
+    assert bus.smbus(read_byte_data(4)) == b"\x04"
+    gc.collect()
+    assert not [str(one.message) for one in recwarn if "never awaited" in str(one.message)]
+
+
+def test_a_connection_that_another_thread_has_made_meanwhile_is_not_dropped(proxy, bus_of):
+    caller = bus_of(proxy)._spoken._caller
+    before = caller._channel
+    caller.drop()
+    caller.run(lambda channel: channel.__connect__())
+    made = caller.connection()
+    caller.drop(before)
+    assert caller.connection() is made
+
+
+def test_the_kernel_looks_whether_the_other_side_is_there_still(rpio, bus_of):
+    here = bus_of(rpio)._spoken._caller._transport()
+    (there,) = rpio.service._visitors
+    for transport in (here, there.flush.__self__._transport):
+        made = transport.get_extra_info("socket")
+        for level, option, value in OPTIONS:
+            assert made.getsockopt(level, option) == value
 
 
 def test_many_threads_ask_one_bus(proxy, bus_of):
@@ -417,6 +648,22 @@ def test_calls_that_are_done_are_not_kept(rpio, bus_of, monkeypatch):
     assert len(here.connection._connection._closed_streams) <= 20
     assert not here.processor.streams
     assert rpio.served.do(lambda: [task for task in there._tasks.values() if not task.done()]) == []
+
+
+def test_nothing_is_kept_of_a_call(rpio, bus_of, monkeypatch):
+    """At either end: both are in this process. bench/grpc_bus.py has 100,000 of them, and peers/ 5,000."""
+    monkeypatch.setattr(corked, "CLOSED_STREAMS_MAX", 50)
+    bus, call = bus_of(rpio), read_byte_data(4)
+
+    def blocks_after(calls):
+        for _ in range(calls):
+            bus.smbus(call)
+        rpio.bus.calls.clear()
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    before = blocks_after(200)  # every table is filled
+    assert blocks_after(1000) - before < 500
 
 
 def test_a_connection_that_is_lost_between_calls_is_made_anew(proxy, bus_of):
@@ -543,6 +790,99 @@ def test_a_client_who_vanishes_releases_what_he_held(rpio, bus_of):
     assert e.value.applied is False
     assert other.release()
     assert one.smbus(read_byte_data(2)) == b"\x02"
+
+
+def test_who_does_not_say_who_he_is_goes_by_his_address(rpio, bus_of, ask):
+    assert ask(rpio, "/rpio.v1.I2c/Hold", v1.HoldRequest(bus=1), v1.HoldReply)
+    with pytest.raises(OSError, match=r"is held by gRPC client from 127\.0\.0\.1:\d+"):
+        bus_of(rpio).hold(0)
+
+
+def hold_without_patience(caller):
+    """Say a deadline, and leave it to the server."""
+    path, wrapper = "/rpio.v1.I2c/Hold", Wrapper()
+
+    async def act(channel):
+        protocol = await channel.__connect__()
+        headers = caller._headers(path, 0.5, {})
+        await _unary(protocol, wrapper, headers, v1.HoldRequest(bus=1, wait_s=60), v1.HoldReply)
+
+    with pytest.raises(Refused, match="the deadline of the call is over"):
+        caller.run(act)
+
+
+def hold_and_give_up(caller, is_closed=False):
+    """Ask, and reset the stream once the server has it, or close the connection."""
+
+    async def act(channel):
+        call = channel.request("/rpio.v1.I2c/Hold", Cardinality.UNARY_UNARY, v1.HoldRequest, v1.HoldReply)
+        async with call as stream:
+            await stream.send_message(v1.HoldRequest(bus=1, wait_s=60), end=True)
+            method = UnaryUnaryMethod(channel, "/rpio.v1.Board/Info", v1.InfoRequest, v1.InfoReply)
+            await method(v1.InfoRequest())  # the other one has been read, too
+            await stream.cancel()
+            if not is_closed:
+                await method(v1.InfoRequest())
+
+    caller.run(act)
+
+
+@pytest.mark.parametrize("how", ["deadline", "reset", "closed"])
+def test_a_hold_that_is_given_up_while_it_waits_is_never_had(rpio, bus_of, caller_of, how):
+    one, third, caller = bus_of(rpio), bus_of(rpio), caller_of(rpio)
+    one.hold(0)
+    if how == "deadline":
+        hold_without_patience(caller)
+    else:
+        hold_and_give_up(caller, how == "closed")
+    if how == "closed":
+        caller.close()
+        assert wait_until(lambda: len(rpio.service._visitors) == 2)
+    assert one.release()
+    third.hold(0)
+    assert third.smbus(read_byte_data(3)) == b"\x03"
+
+
+def waiting_call(rpio, act):
+    """Begin a call that waits for its bus; what waits for its answer."""
+    answer = aside(act)
+    assert wait_until(lambda: rpio.served.do(lambda: any(d._queues for d in rpio.buses._desks.values())))
+    return answer
+
+
+def test_a_call_that_waits_is_answered_when_its_client_is_ended_by_another_connection(
+    rpio, bus_of, ask, caller_of
+):
+    opened = ask(rpio, "/SmbusRcp/open", rcp.open_request(i2c_bus=1), rcp.operation_status)
+    id, caller = opened[1]["client_id"], caller_of(rpio)
+    bus_of(rpio).hold(0)
+    answer = waiting_call(rpio, lambda: read_with(caller, id))
+    closed, _ = ask(rpio, "/SmbusRcp/close", rcp.close_request(), rcp.operation_status, client_id=id)
+    status = answer().status
+    assert (closed.code, status.code) == (0, 1)
+    assert status.exception.startswith("proxy server: ")
+    assert not rpio.rcp.clients
+
+
+def test_a_call_that_waits_is_answered_when_its_session_ends(rpio, bus_of):
+    bus_of(rpio).hold(0)
+    other = bus_of(rpio)
+
+    def read():
+        with pytest.raises(OSError) as e:
+            other.smbus(read_byte_data(3))
+        return e.value
+
+    answer = waiting_call(rpio, read)
+
+    def end():
+        for visitors in rpio.service._visitors.values():
+            for visitor in visitors.values():
+                if visitor.waiting._tasks:
+                    visitor.session.end()
+
+    rpio.served.do(end)
+    assert not isinstance(answer(), TimeoutError)
 
 
 def test_clients_never_interleave(rpio, bus_of):

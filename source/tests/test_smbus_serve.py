@@ -63,12 +63,12 @@ def test_clients_of_both_services_are_sessions(tmp_path):
         assert re.search(
             r"^  \S+@\S+, \S+, gRPC \(127\.0\.0\.1:\d+\), for \d s, may read, gpio, i2c$", who, re.MULTILINE
         )
-        assert "  smbus-proxy, bus 1 (127.0.0.1:" in who
+        assert re.search(r"^  smbus-proxy client from (127\.0\.0\.1:\d+), bus 1 \(\1\)", who, re.MULTILINE)
         line = f"smbus: at 127.0.0.1:{port_of(served)}: smbus-proxy's service, and rpio.v1"
         assert line in who.splitlines()
         assert line in served.rpio("serve", "--status").stdout.splitlines()
         proxy.close()
-        assert wait_until(lambda: "smbus-proxy, bus 1" not in served.rpio("who").stdout)
+        assert wait_until(lambda: "smbus-proxy client" not in served.rpio("who").stdout)
 
 
 def test_lines_of_a_client_who_vanishes_are_free(tmp_path):

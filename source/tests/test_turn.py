@@ -163,18 +163,38 @@ def test_a_signal_handler_that_returns_does_not():
     thread.join(LIMIT_S)
 
 
-def test_in_the_child_of_a_fork_nobody_has_it():
+@pytest.mark.parametrize("is_mine", [True, False], ids=["the thread that forks", "another thread"])
+def test_in_the_child_of_a_fork_the_thread_that_forked_has_it_still_and_no_other_one(is_mine):
     turn = Turn()
-    with turn:
-        pid = os.fork()
-        if not pid:
-            status = 1
-            try:
-                turn._at_fork_reinit()
-                status = 0 if other_thread(lambda: turn.acquire(timeout=LIMIT_S)) else 2
-            finally:
-                os._exit(status)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    has_it, over = threading.Event(), threading.Event()
+
+    def hold():
+        with turn:
+            has_it.set()
+            assert over.wait(LIMIT_S)
+
+    thread = threading.Thread(target=hold)
+    if is_mine:
+        turn.acquire()
+    else:
+        thread.start()
+        assert has_it.wait(LIMIT_S)
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            turn._at_fork_reinit()
+            if is_mine:
+                turn.release()
+            status = 0 if other_thread(lambda: turn.acquire(timeout=LIMIT_S)) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    over.set()
+    if is_mine:
+        turn.release()
+    else:
+        thread.join(LIMIT_S)
     assert turn.acquire(False)
 
 

@@ -75,6 +75,8 @@ class SpiBus:
 
     name: str = ""
     is_quick: bool = False
+    is_held: bool = False
+    """Nobody holds one for longer than a call."""
     lock: RLock
     """Of who uses it in this process: a server holds it for a transfer of somebody's."""
     block_max: int = 4096

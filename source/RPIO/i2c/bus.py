@@ -43,7 +43,7 @@ if TYPE_CHECKING:
             """Who touches them."""
 
 
-HOLD_WAIT_S = 10.0
+HOLD_WAIT_S, HOLD_WAIT_MAX_S = 10.0, 86_400.0
 SCANNED = range(0x08, 0x78)
 """Addresses that devices have; the others are reserved. Source: NXP UM10204, 3.1.12."""
 
@@ -248,6 +248,11 @@ class SMBus:
         """
         if len(i2c_msgs) > MESSAGES_MAX:
             raise ValueError(f"a transfer has {MESSAGES_MAX} messages at most, not {len(i2c_msgs)}")
+        for msg in i2c_msgs:
+            if not hasattr(msg, "buf"):
+                raise TypeError(
+                    f"a message is made by i2c_msg.read() or .write(), and no {type(msg).__name__}"
+                )
         with self._lock:
             self._calls.i2c_rdwr(*i2c_msgs)
 
@@ -284,6 +289,8 @@ class SMBus:
         """
         if self._bus is None:
             raise _closed()
+        if not 0 <= wait_s <= HOLD_WAIT_MAX_S:  # a NaN is neither
+            raise ValueError(f"wait_s is 0 to {HOLD_WAIT_MAX_S:g} seconds, not {wait_s!r}")
         return _hold(self, self._bus, wait_s)
 
 

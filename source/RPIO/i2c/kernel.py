@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..processes import hooks
 from ..stand_ins import installed
 
 smbus2: Any = installed("smbus2")
@@ -31,7 +32,26 @@ class KernelCalls(SMBus):  # type: ignore[misc]
         self._spare: dict[tuple[int, int], list[tuple[Any, Any]]] = {
             (direction, size): [] for direction in (READ, WRITE) for size in (BYTE_DATA, WORD_DATA)
         }
+        self._path: int | str | None = None
         super().__init__(bus, force)
+        hooks.look_after(self)
+
+    def open(self, bus: int | str) -> None:
+        """As smbus2's."""
+        self._path = bus
+        super().open(bus)
+
+    def after_fork(self) -> None:
+        """In the child of a fork: the parent's file has one address for both, and each would take it for its own."""
+        was_open, pec = self.fd is not None, self.pec
+        self.close()
+        if was_open and self._path is not None:
+            self.open(self._path)
+            if pec:
+                self.enable_pec(pec)
+
+    def shut_down(self) -> None:
+        """At the end of the program: the kernel closes it."""
 
     def _made(self, direction: int, size: int) -> tuple[Any, Any]:
         """Return a structure, and the data that it points at."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from _io import FileIO
-from errno import EACCES, EBUSY, ENOENT, EPERM
+from errno import EACCES, EBUSY, ENODEV, ENOENT, EPERM
 from time import monotonic, sleep
 
 from .. import errors, threads
@@ -98,7 +98,12 @@ class LinuxBus(I2cBus):
         bus = self._smbus(call.is_forced)
         if bool(bus.pec) != call.has_pec:
             bus.enable_pec(call.has_pec)
-        return CARRIED[call.size, call.is_read](bus, call)
+        try:
+            return CARRIED[call.size, call.is_read](bus, call)
+        except OSError as e:
+            if e.errno == ENODEV:  # the adapter has been unplugged, and may come back
+                self.close()
+            raise
 
     def transfer(self, messages: Sequence[Message]) -> list[bytes]:
         msgs = [_msg(message) for message in messages]
@@ -132,7 +137,10 @@ class LinuxBus(I2cBus):
 
 def _msg(message: Message) -> Any:
     make = smbus2().i2c_msg
-    if message.flags & smbus.M_RD:
+    if message.flags & smbus.M_RECV_LEN:  # the device says how many; *length* are what comes beside those
+        made = make.read(message.address, smbus.BLOCK_MAX + message.length)
+        made.buf[0] = message.length
+    elif message.flags & smbus.M_RD:
         made = make.read(message.address, message.length)
     else:
         made = make.write(message.address, message.data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ctypes import POINTER, Structure, c_char, c_uint16, create_string_buffer, memmove, string_at
 
-from ..wire.smbus import M_RD, MESSAGE_MAX, Message
+from ..wire.smbus import M_RD, M_RECV_LEN, MESSAGE_MAX, Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class i2c_msg(Structure):
 
 def message_of(msg: i2c_msg) -> Message:
     """The message that an i2c_msg is, ours or smbus2's."""
+    if msg.flags & M_RECV_LEN:
+        return Message(msg.addr, msg.flags, b"", ord(msg.buf[0]) if msg.len else 0)
     if msg.flags & M_RD:
         return Message(msg.addr, msg.flags, b"", msg.len)
     return Message(msg.addr, msg.flags, bytes(msg))

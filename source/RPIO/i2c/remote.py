@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from time import monotonic, sleep
+
 from .._gpio import Turn
 from ..backends.buses import I2cBus
+from ..errors import BusError, NoBusError
 from ..remote.answers import head, result_of
 from ..wire.operations import OPERATIONS
 from ..wire.smbus import M_RD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
     from ..backends.remote import RemoteBackend
     from ..wire.smbus import Message, SmbusCall
@@ -21,6 +25,10 @@ HOLD_MAX_S = 60.0
 
 
 READS_MAX = 1024
+WAIT_S = 5.0
+"""How long a call waits for who holds the bus."""
+ASK_S = 0.02
+"""As long waits the server, and then this side: so a bus that is wanted by others as well is not missed for long."""
 
 
 class RemoteBus(I2cBus):
@@ -57,6 +65,11 @@ class RemoteBus(I2cBus):
             if call.is_read and len(self._reads) < READS_MAX:
                 self._reads[key] = line
         answer = self._backend.ask_line(line)
+        if answer.startswith(
+            b"error BusError "
+        ):  # somebody holds it, or there is a crowd: once more, for a while
+            (data,) = self._patiently(lambda: self._result(line), WAIT_S)
+            return data  # type: ignore[no-any-return]
         if answer.startswith(b"ok ") and answer[3:].isalnum():  # in a hurry
             try:
                 return bytes.fromhex(answer[3:].decode())
@@ -67,11 +80,29 @@ class RemoteBus(I2cBus):
 
     def transfer(self, messages: Sequence[Message]) -> list[bytes]:
         rows = [(m.address, m.flags, m.length if m.flags & M_RD else len(m.data), m.data) for m in messages]
-        (answers,) = self._ask("i2c", self._number, rows)
+        (answers,) = self._patiently(lambda: self._ask("i2c", self._number, rows), WAIT_S)
         return list(answers)
 
     def hold(self, wait_s: float) -> None:
-        self._ask("i2c_hold", self._number, HOLD_MAX_S, float(wait_s))
+        self._patiently(lambda: self._ask("i2c_hold", self._number, HOLD_MAX_S, ASK_S), wait_s)
+
+    def _result(self, line: bytes) -> tuple[Any, ...]:
+        return result_of(OPERATIONS["smbus"], self._backend.ask_line(line))
+
+    def _patiently(self, ask: Callable[[], tuple[Any, ...]], wait_s: float) -> tuple[Any, ...]:
+        """Ask until the bus is free, for so long. The server waits for moments alone: in between, the connection is for
+        other threads of this program.
+        """
+        until_s = monotonic() + wait_s
+        while True:
+            try:
+                return ask()
+            except NoBusError:
+                raise
+            except BusError:
+                if monotonic() >= until_s:
+                    raise
+            sleep(ASK_S)
 
     def release(self) -> bool:
         (was_held,) = self._ask("i2c_release", self._number)

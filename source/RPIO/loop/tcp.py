@@ -34,16 +34,9 @@ from .kernel import gathering
 from .masks import ERROR, HANGUP, READ, WRITE
 from .tcp_client import MSG_DONTWAIT, Message, TcpClient
 from .tcp_guests import Guests
-from .tcp_limits import (
-    KEEPALIVE_IDLE_S,
-    KEEPALIVE_INTERVAL_S,
-    KEEPALIVE_PROBES,
-    MESSAGE_BYTES,
-    READY_AT_ONCE,
-    RETRY_S,
-    SEND_TIMEOUT_MS,
-)
+from .tcp_limits import MESSAGE_BYTES, READY_AT_ONCE, RETRY_S
 from .tcp_listener import Listener, Socket
+from .tcp_options import OPTIONS
 from .tcp_turns import Turns
 
 TYPE_CHECKING = False
@@ -53,22 +46,6 @@ if TYPE_CHECKING:
     from .._gpio import Timer
     from .tcp_client import Callback
 
-
-OF_TCP = {
-    "TCP_NODELAY": 1,
-    "TCP_KEEPIDLE": KEEPALIVE_IDLE_S,
-    "TCP_KEEPINTVL": KEEPALIVE_INTERVAL_S,
-    "TCP_KEEPCNT": KEEPALIVE_PROBES,
-    "TCP_USER_TIMEOUT": SEND_TIMEOUT_MS,  # Linux alone: elsewhere such a client is noticed when it has been silent
-}
-OPTIONS = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in OF_TCP.items()
-        if hasattr(socket, name)
-    ),
-)
 WHITE_SPACE = " \t\n\r\x0b\x0c"
 
 

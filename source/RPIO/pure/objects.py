@@ -85,7 +85,8 @@ class Turn:
         self._lock.release()
 
     def _at_fork_reinit(self) -> None:
-        self._lock._at_fork_reinit()  # type: ignore[attr-defined]
+        if not self._lock._is_owned():  # type: ignore[attr-defined] # by the thread that forked
+            self._lock._at_fork_reinit()  # type: ignore[attr-defined]
 
 
 class Held:

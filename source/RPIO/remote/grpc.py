@@ -24,6 +24,7 @@ from h2.exceptions import H2Error
 
 from .. import errors, threads
 from ..loop.corked import Corked, remember_few
+from ..loop.tcp_options import set_options
 from ..processes import hooks
 
 TYPE_CHECKING = False
@@ -72,6 +73,9 @@ class _Link(H2Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """There is a connection."""
+        made = transport.get_extra_info("socket")
+        if made is not None:
+            set_options(made)
         corked = Corked(transport)
         self.flush, self.abort = corked.flush, corked.abort
         super().connection_made(corked)  # type: ignore[arg-type]
@@ -125,10 +129,11 @@ class Caller:
             Refused: it has failed there. OSError: ECONNREFUSED where nobody listens, ETIMEDOUT after *timeout_s*.
             ConnectionLost: nobody can tell whether it has been done.
         """
-        has_begun = False
+        has_begun, used = False, None
 
         async def act(channel: Any) -> tuple[Any, Mapping[str, str]]:
-            nonlocal has_begun
+            nonlocal has_begun, used
+            used = channel
             if only_on is not None and not (channel._connected and channel._protocol is only_on):
                 raise errors.ConnectionLost(
                     f"the connection to {self} was lost, and what was held by it", False
@@ -148,10 +153,10 @@ class Caller:
         try:
             return self.run(act)
         except (TimeoutError, asyncio.TimeoutError):
-            self.drop()
+            self.drop(used)
             raise OSError(ETIMEDOUT, f"{self} has not answered within {timeout_s:g} s") from None
         except (StreamTerminatedError, H2Error, AssertionError, AttributeError) as e:
-            self.drop()
+            self.drop(used)
             raise errors.ConnectionLost(f"the connection to {self} is lost: {e}", None) from None
         except ConnectionRefusedError:
             hint = "`rpio serve --smbus` serves there, at 50051 where nothing else is said"
@@ -160,7 +165,7 @@ class Caller:
             raise
         except OSError as e:
             if has_begun:
-                self.drop()
+                self.drop(used)
                 raise errors.ConnectionLost(f"the connection to {self} is lost: {e}", None) from None
             raise
 
@@ -193,9 +198,7 @@ class Caller:
             self._leave_to_parent()
         if self._caller == threads.get_ident():
             raise OSError(EDEADLK, f"a signal handler asks {self} in the middle of a call of its own thread")
-        if threads.patched_by() or asyncio._get_running_loop() is not None:
-            return _aside(lambda: self._run(act))
-        return self._run(act)
+        return self._where_no_loop_runs(lambda: self._run(act))
 
     def _run(self, act: Callable[[Any], Awaitable[T]]) -> T:
         with self._lock:
@@ -269,10 +272,20 @@ class Caller:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def drop(self) -> None:
-        """Have the next call make another connection."""
+    def drop(self, channel: Any = None) -> None:
+        """Have the next call make another connection. *channel*: unless another one has been made in its place."""
+        self._where_no_loop_runs(lambda: self._drop_locked(channel))
+
+    def _drop_locked(self, channel: Any) -> None:
         with self._lock:
-            self._drop()
+            if channel is None or channel is self._channel:
+                self._drop()
+
+    def _where_no_loop_runs(self, act: Callable[[], T]) -> T:
+        """Do it in this thread; where that has an asyncio loop that runs, in another one."""
+        if threads.patched_by() or asyncio._get_running_loop() is not None:
+            return _aside(act)
+        return act()
 
     def _drop(self) -> None:
         channel, self._channel = self._channel, None
@@ -299,10 +312,7 @@ class Caller:
             self._leave_to_parent()
         if self._caller == threads.get_ident():
             return  # of a signal handler: the call below ends it, when it asks again
-        if threads.patched_by() or asyncio._get_running_loop() is not None:
-            _aside(self._close)
-        else:
-            self._close()
+        self._where_no_loop_runs(self._close)
 
     def _close(self) -> None:
         with self._lock:
@@ -315,7 +325,7 @@ class Caller:
         """The program ends: close it, unless another thread has a call that lasts."""
         if self._process == os.getpid() and self._lock.acquire(timeout=SHUT_DOWN_S):
             try:
-                self._end()
+                self._where_no_loop_runs(self._end)
             finally:
                 self._lock.release()
 

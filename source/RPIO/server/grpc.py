@@ -7,7 +7,7 @@ done is asked of its rights, what is done at lines is done by the handlers of th
 
 from __future__ import annotations
 
-from errno import ECONNABORTED
+from errno import EAGAIN, ECONNABORTED
 
 from .. import constants
 from ..wire.bus_operations import HOLD_MAX_S, HOLD_WAIT_MAX_S
@@ -26,20 +26,25 @@ from ..wire.smbus import (
     MESSAGES_MAX,
     SIZES,
     WORD_DATA,
+    Message,
     SmbusCall,
+    check_call,
 )
 from ..wire.terms import LINES_MAX
-from .grpc_serving import Call, Method, answered
+from .grpc_serving import Call, Method, Waiting, buses_of
 from .grpc_watch import Feed, FeedWatch
-from .native import Later, perform
+from .native import perform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
+    from ..backends.buses import I2cBus
     from .grpc_serving import Connection
     from .sessions import Session, Sessions
+
+    T = TypeVar("T")
 
 HOLD_S = 10.0
 BUS_MAX = 0xFFFFF
@@ -48,6 +53,8 @@ PULLS = {pb.SetupRequest.OFF: "off", pb.SetupRequest.UP: "up", pb.SetupRequest.D
 EDGES = {pb.WatchRequest.RISING: "rising", pb.WatchRequest.FALLING: "falling"}
 TOKENS_MAX = 16
 """Of one connection."""
+VISITORS_MAX = 256
+"""Of all: a part of the sessions that there may be, so that there is room for those who come by another way."""
 
 
 def token_of(call: Call) -> str:
@@ -58,13 +65,19 @@ def token_of(call: Call) -> str:
     return token.strip()
 
 
-def begin_session(sessions: Sessions, call: Call, program: str, token: str = "") -> Session:
-    """Begin one for a client of gRPC. Raises NotAllowedError for a token that is none; OSError for one too many."""
-    session = sessions.begin(call.connection.peer)
+def begin_session(sessions: Sessions, call: Call, kind: str, token: str = "", more: str = "") -> Session:
+    """Begin one for a client of that kind; *more* is said of it. Who does not say who he is goes by his address.
+
+    Raises:
+        NotAllowedError: for a token that is none. OSError: for one too many.
+    """
+    who, peer = call.said("rpio-client"), call.connection.peer
+    program = (kind if who.strip() else f"{kind} client from {peer}") + more
+    session = sessions.begin(peer)
     try:
         if token:
             session.show(token)
-        session.introduce(call.said("rpio-client"), program, 0.0)
+        session.introduce(who.strip(), program, 0.0)
     except BaseException:
         session.end()
         raise
@@ -74,14 +87,15 @@ def begin_session(sessions: Sessions, call: Call, program: str, token: str = "")
 class Visitor:
     """A session, and what ends with it."""
 
-    __slots__ = ("feeds", "session")
+    __slots__ = ("feeds", "session", "waiting")
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        self.session, self.waiting = session, Waiting()
         self.feeds: dict[Feed, None] = {}
 
         def end() -> None:
             """The session is over."""
+            self.waiting.end()
             for feed in list(self.feeds):
                 feed.end("the session is over")
 
@@ -132,6 +146,8 @@ class RpioV1:
             return visitor
         if len(known) >= TOKENS_MAX:
             raise ValueError(f"{TOKENS_MAX} tokens at most are shown on one connection")
+        if sum(map(len, self._visitors.values())) >= VISITORS_MAX:
+            raise OSError(EAGAIN, f"there are {VISITORS_MAX} clients of gRPC, and there may be no more")
         session = begin_session(self._sessions, call, "gRPC", token)
         known[token] = visitor = Visitor(session)
         return visitor
@@ -149,24 +165,23 @@ class RpioV1:
         """The same with words, as the table checks them. Raises ValueError."""
         return self._perform(call, name, OPERATIONS[name].values([str(word) for word in words]))
 
-    async def _on_bus(self, call: Call, name: str, bus: int, *values: object) -> Any:
-        """An operation with a bus, when it is the client's turn."""
-        result = self._perform(call, name, (_check(bus, BUS_MAX, "a bus"), *values))
-        return await answered(result) if isinstance(result, Later) else result
+    async def _on_bus(
+        self, call: Call, name: str, bus: int, work: Callable[[I2cBus], T], *values: object
+    ) -> T:
+        """Do *work* with a bus, when it is the client's turn, for the operation of that name with those values."""
+        visitor = self._admitted(call, name, bus, *values)
+        return await visitor.waiting.on_bus(visitor.session, bus, work)  # type: ignore[no-any-return]
+
+    def _admitted(self, call: Call, name: str, bus: int, *values: object) -> Visitor:
+        """Who calls, and may do that with a bus."""
+        visitor = self._visitor(call)
+        values = _check(bus, BUS_MAX, "a bus"), *values
+        visitor.session.rights.check(Request(OPERATIONS[name], values))
+        return visitor
 
     async def _call(self, call: Call, bus: int, asked: SmbusCall) -> bytes:
-        values = (
-            asked.address,
-            asked.is_read,
-            asked.size,
-            asked.command,
-            asked.data,
-            asked.length,
-            asked.has_pec,
-            asked.is_forced,
-        )
-        (data,) = await self._on_bus(call, "smbus", bus, *values)
-        return data  # type: ignore[no-any-return]
+        check_call(asked)
+        return await self._on_bus(call, "smbus", bus, lambda found: found.smbus(asked))
 
     # -- the board -------------------------------------------------------------------------------
 
@@ -184,7 +199,7 @@ class RpioV1:
         return pb.BusesReply(buses=[make(bus=b, functions=f, name=n, holder=h) for b, f, n, h in rows])
 
     async def _functions(self, call: Call, request: Any) -> Any:
-        (found,) = await self._on_bus(call, "i2c_functions", request.bus)
+        (found,) = self._perform(call, "i2c_functions", (_check(request.bus, BUS_MAX, "a bus"),))
         return pb.FunctionsReply(functions=found)
 
     async def _smbus(self, call: Call, request: Any) -> Any:
@@ -205,8 +220,8 @@ class RpioV1:
     async def _transfer(self, call: Call, request: Any) -> Any:
         if not 1 <= len(request.messages) <= MESSAGES_MAX:
             raise ValueError(f"a transfer has 1 to {MESSAGES_MAX} messages, not {len(request.messages)}")
-        rows = [_message(message) for message in request.messages]
-        (data,) = await self._on_bus(call, "i2c", request.bus, rows)
+        messages = [_message(message) for message in request.messages]
+        data = await self._on_bus(call, "i2c", request.bus, lambda bus: bus.transfer(messages))
         return pb.TransferReply(data=data)
 
     def _named(self, name: str, make: Callable[[Any], SmbusCall], answer: Callable[[bytes], Any]) -> Any:
@@ -222,11 +237,13 @@ class RpioV1:
             raise ValueError(
                 f"a bus is held for up to {HOLD_MAX_S:g} s, and waited for up to {HOLD_WAIT_MAX_S:g} s"
             )
-        await self._on_bus(call, "i2c_hold", request.bus, most_s, wait_s)
+        visitor, number = self._admitted(call, "i2c_hold", request.bus, most_s, wait_s), request.bus
+        session, buses = visitor.session, buses_of(visitor.session)
+        await visitor.waiting.wait(buses.hold(session, session.owner.name, number, most_s, wait_s))
         return pb.HoldReply()
 
     async def _let_go(self, call: Call, request: Any) -> Any:
-        (was_held,) = await self._on_bus(call, "i2c_release", request.bus)
+        (was_held,) = self._perform(call, "i2c_release", (_check(request.bus, BUS_MAX, "a bus"),))
         return pb.ReleaseBusReply(was_held=was_held)
 
     # -- lines -----------------------------------------------------------------------------------
@@ -291,8 +308,7 @@ def _block(data: bytes) -> bytes:
     return data
 
 
-def _message(message: Any) -> tuple[int, int, int, bytes]:
-    """Address, flags, length and data."""
+def _message(message: Any) -> Message:
     flags = _check(message.flags, 0xFFFF, "flags")
     most = TEN_BIT_MAX if flags & M_TEN else ADDRESS_MAX
     length = _check(message.length, MESSAGE_MAX, "the length of a message")
@@ -300,7 +316,7 @@ def _message(message: Any) -> tuple[int, int, int, bytes]:
         raise ValueError(f"a message has at most {MESSAGE_MAX} bytes, not {len(message.data)}")
     if message.data and flags & M_RD:
         raise ValueError("a message that reads has no data")
-    return _check(message.address, most, "an address"), flags, length, message.data
+    return Message(_check(message.address, most, "an address"), flags, message.data, length)
 
 
 # -- the named calls ----------------------------------------------------------------------------

@@ -36,21 +36,28 @@ class ProxyClient:
     """A client of smbus-proxy's service, as a session of the daemon's. *on_end* hears of its end by somebody else."""
 
     def __init__(self, session: Session, on_end: Callable[[ProxyClient], object]) -> None:
-        self._session = session
-        session.on_end = lambda: on_end(self)
+        from .grpc_serving import Waiting
+
+        self._session, self._waiting = session, Waiting()
+        self._on_end: Callable[[ProxyClient], object] = on_end
+        session.on_end = self._has_ended
+
+    def _has_ended(self) -> None:
+        self._waiting.end()
+        on_end, self._on_end = self._on_end, lambda client: None
+        on_end(self)
 
     async def run(self, call: str, bus: int, work: Callable[[I2cBus], Any]) -> Any:
         """Do *work* with a bus, where its session may do that."""
         from ..wire.terms import I2C
-        from .grpc_serving import on_bus
 
         session = self._session
         session.rights.check_scope(call, I2C)
-        return await on_bus(session, bus, work)
+        return await self._waiting.on_bus(session, bus, work)
 
     def end(self) -> None:
-        """It has gone."""
-        self._session.on_end = lambda: None
+        """It has gone. Twice is fine."""
+        self._on_end = lambda client: None
         self._session.end()
 
 
@@ -113,7 +120,7 @@ class Front:
     def _begin(self, bus: int, call: Call) -> ProxyClient:
         from .grpc import begin_session, token_of
 
-        session = begin_session(self._sessions, call, f"smbus-proxy, bus {bus}", token_of(call))
+        session = begin_session(self._sessions, call, "smbus-proxy", token_of(call), f", bus {bus}")
         return ProxyClient(session, self._has_ended)
 
     def _has_ended(self, guest: ProxyClient) -> None:

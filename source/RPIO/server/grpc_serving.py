@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl as tls
+from errno import ECONNABORTED
 from types import coroutine
 
 from google.protobuf.message import DecodeError
@@ -25,9 +26,8 @@ from h2.exceptions import StreamClosedError
 from .. import errors, log
 from ..loop.corked import Corked, remember_few
 from ..loop.tcp_listener import explain_bind
-from .buses import carried_out
+from ..loop.tcp_options import set_options
 from .grpc_errors import is_told, told
-from .native import Later
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..backends.buses import I2cBus
+    from .buses import Buses
     from .sessions import Session
 
 MESSAGE_MAX = 1 << 20
@@ -43,7 +44,8 @@ CONTENT_TYPE = "application/grpc"
 HEADERS = ((":status", "200"), ("content-type", f"{CONTENT_TYPE}+proto"))
 UNITS_S = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 """Of grpc-timeout. Source: grpc.io, "gRPC over HTTP2"."""
-CONNECTIONS_MAX = 1000
+CONNECTIONS_MAX = 256
+"""Far fewer than there may be sessions, and descriptors: whoever comes by another way finds room."""
 BACKLOG = 128
 
 
@@ -153,7 +155,8 @@ class Connection(server.Handler):
         except StreamClosedError:
             pass  # the client has closed it
         except Exception as e:
-            await answering.fail(e, method)
+            if not self.closing:
+                await answering.fail(e, method)
         finally:
             deadline.end()
             release_stream()
@@ -288,36 +291,64 @@ async def _received(stream: Any, method: Method) -> Any:
         raise GRPCError(Status.INVALID_ARGUMENT, "that is no message of this method") from None
 
 
-async def answered(later: Later) -> Any:
-    """Begin what is answered later, and wait for the result."""
-    waiting = asyncio.get_running_loop().create_future()
+class Waiting:
+    """The calls of one client that wait for a bus. They end with him."""
 
-    def done(result: Any, error: Exception | None) -> None:
-        """It is done. Nobody may want to know any more."""
-        if waiting.done():
-            return
-        if error is not None:
-            waiting.set_exception(error)
-        else:
-            waiting.set_result(result)
+    __slots__ = ("_is_over", "_tasks")
 
-    later.begin(done)
-    return await waiting
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_over = False
+
+    async def on_bus(self, session: Session, number: int, work: Callable[[I2cBus], Any]) -> Any:
+        """Do *work* with an I2C bus when it is the session's turn, and nobody else's."""
+        buses = buses_of(session)
+        if not self._is_over:
+            is_done, result, error = buses.do_now(session, (number,), work)
+            if error is not None:
+                raise error
+            if is_done:
+                return result
+        return await self.wait(buses.run(session, session.owner.name, number, work))
+
+    async def wait(self, turn: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for a turn. It is cancelled, and leaves its queue, when the call is, or the client has gone.
+
+        Raises:
+            OSError: ECONNABORTED: the client has gone.
+        """
+        if self._is_over:
+            turn.close()
+            raise _is_gone()
+        task = asyncio.get_running_loop().create_task(turn)
+        self._tasks.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._is_over and task.cancelled():
+                raise _is_gone() from None
+            raise
+        finally:
+            task.cancel()  # a call that is given up before its own task has begun is closed, and not cancelled
+            self._tasks.discard(task)
+
+    def end(self) -> None:
+        """The client has gone: nothing of his waits any more. Twice is fine."""
+        self._is_over = True
+        for task in list(self._tasks):
+            task.cancel()
 
 
-async def on_bus(session: Session, number: int, work: Callable[[I2cBus], Any]) -> Any:
-    """Do *work* with an I2C bus when it is the session's turn, and nobody else's."""
+def _is_gone() -> OSError:
+    return OSError(ECONNABORTED, "the session of this call is over")
+
+
+def buses_of(session: Session) -> Buses:
+    """The buses that are served. Raises NotSupportedError where there are none."""
     buses = session.all.buses
     if buses is None:
         raise errors.NotSupportedError("no buses are served here")
-    bus = buses.now(session, number)
-    if bus is None:
-        name = session.owner.name
-        return await answered(Later(lambda done: buses.ask(session, name, (number,), work, done)))
-    result, error = carried_out(work, bus)
-    if error is not None:
-        raise error
-    return result
+    return buses
 
 
 class _Named:
@@ -395,6 +426,7 @@ class _Link(H2Protocol):
         self._made.flush = corked.flush
         address = transport.get_extra_info("peername")
         if isinstance(address, tuple):
+            set_options(transport.get_extra_info("socket"))
             self._made.peer = f"{address[0]}:{address[1]}"
         self._made.on_lost.append(corked.close)
         if self._is_too_many:

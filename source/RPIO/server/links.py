@@ -47,6 +47,10 @@ class House:
         """A link has something to send. From any thread."""
         raise NotImplementedError
 
+    def soon(self, call: Callable[[], object]) -> None:
+        """Have it called in the loop's thread. From any thread."""
+        raise NotImplementedError
+
 
 class Link:
     """A connected client: his socket, and his talk."""
@@ -146,6 +150,10 @@ class Link:
             self._house.has_output(self)
         return True
 
+    def _go_on(self) -> None:
+        if not self.is_closed and self.talk.may_go_on:
+            self.talk.has_answered()
+
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it; close when that was all. The loop's thread."""
         if self._is_sending:
@@ -174,6 +182,8 @@ class Link:
             self.close()
         elif not self.is_closed:
             self._want()
+            if talk.may_go_on and not self._left:
+                self._house.soon(self._go_on)
 
     def _want(self) -> None:
         """Wait for what is wanted now."""

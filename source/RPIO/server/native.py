@@ -6,10 +6,9 @@ from __future__ import annotations
 from .. import errors, log
 from ..backends.buses import SpiSettings
 from ..wire.native import Request, Server
-from ..wire.smbus import Message, SmbusCall, check_call
+from ..wire.smbus import M_RD, Message, SmbusCall, check_call
 from ..wire.terms import GPIO, HOLDS_ALONE, LEFT, OUTSIDE, WATCHES_OUTPUTS
 from .access import lines_of
-from .buses import carried_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,14 +108,24 @@ def _driven(leases: Leases, session: Session, lines: list[int]) -> tuple[list[in
     return ([outside.driven(line) for line in lines],)
 
 
+READ_MAX = 1 << 15
+"""Bytes that one transfer may read."""
+HELD_WAIT_S = 0.05
+"""How long a call waits for who holds the bus. A client that waits longer asks again: in between it has the connection
+for others of its threads.
+"""
+
+
 class Later:
     """The result of what is answered later. *begin* is called with what is to be called then: with the result or the
-    error, in the loop's thread.
+    error, in the loop's thread. It returns what withdraws the request.
     """
 
     __slots__ = ("begin",)
 
-    def __init__(self, begin: Callable[[Callable[[Any, Exception | None], object]], object]) -> None:
+    def __init__(
+        self, begin: Callable[[Callable[[Any, Exception | None], object]], Callable[[], object]]
+    ) -> None:
         self.begin = begin
 
 
@@ -132,10 +141,9 @@ def _on_bus(
 ) -> tuple[object, ...] | Later:
     """Have it done with a bus: now, or when it is the session's turn."""
     buses = _buses(session)
-    bus = buses.now(session, *key)
-    if bus is None:
-        return Later(lambda done: buses.ask(session, session.owner.name, key, work, done))
-    result, error = carried_out(work, bus)
+    is_done, result, error = buses.do_now(session, key, work)
+    if not is_done:
+        return Later(lambda done: buses.ask(session, session.owner.name, key, work, done, HELD_WAIT_S))
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
@@ -169,17 +177,16 @@ def plain_call(session: Session, request: Request) -> Callable[[], bytes]:
     """
     number, address, is_read, size, command, data, length, has_pec, is_forced = _any(request.values)
     call = SmbusCall(address, is_read, size, command, data, length, has_pec, is_forced)
-    buses = _buses(session)
+    buses, key = _buses(session), (number,)
 
     def work(bus: Any) -> str:
         word: str = bus.smbus(call).hex()
         return word or "-"
 
     def carry() -> bytes:
-        bus = buses.now(session, number)
-        if bus is None:
+        is_done, word, error = buses.do_now(session, key, work)
+        if not is_done:
             return b""
-        word, error = carried_out(work, bus)
         if error is not None:
             raise error
         session.keep_answer([word])
@@ -192,6 +199,8 @@ def _i2c(
     leases: Leases, session: Session, number: int, rows: list[tuple[int, int, int, bytes]]
 ) -> tuple[object, ...] | Later:
     messages = [Message(address, flags, data, length) for address, flags, length, data in rows]
+    if sum(message.length for message in messages if message.flags & M_RD) > READ_MAX:
+        raise ValueError(f"a transfer reads {READ_MAX} bytes at most")
     return _on_bus(session, (number,), lambda bus: (bus.transfer(messages),))
 
 
@@ -265,7 +274,7 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "short_circuits": lambda leases, session: (leases.outside().short_circuits,),
     "losses": lambda leases, session, line: (session.losses(line),),
     "i2c_buses": lambda leases, session: (_buses(session).listed(),),
-    "i2c_functions": lambda leases, session, bus: (_buses(session).desk(bus).bus.functions(),),
+    "i2c_functions": lambda leases, session, number: (_buses(session).desk(number).bus.functions(),),
     "smbus": _smbus,
     "i2c": _i2c,
     "i2c_hold": _i2c_hold,

@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
 
 IDLE_S, LOOK_S = 5, 10
-CLIENTS_MAX = 1000
+CLIENTS_MAX, CLIENTS_OF_ONE_MAX = 256, 64
+"""In all, and of one connection: a part of the sessions that there may be (server/sessions), so that there is room for
+those who come by another way."""
 PREFIX = "proxy server: "
 FAILED = 1
 LOGGER = "SmbusRcpServer"
@@ -54,10 +56,12 @@ LOGGER = "SmbusRcpServer"
 class Client:
     """One who has opened a bus."""
 
-    __slots__ = ("bus", "calls", "guest", "id", "seen_s")
+    __slots__ = ("bus", "calls", "connection", "guest", "id", "seen_s")
 
-    def __init__(self, id: str, bus: int, guest: Guest, seen_s: float) -> None:
+    def __init__(self, id: str, bus: int, guest: Guest, seen_s: float, connection: object) -> None:
         self.id, self.bus, self.guest, self.seen_s = id, bus, guest, seen_s
+        self.connection = connection
+        """By which it was opened. It may be said on any."""
         self.calls = 0
         """Those that are being carried out."""
 
@@ -145,6 +149,8 @@ class SmbusRcp:
         self._log = log if log is not None else logging.getLogger(LOGGER)
         self.clients: dict[str, Client] = {}
         """By their ids."""
+        self._opening: list[object] = []
+        """The connections of those who are about to be clients."""
         self._timer: asyncio.TimerHandle | None = None
 
     def methods(self) -> list[Method]:
@@ -164,24 +170,40 @@ class SmbusRcp:
     # -- who calls -------------------------------------------------------------------------------
 
     async def _open(self, call: Call, request: Any) -> Any:
+        connection, bus = call.connection, request.i2c_bus
         try:
-            if len(self.clients) >= CLIENTS_MAX:
-                raise ValueError(f"there are {CLIENTS_MAX} clients, and there may be no more")
-            bus = request.i2c_bus
-            guest = self._begin(bus, call)
+            self._check_room(connection)
+            self._opening.append(connection)
             try:
-                await guest.run("open", bus, lambda found: found.functions())
-            except BaseException:
-                guest.end()
-                raise
+                guest = await self._opened(call, bus)
+            finally:
+                self._opening.remove(connection)
         except Exception as e:
             return _failed(e)
         id = secrets.token_hex(16)
-        self.clients[id] = Client(id, bus, guest, self._now_s())
+        self.clients[id] = Client(id, bus, guest, self._now_s(), connection)
         call.trailing["client_id"] = id
         self._log.info("New client(%s) requests bus %s", id, bus)
         self._look_later()
         return pb.operation_status()
+
+    def _check_room(self, connection: object) -> None:
+        """Raise ValueError where there may be no more clients."""
+        there = [*self._opening, *[client.connection for client in self.clients.values()]]
+        if len(there) >= CLIENTS_MAX:
+            raise ValueError(f"there are {CLIENTS_MAX} clients, and there may be no more")
+        if there.count(connection) >= CLIENTS_OF_ONE_MAX:
+            raise ValueError(f"{CLIENTS_OF_ONE_MAX} clients at most are those of one connection")
+
+    async def _opened(self, call: Call, bus: int) -> Guest:
+        """Return a guest whose bus there is."""
+        guest = self._begin(bus, call)
+        try:
+            await guest.run("open", bus, lambda found: found.functions())
+        except BaseException:
+            guest.end()
+            raise
+        return guest
 
     def _client(self, call: Call) -> Client:
         """Who calls, who is here still with that. Raises as the original does."""

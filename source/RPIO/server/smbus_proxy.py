@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOGGER = "SmbusRcpServer"
 FORMAT = "%(asctime)s :: %(levelname)s :: %(message)s"
-READY_S, END_S = 30.0, 5.0
+READY_S, END_S, END_LOOK_S = 30.0, 5.0, 0.01
 NAMES = {BYTE: "byte", BYTE_DATA: "byte_data", WORD_DATA: "word_data", I2C_BLOCK_DATA: "i2c_block_data"}
 
 
@@ -91,39 +91,97 @@ class ObjectBus(I2cBus):
             close()
 
 
+class _Place:
+    """A bus of the shelf. *users* are those who have it open, and the calls that wait for it or are carried out."""
+
+    __slots__ = ("bus", "lock", "users")
+
+    def __init__(self) -> None:
+        self.bus: ObjectBus | None = None
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
 class _Shelf:
-    """The buses: made once, one call at a time each, and closed when nobody has them open."""
+    """The buses: made once, one call at a time each, and closed when nobody has them open and no call is left."""
 
     def __init__(self, make: Callable[[int], Any], pool: ThreadPoolExecutor) -> None:
         self._make, self._pool = make, pool
-        self._buses: dict[int, ObjectBus] = {}
-        self._locks: dict[int, asyncio.Lock] = {}
-        self._users: dict[int, int] = {}
+        self._places: dict[int, _Place] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def run(self, number: int, work: Callable[[I2cBus], Any]) -> Any:
-        """Do *work* with a bus, in another thread."""
-        async with self._locks.setdefault(number, asyncio.Lock()):
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._do, number, work)
+        """Do *work* with a bus, in another thread. What has begun there goes on where the call is given up."""
+        place = self.opened(number)
+        try:
+            await place.lock.acquire()
+        except BaseException:
+            self.closed(number)
+            raise
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
 
-    def _do(self, number: int, work: Callable[[I2cBus], Any]) -> Any:
-        bus = self._buses.get(number)
-        if bus is None:
-            bus = self._buses[number] = ObjectBus(self._make(number))
-        return work(bus)
+        def has_ended(done: asyncio.Future[Any]) -> None:
+            """The next one may begin."""
+            place.lock.release()
+            self.closed(number)
+            error = done.exception()
+            if answer.done():
+                return  # nobody wants to know any more
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(done.result())
 
-    def opened(self, number: int) -> None:
+        loop.run_in_executor(self._pool, self._do, number, place, work).add_done_callback(has_ended)
+        return await answer
+
+    def _do(self, number: int, place: _Place, work: Callable[[I2cBus], Any]) -> Any:
+        if place.bus is None:
+            place.bus = ObjectBus(self._make(number))
+        return work(place.bus)
+
+    def opened(self, number: int) -> _Place:
         """One more has it open."""
-        self._users[number] = self._users.get(number, 0) + 1
+        place = self._places.setdefault(number, _Place())
+        place.users += 1
+        return place
 
     def closed(self, number: int) -> None:
         """One has closed it."""
-        self._users[number] -= 1
-        if not self._users[number]:
-            self._users.pop(number)
-            self._locks.pop(number, None)
-            bus = self._buses.pop(number, None)
-            if bus is not None:
-                self._pool.submit(bus.close)
+        place = self._places[number]
+        if place.users == 1 and place.bus is not None:
+            closing = asyncio.get_running_loop().create_task(self._close(number, place))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        else:
+            self._leave(number, place)
+
+    def _leave(self, number: int, place: _Place) -> None:
+        place.users -= 1
+        if not place.users:
+            del self._places[number]
+
+    async def _close(self, number: int, place: _Place) -> None:
+        """Close a bus, unless somebody has come meanwhile. Who comes in the middle of it has it made anew after it."""
+        async with place.lock:
+            bus = place.bus
+            if place.users == 1 and bus is not None:
+                place.bus = None
+                await asyncio.get_running_loop().run_in_executor(self._pool, _close, bus)
+            self._leave(number, place)
+
+    async def end(self) -> None:
+        """Wait until all calls have ended, and their buses are closed: when nobody has one open any more."""
+        while self._places:
+            await asyncio.sleep(END_LOOK_S)
+
+
+def _close(bus: ObjectBus) -> None:
+    try:
+        bus.close()
+    except Exception:  # of the program's class: it hears of it, and the server goes on
+        log.callback_failed(bus.close)
 
 
 class _Guest:
@@ -234,7 +292,7 @@ class ProxyServer:
             finally:
                 port.end()
                 rcp.end_all()
-                await asyncio.sleep(0)
+                await shelf.end()
 
 
 def logger(level: int) -> logging.Logger:

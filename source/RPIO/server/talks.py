@@ -60,7 +60,10 @@ class Talk(Hearer):
         self.waiting_bytes = 0
         """How much waits to be sent."""
         self.is_waiting = False
-        """A request without a number is answered later, and what comes behind it is answered behind it."""
+        """A request without a number is answered later, and what comes behind it is answered behind it; or so much has
+        been answered that others are served before what comes behind that.
+        """
+        self._is_late = False  # it is the former
         self._behind: list[bytes] = []
         self._shortcuts: dict[bytes, Callable[[], object]] = {}
         self._changes = -1
@@ -100,6 +103,11 @@ class Talk(Hearer):
         if not had_room and self.has_room:
             self.session.go_on_telling()
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether has_answered() is to be called, when others have had their turn: nothing is waited for but room."""
+        return self.is_waiting and not self._is_late and self.has_room
+
     # -- what comes ------------------------------------------------------------------------------
 
     def hear(self, lines: Sequence[bytes], begun: bytes = b"") -> bytes:
@@ -108,9 +116,13 @@ class Talk(Hearer):
             return b""
         shortcuts = self._shortcuts
         answers: list[bytes] = []
+        size = 0
         for at, line in enumerate(lines):
-            if self.is_waiting:
+            if answers:
+                size += len(answers[-1])
+            if self.is_waiting or size > OUT_BYTES:
                 self._behind += lines[at:]
+                self.is_waiting = True
                 break
             head, _, number = line.rpartition(b" #")
             shortcut = shortcuts.get(head)
@@ -191,7 +203,7 @@ class Talk(Hearer):
         session.begins(request)
         answer = carry_out(self._leases, session, request)
         if not answer and request.id is None:
-            self.is_waiting = True
+            self.is_waiting = self._is_late = True
             return b""
         if name in ("read", "write"):
             self._learn(request)
@@ -236,7 +248,7 @@ class Talk(Hearer):
     def has_answered(self) -> None:
         """What was waited for has been said: go on with what came behind it."""
         if self.is_waiting:
-            self.is_waiting = False
+            self.is_waiting = self._is_late = False
             behind, self._behind = self._behind, []
             answers = self.hear(behind)
             if answers:

@@ -71,7 +71,7 @@ BUS_ROWS = (
         False,
         "An SMBus call. DATA is what is written, of a word the lower byte first; LENGTH how many bytes an i2c-block is "
         "to have that is read; a process call is a write. PEC: with a check byte; FORCE: also to an address that a "
-        "driver has. Answers the bytes that were read.",
+        "driver has. Answers the bytes that were read, or, 50 ms after somebody else holds the bus, who that is.",
     ),
     Operation(
         "i2c",
@@ -95,7 +95,7 @@ BUS_ROWS = (
         I2C,
         False,
         "Messages of plain I2C, with repeated starts between them: those with the flag 1 read LENGTH bytes, the others "
-        "write DATA. Answers what each of those that read has read.",
+        "write DATA; 32768 bytes may be read. Answers what each of those that read has read.",
     ),
     Operation(
         "i2c_hold",

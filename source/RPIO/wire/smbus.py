@@ -107,7 +107,9 @@ def check_call(call: SmbusCall) -> None:
 
 
 class Message:
-    """One message of a transfer: *data* is written, or (flag M_RD) *length* bytes are read."""
+    """One message of a transfer: *data* is written, or (flag M_RD) *length* bytes are read; with M_RECV_LEN as well as
+    many as the first of them says.
+    """
 
     __slots__ = ("address", "data", "flags", "length")
 

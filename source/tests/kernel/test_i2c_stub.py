@@ -6,8 +6,11 @@ i2c-stub has no plain I2C, no process calls and no PEC: those are compared in te
 
 import contextlib
 import ctypes
+import errno
 import importlib
+import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -218,3 +221,43 @@ def test_smbus_says_what_py_smbus_says(old):
     theirs.close()
     ours.close()
     assert of_old(ours, "read_byte", CHIP) == of_old(theirs, "read_byte", CHIP)
+
+
+def test_the_child_of_a_fork_does_not_move_the_parents_calls_to_another_chip():
+    """One open file has one address, and each process would take it for its own."""
+    with SMBus("/dev/i2c-0") as bus:
+        bus.write_byte_data(CHIP, 0x10, 1)
+        bus.write_byte_data(OTHER, 0x10, 2)
+        assert bus.read_byte_data(CHIP, 0x10) == 1
+        pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                status = 0 if bus.read_byte_data(OTHER, 0x10) == 2 else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        bus.write_byte_data(CHIP, 0x10, 3)
+        assert bus.read_byte_data(OTHER, 0x10) == 2
+        assert bus.read_byte_data(CHIP, 0x10) == 3
+
+
+def test_two_programs_that_hold_a_bus_do_so_one_after_the_other():
+    code = (
+        "import sys; from RPIO.i2c import SMBus\n"
+        "with SMBus('/dev/i2c-0') as bus, bus.held():\n"
+        "    print('held', flush=True); sys.stdin.readline()"
+    )
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as one,
+        SMBus("/dev/i2c-0") as bus,
+    ):
+        assert one.stdout.readline() == "held\n"
+        with pytest.raises(RPIO.BusError, match=f"held by process {one.pid}, python") as error:
+            bus.held(0.01).__enter__()
+        assert error.value.errno == errno.EBUSY
+        one.communicate("\n")
+        with bus.held():
+            assert bus.read_byte_data(CHIP, 0) >= 0

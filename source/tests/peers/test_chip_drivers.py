@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Drivers of chips from the package index, unmodified, on simulated chips."""
+"""Drivers of chips from the package index, unmodified, on simulated chips: of this program, and by gRPC."""
 
 import importlib
 import io
@@ -9,8 +9,16 @@ import types
 import pytest
 
 import RPIO
+import RPIO.i2c.grpc
+import RPIO.remote.grpc  # all of it here: what a test has loaded is gone after it
+from grpc_parts import OfBoard, closing
 from RPIO.chips.circuit import parse
 from RPIO.i2c import SMBus
+from RPIO.shims.buses import digitalio, micropython
+from RPIO.shims.buses.Adafruit_GPIO import I2C as adafruit_gpio
+from RPIO.shims.buses.Adafruit_PureIO import smbus as pureio
+from RPIO.shims.circuit_buses import I2C
+from RPIO.wire.grpc import rpio_v1_pb2  # noqa: F401
 
 from . import peers
 
@@ -43,9 +51,19 @@ def board():
     made.close()
 
 
+@pytest.fixture(params=["here", "by gRPC"])
+def opened(request, board):
+    """Opens bus 1 of the board."""
+    if request.param == "here":
+        yield lambda: SMBus(1, board=board)
+        return
+    with closing(OfBoard(board)) as served:
+        yield lambda: SMBus(served.place)
+
+
 @pytest.fixture
-def bus(board):
-    with SMBus(1, board=board) as made:
+def bus(opened):
+    with opened() as made:
         yield made
 
 
@@ -57,73 +75,33 @@ def built(board, text):
 
 
 class AdafruitI2c:
-    """The module Adafruit_GPIO.I2C, as far as drivers ask."""
+    """The module Adafruit_GPIO.I2C, ours, of a bus of the test's."""
 
     def __init__(self, bus):
-        self._bus = bus
+        self._bus = pureio.SMBus()
+        self._bus._bus, self._bus._is_open = bus, True
 
     def get_i2c_device(self, address, **more):
-        return AdafruitDevice(self._bus, address)
+        return adafruit_gpio.get_i2c_device(address, 1, lambda number: self._bus, **more)
 
 
-class AdafruitDevice:
-    def __init__(self, bus, address):
-        self._bus, self._address = bus, address
-
-    def writeList(self, register, data):
-        self._bus.write_i2c_block_data(self._address, register, data)
-
-    def readList(self, register, length):
-        return self._bus.read_i2c_block_data(self._address, register, length)
-
-
-class BusioI2c:
-    """busio.I2C, as far as adafruit_bus_device asks."""
+class BusioI2c(I2C):
+    """busio.I2C, ours, of a bus of the test's."""
 
     def __init__(self, bus):
+        super(I2C, self).__init__()
         self._bus = bus
-
-    def try_lock(self):
-        return True
-
-    def unlock(self):
-        return None
-
-    def writeto(self, address, buffer, *, start=0, end=None):
-        self._bus.i2c_rdwr(RPIO.i2c.i2c_msg.write(address, bytes(buffer[start:end])))
-
-    def readfrom_into(self, address, buffer, *, start=0, end=None):
-        end = len(buffer) if end is None else end
-        message = RPIO.i2c.i2c_msg.read(address, end - start)
-        self._bus.i2c_rdwr(message)
-        buffer[start:end] = bytes(message)
-
-    def writeto_then_readfrom(
-        self, address, out_buffer, in_buffer, *, out_start=0, out_end=None, in_start=0, in_end=None
-    ):
-        in_end = len(in_buffer) if in_end is None else in_end
-        write = RPIO.i2c.i2c_msg.write(address, bytes(out_buffer[out_start:out_end]))
-        read = RPIO.i2c.i2c_msg.read(address, in_end - in_start)
-        self._bus.i2c_rdwr(write, read)
-        in_buffer[in_start:in_end] = bytes(read)
 
 
 @pytest.fixture
 def circuitpython(load, monkeypatch):
     """load() for drivers of CircuitPython, with what of its own modules those need."""
-    stand_ins = {
-        "micropython": {"const": lambda value: value},
-        "digitalio": {
-            "Direction": type("Direction", (), {"INPUT": "in", "OUTPUT": "out"}),
-            "Pull": type("Pull", (), {"UP": "up", "DOWN": "down"}),
-            "DigitalInOut": object,
-        },
-        "busio": {"I2C": BusioI2c, "SPI": object},
-        "circuitpython_typing": {"ReadableBuffer": bytes, "WriteableBuffer": bytearray},
-    }
-    for name, names in stand_ins.items():
-        module = types.ModuleType(name)
-        vars(module).update(names)
+    typing = types.ModuleType("circuitpython_typing")
+    typing.ReadableBuffer, typing.WriteableBuffer = bytes, bytearray
+    busio = types.ModuleType("busio")
+    busio.I2C, busio.SPI = BusioI2c, object
+    modules = {"micropython": micropython, "digitalio": digitalio, "busio": busio}
+    for name, module in (modules | {"circuitpython_typing": typing}).items():
         monkeypatch.setitem(sys.modules, name, module)
     return lambda name: load(name, peers.installed, *CIRCUITPYTHON)
 
@@ -232,11 +210,11 @@ def test_luma_oled_draws_what_is_read_back(load, board, bus, height):
 # -- smbus2's own examples ---------------------------------------------------------------------------
 
 
-def test_examples_of_smbus2(load, board):
+def test_examples_of_smbus2(load, board, opened):
     """Source: the README of smbus2 0.6.1, "Code examples", 1 to 8, with its own class where it is no bus."""
     parts = built(board, "[[chip]]\nname = 'any'\ntype = 'registers'\naddress = 80\nvalues = { 0 = 7 }\n")
     i2c_msg = load("smbus2", peers.installed, "smbus2==0.6.1").i2c_msg
-    with SMBus(1, board=board) as bus:
+    with opened() as bus:
         assert bus.read_byte_data(80, 0) == 7
         bus.write_byte_data(80, 0, 45)
         assert parts["any"].values[0] == 45
@@ -252,6 +230,6 @@ def test_examples_of_smbus2(load, board):
         write, read = i2c_msg.write(80, [65]), i2c_msg.read(80, 3)
         bus.i2c_rdwr(write, read)
         assert str(read) == "BCD" and len(read) == 3
-    with pytest.raises(OSError) as caught, SMBus(1, board=board) as bus:
+    with pytest.raises(OSError) as caught, opened() as bus:
         bus.read_byte(81)
     assert caught.value.errno == 121

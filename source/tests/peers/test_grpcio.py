@@ -319,6 +319,29 @@ def test_fifty_clients_are_served_in_turn_and_none_waits_three_times_as_long(jud
         assert rpio.bus.were_alone and len(rpio.bus.calls) == 50 * 21
 
 
+MANY = """
+import os, rpio_v1_pb2 as pb, rpio_v1_pb2_grpc
+channel = grpc.insecure_channel("127.0.0.1:" + sys.argv[1])
+stub, request = rpio_v1_pb2_grpc.I2cStub(channel), pb.RegisterRequest(bus=1, address=0x10, register=1)
+
+def resident():
+    return int(open(f"/proc/{sys.argv[2]}/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+for calls in (2500, 5000):
+    for _ in range(calls):
+        stub.ReadByteData(request)
+    print(resident())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks in /proc")
+def test_a_daemon_keeps_nothing_of_5000_calls(judge, tmp_path):
+    """A few KiB for each call that is kept would be tens of MiB. bench/grpc_bus.py has 100,000, and both ends."""
+    with daemon(tmp_path, "--smbus", "127.0.0.1:0", prelude=RADIO) as served:
+        before, after = map(int, judge(MANY, port_of(served), served.process.pid).split())
+    assert after - before < 1 << 20
+
+
 VANISHING = """
 import os, rpio_v1_pb2 as pb, rpio_v1_pb2_grpc
 channel = grpc.insecure_channel("127.0.0.1:" + sys.argv[1])
@@ -343,6 +366,34 @@ def test_a_client_who_is_killed_in_a_transaction_releases_the_bus(grpcio, stubs,
             bus.close()
         finally:
             made.close()
+
+
+WAITING = """
+import rpio_v1_pb2 as pb, rpio_v1_pb2_grpc
+one, other, third = [
+    grpc.insecure_channel("127.0.0.1:" + sys.argv[1], [("grpc.use_local_subchannel_pool", 1)]) for _ in range(3)
+]
+hold = lambda channel, wait_s: rpio_v1_pb2_grpc.I2cStub(channel).Hold.future(
+    pb.HoldRequest(bus=1, wait_s=wait_s), timeout=0.5 if wait_s else 30
+)
+hold(one, 0).result()
+waiting = hold(other, 60)
+if sys.argv[2] == "deadline":
+    assert waiting.exception().code() is grpc.StatusCode.DEADLINE_EXCEEDED
+else:
+    rpio_v1_pb2_grpc.BoardStub(other).Info(pb.InfoRequest())
+    waiting.cancel()
+rpio_v1_pb2_grpc.BoardStub(other).Info(pb.InfoRequest())  # what ends the other call has come before this
+assert rpio_v1_pb2_grpc.I2cStub(one).Release(pb.BusRequest(bus=1)).was_held
+hold(third, 0).result()
+print("free")
+"""
+
+
+@pytest.mark.parametrize("how", ["deadline", "cancelled"])
+def test_a_hold_of_grpcio_that_is_given_up_is_never_had(judge, monkeypatch, how):
+    with worlds() as world, closing(Rpio(world, monkeypatch)) as rpio:
+        assert judge(WAITING, rpio.port, how) == "free\n"
 
 
 # -- grpcio is the server -----------------------------------------------------------------------
