@@ -17,9 +17,12 @@ import io
 import os
 import re
 import runpy
+import signal
 import sys
 import threading
 import time
+import unittest
+from collections.abc import Callable
 from pathlib import Path
 
 import RPIO
@@ -153,8 +156,31 @@ class Person:
         return "y" if self._board.read(LED) == ("on" in question) else "n"
 
 
+TEST_LIMIT_S = 120
+
+
+def limited(run: Callable[..., object]) -> Callable[..., object]:
+    """The run() of a test, which fails where it does not end: one of them misses its second edge, and waits for ever,
+    where 50 ms between two edges are not enough for the machine.
+    """
+
+    def over(number: int, frame: object) -> None:
+        raise AssertionError(f"it has not ended within {TEST_LIMIT_S} s")
+
+    def run_limited(*arguments: object) -> object:
+        signal.signal(signal.SIGALRM, over)
+        signal.alarm(TEST_LIMIT_S)
+        try:
+            return run(*arguments)
+        finally:
+            signal.alarm(0)
+
+    return run_limited
+
+
 def main() -> None:
     """Wire the board and run the test as a program."""
+    unittest.TestCase.run = limited(unittest.TestCase.run)  # type: ignore[method-assign,assignment]
     board: WatchedBoard | FarBoard = FarBoard()
     if not isinstance(RPIO.facade.board.backend, RemoteBackend):
         board = WatchedBoard()
