@@ -19,4 +19,12 @@ def test_what_lacks_something_says_so_and_loses_nothing(world):
 @pytest.mark.timeout(20 * LIMIT_S)
 def test_an_interpreter_without_memory_says_so_and_loses_nothing():
     pytest.importorskip("_testcapi")
-    assert run("memory", STEP) > 20
+    try:
+        found = run("memory", STEP)
+    except AssertionError as e:
+        # There are moments at which CPython itself does not outlive it, in plain Python code; they come and go, and a
+        # fault of ours comes again.
+        if "status -11" not in str(e):
+            raise
+        found = run("memory", STEP)
+    assert found > 20
