@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import fetched
 from remote import ROUNDS, TAILS, middle
 from table import blank, filled
 
@@ -26,7 +27,6 @@ FIRST, MANY = 5_000, 100_000
 """Calls until memory is what it stays, and those after which it is looked at again."""
 ADDRESS, REGISTER = 0x50, 3
 GRPCIO = ("grpcio==1.85.3",)
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rpio" / "bench"
 METHOD = "/SmbusRcp/read_byte_data"
 ROWS = [
     *(
@@ -41,24 +41,13 @@ ROWS = [
 
 
 def why_not():
-    """Why grpcio is not there; empty where it is."""
-    try:
-        folder()
-    except subprocess.CalledProcessError as e:
-        return f"grpcio cannot be fetched: {e}"
-    return ""
+    """Why it is not there; empty where it is."""
+    return fetched.why_not(GRPCIO)
 
 
 def folder():
-    """grpcio's folder, fetched once."""
-    made = CACHE / GRPCIO[0]
-    if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=made.parent) as fresh:
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{fresh}/x", *GRPCIO]
-            subprocess.run(command, check=True)
-            os.rename(f"{fresh}/x", made)
-    return made
+    """Its folder, fetched once."""
+    return fetched.folder(GRPCIO)
 
 
 def serve_grpcio(where):

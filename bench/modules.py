@@ -20,13 +20,13 @@ import threading
 import time
 from pathlib import Path
 
+import fetched
 from remote import TAILS, middle
 from table import blank, filled
 
 ROUNDS, CALLS, LARGE = 7, 500, 20
 MEGABYTE = os.urandom(1 << 20)
 RPYC = ("rpyc==6.0.2",)
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rpio" / "bench"
 ROWS = [
     *(
         blank(f"modules: a call: {tail}", "a read of the daemon", "us", 2.0 if tail == "p50" else None)
@@ -54,24 +54,13 @@ modules = ["*"]
 
 
 def why_not():
-    """Why RPyC is not there; empty where it is."""
-    try:
-        folder()
-    except subprocess.CalledProcessError as e:
-        return f"RPyC cannot be fetched: {e}"
-    return ""
+    """Why it is not there; empty where it is."""
+    return fetched.why_not(RPYC)
 
 
 def folder():
-    """RPyC's folder, fetched once."""
-    made = CACHE / RPYC[0]
-    if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=made.parent) as fresh:
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{fresh}/x", *RPYC]
-            subprocess.run(command, check=True)
-            os.rename(f"{fresh}/x", made)
-    return made
+    """Its folder, fetched once."""
+    return fetched.folder(RPYC)
 
 
 # -- the peers ----------------------------------------------------------------------------------

@@ -53,42 +53,40 @@ class KernelCalls(SMBus):  # type: ignore[misc]
     def shut_down(self) -> None:
         """At the end of the program: the kernel closes it."""
 
-    def _made(self, direction: int, size: int) -> tuple[Any, Any]:
-        """Return a structure, and the data that it points at."""
-        message = library.i2c_smbus_ioctl_data.create(direction, 0, size)
-        return message, message.data.contents
+    def _exchange(
+        self,
+        kind: tuple[int, int],
+        i2c_addr: int,
+        register: int,
+        force: bool | None,
+        value: int | None = None,
+    ) -> int:
+        """Do a call of that direction and size; return what the data are afterwards. Raises OSError."""
+        if self.address != i2c_addr or force is not None or self._force_last is not self.force:
+            self._set_address(i2c_addr, force=force)
+        spare = self._spare[kind]
+        if spare:
+            message, data = pair = spare.pop()
+        else:
+            message = library.i2c_smbus_ioctl_data.create(kind[0], 0, kind[1])
+            data = message.data.contents
+            pair = message, data
+        message.command = register
+        if value is not None:
+            data.byte = value
+        library.ioctl(self.fd, SMBUS, message)
+        found: int = data.byte if kind[1] == BYTE_DATA else data.word
+        spare.append(pair)
+        return found
 
     def read_byte_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
-        if self.address != i2c_addr or force is not None or self._force_last is not self.force:
-            self._set_address(i2c_addr, force=force)
-        spare = self._spare[READ, BYTE_DATA]
-        message, data = pair = spare.pop() if spare else self._made(READ, BYTE_DATA)
-        message.command = register
-        library.ioctl(self.fd, SMBUS, message)
-        value: int = data.byte
-        spare.append(pair)
-        return value
+        return self._exchange((READ, BYTE_DATA), i2c_addr, register, force)
 
     def write_byte_data(self, i2c_addr: int, register: int, value: int, force: bool | None = None) -> None:
-        if self.address != i2c_addr or force is not None or self._force_last is not self.force:
-            self._set_address(i2c_addr, force=force)
-        spare = self._spare[WRITE, BYTE_DATA]
-        message, data = pair = spare.pop() if spare else self._made(WRITE, BYTE_DATA)
-        message.command = register
-        data.byte = value
-        library.ioctl(self.fd, SMBUS, message)
-        spare.append(pair)
+        self._exchange((WRITE, BYTE_DATA), i2c_addr, register, force, value)
 
     def read_word_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
-        if self.address != i2c_addr or force is not None or self._force_last is not self.force:
-            self._set_address(i2c_addr, force=force)
-        spare = self._spare[READ, WORD_DATA]
-        message, data = pair = spare.pop() if spare else self._made(READ, WORD_DATA)
-        message.command = register
-        library.ioctl(self.fd, SMBUS, message)
-        value: int = data.word
-        spare.append(pair)
-        return value
+        return self._exchange((READ, WORD_DATA), i2c_addr, register, force)
 
     def i2c_rdwr(self, *i2c_msgs: Any) -> None:
         super().i2c_rdwr(*[smbus2.i2c_msg.from_buffer(msg) for msg in i2c_msgs])
