@@ -29,6 +29,7 @@ PARTS = {
     "modules": "modules of another machine, beside RPyC and the daemon's reads",
     "i2c": "I2C beside a pin, and beside smbus2 in the kernel rig",
     "grpc_bus": "an I2C bus over gRPC, beside grpcio",
+    "tasks": "timed tasks, beside a bare clock_nanosleep(2)",
     "floors": "RPIO by itself",
 }
 

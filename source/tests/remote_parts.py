@@ -48,7 +48,7 @@ class Peer:
             talk.sent(len(data))
             assert data.endswith(b"\n")
             for line in data.decode().splitlines():
-                is_event = line.split()[0] in ("edge", "ended", "lost")
+                is_event = line.split()[0] in ("edge", "ended", "lost", "task")
                 (self.events if is_event else answers).append(line)
         return answers
 
@@ -253,7 +253,7 @@ class Line:
         return self.answer()
 
     def answer(self):
-        while (line := self.read()).split(" ", 1)[0] in ("edge", "ended", "lost"):
+        while (line := self.read()).split(" ", 1)[0] in ("edge", "ended", "lost", "task"):
             pass
         return line
 

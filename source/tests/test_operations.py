@@ -109,6 +109,9 @@ OF_OTHER_SIDE = {
     "i2c_hold": "as i2c_buses: SMBus.held()",
     "i2c_release": "as i2c_hold",
     "spi": "as i2c_buses: RPIO.spi",
+    "task": "timed tasks, which are no program's own: `rpio tasks`, RPIO.remoteio",
+    "tasks": "as task",
+    "cancel": "as task",
     "modules": "a process that has modules for others: module() and task() of a RemoteBoard",
 }
 """Operation that no method of Board is done by -> what it is for."""

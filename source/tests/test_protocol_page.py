@@ -57,7 +57,7 @@ def blocks(before):
     return textwrap.dedent(re.match(r"\n+((?:    .*\n|\n)+)", text)[1]).strip().splitlines()
 
 
-SAID = ("ok", "error", "edge", "ended", "lost")
+SAID = ("ok", "error", "edge", "ended", "lost", "task")
 """What a server's lines begin with; all others are typed."""
 
 

@@ -19,6 +19,7 @@ from ..remote.batch import Batch
 from ..remote.connection import Connection
 from ..remote.outside import Outside
 from ..remote.places import Place
+from ..remote.tasks import TaskEnds
 from ..remote.watches import Watches
 from ..wire.operations import OPERATIONS
 from ..wire.terms import FUNCTION, HOLDS_ALONE, LEFT, OUTSIDE, READ, VERSION, WATCHES_OUTPUTS
@@ -67,7 +68,9 @@ class RemoteBackend(Backend):
         self._place = where if isinstance(where, Place) else Place(where)
         self._linger_s, self._timeout_s, self._patience_s = linger_s, timeout_s, patience_s
         self._on_change = on_change
-        self._watches = Watches(self._place, self._do)
+        self.task_ends = TaskEnds(lambda: self._connection)
+        """How tasks have ended that were asked for with *tell*."""
+        self._watches = Watches(self._place, self._do, self.task_ends.hear)
         self._inputs: dict[int, int | None] = {}  # line -> pull
         self._outputs: set[int] = set()
         self._lost: dict[int, errors.ConnectionLost] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..remote.modules import Modules
+    from ..remote.tasks import RemoteTasks
 
 
 class RemoteBoard(Board):
@@ -95,6 +96,24 @@ class RemoteBoard(Board):
         from ..remote.shipping import task_of
 
         return task_of(self.modules, function, timeout_s)
+
+    @property
+    def tasks(self) -> RemoteTasks:
+        """Timed tasks, which are done there, whatever becomes of this program: add(), listed(), cancel().
+
+        ::
+
+            with RPIO.connect("pi") as pi:
+                pi.tasks.add(17, "on", 2000)
+                pi.tasks.add(17, "blink", 5000, 0.2, 0.8).wait()
+        """
+        from ..backends.remote import RemoteBackend
+        from ..remote.tasks import RemoteTasks
+
+        backend = self.backend
+        if not isinstance(backend, RemoteBackend):
+            raise errors.NotSupportedError("a device of RRaspPY's has no timed tasks")
+        return RemoteTasks(backend.ask, backend.task_ends, self.line_of)
 
     def close(self) -> None:
         """As any Board."""

@@ -28,6 +28,7 @@ VERBS = {
     "audit": ("remote", "who has set what"),
     "hold": ("hold", "hold levels that outlive programs"),
     "release": ("hold", "hold lines no longer"),
+    "tasks": ("tasks", "timed tasks that a daemon does: shown, added, taken back"),
     "token": ("token", "make, list and revoke what allows others something"),
     "completion": ("completion", "print the completion of bash, zsh or fish"),
 }

@@ -7,7 +7,7 @@ from errno import EBUSY
 
 from .. import errors, log
 from .._gpio import EdgeRoutes, Pipe
-from ..wire.native import Ended, told
+from ..wire.native import Ended, TaskEnded, told
 from ..wire.terms import LINES_MAX
 from .answers import head
 
@@ -30,10 +30,14 @@ class Watched:
 
 
 class Watches:
-    """All of a connection's. *do* asks for an operation: it is given its name and values."""
+    """All of a connection's. *do* asks for an operation: it is given its name and values; *on_task* hears of the end of
+    each task that is told of, among the edges.
+    """
 
-    def __init__(self, place: Place, do: Callable[..., object]) -> None:
-        self._place, self._do = place, do
+    def __init__(
+        self, place: Place, do: Callable[..., object], on_task: Callable[[TaskEnded], object]
+    ) -> None:
+        self._place, self._do, self._on_task = place, do, on_task
         self._watched: dict[int, Watched] = {}
         self.routes = EdgeRoutes(LINES_MAX)
         """Where the connection has edges go."""
@@ -95,7 +99,9 @@ class Watches:
     def on_event(self, text: bytes) -> None:
         """The server has said something that is neither an answer nor an edge."""
         event = told(text)
-        if isinstance(event, Ended) and event.line in self._watched:
+        if isinstance(event, TaskEnded):
+            self._on_task(event)
+        elif isinstance(event, Ended) and event.line in self._watched:
             if event.lost:
                 self.routes.lose(event.line, self.routes.last(event.line) + event.lost)
             else:

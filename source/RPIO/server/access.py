@@ -102,15 +102,17 @@ class Rights:
         if scope == ANY:
             return
         self.check_scope(operation.name, scope)
+        if self.scopes[scope] is not None:
+            self.check_lines(operation.name, scope, lines_of(operation, request.values))
+
+    def check_lines(self, name: str, scope: str, wanted: set[int]) -> None:
+        """Raise NotAllowedError where what has that name is of lines that the scope, which is there, is not for."""
         lines = self.scopes[scope]
-        if lines is not None:
-            others = sorted(lines_of(operation, request.values) - lines)
-            if others:
-                names = ", ".join(map(str, others[:10]))
-                text = (
-                    f"{operation.name} of GPIO {names}: this session has {scope!r} for {_listed(lines)} alone"
-                )
-                raise errors.NotAllowedError(text, hint=HINT % scope)
+        others = sorted(wanted - lines) if lines is not None else []
+        if lines is not None and others:
+            names = ", ".join(map(str, others[:10]))
+            text = f"{name} of GPIO {names}: this session has {scope!r} for {_listed(lines)} alone"
+            raise errors.NotAllowedError(text, hint=HINT % scope)
 
     def check_scope(self, name: str, scope: str) -> None:
         """Raise NotAllowedError where what has that name needs a scope that is missing."""

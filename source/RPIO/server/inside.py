@@ -16,6 +16,7 @@ from ..board.undoing import do_all
 from ..loop.masks import READ
 from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket, close_listener
 from ..processes import hooks
+from ..tasks.engine import Tasks
 from ..wire.native import Server
 from .buses import Buses
 from .doors import Path, Port
@@ -68,6 +69,7 @@ class Front(House):
         self.links = {}
         self.lent = []
         self.buses = Buses(lambda: board.backend, self.soon, monotonic_ns, self._set_timer)
+        self.tasks = Tasks(board.leases, lambda: self.loop)
         self.sessions = Sessions(
             board.leases,
             self._describe,
@@ -78,6 +80,7 @@ class Front(House):
             holds,
             programs,
             self.buses,
+            self.tasks,
         )
         self._soon: deque[Callable[[], object]] = deque()
         self.is_closed = False
@@ -126,6 +129,7 @@ class Front(House):
             *[lambda door=door: self._close_door(door) for door in self.doors],
             *[link.close for link in list(self.links.values())],
             self.sessions.end_all,
+            self.tasks.close,
             self.buses.close,
             self._close_timer,
         )
@@ -149,6 +153,7 @@ class Front(House):
         for door in self.doors:
             if door.listener is not None:
                 door.listener.close()
+        self.tasks.abandon()
         for link in self.links.values():
             link.abandon()
         self.links.clear()

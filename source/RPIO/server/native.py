@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .. import errors, log
 from ..backends.buses import SpiSettings
+from ..tasks.courses import checked as check
 from ..wire.native import Request, Server
 from ..wire.smbus import M_RD, Message, SmbusCall, check_call
 from ..wire.terms import GPIO, HOLDS_ALONE, LEFT, OUTSIDE, WATCHES_OUTPUTS
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..backends import Backend
     from ..board.leases import Leases
+    from ..tasks.engine import Task, Tasks
     from .audit import Audit
     from .buses import Buses
     from .hearing import Starting
@@ -38,8 +40,11 @@ def _peek(leases: Leases, session: Session, lines: list[int]) -> tuple[list[int 
 
 
 def _release(leases: Leases, session: Session, lines: list[int]) -> None:
+    tasks = session.all.tasks
     for line in lines:
         session.unwatch(line)
+        if tasks is not None:
+            tasks.end(session.owner, line)
         leases.release(session.owner, line)
 
 
@@ -218,6 +223,40 @@ def _spi(
     return _on_bus(session, (bus, device), lambda spi: (spi.transfer(data, how),))
 
 
+def _tasks(session: Session) -> Tasks:
+    tasks = session.all.tasks
+    if tasks is None:
+        raise errors.NotSupportedError("no tasks are done here")
+    return tasks
+
+
+def _task(
+    leases: Leases,
+    session: Session,
+    line: int,
+    name: str,
+    ms: float,
+    arg1: float | None,
+    arg2: float | None,
+    mode: str,
+    is_told: bool,
+) -> tuple[int]:
+    def on_end(task: Task, how: str, text: str) -> None:
+        """Tell of it."""
+        session.task_has_ended(task.number, how, text)
+
+    check(name, ms, arg1, arg2)  # before the line is touched
+    pin = _tasks(session).pin(session.owner, line, mode)
+    return (pin.add(name, ms, arg1, arg2, on_end if is_told else None).number,)
+
+
+def _cancel(leases: Leases, session: Session, numbers: list[int]) -> tuple[list[int]]:
+    tasks = _tasks(session)
+    lines = {line for line in map(tasks.line_of, numbers) if line is not None}
+    session.rights.check_lines("cancel", GPIO, lines)
+    return ([number for number in numbers if tasks.cancel(number, session.owner.name)],)
+
+
 NS_PER_MS = 1_000_000
 SERVO_PERIOD_NS = 20_000_000
 
@@ -280,6 +319,9 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "i2c_hold": _i2c_hold,
     "i2c_release": lambda leases, session, bus: (_buses(session).release(session, (bus,)),),
     "spi": _spi,
+    "task": _task,
+    "tasks": lambda leases, session: (_tasks(session).listed(),),
+    "cancel": _cancel,
     "fate": lambda leases, session, number: session.fate(number),
 }
 """By the operation's name, but for those that begin and end a session."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..board.leases import Leases
+    from ..tasks.engine import Tasks
     from ..wire.native import Request
     from .access import Rights, Token
     from .audit import Audit
@@ -123,7 +124,7 @@ class Session:
         do_all(
             *[lambda line=line: self.unwatch(line) for line in list(self._watches)],
             lambda: self._leases.end(self.owner),
-            lambda: self._sessions.buses_are_free(self),
+            lambda: self._sessions.is_left_by(self),
             self.on_end,
             lambda: self._sessions.forget(self),
         )
@@ -189,6 +190,11 @@ class Session:
             if untold:
                 self.tell(Server.lost(watch.line, untold), is_last=True)
             self.tell(Server.ended(watch.line, why), is_last=True)
+
+    def task_has_ended(self, number: int, how: str, text: str) -> None:
+        """Say how a task has ended that was to be told of."""
+        if not self.is_over:
+            self.tell(Server.task_ended(number, how, text), is_last=True)
 
     def tell(self, text: bytes, is_last: bool = False) -> bool:
         """Send a line that answers nothing, or keep it until that can be done; False where there is no room. For what
@@ -303,7 +309,10 @@ class Sessions:
         holds: Holds | None = None,
         programs: Starting | None = None,
         buses: Buses | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
+        self.tasks = tasks
+        """The queues of timed tasks, where they are served."""
         self.buses = buses
         """The I2C and SPI buses, where they are served."""
         self.leases, self.board, self.now_ns, self.on_time = leases, board, now_ns, on_time
@@ -316,8 +325,10 @@ class Sessions:
         self.fronts: Callable[[], list[str]] = list
         """What else is served beside these sessions, in words."""
 
-    def buses_are_free(self, session: Session) -> None:
-        """What a session held of the buses is free. Twice is fine."""
+    def is_left_by(self, session: Session) -> None:
+        """What a session held of the buses is free, and its tasks go on to their ends. Twice is fine."""
+        if self.tasks is not None:
+            self.tasks.leave(session.owner)
         if self.buses is not None:
             self.buses.gone(session)
 

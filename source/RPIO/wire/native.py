@@ -85,6 +85,18 @@ class Ended:
         self.line, self.text, self.lost = line, text, lost
 
 
+TASK_ENDS = ("done", "cancelled", "failed")
+
+
+class TaskEnded:
+    """How a task has ended, and why."""
+
+    __slots__ = ("how", "number", "text")
+
+    def __init__(self, number: int, how: str, text: str) -> None:
+        self.number, self.how, self.text = number, how, text
+
+
 # -- words --------------------------------------------------------------------------------------
 
 
@@ -270,6 +282,11 @@ class Server:
         """The line that says how many of the last edges of a line were lost, where none has come since to tell."""
         return b"lost %d %d\n" % (line, count)
 
+    @staticmethod
+    def task_ended(number: int, how: str, text: str) -> bytes:
+        """The line that says how a task has ended, and why."""
+        return joined(["task", str(number), how, text])
+
 
 class Client:
     """The side that asks: requests to bytes, bytes to answers and edges."""
@@ -282,12 +299,12 @@ class Client:
         """The line of a request."""
         return joined([request.operation.name, *request.operation.words(request.values)], request.id)
 
-    def feed(self, data: bytes) -> list[Answer | Edge | Ended]:
+    def feed(self, data: bytes) -> list[Answer | Edge | Ended | TaskEnded]:
         """Return what has come. Raises ProtocolError for what no server of this protocol says."""
         return [told(line) for line in self._lines.feed(data)]
 
 
-def told(line: bytes) -> Answer | Edge | Ended:
+def told(line: bytes) -> Answer | Edge | Ended | TaskEnded:
     """Return what a server says with a line. Raises ProtocolError for what none says."""
     if line.startswith(b"edge "):  # in a hurry
         numbers = line[5:].split()
@@ -306,6 +323,8 @@ def told(line: bytes) -> Answer | Edge | Ended:
             return Ended(int(channel), text)
         case ["lost", channel, count] if _is_number(channel) and _is_number(count) and id is None:
             return Ended(int(channel), "", int(count))
+        case ["task", task, how, text] if _is_number(task) and how in TASK_ENDS and id is None:
+            return TaskEnded(int(task), how, text)
     raise ProtocolError(f"this is no answer of RPIO's own protocol: {line[:40]!r}")
 
 

@@ -10,6 +10,7 @@ from .. import constants
 from .bus_operations import BUS_ROWS
 from .kinds import Maybe, Number, Real, Repeated, Text, Word
 from .rows import Argument, Operation
+from .task_operations import TASK_ROWS
 from .terms import (
     ANY,
     ANY_LEVEL,
@@ -392,6 +393,7 @@ ROWS = (
         "Look at the file of tokens again, for one that was revoked. Answers how many sessions that has ended.",
     ),
     *BUS_ROWS,
+    *TASK_ROWS,
     Operation(
         "modules",
         (),

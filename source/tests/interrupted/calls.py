@@ -297,6 +297,13 @@ def _spi_there(things):
         assert device.xfer2([1, 2]) == [0, 0]
 
 
+def _tasks_there(things):
+    tasks = things["there"].tasks
+    task = tasks.add(23, "on", 1)
+    assert task.wait(ANSWER_S) in ("done", None) and not tasks.cancel(task.number)
+    tasks.add(23, "close")
+
+
 HELD = "BusError([Errno 16] simulated I2C bus 1 is held by another thread of this program)"
 
 
@@ -615,6 +622,7 @@ CALLS = {
     ),
     "SpiDev": Call(_spi, (chip_here,), (served_ends,)),
     "connect(SpiDev)": Call(_spi_there, (served, _connect), (there_closes, served_ends), True, dear=8),
+    "connect(tasks)": Call(_tasks_there, (served, _connect), (there_closes, served_ends), True, dear=8),
     "batch": Call(lambda t: _batch(facade.board), (relay,)),
     "connect(close)": Call(there_closes, (served, _connect), (there_closes, served_ends), True, dear=8),
     "Board": Call(other_board, (), (other_board_closes,), True, dear=4),

@@ -37,3 +37,19 @@ def test_sessions_share_the_chip_and_leave_safe_states(pi_chip, tmp_path):
             pi_chip.drive(4, 1)
             assert other.read().startswith("edge 4 1 ")
         assert wait_until(lambda: pi_chip.level(17) == 0)
+
+
+def test_timed_tasks_drive_the_chip_and_give_the_line_back(pi_chip, tmp_path):
+    with daemon(tmp_path, "--no-tcp", backend="cdev") as served:
+        with served.connect() as line:
+            assert line.ask("task 17 on 200").startswith("ok ")
+            assert line.ask("task 17 off 100").startswith("ok ")
+            assert line.ask("task 17 on 300").startswith("ok ")
+            assert (pi_chip.level(17), pi_chip.consumer(17)) == (1, "RPIO")
+        assert wait_until(lambda: pi_chip.consumer(17) == "")  # who asked has gone long ago
+        with served.connect() as line:
+            assert line.ask("task 27 on 3600000 - - wait yes").startswith("ok ")
+            assert pi_chip.level(27) == 1
+            served.process.send_signal(signal.SIGTERM)
+            served.process.wait(60)
+        assert pi_chip.level(27) == 0
