@@ -31,6 +31,7 @@ FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in room
 
 SHARED_BY_BACKENDS = {
     "buses",
+    "checks",
     "protocol",
     "descriptors",
     "event_pipe",

@@ -27,7 +27,7 @@ CARRIED = {
     "wave": "play wave stop_wave",
     "describe": "hello",
     "sysinfo": "hello",
-    "protect": "limit limit_left",
+    "protect": "limit unlimit limit_left",
     "close": "bye",
 }
 """Method of Board -> the operations by which that of a remote one is done."""

@@ -26,8 +26,9 @@ from .._gpio import (
     lines_after_fork,
 )
 from .cdev_chips import open_chip, speaks_v2
+from .checks import check_edge, check_limit, check_pull, check_pwm, check_pwm_change, check_wave
 from .descriptors import HoldingBackend, RemovalWatch, busy, locked
-from .protocol import check_edge, check_limit, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .protocol import check_line
 
 CONSUMER = "RPIO"
 AS_IS = -1
@@ -337,6 +338,11 @@ class CdevBackend(HoldingBackend):
         held = self._holding(line) or self._request(line, constants.OUT, 0, AS_IS)
         self._limited[line] = level
         self._pulses.limit_fd(held.fd, line, after_ns, level)
+
+    @locked
+    def unlimit(self, line: int) -> None:
+        check_line(self, line)
+        self._end_limit(line)
 
     @locked
     def limit_left(self, line: int) -> int | None:

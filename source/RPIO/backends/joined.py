@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from .. import constants, errors
-from .protocol import Backend, check_edge, check_line
+from .checks import check_edge
+from .protocol import Backend, check_line
 
 
 class JoinedBackend(Backend):
@@ -38,6 +39,7 @@ class JoinedBackend(Backend):
         self.change_pwm = levels.change_pwm  # type: ignore[method-assign]
         self.end_pwm = levels.end_pwm  # type: ignore[method-assign]
         self.limit = levels.limit  # type: ignore[method-assign]
+        self.unlimit = levels.unlimit  # type: ignore[method-assign]
         self.limit_left = levels.limit_left  # type: ignore[method-assign]
         self.play = levels.play  # type: ignore[method-assign]
         self.wave = levels.wave  # type: ignore[method-assign]

@@ -8,7 +8,8 @@ import os
 
 from .. import constants, errors
 from .._gpio import Registers, SoftPwm
-from .protocol import Backend, check_limit, check_line, check_pull, check_pwm, check_pwm_change, check_wave
+from .checks import check_limit, check_pull, check_pwm, check_pwm_change, check_wave
+from .protocol import Backend, check_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,6 +148,10 @@ class RegsBackend(Backend):
     def limit(self, line: int, after_ns: int, level: int) -> None:
         check_limit(self, line, after_ns)
         self._pulses.limit_regs(self.block, line, after_ns, level)
+
+    def unlimit(self, line: int) -> None:
+        check_line(self, line)
+        self._end_limit(line)
 
     def limit_left(self, line: int) -> int | None:
         check_line(self, line)

@@ -23,16 +23,8 @@ from ..remote.tasks import TaskEnds
 from ..remote.watches import Watches
 from ..wire.operations import OPERATIONS
 from ..wire.terms import FUNCTION, HOLDS_ALONE, LEFT, OUTSIDE, READ, VERSION, WATCHES_OUTPUTS
-from .protocol import (
-    FEATURES,
-    Backend,
-    check_edge,
-    check_limit,
-    check_line,
-    check_pull,
-    check_pwm_change,
-    check_wave,
-)
+from .checks import check_edge, check_limit, check_pull, check_pwm_change, check_wave
+from .protocol import FEATURES, Backend, check_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -340,6 +332,9 @@ class RemoteBackend(Backend):
         self._check_pulses(lambda: Backend.limit(self, line, after_ns, level))
         check_limit(self, line, after_ns)
         self._do("limit", line, after_ns, int(bool(level)))
+
+    def unlimit(self, line: int) -> None:
+        self._on(line, "unlimit")
 
     def limit_left(self, line: int) -> int | None:
         (left_ns,) = self._on(line, "limit_left")

@@ -13,9 +13,10 @@ from time import monotonic_ns
 from .. import constants, errors, log
 from ..constants import BOTH, IN, OUT, PUD_OFF, RISING
 from ..remote.rraspy import Device
+from .checks import check_edge, check_pull, check_pwm, check_pwm_change
 from .event_pipe import EventPipe
 from .in_use import of_program
-from .protocol import Backend, check_edge, check_line, check_pull, check_pwm, check_pwm_change
+from .protocol import Backend, check_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

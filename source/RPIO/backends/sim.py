@@ -10,15 +10,8 @@ from _thread import RLock
 
 from .. import constants, errors
 from .._gpio import PwmPlan
-from .protocol import (
-    check_edge,
-    check_limit,
-    check_line,
-    check_pull,
-    check_pwm,
-    check_pwm_change,
-    check_wave,
-)
+from .checks import check_edge, check_limit, check_pull, check_pwm, check_pwm_change, check_wave
+from .protocol import check_line
 from .sim_lines import SimLines, Watch
 
 TYPE_CHECKING = False
@@ -178,6 +171,11 @@ class SimBackend(SimLines):
                 self._limits[line] = 0, 0
                 self._end_pulses(line)
                 self.write(line, level)
+
+    def unlimit(self, line: int) -> None:
+        with self._lock:
+            self._line(line)
+            self._end_limit(line)
 
     def limit_left(self, line: int) -> int | None:
         with self._lock:

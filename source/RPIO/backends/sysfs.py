@@ -22,8 +22,9 @@ import time
 from .. import constants, errors
 from .._gpio import File, Pump
 from ..machine.files import open_file, text_of, write_file
+from .checks import check_edge
 from .descriptors import HoldingBackend, RemovalWatch, busy, locked
-from .protocol import check_edge, check_line
+from .protocol import check_line
 from .sysfs_chips import Informant, check_no_pull, find_device
 
 UDEV_S = 2.0
@@ -43,10 +44,8 @@ class _Held:
 
 
 class SysfsBackend(HoldingBackend):
-    """The lines of the chip with that *folder*.
-
-    *device* is the chip's device file, which tells about lines that are not exported: "" looks for it, None does
-    without.
+    """The lines of the chip with that *folder*. *device* is the chip's device file, which tells about lines that are
+    not exported: "" looks for it, None does without.
     """
 
     name = "sysfs"

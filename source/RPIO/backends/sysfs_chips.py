@@ -8,7 +8,7 @@ import os
 from .. import constants, errors
 from .._gpio import chip_info, chip_open, line_info, line_info_v1
 from ..machine.files import text_of
-from .protocol import check_pull
+from .checks import check_pull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -59,6 +59,8 @@ class Declared:
         self.owners: dict[int, Owner] = {}
         """Line -> who has set it up, where that is not the program itself."""
         self._since_s: dict[int, float] = {}
+        self.on_rules: Callable[[], object] = lambda: None
+        """Called before others are in force."""
 
     # -- what there is ---------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ class Declared:
             RuleError: lines are in a state that they forbid.
         """
         with self._lock:
+            self.on_rules()
             self._check_now(rules)
             # Interrupted in the middle, C has nothing granted, and all of it comes here.
             self._is_changing = True

@@ -41,6 +41,7 @@ class LeasedPulses:
         self._watched, self._listeners, self._lock = watched, listeners, lock
         self._pwm: set[int] = set()  # lines that have it
         self._waves: dict[int, tuple[Owner, set[int]]] = {}  # number -> whose, and which lines
+        self._later: set[int] = set()  # lines that the C timer is to write, as write_later() says
         self._given_back: dict[int, int] = {}  # by owners who had set them up: line -> what it was then
 
     @property
@@ -205,33 +206,6 @@ class LeasedPulses:
     def _has_wave(self, owner: Owner, number: int) -> bool:
         return number in self._waves and self._waves[number][0] is owner
 
-    # -- the longest time ------------------------------------------------------------------------
-
-    def limit(self, owner: Owner, line: int, after_ns: int, level: int) -> None:
-        """Write a level after so long; where a rule of the line says when, not later than that."""
-        with self._lock:
-            self._safety.check_owner(line, owner)
-            self._have(owner, line)
-            backend, rules = self._machine.backend, self._safety.rules.of(line)
-            interlock = self._safety.rules.interlock_of(line)
-            if interlock is not None and rules.is_on(level):
-                raise errors.InterlockError(
-                    f"GPIO {line} would be on after {after_ns} ns, whatever is on then: the {interlock} forbids that",
-                    hint="its other level is never refused",
-                )
-            if self._safety.is_limited(line):
-                if rules.is_on(level):
-                    raise errors.RuleError(
-                        f"GPIO {line} would be on after {after_ns} ns ({rules.place('longest_on_s')})",
-                        hint="its other level ends it",
-                    )
-                after_ns = min(after_ns, backend.limit_left(line) or after_ns)
-            backend.limit(line, after_ns, level)
-
-    def limit_left(self, line: int) -> int | None:
-        """How long that is from now; None where there is no limit."""
-        return self._machine.backend.limit_left(line)
-
     def _end_pulses(self, line: int) -> None:
         if self.has_pulses(line):
             self._machine.backend.end_pwm(line)
@@ -249,4 +223,5 @@ class LeasedPulses:
         """Nobody has anything any more: the board is closed."""
         self._pwm.clear()
         self._waves.clear()
+        self._later.clear()
         self._given_back.clear()

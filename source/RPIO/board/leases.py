@@ -12,7 +12,7 @@ from functools import partial
 
 from .. import constants, errors, log
 from .declared import NOBODY, Owner
-from .leased_pulses import LeasedPulses
+from .leased_limits import LeasedLimits
 from .rules import HIGH, INPUT, KEEP, LOW
 from .safety import AS_BEFORE, AS_INPUT, WITH_PULSES
 from .undoing import do_all
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .subscriptions import Subscription
 
 
-class Leases(LeasedPulses):
+class Leases(LeasedLimits):
     """The lines of a board, in the name of owners."""
 
     # -- what changes nothing --------------------------------------------------------------------

@@ -233,6 +233,7 @@ class Parts:
                     lambda: self._listeners,
                     self.lock,
                 )
+                self.safety.on_rules = self._leases.take_all_back
             return self._leases
 
     # -- the end ---------------------------------------------------------------------------------

@@ -301,6 +301,7 @@ HANDLERS: dict[str, Callable[..., object]] = {
     "wave": _wave,
     "stop_wave": lambda leases, session, number: leases.stop_wave(session.owner, number),
     "limit": lambda leases, session, *values: leases.limit(session.owner, *values),
+    "unlimit": lambda leases, session, line: leases.unlimit(session.owner, line),
     "limit_left": lambda leases, session, line: (leases.limit_left(line),),
     "drive": lambda leases, session, *values: leases.outside().drive(*values),
     "driven": _driven,

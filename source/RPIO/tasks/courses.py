@@ -9,8 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Course = Iterator[tuple[float, int | None]]
+    Step = tuple[float, int | None]
     """(share, for how many nanoseconds); None for as long as it is let."""
+    Course = Iterator[Step]
 
 NS_PER_S, NS_PER_MS = 1_000_000_000, 1_000_000
 TIME_MAX_MS = 1e9

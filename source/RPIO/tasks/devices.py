@@ -56,6 +56,20 @@ class LeasedLine:
         else:
             self._leases.write(self._owner, [(self._line, level)])
 
+    def foresee(self, share: float | None, after_ns: int) -> None:
+        """Have it be so much of full power after so long, even where nobody comes then; None for nothing."""
+        is_sure = share in (0.0, 1.0) and self._leases.write_later(
+            self._owner, self._line, self._on if share else 1 - self._on, after_ns
+        )
+        if not is_sure:
+            self._leases.take_back(self._line)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether that is done, where its time has come."""
+        return self._leases.writes_later(self._line)
+
     def give_back(self) -> None:
         """It is free, in its safe state. Twice is fine."""
+        self._leases.take_back(self._line)
         self._leases.release(self._owner, self._line)

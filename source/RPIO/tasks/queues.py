@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    from .courses import Course
+    from .courses import Course, Step
 
     OnEnd = Callable[["Task", str, str], object]
 
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
         def drive(self, share: float) -> None:
             """Have it be so much of full power."""
+
+        def foresee(self, share: float | None, after_ns: int) -> None:
+            """Have it be so after so long, even where nobody comes then; None for nothing."""
+
+        @property
+        def is_sure(self) -> bool:
+            """Whether that is done, where its time has come."""
 
         def give_back(self) -> None:
             """It is free."""
@@ -39,6 +46,8 @@ SLIP_NS = 20_000_000
 """What begins later than that, or than a quarter of its time, has its whole time from then on; else what is planned
 stays: a pulse is rather late than too short, and times add up all the same.
 """
+LOOKS_AHEAD = 8
+"""Tasks that are done at once behind the one that runs, and are looked at for what comes then."""
 NOTHING: Course = iter(())
 """The course of a line where nothing goes on."""
 
@@ -59,6 +68,11 @@ class Task:
         self.number, self.name, self.time_ns = number, name, time_ns
         self.arg1, self.arg2, self.on_end = arg1, arg2, on_end
         self.begun_ns = 0
+
+    def course(self, share: float) -> Course:
+        """What it does, from what was before."""
+        make, _, _ = COURSES[self.name]
+        return make(share, self.arg1, self.arg2)
 
     @property
     def ends_ns(self) -> int:
@@ -108,6 +122,8 @@ class TaskPin:
         self.due_ns: int | None = None
         """When tick() has something to do."""
         self._course: Course = NOTHING
+        self._coming: Step | None = None  # the step of the course behind this one
+        self._foreseen: tuple[int, float | None] | None = None
         self._share = 0.0
         self._is_free = False
         self._log = log.Sparing()
@@ -137,7 +153,7 @@ class TaskPin:
                 self._interrupt(f"{name} has taken its place")
             self.waiting.append(task)
             self._begin_now()
-            self._on_change()
+            self._has_changed()
         return task
 
     def _check_room(self) -> None:
@@ -165,14 +181,52 @@ class TaskPin:
         while self.due_ns is not None and self.due_ns <= now_ns:
             due_ns = self.due_ns
             task = self.running
-            if task is not None and task.ends_ns <= due_ns:
-                self.running, self._course = None, NOTHING
-                task.tell(DONE)
-                self._begin_waiting(due_ns, now_ns)
-                self._rest()
-            elif not self._step(due_ns, now_ns):
-                self._begin_waiting(due_ns, now_ns)
-                self._rest()
+            is_done = self._foreseen == (due_ns, self._share_at_due()) and self._device.is_sure
+            self._foreseen = None
+            self._go_on(task, due_ns, due_ns if is_done else now_ns)
+        self._foresee(now_ns)
+
+    def _go_on(self, task: Task | None, due_ns: int, now_ns: int) -> None:
+        if task is not None and task.ends_ns <= due_ns:
+            self.running, self._course = None, NOTHING
+            task.tell(DONE)
+            self._begin_waiting(due_ns, now_ns)
+            self._rest()
+        elif not self._step(due_ns, now_ns):
+            self._begin_waiting(due_ns, now_ns)
+            self._rest()
+
+    def _share_at_due(self) -> float | None:
+        """What is to be driven next; None where that is not known yet."""
+        task = self.running
+        if task is None or self.due_ns != task.ends_ns:
+            return self._coming[0] if self._coming is not None else None
+        share = 0.0
+        for number, task in enumerate(self.waiting):
+            if task.name == CLOSE:
+                return 0.0
+            if number == LOOKS_AHEAD:
+                return None
+            share, _ = next(task.course(self._share if number == 0 else share))
+            if task.time_ns:
+                break
+        return share
+
+    def _foresee(self, now_ns: int) -> None:
+        """Have what comes next come in time, even where this program is kept from it then."""
+        due_ns = self.due_ns
+        foreseen = None if due_ns is None else (due_ns, self._share_at_due())
+        if foreseen != self._foreseen:
+            self._foreseen = foreseen
+            if foreseen is None:
+                self._device.foresee(None, 0)
+            else:
+                self._device.foresee(foreseen[1], foreseen[0] - now_ns)
+
+    def _has_changed(self) -> None:
+        if not self._is_free:
+            self._foresee(self._now_ns())
+        self._on_change()
 
     def _begin_waiting(self, due_ns: int, now_ns: int) -> None:
         """Begin what waits: all that is done at once, up to one that takes time."""
@@ -189,16 +243,16 @@ class TaskPin:
             self.give_back()
             task.tell(DONE)
             return
-        course, _, _ = COURSES[task.name]
         task.begun_ns = begun_ns(due_ns, now_ns, task.time_ns)
-        self._course = course(self._share, task.arg1, task.arg2)
+        self._course, self._coming = task.course(self._share), None
         self.running, self.going_on = (task, None) if task.time_ns else (None, task)
         if self._step(due_ns, now_ns) and self.going_on is task:
             task.tell(DONE)
 
     def _step(self, due_ns: int, now_ns: int) -> bool:
         """The next step of the course; False where it has failed, and what runs with it."""
-        share, lasts_ns = next(self._course)
+        share, lasts_ns = self._coming or next(self._course)
+        self._coming = next(self._course) if lasts_ns is not None else None
         times_ns = [] if lasts_ns is None else [begun_ns(due_ns, now_ns, lasts_ns) + lasts_ns]
         if self.running is not None:
             times_ns.append(self.running.ends_ns)
@@ -257,7 +311,7 @@ class TaskPin:
         with self._lock:
             self.is_left = True
             self._rest()
-            self._on_change()
+            self._has_changed()
 
     def cancel(self, number: int, text: str) -> bool:
         """Take a task back: one that waits is never begun, one that runs or goes on ends. Whether there was one."""
@@ -273,7 +327,7 @@ class TaskPin:
             task.tell(CANCELLED, text)
             self._begin_now()
             self._rest()
-            self._on_change()
+            self._has_changed()
         return True
 
     def cancel_all(self, text: str) -> None:
@@ -286,7 +340,7 @@ class TaskPin:
                 task.tell(CANCELLED, text)
             self.is_closing = self.is_left
             self._rest()
-            self._on_change()
+            self._has_changed()
 
     def end(self, text: str) -> None:
         """Take all of them back, and give the line back now."""

@@ -248,6 +248,7 @@ ROWS = (
         True,
         "Have an output go to a level after so long, whatever becomes of who asked.",
     ),
+    Operation("unlimit", (Argument("line", LINE),), (), GPIO, True, "Take that back."),
     Operation(
         "limit_left",
         (Argument("line", LINE),),

@@ -2374,6 +2374,24 @@ def test_limit_stays(rig: Rig, a_line: int) -> None:
         backend.set_input(a_line, None)
 
 
+def test_limit_taken_back(rig: Rig, a_line: int) -> None:
+    backend = rig.backend
+    backend.unlimit(a_line)  # there is none
+    if not limited(rig, a_line, 50 * MS):
+        return
+    backend.unlimit(a_line)
+    assert backend.limit_left(a_line) is None
+    rig.pass_us(100_000)
+    expect_output(rig, a_line, 1)
+    backend.limit(a_line, 10 * MS, 0)
+    rig.pass_us(50_000)
+    expect_output(rig, a_line, 0)
+    backend.unlimit(a_line)  # it is over
+    backend.unlimit(a_line)
+    assert backend.limit_left(a_line) is None
+    expect_output(rig, a_line, 0)
+
+
 def test_limit_ends_and_is_what_was_written_last(rig: Rig, a_line: int) -> None:
     if not limited(rig, a_line, 10 * MS):
         return
