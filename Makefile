@@ -12,7 +12,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 # What an extra needs, beside the RPIO that is there: of a folder pip would build the package once more for it.
 OURS := >=1.dev0
 SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
-CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_lines module_frames module_objects module_routes module_pwm module_dma module_whole module_turn module_apart
+CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork tally poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_lines module_frames module_objects module_routes module_pwm module_dma module_whole module_turn module_apart module_tally
 C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
 .PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers test-every test-moments check lint proto bench docs deb clean

@@ -21,6 +21,7 @@ CORE = [
     "event.c",
     "numbers.c",
     "fork.c",
+    "tally.c",
     "poll_ring.c",
     "poll.c",
     "soft_place.c",
@@ -52,6 +53,7 @@ MODULE = [
         "_whole",
         "_turn",
         "_apart",
+        "_tally",
     )
 ]
 """What knows Python; the core is plain C."""
@@ -94,6 +96,7 @@ setup(
                     "regs",
                     "fork",
                     "poll_ring",
+                    "tally",
                     "dma",
                     "dma_state",
                     "dma_chain",

@@ -48,15 +48,22 @@ RUNS = [
     ("gpiod-wait", "thread"),
     ("rpi-lgpio", "thread"),
     ("gpiozero", "thread"),
+    ("gpiozero-rpio", "thread"),
     ("RPIO", "thread"),
 ]
 """Library and place, see guest.py."""
+IDLE = [("gpiozero", "idle"), ("gpiozero-rpio", "idle")]
+"""These once: they take their time."""
+TOGETHER = [("gpiozero", "together"), ("gpiozero-rpio", "together")]
+"""Both in one run, once: the guest's system calls are not equally slow in any two processes."""
+FACTORY = ("gpiozero-rpio", "thread")
+"""gpiozero with RPIO's factory; the other one has lgpio's."""
 PAIRS = [
-    *[(run, ("RPIO", run[1])) for run in RUNS if run[0] != "RPIO"],
+    *[(run, ("RPIO", run[1])) for run in RUNS if run[0] != "RPIO" and run != FACTORY],
     (("gpiod-read", "main"), ("RPIO", "again")),
 ]
 EDGES = 200
-FIGURES = ("write_us", "call_us", "p50_us", "p99_us", "worst_us", "switches")
+FIGURES = ("wakes", "write_us", "call_us", "p50_us", "p99_us", "worst_us", "switches")
 BARS = {
     # what RPIO may take of its peer's time from edge to callback: half of all edges, and 99 of 100
     ("gpiod-read", "main"): {"p50": 1.1, "p99": 1.5},
@@ -76,6 +83,9 @@ WRITES = {
 ENVIRONMENT = "RPI_LGPIO_REVISION=a02082 RPI_LGPIO_CHIP=0 GPIOZERO_PIN_FACTORY=lgpio LG_WD=/tmp"
 
 
+LGPIO = "gpiozero, lgpio"
+
+
 def plan():
     """Each row, and which figure of which runs it shows: (blank, name, theirs, ours)."""
     main = ("RPIO", "main")
@@ -91,6 +101,17 @@ def plan():
         if peer[0] == "gpiod-read" and place not in BURSTS:
             what = f"gpiochip: sleeps for an edge, {PLACES[place]}"
             yield blank(what, library, "", SWITCHES_BAR), "switches", peer, ours
+
+    theirs = ("gpiozero", "thread")
+    yield blank("gpiochip: LED.on()", LGPIO, "us", 0.6), "write_us", *TOGETHER
+    for tail, bar in (("p50", 0.5), ("p99", None), ("worst", None)):
+        yield (
+            blank(f"gpiochip: edge to when_pressed: {tail}", LGPIO, "us", bar),
+            f"{tail}_us",
+            theirs,
+            FACTORY,
+        )
+    yield blank("gpiochip: wake-ups of an idle button, 30 s", LGPIO, "", 0.0), "wakes", *IDLE
 
 
 ROWS = [row for row, *_ in plan()]
@@ -114,6 +135,7 @@ def folders():
         "gpiod-wait": str(peers.installed("gpiod")),
         "rpi-lgpio": str(peers.installed("rpi-lgpio", "lgpio")),
         "gpiozero": str(peers.installed("gpiozero", "colorzero", "lgpio")),
+        "gpiozero-rpio": str(peers.installed("gpiozero", "colorzero")),
         "RPIO": "",
     }
 
@@ -127,11 +149,14 @@ def measure(rounds):
         for library, place in RUNS[first:] + RUNS[:first]:
             words = [sys.executable, str(ROOT / "bench" / "guest.py"), library, place, str(EDGES)]
             script.append(f"PYTHONPATH={paths[library]} {ENVIRONMENT} timeout 60 {' '.join(words)}")
+    for library, place in (TOGETHER[0], *IDLE):
+        words = [sys.executable, str(ROOT / "bench" / "guest.py"), library, place, "0"]
+        script.append(f"PYTHONPATH={paths[library]} {ENVIRONMENT} timeout 90 {' '.join(words)}")
     with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
         file.write("\n".join(script))
         file.flush()
         done = subprocess.run(
-            [RIG, "run", "--timeout", str(60 + 70 * rounds), "--dtb", "rpi3b", "--", "sh", file.name],
+            [RIG, "run", "--timeout", str(240 + 70 * rounds), "--dtb", "rpi3b", "--", "sh", file.name],
             stdout=subprocess.PIPE,
             text=True,
             check=False,
@@ -142,7 +167,8 @@ def measure(rounds):
             figures = json.loads(line)
             at = found.setdefault((figures["library"], figures["place"]), {})
             for name in FIGURES:
-                at.setdefault(name, []).append(figures[name])
+                if name in figures:
+                    at.setdefault(name, []).append(figures[name])
     missing = [run for run in RUNS if len(found.get(run, {}).get("p50_us", ())) < rounds]
     if missing:
         print(f"runs without a figure (of {rounds} each): {missing}\n{done.stdout}", file=sys.stderr)

@@ -4,7 +4,9 @@
     guest.py LIBRARY PLACE EDGES      PLACE: "main", the loop is in the main thread; "lines", there, too, and three
                                       more lines are watched; "busy", there, and eight lines move; "burst", there,
                                       and one line moves eight times; "again", there, after ten loops in other
-                                      threads; "thread", the loop is in another thread
+                                      threads; "thread", the loop is in another thread; "idle",
+                                      there, and nothing moves: how often anything wakes up;
+                                      "together", what LED.on() costs with both factories of gpiozero
 
 Runs in the kernel rig. Another process moves GPIO 17 and notes the time before; the callback notes the time it
 begins. Prints one line of JSON, in microseconds. GPIO 18 is written.
@@ -14,6 +16,7 @@ import json
 import mmap
 import os
 import resource
+import statistics
 import struct
 import sys
 import threading
@@ -39,6 +42,8 @@ PAUSE_S = 0.003
 LOOK_S = 0.001
 """How often somebody looks for what has nothing to wake him, and is not measured."""
 CALLS = 300
+IDLE_S = 30
+TURNS = 7
 
 
 class Edges:
@@ -146,6 +151,11 @@ def rpi_gpio(chip, edges, place):
     return lambda: GPIO.output(OUT, 1)
 
 
+def gpiozero_rpio(chip, edges, place):
+    os.environ["GPIOZERO_PIN_FACTORY"] = "rpio"
+    return gpiozero(chip, edges, place)
+
+
 def gpiozero(chip, edges, place):
     import gpiozero
 
@@ -196,6 +206,7 @@ LIBRARIES = {
     "gpiod-wait": gpiod_wait,
     "rpi-lgpio": rpi_gpio,
     "gpiozero": gpiozero,
+    "gpiozero-rpio": gpiozero_rpio,
     "RPIO": rpio,
 }
 
@@ -211,7 +222,65 @@ def best_us(call):
     return min(took_us)
 
 
+def wakes():
+    """How often the threads of this process have slept, or have been made to, but for the main one, which asks."""
+    count = 0
+    for status in Path("/proc/self/task").glob("*/status"):
+        if status.parent.name != str(os.getpid()):
+            lines = status.read_text(encoding="ascii").splitlines()
+            count += sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+    return count
+
+
+class Nothing:
+    """No edges."""
+
+    @staticmethod
+    def note(*ignored):
+        raise AssertionError("nothing moves")
+
+    @staticmethod
+    def wait():
+        """Let threads that have just begun come to rest."""
+        # Before anything is measured.
+        time.sleep(1)
+
+
+def idle(library):
+    """Print how often anything wakes up while a button has nothing to say."""
+    LIBRARIES[library](None, Nothing, "idle")
+    before = wakes()
+    # What is measured is that nothing happens in this time.
+    time.sleep(IDLE_S)
+    print(json.dumps({"library": library, "place": "idle", "wakes": wakes() - before}), flush=True)
+    os._exit(0)
+
+
+def together():
+    """Print what LED.on() costs with lgpio's factory and with RPIO's, called in turn in one process."""
+    import gpiozero
+    from gpiozero.pins.lgpio import LGPIOFactory
+
+    from RPIO.gpiozero_pins import RPIOFactory
+
+    os.environ["RPIO_BACKEND"] = "cdev"
+    factories = {"gpiozero": (LGPIOFactory(), OUT), "gpiozero-rpio": (RPIOFactory(), IN)}
+    leds = {name: gpiozero.LED(line, pin_factory=made) for name, (made, line) in factories.items()}
+    found = {name: [] for name in leds}
+    for _ in range(TURNS):
+        for name, led in leds.items():
+            found[name].append(best_us(led.on))
+    for name, took_us in found.items():
+        print(json.dumps({"library": name, "place": "together", "write_us": statistics.median(took_us)}))
+    sys.stdout.flush()
+    os._exit(0)
+
+
 def main(library, place, count):
+    if place == "idle":
+        idle(library)
+    if place == "together":
+        together()
     chip = gpiosim.find("pinctrl-bcm2835")
     edges = Edges(
         chip, int(count), watched(place) if place == "busy" else (IN,), BURST if place in BURSTS else 1

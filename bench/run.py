@@ -17,10 +17,12 @@ from table import HEAD, line
 
 PARTS = {
     "registers": "RPi.GPIO on fake registers",
+    "pins": "gpiozero with RPi.GPIO on fake registers",
     "instructions": "the same, counted by valgrind",
     "gpiochip": "gpiod, rpi-lgpio and gpiozero in the kernel rig",
     "pwm": "RPi.GPIO's software PWM",
     "startup": "the command rpio from start to end",
+    "counters": "a counted edge, beside a callback",
     "capture": "rpio capture at 50,000 edges a second",
     "tcp": "a TCP client beside one that floods",
     "remote": "lines from afar, beside a bare echo on loopback",
@@ -29,6 +31,7 @@ PARTS = {
     "modules": "modules of another machine, beside RPyC and the daemon's reads",
     "i2c": "I2C beside a pin, and beside smbus2 in the kernel rig",
     "grpc_bus": "an I2C bus over gRPC, beside grpcio",
+    "remoteio": "queues of tasks for remoteio's clients",
     "tasks": "timed tasks, beside a bare clock_nanosleep(2)",
     "floors": "RPIO by itself",
 }

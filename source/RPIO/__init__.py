@@ -30,6 +30,7 @@ The functions, each with help of its own, such as help(RPIO.setup):
   numbering   setmode  getmode  channel_to_gpio
   interrupts  add_interrupt_callback  del_interrupt_callback  events_lost  cleanup_interrupts
   edges       add_event_detect  add_event_callback  remove_event_detect  event_detected  wait_for_edge
+  counting    counter  encoder
   PWM         PWM(channel, frequency): start  ChangeDutyCycle  ChangeFrequency  stop
   pulses      PWM.Servo: set_servo  stop_servo      PWM.setup  init_channel  add_channel_pulse      wave
   asyncio     from RPIO import aio: edges  wait_for_edge  on_edge
@@ -141,15 +142,16 @@ if TYPE_CHECKING:
         cleanup,
         cleanup_interrupts,
         close_tcp_client,
+        counter,
         del_interrupt_callback,
         describe,
+        encoder,
         event_detected,
         events_lost,
         forceinput,
         forceoutput,
         getmode,
         gpio_function,
-        install_as_rpi_gpio,
         interlock,
         protect,
         remove_event_detect,
@@ -169,6 +171,7 @@ if TYPE_CHECKING:
     )
     from .loop.tcp_client import TcpClient
     from .machine.boards import GPIO_LIST_R1, GPIO_LIST_R2, GPIO_LIST_R3, HEADER_P5, MODEL_DATA, PIN_LIST
+    from .originals import install_as_rpi_gpio
     from .PWM import PWM as PWM
 
 __version__ = VERSION
@@ -257,8 +260,10 @@ __all__ = [
     "cleanup_interrupts",
     "close_tcp_client",
     "connect",
+    "counter",
     "del_interrupt_callback",
     "describe",
+    "encoder",
     "event_detected",
     "events_lost",
     "forceinput",

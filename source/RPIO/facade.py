@@ -13,31 +13,23 @@ from . import _gpio, errors
 from .arguments import ALL, Channels, also_called
 from .backends import Backend, in_use
 from .board.board import Board
-from .constants import PUD_OFF, VERSION, VERSION_GPIO
+from .constants import PUD_OFF, RISING, VERSION, VERSION_GPIO
 from .lazy_names import Later, LazyNames
 from .machine import boards
-from .machine.boards import Hardware
 from .processes import hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .board import counters
     from .loop import tcp_client
     from .loop.dispatcher import Dispatcher
     from .pulses import waves
     from .server import serving
-
-if not TYPE_CHECKING:
+else:
     tcp_client, waves = Later("RPIO.loop.tcp_client"), Later("RPIO.pulses.waves")
-    serving = Later("RPIO.server.serving")
+    serving, counters = Later("RPIO.server.serving"), Later("RPIO.board.counters")
 
-OF_MACHINE: dict[str, Callable[[Hardware], object]] = {
-    "RPI_REVISION": lambda hardware: hardware.p1_revision,
-    "RPI_REVISION_HEX": lambda hardware: hardware.revision_hex,
-    "RPI_INFO": lambda hardware: hardware.rpi_info,
-}
-"""Names that need a look at the machine, which an import does not take."""
-
-lazy_names = LazyNames(OF_MACHINE, lambda: board.expected_hardware)
+lazy_names = LazyNames(boards.OF_MACHINE, lambda: board.expected_hardware)
 
 
 def have_lazy_names(names: dict[str, object]) -> None:
@@ -343,6 +335,30 @@ def events_lost(gpio_id: int | None = None) -> int:
     return board.events_lost(gpio_id)
 
 
+def counter(
+    channel: int,
+    edge: str | int = RISING,
+    pull_up_down: int | str | None = None,
+    filter_us: int = 0,
+    debounce_timeout_ms: float | None = None,
+    window_s: float = 1.0,
+) -> counters.Counter:
+    """Count the edges of an input from now on, in C, in the background: ``count``, ``rate_hz``, reset(), close().
+
+    *edge* is "rising", "falling" or "both"; *window_s* is the time over which the rate is taken. The rest, errors too,
+    is as with add_interrupt_callback(), but that the pull stays unless one is given. Callbacks go on beside it.
+    """
+    return board.counter(channel, edge, pull_up_down, filter_us, debounce_timeout_ms, window_s)
+
+
+def encoder(
+    a: int, b: int, pull_up_down: int | str | None = None, filter_us: int = 0, window_s: float = 1.0
+) -> counters.Encoder:
+    """Count the steps of an encoder in quadrature: ``steps``, forwards where *a* changes first, ``direction``. As
+    counter(); ValueError where both are the same line."""
+    return board.encoder(a, b, pull_up_down, filter_us, window_s)
+
+
 def add_tcp_callback(
     port: int,
     callback: Callable[[tcp_client.TcpClient, tcp_client.Message], object],
@@ -432,19 +448,3 @@ def sysinfo() -> tuple[str, str, str, int, str]:
 def version() -> tuple[str, str]:
     """Return (version of RPIO, version of its GPIO library)."""
     return VERSION, VERSION_GPIO
-
-
-def install_as_rpi_gpio() -> None:
-    """Make ``import RPi.GPIO`` mean RPIO in this process, with RPi.GPIO's rules to the letter.
-
-    getmode() is None until setmode(), pulls on outputs are refused, gpio_function() answers RPi.GPIO's codes. These
-    rules are for the whole process; those that multiprocessing starts from it can import RPi.GPIO too (the folder of
-    RPIO's is on sys.path), other programs cannot. ``rpio run SCRIPT`` does it for a program that is not to be changed,
-    and for all Python programs that it starts.
-
-    Raises:
-        RuntimeError: another RPi.GPIO has been imported already.
-    """
-    from .stand_ins import install
-
-    install("RPi")

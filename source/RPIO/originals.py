@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The original RPIO's private names that programs reach for: ``RPIO._rpio``, ``RPIO._RPIO``, ``RPIO._GPIO``.
+"""What RPIO has for who comes from elsewhere: install_as_rpi_gpio(), and the original RPIO's private names that
+programs reach for, ``RPIO._rpio``, ``RPIO._RPIO``, ``RPIO._GPIO``.
 
-They are attributes and no modules: ``_GPIO`` and ``_gpio`` are one file on some disks.
+These are attributes and no modules: ``_GPIO`` and ``_gpio`` are one file on some disks.
 
 Source: RPIO 0.10.0, RPIO/__init__.py and RPIO/_RPIO.py.
 """
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .loop.tcp_client import TcpClient
+
+
+def install_as_rpi_gpio() -> None:
+    """Make ``import RPi.GPIO`` mean RPIO in this process, with RPi.GPIO's rules to the letter.
+
+    getmode() is None until setmode(), pulls on outputs are refused, gpio_function() answers RPi.GPIO's codes. These
+    rules are for the whole process; those that multiprocessing starts from it can import RPi.GPIO too (the folder of
+    RPIO's is on sys.path), other programs cannot. ``rpio run SCRIPT`` does it for a program that is not to be changed,
+    and for all Python programs that it starts.
+
+    Raises:
+        RuntimeError: another RPi.GPIO has been imported already.
+    """
+    from .stand_ins import install
+
+    install("RPi")
 
 
 class Interruptor:
@@ -57,4 +74,5 @@ class Internals:
 
 def names() -> dict[str, Any]:
     """Return the names for the module RPIO; the C module of the original's had functions that are all there."""
-    return {"_rpio": Interruptor(), "_RPIO": Internals, "_GPIO": sys.modules["RPIO"]}
+    ours = {"_rpio": Interruptor(), "_RPIO": Internals, "_GPIO": sys.modules["RPIO"]}
+    return {**ours, "install_as_rpi_gpio": install_as_rpi_gpio}

@@ -17,6 +17,8 @@ the circuit of a file on it, whose things are ``rpio_board.parts["door"]``.
 
 With the fixture ``rpio_time`` a program's ``time.sleep()`` moves the board's clock, and takes no time.
 
+Devices of gpiozero are on that board as well, unless GPIOZERO_PIN_FACTORY says otherwise; each test begins without any.
+
 With ``rpi_gpio = true`` in pytest's configuration, ``import RPi.GPIO`` is RPIO in the whole session, at the top of test
 modules too.
 """
@@ -29,7 +31,7 @@ from importlib import import_module
 
 import pytest
 
-from . import facade, log, stand_ins
+from . import facade, log, originals, stand_ins
 from .chips.circuit import MODEL, load
 from .testing.program_time import ProgramTime
 from .testing.world import SimulatedBoard, SteppedDispatcher, TestIsOver
@@ -61,7 +63,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Throw the switch before anything imports RPi.GPIO, a conftest.py included."""
     if early_config.getini(SWITCH):
         try:
-            facade.install_as_rpi_gpio()
+            originals.install_as_rpi_gpio()
         except RuntimeError as e:
             raise pytest.UsageError(f"{SWITCH} = true: {e}") from None
 
@@ -134,15 +136,29 @@ def _noting(errors: list[BaseException], then: Callable[[object], None]) -> Call
 
 
 def _gpiozero_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have gpiozero take RPi.GPIO, where the tests have chosen nothing else."""
+    """Have gpiozero take RPIO's pins, where the tests have chosen nothing else; a factory of before makes way."""
     if "GPIOZERO_PIN_FACTORY" not in os.environ:
-        monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "rpigpio")
+        monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "rpio")
+    device: Any = getattr(sys.modules.get("gpiozero"), "Device", None)
+    if device is not None and _is_on_board(device.pin_factory):
+        monkeypatch.setattr(device, "pin_factory", None)
+
+
+def _is_on_board(pin_factory: object) -> bool:
+    """Whether pins of gpiozero's are those of ``import RPIO``, by this name or another."""
+    kind = type(pin_factory)
+    return kind.__module__ == "gpiozero.pins.rpigpio" or getattr(pin_factory, "board", None) is facade.board
 
 
 def _end_gpiozero() -> None:
-    """Close the pins that gpiozero has on the board of a test: the next one's board is another."""
+    """Close the devices and pins that gpiozero has on the board of a test: the next one's board is another."""
     device: Any = getattr(sys.modules.get("gpiozero"), "Device", None)
-    if device is not None and type(device.pin_factory).__module__ == "gpiozero.pins.rpigpio":
+    if device is None:
+        return
+    ours: Any = sys.modules.get("RPIO.gpiozero_pins.factory")
+    if ours is not None:
+        ours.end_devices(facade.board)
+    if _is_on_board(device.pin_factory):
         device.pin_factory.close()
         device.pin_factory = None
 
@@ -155,7 +171,7 @@ def rpio_board(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     facade.board.use(world.sim, world.sim.hardware)
     if stand_ins.is_installed("RPi"):  # in the whole session, so the board has its rules
         facade.board.be_strict()
-        _gpiozero_takes(monkeypatch)
+    _gpiozero_takes(monkeypatch)
     _ = facade.board.dispatcher  # made here, it is this thread's
     world.serve()
     monkeypatch.setattr(log, "callback_failed", _noting(world.errors, log.callback_failed))
@@ -179,7 +195,7 @@ def rpio_time(rpio_board: SimulatedBoard) -> Iterator[ProgramTime]:
 
 
 @pytest.fixture
-def rpi_gpio(rpio_board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def rpi_gpio(rpio_board: SimulatedBoard) -> Iterator[ModuleType]:
     """``RPi.GPIO``, played by RPIO on rpio_board, for programs that import it; gone after the test.
 
     Where the session has it anyway, by the switch or under ``rpio run``, it is that one, and stays.
@@ -189,8 +205,7 @@ def rpi_gpio(rpio_board: SimulatedBoard, monkeypatch: pytest.MonkeyPatch) -> Ite
         return
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "RPi"}
     path = list(sys.path)
-    facade.install_as_rpi_gpio()
-    _gpiozero_takes(monkeypatch)
+    originals.install_as_rpi_gpio()
     try:
         yield import_module("RPi.GPIO")
     finally:

@@ -209,6 +209,7 @@ int64_t rpio_pump_seq(struct rpio_pump *pump, uint32_t line);
  * does the rest. A registration is named by its token, which is never used again, so that a descriptor's number may be.
  * In the child of a fork nobody waits; what there is to do with it is to close it, since epoll is the parent's, too. */
 struct rpio_poll;
+struct rpio_tap;
 
 #define RPIO_TOKEN_MAX INT64_MAX /* and 1 is the least; -EINVAL for others */
 
@@ -232,6 +233,11 @@ struct rpio_batch {
     size_t event_count;
 };
 
+struct rpio_counted {
+    uint64_t lost;
+    uint32_t seq;
+};
+
 int rpio_poll_new(struct rpio_poll **poll);
 void rpio_poll_number(struct rpio_poll *poll, struct rpio_numbers *numbers); /* which stays the caller's */
 void rpio_poll_close(struct rpio_poll *poll); /* closes its own descriptors; twice is fine */
@@ -243,7 +249,16 @@ int rpio_poll_is_direct(const struct rpio_poll *poll);
 
 int rpio_poll_add(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask);
 int rpio_poll_modify(struct rpio_poll *poll, int fd, uint64_t token, uint32_t mask);
-int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token);
+int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token); /* of a line, whose events the wait reads */
+/* The same, and `taps` (tally.h) count them there. Where that `is_quiet` no batch has them: a wait goes on over them, but
+ * for one in 64 that bring nothing else. */
+int rpio_poll_add_counted(struct rpio_poll *poll, int fd, uint64_t token, const struct rpio_tap *taps, size_t tap_count,
+                          int is_quiet);
+/* Has them counted by these taps instead. `seen` is the number of the last event that the caller has seen, perhaps not from
+ * here. Tells how far the line has been read, and how many events were missing, by their numbers, among those that no batch
+ * had; each is told once. -ENOENT: it is not watched; -ENOMEM. */
+int rpio_poll_count(struct rpio_poll *poll, int fd, const struct rpio_tap *taps, size_t tap_count, int is_quiet,
+                    uint32_t seen, struct rpio_counted *counted);
 int rpio_poll_remove(struct rpio_poll *poll, int fd); /* when it returns nothing reads fd any more */
 /* Ends the watch of a line whose descriptor stays open until rpio_poll_remove(): its edges have been, or are about to be,
  * switched off, and what still comes is dropped. rpio_poll_add_edges() goes on with it. No system call. Returns 1 where a

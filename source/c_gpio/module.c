@@ -2,15 +2,15 @@
 /*
  * module.c - RPIO._gpio: the core as Python sees it. It and its parts are the only files that know Python: module_hot.c
  * has output() and input(), module_regs.c, module_cdev.c, module_events.c and module_timer.c what backends and the loop
- * are made of, module_pwm.c and module_dma.c pulses, module_whole.c and module_apart.c what
- * signal handlers may not come between.
+ * are made of, module_tally.c what counts edges, module_pwm.c and module_dma.c pulses, module_whole.c and module_apart.c
+ * what signal handlers may not come between.
  */
 #include "module.h"
 
 static int module_exec(PyObject *module)
 {
     static int (*const parts[])(PyObject *) = {
-        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_lines, rpio_add_frames, rpio_add_objects, rpio_add_routes, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_turn, rpio_add_apart,
+        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_lines, rpio_add_frames, rpio_add_objects, rpio_add_routes, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_turn, rpio_add_apart, rpio_add_tally,
     };
     int error = rpio_numbers_new(&((struct state *)PyModule_GetState(module))->numbers);
     if (error < 0) {
@@ -40,6 +40,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->errand);
     Py_VISIT(state->line);
     Py_VISIT(state->edge_routes);
+    Py_VISIT(state->tally);
     Py_VISIT(state->output_miss);
     Py_VISIT(state->input_miss);
     Py_VISIT(state->bit[0]);
@@ -66,6 +67,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->errand);
     Py_CLEAR(state->line);
     Py_CLEAR(state->edge_routes);
+    Py_CLEAR(state->tally);
     Py_CLEAR(state->output_miss);
     Py_CLEAR(state->input_miss);
     Py_CLEAR(state->bit[0]);

@@ -13,6 +13,7 @@
 #include <limits.h>
 
 #include "regs.h"
+#include "tally.h"
 
 /* What Board has granted for a channel: see "the hot path". */
 struct grant {
@@ -39,6 +40,7 @@ struct state {
     PyTypeObject *errand;
     PyTypeObject *line;
     PyTypeObject *edge_routes;
+    PyTypeObject *tally;
     struct descriptors *open; /* those of all objects */
     struct rpio_numbers *numbers;   /* of the requests that line_request() has made */
     struct grant grants[GRANT_MAX]; /* by channel */
@@ -154,5 +156,8 @@ void rpio_descriptors_end(struct state *state, struct descriptors *open); /* clo
 int rpio_add_whole(PyObject *module);
 int rpio_add_turn(PyObject *module);
 int rpio_add_apart(PyObject *module);
+int rpio_add_tally(PyObject *module);
+int rpio_as_taps(const struct state *state, PyObject *tuple, struct rpio_tap **out, size_t *count); /* or -1 */
+int rpio_as_event(const struct state *state, PyObject *object, struct rpio_event *out); /* an EdgeEvent; or -1 */
 
 #endif

@@ -40,6 +40,29 @@ static PyObject *edge_event(const struct state *state, const struct rpio_event *
     return object;
 }
 
+/* The number of an event's field, which whoever makes one may have put anything into. */
+static unsigned long long field_of(PyObject *event, Py_ssize_t field)
+{
+    PyObject *number = PyStructSequence_GetItem(event, field); /* borrowed; NULL where the sequence had no fifth one */
+    return number && number != Py_None ? PyLong_AsUnsignedLongLongMask(number) : 0;
+}
+
+int rpio_as_event(const struct state *state, PyObject *object, struct rpio_event *out)
+{
+    if (Py_TYPE(object) != state->edge_event) {
+        PyErr_Format(PyExc_TypeError, "an EdgeEvent is expected, not %.200s", Py_TYPE(object)->tp_name);
+        return -1;
+    }
+    *out = (struct rpio_event){
+        .line = (uint32_t)field_of(object, 0),
+        .value = field_of(object, 1) != 0,
+        .timestamp_ns = field_of(object, 2),
+        .seq = (uint32_t)field_of(object, 3),
+        .token = field_of(object, 4),
+    };
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *edge_event_list(const struct state *state, const struct rpio_event *events, size_t count)
 {
     PyObject *list = PyList_New((Py_ssize_t)count);
@@ -158,16 +181,47 @@ static PyObject *poller_modify(PyObject *self, PyObject *const *args, Py_ssize_t
 
 /* These two wait for a read that is under way in the loop's thread, which may want the interpreter next. */
 
-static PyObject *poller_add_edges(PyObject *self, PyObject *const *args, Py_ssize_t count)
+static PyObject *poller_add_edges(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
-    int fd, error;
+    int fd, error, is_quiet = 0;
     uint64_t token;
-    if (as_watch(args, count, 2, &fd, &token) < 0)
+    struct rpio_tap *taps = NULL;
+    size_t count = 0;
+    if (given == 4) {
+        is_quiet = PyObject_IsTrue(args[3]);
+        if (is_quiet < 0 || rpio_as_taps(PyType_GetModuleState(Py_TYPE(self)), args[2], &taps, &count) < 0)
+            return NULL;
+    }
+    if (as_watch(args, given == 4 ? 2 : given, 2, &fd, &token) < 0) {
+        rpio_taps_drop(taps, count);
         return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
-    error = rpio_poll_add_edges(((Poller *)self)->poll, fd, token);
+    error = rpio_poll_add_counted(((Poller *)self)->poll, fd, token, taps, count, is_quiet);
+    rpio_taps_drop(taps, count);
     Py_END_ALLOW_THREADS
     return none_or_errno(error);
+}
+
+static PyObject *poller_count(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    struct rpio_counted counted;
+    struct rpio_tap *taps;
+    size_t count;
+    int fd, error;
+    if (check_count(given, 4) < 0 || as_int(args[0], &fd) < 0)
+        return NULL;
+    int is_quiet = PyObject_IsTrue(args[2]);
+    unsigned long seen = is_quiet < 0 ? 0 : PyLong_AsUnsignedLongMask(args[3]);
+    if (PyErr_Occurred() || rpio_as_taps(PyType_GetModuleState(Py_TYPE(self)), args[1], &taps, &count) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    error = rpio_poll_count(((Poller *)self)->poll, fd, taps, count, is_quiet, (uint32_t)seen, &counted);
+    rpio_taps_drop(taps, count);
+    Py_END_ALLOW_THREADS
+    if (error < 0)
+        return raise_errno(error, NULL);
+    return Py_BuildValue("kK", (unsigned long)counted.seq, (unsigned long long)counted.lost);
 }
 
 static PyObject *poller_remove(PyObject *self, PyObject *fd)
@@ -287,7 +341,11 @@ static PyMethodDef poller_methods[] = {
     {"modify", (PyCFunction)(void (*)(void))poller_modify, METH_FASTCALL,
      PyDoc_STR("modify($self, fd, token, mask, /)\n--\n\nChange the events of a watched fd.")},
     {"add_edges", (PyCFunction)(void (*)(void))poller_add_edges, METH_FASTCALL,
-     PyDoc_STR("add_edges($self, fd, token, /)\n--\n\nWatch a line; its events are read in wait().")},
+     PyDoc_STR("add_edges($self, fd, token, taps=(), is_quiet=False, /)\n--\n\nWatch a line; its events are read in "
+               "wait(). (tally, place), ... count them there; where that is_quiet, wait() has none of them.")},
+    {"count", (PyCFunction)(void (*)(void))poller_count, METH_FASTCALL,
+     PyDoc_STR("count($self, fd, taps, is_quiet, seen, /)\n--\n\nHave a line's events counted by these; seen is the number "
+               "of the last one that was seen here. (number of the last one read, how many were missing unheard).")},
     {"remove", poller_remove, METH_O,
      PyDoc_STR("remove($self, fd, /)\n--\n\nStop watching; after this returns, nothing reads fd.")},
     {"park", poller_park, METH_O,

@@ -17,6 +17,7 @@
 #include "fork.h"
 #include "gpio.h"
 #include "poll_ring.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,6 +26,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What epoll hands back: a token, or ours, which no user's is. One epoll has either of ours. */
@@ -32,6 +34,8 @@
 #define REST_TOKEN UINT64_C(0)
 
 #define WAITS_BEFORE_RING 2u
+#define NAP_MS 1 /* how late a count may be where there are a thousand a second */
+#define COUNTING_WAITS 64u /* that bring nothing but what is counted, and then the caller may look around */
 
 _Static_assert(RPIO_POLL_READ == EPOLLIN && RPIO_POLL_WRITE == EPOLLOUT && RPIO_POLL_ERROR == EPOLLERR &&
                    RPIO_POLL_HANGUP == EPOLLHUP,
@@ -43,6 +47,11 @@ struct watch {
     uint64_t token;
     uint32_t request; /* of numbers.c, which tells a descriptor from a later one with its number; 0: none */
     int is_parked;
+    uint32_t seq;         /* of the last event that was read */
+    uint64_t lost;        /* missing among those that are not told of, since rpio_poll_count() was asked last */
+    int is_quiet;         /* its events are counted, and not told of */
+    struct rpio_tap *taps; /* where they are counted */
+    size_t tap_count;
 };
 
 struct rpio_poll {
@@ -61,6 +70,8 @@ struct rpio_poll {
     unsigned waits;
     struct rpio_numbers *numbers; /* of the lines' events; NULL: as they come */
     struct rpio_held held;
+    int has_counted; /* the wait that is under way has read what is not told of */
+    int64_t counted_ns; /* when that was so last */
     struct rpio_event events[RPIO_READY_MAX * RPIO_EVENT_BATCH]; /* what one wait can bring */
 };
 
@@ -85,6 +96,21 @@ static void before_fork(void *object)
     (void)pthread_mutex_lock(&((struct rpio_poll *)object)->mutex);
 }
 
+/* Nothing of it is counted any more. Under `mutex`, as whatever changes a watch. */
+static void end_taps(struct watch *watch)
+{
+    rpio_taps_drop(watch->taps, watch->tap_count);
+    watch->taps = NULL;
+    watch->tap_count = 0;
+    watch->is_quiet = 0;
+}
+
+static void end_watch(struct watch *watch)
+{
+    end_taps(watch);
+    *watch = (struct watch){.fd = -1};
+}
+
 /* Under `mutex`. */
 static void close_all(struct rpio_poll *poll)
 {
@@ -96,6 +122,8 @@ static void close_all(struct rpio_poll *poll)
     }
     rpio_ring_close(poll->ring);
     poll->ring = NULL;
+    for (size_t i = 0; i < poll->watch_count; i++)
+        end_taps(&poll->watches[i]);
     poll->watch_count = 0;
 }
 
@@ -233,7 +261,7 @@ static struct watch *known_watch(struct rpio_poll *poll, int fd)
     struct watch *watch = watch_of(poll, fd);
     uint32_t request = request_of(poll, fd);
     if (watch && watch->request != request) {
-        *watch = (struct watch){.fd = -1};
+        end_watch(watch);
         return NULL;
     }
     return watch && (watch->is_parked || request) ? watch : NULL;
@@ -247,22 +275,78 @@ static struct watch *find_watch(const struct rpio_poll *poll, uint64_t data)
     return NULL;
 }
 
-int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token)
+/* `taps` become the watch's; those that are new count what comes from here on. */
+static void set_taps(struct watch *watch, struct rpio_tap *taps, size_t count, int is_quiet)
 {
-    int error = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!rpio_taps_have(watch->taps, watch->tap_count, &taps[i]))
+            rpio_tally_begin(taps[i].tally, taps[i].place, watch->token, watch->seq);
+    rpio_taps_drop(watch->taps, watch->tap_count);
+    watch->taps = taps;
+    watch->tap_count = count;
+    watch->is_quiet = is_quiet && count > 0;
+}
+
+int rpio_poll_add_counted(struct rpio_poll *poll, int fd, uint64_t token, const struct rpio_tap *taps, size_t tap_count,
+                          int is_quiet)
+{
+    struct rpio_tap *own;
     if (!is_valid(token))
         return -EINVAL;
+    int error = rpio_taps_copy(taps, tap_count, &own);
+    if (error < 0)
+        return error;
     (void)pthread_mutex_lock(&poll->mutex);
     struct watch *known = known_watch(poll, fd);
     if (known) {
+        end_taps(known);
         known->token = token;
         known->is_parked = 0;
+        known->seq = 0;
+        known->lost = 0;
     } else if ((error = control(poll->epoll_fd, EPOLL_CTL_ADD, fd, token, EPOLLIN)) == 0 &&
                (error = add_watch(poll, fd, token)) < 0) {
         (void)control(poll->epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
     }
+    if (error == 0)
+        set_taps(watch_of(poll, fd), own, tap_count, is_quiet);
+    else
+        rpio_taps_drop(own, tap_count);
     if (error == 0 && poll->direct_fd >= 0 && poll->direct_fd != fd)
         error = rpio_poll_wake(poll); /* the wait is for one line only */
+    (void)pthread_mutex_unlock(&poll->mutex);
+    return error;
+}
+
+int rpio_poll_add_edges(struct rpio_poll *poll, int fd, uint64_t token)
+{
+    return rpio_poll_add_counted(poll, fd, token, NULL, 0, 0);
+}
+
+static int is_newer(uint32_t seq, uint32_t than)
+{
+    return seq != than && seq - than <= UINT32_MAX / 2;
+}
+
+int rpio_poll_count(struct rpio_poll *poll, int fd, const struct rpio_tap *taps, size_t tap_count, int is_quiet,
+                    uint32_t seen, struct rpio_counted *counted)
+{
+    struct rpio_tap *own;
+    int error = rpio_taps_copy(taps, tap_count, &own);
+    if (error < 0)
+        return error;
+    (void)pthread_mutex_lock(&poll->mutex);
+    struct watch *watch = watch_of(poll, fd);
+    if (watch && !watch->is_parked) {
+        if (is_newer(seen, watch->seq))
+            watch->seq = seen;
+        set_taps(watch, own, tap_count, is_quiet);
+        *counted = (struct rpio_counted){.seq = watch->seq, .lost = watch->lost};
+        watch->lost = 0;
+    } else {
+        rpio_taps_drop(own, tap_count);
+        error = -ENOENT;
+    }
     (void)pthread_mutex_unlock(&poll->mutex);
     return error;
 }
@@ -271,8 +355,10 @@ int rpio_poll_park(struct rpio_poll *poll, int fd)
 {
     (void)pthread_mutex_lock(&poll->mutex);
     struct watch *watch = watch_of(poll, fd);
-    if (watch)
+    if (watch) {
         watch->is_parked = 1;
+        end_taps(watch);
+    }
     int result = watch && atomic_load(&poll->is_waiting);
     (void)pthread_mutex_unlock(&poll->mutex);
     return result;
@@ -284,7 +370,7 @@ int rpio_poll_remove(struct rpio_poll *poll, int fd)
     struct watch *watch = watch_of(poll, fd);
     int epoll_fd = watch ? poll->epoll_fd : poll->rest_fd;
     if (watch)
-        *watch = (struct watch){.fd = -1};
+        end_watch(watch);
     int error = control(epoll_fd, EPOLL_CTL_DEL, fd, 0, 0);
     while (poll->direct_fd == fd && rpio_poll_wake(poll) == 0)
         (void)pthread_cond_wait(&poll->direct_ended, &poll->mutex);
@@ -349,7 +435,7 @@ static int read_line(struct rpio_poll *poll, const struct epoll_event *ready, st
     add_events(poll, watch, watch->fd, count, batch);
     if (watch->is_parked && has_failed) { /* which nobody is told, and epoll would tell for ever */
         (void)control(poll->epoll_fd, EPOLL_CTL_DEL, watch->fd, 0, 0);
-        *watch = (struct watch){.fd = -1};
+        end_watch(watch);
     } else if (count >= 0 && has_failed)
         add_ready(batch, watch->token, ready->events | EPOLLERR);
     return batch->event_count > before;
@@ -369,6 +455,46 @@ static int collect_rest(struct rpio_poll *poll, struct rpio_batch *batch)
     return count < 0 ? -errno : 0;
 }
 
+static struct watch *watch_with(const struct rpio_poll *poll, uint64_t token)
+{
+    for (size_t i = 0; i < poll->watch_count; i++)
+        if (poll->watches[i].token == token && poll->watches[i].fd >= 0)
+            return &poll->watches[i];
+    return NULL;
+}
+
+static void note_number(struct watch *watch, uint32_t seq)
+{
+    uint32_t missing = seq - watch->seq - 1;
+    if (missing > UINT32_MAX / 2)
+        return;
+    if (watch->is_quiet)
+        watch->lost += missing;
+    watch->seq = seq;
+}
+
+/* Counts what has been read, and takes out of the batch what nobody else wants. Under the mutex, as what reads. */
+static void count_events(struct rpio_poll *poll, struct rpio_batch *batch)
+{
+    struct watch *watch = NULL;
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        const struct rpio_event *event = &poll->events[i];
+        if (!watch || watch->token != event->token)
+            watch = watch_with(poll, event->token);
+        if (watch) {
+            note_number(watch, event->seq);
+            for (size_t tap = 0; tap < watch->tap_count; tap++)
+                rpio_tally_feed(watch->taps[tap].tally, watch->taps[tap].place, event);
+        }
+        if (watch && watch->is_quiet)
+            poll->has_counted = 1;
+        else
+            poll->events[kept++] = *event;
+    }
+    batch->event_count = kept;
+}
+
 static int collect(struct rpio_poll *poll, const struct epoll_event *ready, int count, struct rpio_batch *batch)
 {
     int sources = 0, rest = 0;
@@ -379,10 +505,14 @@ static int collect(struct rpio_poll *poll, const struct epoll_event *ready, int 
         else
             sources += read_line(poll, &ready[i], batch);
     }
-    (void)pthread_mutex_unlock(&poll->mutex);
     if (sources > 1)
         qsort(poll->events, batch->event_count, sizeof *poll->events, by_time);
-    return rest && batch->ready_count < RPIO_READY_MAX ? collect_rest(poll, batch) : 0;
+    count_events(poll, batch);
+    (void)pthread_mutex_unlock(&poll->mutex);
+    if (!rest)
+        return 0;
+    poll->has_counted = 0;
+    return batch->ready_count < RPIO_READY_MAX ? collect_rest(poll, batch) : 0;
 }
 
 /* Whether this thread may read in its wait. A thread that has waited twice gets a ring for it, which costs more than it
@@ -434,7 +564,7 @@ static struct watch begin_direct(struct rpio_poll *poll)
         count[watch->is_parked]++;
     }
     int kind = count[0] == 0;
-    if (count[kind] != 1)
+    if (count[kind] != 1 || only[kind].is_quiet) /* what is but counted is in no hurry, and this takes more of the processor */
         only[kind].fd = -1;
     poll->direct_fd = only[kind].fd;
     (void)pthread_mutex_unlock(&poll->mutex);
@@ -449,6 +579,7 @@ static void end_direct(struct rpio_poll *poll, const struct watch *line, const v
     if (length > 0) {
         int count = rpio_event_decode(bytes, (size_t)length, poll->events, RPIO_EVENT_BATCH);
         add_events(poll, find_watch(poll, line->data), line->fd, count, batch);
+        count_events(poll, batch);
     }
     poll->direct_fd = -1;
     (void)pthread_cond_broadcast(&poll->direct_ended);
@@ -490,13 +621,62 @@ static int wait_and_collect(struct rpio_poll *poll, int timeout_ms, struct rpio_
     return count < 0 ? -errno : collect(poll, ready, count, batch);
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int is_all_quiet(struct rpio_poll *poll)
+{
+    int quiet = 1;
+    (void)pthread_mutex_lock(&poll->mutex);
+    for (size_t i = 0; i < poll->watch_count && quiet; i++)
+        quiet = poll->watches[i].fd < 0 || poll->watches[i].is_parked || poll->watches[i].is_quiet;
+    (void)pthread_mutex_unlock(&poll->mutex);
+    return quiet;
+}
+
+/* Where edges come so quickly that a wake-up is more than the rest of their cost, and all are but counted, a few are waited
+ * for, and read together. What is no line ends that at once. */
+static int nap(struct rpio_poll *poll, struct rpio_batch *batch)
+{
+    int64_t before_ns = poll->counted_ns;
+    struct epoll_event rest;
+    poll->counted_ns = now_ns();
+    if (poll->counted_ns - before_ns > NAP_MS * 1000000 || !is_all_quiet(poll))
+        return 0;
+    int count = epoll_wait(poll->rest_fd, &rest, 1, NAP_MS);
+    poll->counted_ns = now_ns();
+    if (count <= 0)
+        return count < 0 ? -errno : 0;
+    poll->has_counted = 0;
+    return collect_rest(poll, batch);
+}
+
+/* As long as what comes is counted and nobody else wants it, the wait goes on, without a word to its caller: so a counter
+ * costs no more than its reading. */
 int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch)
 {
+    int64_t end_ns = timeout_ms > 0 ? now_ns() + (int64_t)timeout_ms * 1000000 : 0;
+    int error, left_ms = timeout_ms;
+    unsigned waits = 0;
     batch->ready_count = 0;
     batch->event_count = 0;
     batch->events = poll->events;
     atomic_store(&poll->is_waiting, timeout_ms != 0);
-    int error = wait_and_collect(poll, timeout_ms, batch);
+    do {
+        poll->has_counted = 0;
+        error = wait_and_collect(poll, left_ms, batch);
+        if (error < 0 || !poll->has_counted || batch->event_count > 0 || batch->ready_count > 0 || timeout_ms == 0)
+            break;
+        error = nap(poll, batch);
+        if (timeout_ms > 0) {
+            int64_t left_ns = end_ns - now_ns();
+            left_ms = left_ns > 0 ? (int)((left_ns + 999999) / 1000000) : 0;
+        }
+    } while (error == 0 && poll->has_counted && left_ms != 0 && ++waits < COUNTING_WAITS);
     atomic_store(&poll->is_waiting, 0);
     return error;
 }

@@ -16,10 +16,10 @@ served: list[Board] = []
 
 
 def use(simulated):
-    """Have it be the board of ``import RPIO``."""
+    """Have it be the board of ``import RPIO``; return the word for it, "" where it is none of another process's."""
     if not IS_REMOTE:
         RPIO.facade.board.use(simulated, simulated.hardware)
-        return
+        return ""
     behind = Board("sim")
     behind.use(simulated, simulated.hardware)
     port = serving.serve(behind, 0, "127.0.0.1", None)
@@ -27,6 +27,7 @@ def use(simulated):
     served.append(behind)
     RPIO.facade.board.use(RemoteBackend(f"127.0.0.1:{port}"), simulated.hardware)
     RPIO.sim.backend = lambda: simulated
+    return f"remote://127.0.0.1:{port}"
 
 
 def end():

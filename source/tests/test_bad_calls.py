@@ -14,7 +14,10 @@ from tempfile import gettempdir
 import pytest
 
 import RPIO
-from RPIO import PWM, aio, sim
+from RPIO import PWM, aio, facade, sim
+from RPIO.remoteio import RemoteServer
+from RPIO.server.inside import Front
+from RPIO.server.remoteio import GuestPort, Way
 from support import simulated
 
 
@@ -73,6 +76,22 @@ def of_servo(name):
         servo = PWM.Servo()
         servo.set_servo(17, 1500)
         return getattr(servo, name)(*args)
+
+    return call
+
+
+def of_remoteio(name, *before):
+    """A method of a RemoteServer's, or of the pin that it has where something is asked *before*."""
+
+    def call(*args):
+        board = facade.board
+        door = GuestPort("127.0.0.1", 0, Way(board))
+        board.waiting.ports.open(Front(board, [door]), "")
+        with RemoteServer("127.0.0.1", door.port) as server:
+            asked = server
+            for method, *given in before:
+                asked = getattr(asked, method)(*given)
+            return getattr(asked, name)(*args)
 
     return call
 
@@ -158,6 +177,21 @@ CALLS = {
     "event_detected": (RPIO.event_detected, {"channel": 25}),
     "wait_for_edge": (RPIO.wait_for_edge, {"channel": 23, "edge": RPIO.BOTH, "bouncetime": 5, "timeout": 1}),
     "events_lost": (RPIO.events_lost, {"gpio_id": 24}),
+    "counter": (
+        RPIO.counter,
+        {
+            "channel": 17,
+            "edge": "both",
+            "pull_up_down": RPIO.PUD_UP,
+            "filter_us": 0,
+            "debounce_timeout_ms": 5,
+            "window_s": 1,
+        },
+    ),
+    "encoder": (
+        RPIO.encoder,
+        {"a": 17, "b": 18, "pull_up_down": RPIO.PUD_UP, "filter_us": 0, "window_s": 1},
+    ),
     "add_tcp_callback": (
         RPIO.add_tcp_callback,
         {"port": 0, "callback": callback, "threaded_callback": False, "host": "127.0.0.1"},
@@ -219,6 +253,14 @@ CALLS = {
     ),
     "Servo.set_servo": (of_servo("set_servo"), {"gpio": 17, "pulse_width_us": 1500}),
     "Servo.stop_servo": (of_servo("stop_servo"), {"gpio": 17}),
+    "remoteio.RemoteServer": (RemoteServer, {"server_ip": "127.0.0.1", "server_port": 1}),
+    "remoteio.pin": (of_remoteio("pin"), {"pin_number": 7, "numbering": "b"}),
+    "remoteio.on": (of_remoteio("on", ("pin", 7)), {"time_ms": 1, "arg1": 0, "arg2": 0}),
+    "remoteio.off": (of_remoteio("off", ("pin", 7)), {"time_ms": 1, "arg1": 0, "arg2": 0}),
+    "remoteio.blink": (of_remoteio("blink", ("pin", 7)), {"time_ms": 1, "arg1": 1, "arg2": 1}),
+    "remoteio.pulse": (of_remoteio("pulse", ("pin", 7)), {"time_ms": 1, "arg1": 0, "arg2": 0}),
+    "remoteio.value": (of_remoteio("value", ("pin", 7)), {"time_ms": 1, "arg1": 1}),
+    "remoteio.toggle": (of_remoteio("toggle", ("pin", 7)), {"time_ms": 1}),
     "sim.drive": (sim.drive, {"line": 17, "value": 1, "bounces": 0, "bounce_us": 1}),
     "sim.press": (sim.press, {"line": 17, "ms": 1, "value": 0, "bounces": 0}),
     "sim.wire": (sim.wire, {"a": 5, "b": 6}),

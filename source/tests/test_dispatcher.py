@@ -117,6 +117,27 @@ def test_edges_come_as_one_batch_in_order_of_time(dispatcher, edges):
         os.close(pair[1])
 
 
+def test_edges_of_several_lines_are_in_order_of_time_however_many_wait(dispatcher, edges):
+    """A line is read 64 at a time: of the slow one, which has fewer, those that are younger than the rest wait."""
+    pipes = [os.pipe2(os.O_NONBLOCK) for _ in range(2)]
+    for reader, _ in pipes:
+        dispatcher.add_edges(reader, dispatcher.new_token(), lambda events: None)
+    slow, fast = pipes
+    for ns in range(500):
+        os.write(fast[1], record(2, 1, ns=ns, seq=ns + 1))
+        if ns % 50 == 0:
+            os.write(slow[1], record(1, 1, ns=ns, seq=ns // 50 + 1))
+    while dispatcher.step(0):
+        pass
+    times = [event.timestamp_ns for event in edges]
+    assert len(times) == 510
+    assert times == sorted(times)
+    for reader, writer in pipes:
+        dispatcher.remove(reader)
+        os.close(reader)
+        os.close(writer)
+
+
 def test_more_than_a_batch_waits_for_the_next_turn(dispatcher, edges, pipe):
     dispatcher.add_edges(pipe[0], dispatcher.new_token(), pytest.fail)
     os.write(pipe[1], b"".join(record(1, n % 2, n, n + 1) for n in range(150)))

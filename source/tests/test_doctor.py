@@ -190,6 +190,12 @@ def gpiozero_told(folder):
     return model
 
 
+def gpiozero_told_ours(folder):
+    model = gpiozero_without_a_library(folder)
+    model.environ["GPIOZERO_PIN_FACTORY"] = "rpio"
+    return model
+
+
 def venv_without_the_systems_packages(folder):
     model = pi4(
         folder,
@@ -480,10 +486,11 @@ CASES = [
     (pi4, "C module", OK, "RPIO has its C module", "", ""),
     (python_path, "shadows", NOTE, "PYTHONPATH is set", "", "unset PYTHONPATH"),
     (python_path, "shadows", WARNING, "/opt/lib/RPi hides", "rename it", "mv /opt/lib/RPi /opt/lib/my_rpi"),
-    (gpiozero_without_a_library, "gpiozero", WARNING, "finds none of lgpio", "",
-     "/usr/bin/python3 -m pip install lgpio"),
-    (gpiozero_with_lgpio, "gpiozero", OK, "gpiozero 2.0.1 will use lgpio", "", ""),
-    (gpiozero_told, "gpiozero", OK, "is told to use pigpio", "", ""),
+    (gpiozero_without_a_library, "gpiozero", WARNING, "finds none of lgpio", "to have RPIO's",
+     "export GPIOZERO_PIN_FACTORY=rpio"),
+    (gpiozero_with_lgpio, "gpiozero", OK, "2.0.1 will use lgpio, the first that is installed, or RPIO", "", ""),
+    (gpiozero_told, "gpiozero", OK, "is told to use pigpio (", "", ""),
+    (gpiozero_told_ours, "gpiozero", OK, "is told to use rpio, which is RPIO's (", "", ""),
     (venv_without_the_systems_packages, "environment", NOTE, "does not see the system's RPi.GPIO, lgpio", "",
      "sed -i 's/^\\(include-system-site-packages = \\)false/\\1true/' /home/pi/.venv/pyvenv.cfg"),
     (externally_managed, "environment", NOTE, "EXTERNALLY-MANAGED", "",

@@ -19,8 +19,8 @@ FLOORS = (
     "board doctor i2c spi",
     "recordings tasks",
     "server",
-    "facade remoteio program web",
-    "PWM GPIO aio sim testing originals gpiozero_pins",
+    "facade program web",
+    "PWM GPIO aio sim remoteio testing originals gpiozero_pins",
     "__init__ cli pytest_plugin",
     "shims __main__ __pyinstaller",
 )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from RPIO import arguments, errors
-from RPIO.backends import protocol
+from RPIO.backends import checks
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
@@ -425,7 +425,7 @@ class Index:
 
 
 def test_all_readers_of_edges_take_the_same_integers():
-    for read in (arguments.edge_bits, arguments.detection_edge, protocol.check_edge):
+    for read in (arguments.edge_bits, arguments.detection_edge, checks.check_edge):
         assert [read(e) for e in (RISING, FALLING, BOTH, Index(FALLING))] == [1, 2, 3, 2]
         for edge in (0, 1, 31.0, None, [31], True):
             with pytest.raises(errors.InvalidEdgeException):

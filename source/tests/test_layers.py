@@ -69,7 +69,7 @@ def test_the_exported_names_are_these():
         "channel_to_gpio cleanup cleanup_interrupts sysinfo version add_interrupt_callback del_interrupt_callback",
         "add_event_detect add_event_callback remove_event_detect event_detected wait_for_edge install_as_rpi_gpio PWM",
         "add_tcp_callback close_tcp_client wait_for_interrupts stop_waiting_for_interrupts events_lost use describe",
-        "wave tcp_clients protect interlock serve_remote connect",
+        "wave tcp_clients protect interlock serve_remote connect counter encoder",
     }
     errors = {
         "GPIOError WrongDirectionException ModeNotSetException AlreadyRunningError NotAllowedError NotSupportedError",

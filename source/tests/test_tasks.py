@@ -371,6 +371,16 @@ def test_what_comes_next_is_foreseen_as_it_is_added(bench, behind, level):
     assert bench.sim.read(17) == level
 
 
+def test_what_is_done_at_one_moment_comes_in_its_order(bench):
+    bench.add(17, "on", 100)
+    for name in ("blink", "pulse", "off"):
+        bench.add(17, name)
+    bench.sim.clock.advance(100 * MS)
+    assert bench.sim.read(17) == 1
+    bench.tasks.tick()
+    assert bench.sim.read(17) == 0
+
+
 def test_what_was_foreseen_is_taken_back(bench):
     bench.add(17, "on", 100, mode=NOWAIT)
     bench.go_on(50)

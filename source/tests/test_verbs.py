@@ -67,6 +67,26 @@ CASES = [
     ("pwm 18 1000 25 --for 10ms", 0, "", "1000 Hz, 25 % on GPIO 18, made by soft; end with Ctrl+C\n"),
     ("servo 17 1501", 2, "", "rpio servo: the width is 10 to 19990 us, a multiple of 10, not 1501\n"),
     ("watch 17 --for 1ms", 0, "", ""),
+    ("count 17 --for 1ms", 0, "GPIO 17           0         0.0/s\n", ""),
+    (
+        "count 4,17 --for 1ms --pull up",
+        0,
+        f"GPIO 4  {0:10}         0.0/s\nGPIO 17  {0:10}         0.0/s\n",
+        "",
+    ),
+    ("count 17 18 --encoder --for 1ms", 0, f"GPIO 17 and 18  {0:10}         0.0/s\n", ""),
+    (
+        "count 17 --encoder",
+        2,
+        "",
+        "rpio count: --encoder is about two lines, A and B: rpio count 17 18 --encoder\n",
+    ),
+    (
+        "count 17 18 --encoder --edge both",
+        2,
+        "",
+        "rpio count: an encoder's steps are all its edges: leave --edge out\n",
+    ),
 ]
 
 
@@ -274,6 +294,23 @@ def test_watch_prints_edges_and_ends_after_the_count():
     assert out.startswith("     0.000000  GPIO 17  1\n")
 
 
+def test_count_shows_how_many_there_are():
+    out, err = start("count", "17", "--edge", "both", "--for", "1s", levels=[1, 0] * 20).communicate(
+        timeout=LIMIT_S
+    )
+    assert (err, len(out.splitlines())) == ("", 1)
+    assert re.fullmatch(r"GPIO 17 +40 +[\d.]+/s\n", out)
+
+
+def test_count_says_as_json_where_an_encoder_stands():
+    out, _ = start("count", "17", "18", "--encoder", "--for", "1s", "--json", levels=[1, 0, 1]).communicate(
+        timeout=LIMIT_S
+    )
+    found = json.loads(out)
+    assert (found["gpio"], found["steps"], found["direction"], found["lost"]) == ("17 and 18", 1, 1, 0)
+    assert found["last_ns"] > found["period_ns"] > 0
+
+
 def test_watch_prints_falling_edges_as_json():
     out, _ = start("watch", "17", "--edge", "falling", "-n", "1", "--json").communicate(timeout=LIMIT_S)
     found = json.loads(out)
@@ -291,6 +328,7 @@ def test_watch_ends_quietly_when_its_reader_has_gone():
 ENDED = {
     # command: the status after Ctrl+C, what it has printed
     "watch 17": (0, r""),
+    "count 17": (0, r"GPIO 17 +0 +0\.0/s\n"),
     "-w 17": (0, r"Waiting for interrupts \(exit with Ctrl\+C\) \.\.\.\n"),
     "pwm 18 100 50": (0, r""),
     "servo 17 1500": (0, r""),
@@ -328,6 +366,8 @@ SHOWN = [
     "read 17",
     "mode 17",
     "watch 17 --for 20ms",
+    "count 17 --for 20ms --every 5ms",
+    "count 17 18 --for 20ms --encoder --json",
     "capture 17 --for 20ms",
     "capture 17 --for 20ms --json",
     "record 17 --for 20ms -o FOLDER/out.vcd",
@@ -420,7 +460,16 @@ def test_a_narrow_terminal_without_utf8(folder, command):
 @pytest.mark.parametrize(
     "command",
     [
-        *("read {}", "write {}=1", "mode {}", "pull {} up", "watch {}", "pwm {} 100 50", "servo {} 1500"),
+        *(
+            "read {}",
+            "write {}=1",
+            "mode {}",
+            "pull {} up",
+            "watch {}",
+            "count {}",
+            "pwm {} 100 50",
+            "servo {} 1500",
+        ),
         *("capture {}", "record {} -o FOLDER/x.vcd", "replay --map D0={} FOLDER/in.vcd"),
     ],
 )

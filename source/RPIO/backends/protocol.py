@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from .._gpio import Registers
+    from ..remote.counts import Counts
 
     class Clock(Protocol):
         """A time of its own, for what happens on a board that is simulated."""
@@ -106,6 +107,10 @@ class Backend:
 
     def outside(self) -> Outside | None:
         """Return what plays the world outside of a simulated board, None where that is real. [outside_drives]"""
+        return None
+
+    def counts(self) -> Counts | None:
+        """Return what counts edges where the lines are, None where who reads them does. [counts_are_exact]"""
         return None
 
     def describe(self) -> str:

@@ -17,6 +17,7 @@ from ..constants import OUT
 from ..remote.answers import head, result_of
 from ..remote.batch import Batch
 from ..remote.connection import Connection
+from ..remote.counts import Counts
 from ..remote.outside import Outside
 from ..remote.places import Place
 from ..remote.tasks import TaskEnds
@@ -63,6 +64,7 @@ class RemoteBackend(Backend):
         self.task_ends = TaskEnds(lambda: self._connection)
         """How tasks have ended that were asked for with *tell*."""
         self._watches = Watches(self._place, self._do, self.task_ends.hear)
+        self._counts = Counts(self._place, self._do, lambda: bool(self._connection.gone))
         self._inputs: dict[int, int | None] = {}  # line -> pull
         self._outputs: set[int] = set()
         self._lost: dict[int, errors.ConnectionLost] = {}
@@ -174,6 +176,7 @@ class RemoteBackend(Backend):
         for line, pull in list(self._inputs.items()):
             exchange(head("input", line, pull))
         self._watches.on_new(exchange)
+        self._counts.forget_all()
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -259,6 +262,9 @@ class RemoteBackend(Backend):
         check_line(self, line)
         self._watches.end(line)
 
+    def counts(self) -> Counts:
+        return self._counts
+
     def gone_fd(self) -> int | None:
         return self._connection.fd
 
@@ -285,6 +291,7 @@ class RemoteBackend(Backend):
     def release(self, line: int) -> None:
         check_line(self, line)
         if line not in self._lost and not self._connection.gone:
+            self._counts.end_of(line)
             self._do("release", [line])
         self._lost.pop(line, None)
         self._inputs.pop(line, None)
@@ -344,11 +351,13 @@ class RemoteBackend(Backend):
 
     def close(self) -> None:
         self._watches.forget_all()
+        self._counts.close()
         self._connection.close()
 
     def after_fork(self) -> None:
         self._connection.abandon()
         self._watches.forget_all()
+        self._counts.forget_all()
         self._inputs.clear()
         self._outputs.clear()
         self._lost.clear()

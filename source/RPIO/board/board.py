@@ -12,7 +12,7 @@ from __future__ import annotations
 from .. import arguments, constants
 from ..arguments import ALL
 from ..backends import Backend, opening
-from .parts import Parts
+from .counting import Counting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NOT_GRANTED = (-1, False)
 
 
-class Board(Parts):
+class Board(Counting):
     """The lines of one machine, or of a simulated one. In a ``with`` statement it is cleaned up and closed at the end.
 
     *spec* names the backend: "auto", "regs", "cdev", "sysfs", "sim", with an argument behind a colon ("sim:3B+",

@@ -60,7 +60,7 @@ KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
 """Key -> the attribute, and what reads its value."""
 
 
-OF_DAEMON = ("serve", "access", "run", "rraspy", "smbus", "audit")
+OF_DAEMON = ("serve", "access", "run", "rraspy", "smbus", "remoteio", "audit")
 """Tables that say how `rpio serve` goes about it; server/settings reads them."""
 
 

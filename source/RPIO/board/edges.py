@@ -95,10 +95,8 @@ class WatchedLines:
     def check_filter(self, line: int, filter_us: int | None) -> None:
         """Raise ValueError where the line is watched with another filter."""
         watched = self._watched.get(line)
-        if watched is not None and filter_us is not None and filter_us != watched.filter_us:
-            raise ValueError(
-                f"GPIO {line} is watched with filter_us={watched.filter_us}: the kernel has one filter per line"
-            )
+        if watched is not None and filter_us is not None:
+            watched.check_filter(line, filter_us)
 
     def remove(self, line: int, kind: type[Subscription]) -> bool:
         """End the subscriptions of this class, and the watch where none is left; False where there were none."""
@@ -116,8 +114,7 @@ class WatchedLines:
         if len(watched.subscriptions) == 1:
             self.drop(line)
             return
-        left = tuple([s for s in watched.subscriptions if s is not subscription])
-        watched.subscriptions = left
+        watched.subscriptions = tuple([s for s in watched.subscriptions if s is not subscription])
         self._undoing.steps += [lambda: self._close(subscription)]
         self.finish()
         self.resume(line)
@@ -140,6 +137,8 @@ class WatchedLines:
             raise
         if watched.fd is None:
             self._listen(line, watched, fd)
+        else:
+            watched.count(line, self._loop())
         if self._watched.get(line) is not watched:  # a signal handler has ended it meanwhile
             self._source.disarm(line, False)
 
@@ -147,10 +146,9 @@ class WatchedLines:
         loop = self._loop()
         token = loop.new_token()
         if self._watched.get(line) is watched:
-            watched.fd, watched.seq, watched.token, watched.gone = fd, 0, token, False
-            loop.add_edges(
-                fd, token, lambda events: self.lose(line), lambda: self._watched.get(line) is not watched
-            )
+            watched.is_listened_to(fd, token)
+            on_error, is_over = lambda events: self.lose(line), lambda: self._watched.get(line) is not watched
+            loop.add_edges(fd, token, on_error, is_over, watched.taps, watched.is_quiet)
 
     def end_with_input(self, line: int) -> None:
         """End the subscriptions that do not outlast the line's being an input."""
@@ -164,15 +162,16 @@ class WatchedLines:
         watched = self._watched.get(line)
         fd = None if watched is None else watched.fd
         if watched is not None and fd is not None:
-            steps = self._disarming(line, fd, watched.token)
+            steps = self._disarming(line, fd, watched)
             watched.fd = None
             self._undoing.steps += steps
         self.finish()
 
-    def _disarming(self, line: int, fd: int, token: int) -> list[Callable[[], object]]:
+    def _disarming(self, line: int, fd: int, watched: WatchedLine) -> list[Callable[[], object]]:
+        loop, token = self._loop(), watched.token
+        watched.count(line, loop)  # for what it has lost
         if self._source.lasting_fd(line) == fd:
             return [lambda: self._parking.park(line, fd)]
-        loop = self._loop()
         return [lambda: loop.remove_token(fd, token), lambda: self._source.disarm(line, False)]
 
     def let_go(self, line: int) -> None:
@@ -197,7 +196,7 @@ class WatchedLines:
         ]
         fd = watched.fd  # once: a signal handler may end the watch between two looks
         if fd is not None:
-            steps += self._disarming(line, fd, watched.token)
+            steps += self._disarming(line, fd, watched)
         self._undoing.steps += steps
         if self._watched.pop(line, None) is watched:
             lost, watched.lost = watched.lost, 0
@@ -250,6 +249,7 @@ class WatchedLines:
         """How many edges each line has lost since its callbacks were first added."""
         counts = dict(self._lost_before)
         for line, watched in list(self._watched.items()):
+            watched.count(line, self._loop())
             counts[line] = counts.get(line, 0) + watched.lost
         return counts
 

@@ -88,6 +88,21 @@ class Interrupts:
         worker = Worker(callback, f"RPIO GPIO {line}") if threaded else None
         self._watched.add(line, Subscription(bits, callback, holdoff_ns, worker), filter_us)
 
+    def add_own(self, line: int, pull: int | None, make: Callable[[], Subscription], filter_us: int) -> None:
+        """Add a subscription of the caller's own making to a line, which becomes an input. *make* is called once more
+        where a signal handler has cleaned up in the middle.
+        """
+        self._watched.check_filter(line, filter_us)
+        if "edges" not in self._machine.backend.features:
+            self.arm(line, constants.BOTH, filter_us)  # says why not, before the line is touched
+
+        def add() -> None:
+            """All of it."""
+            self._make_input(line, pull)
+            self._watched.add(line, make(), filter_us)
+
+        self._book.until_kept(add)
+
     def subscribe(
         self,
         channel: int,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from _thread import RLock
     from collections.abc import Callable, Iterable, Sequence
 
+    from ..backends.protocol import Clock
     from .book import Book
     from .declared import Owner
     from .edges import WatchedLines
@@ -48,6 +49,11 @@ class LeasedPulses:
     def lock(self) -> RLock:
         """The board's."""
         return self._lock
+
+    @property
+    def clock(self) -> Clock | None:
+        """The time that passes on the board, None where that is the machine's."""
+        return self._machine.backend.clock
 
     @property
     def safety(self) -> Safety:

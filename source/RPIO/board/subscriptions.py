@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from .._gpio import EdgeEvent
+    from .._gpio import EdgeEvent, Tally
+    from ..loop.dispatcher import Dispatcher
 
     EdgeCallback = Callable[[int, int], object]
     ChannelCallback = Callable[[int], object]
@@ -48,7 +49,7 @@ SEQ_MASK = 0xFFFFFFFF
 class Subscription:
     """One callback on one line; with a *worker* it runs in a thread of its own."""
 
-    __slots__ = ("bits", "callback", "holdoff_ns", "last_ns", "worker")
+    __slots__ = ("bits", "callback", "holdoff_ns", "last_ns", "tap", "worker")
     outlasts_output = True
     """When somebody makes an output of the line it waits for that to be an input again; else it ends."""
 
@@ -60,6 +61,8 @@ class Subscription:
         self.holdoff_ns = holdoff_ns
         self.last_ns: int | None = None
         self.worker = worker
+        self.tap: tuple[Tally, int] | None = None
+        """What counts its edges in the wait itself, and as which line of it."""
 
     def accepts(self, event: EdgeEvent) -> bool:
         """Whether the event is of its edge and outside its hold-off, which counts from accepted edges."""
@@ -96,16 +99,25 @@ class Subscription:
 class WatchedLine:
     """The subscriptions of a line, and what the kernel was asked for on their behalf."""
 
-    __slots__ = ("fd", "filter_us", "gone", "lost", "seq", "subscriptions", "token")
+    __slots__ = ("fd", "filter_us", "gone", "is_counted", "is_quiet", "lost", "seq", "subscriptions", "token")
 
     def __init__(self, filter_us: int) -> None:
         self.fd: int | None = None
         self.filter_us = filter_us
         self.token = 0
-        self.seq = 0
+        self.seq: int | None = 0
+        """The number of the last event; None where there have been others that only the wait has seen."""
         self.lost = 0
+        self.is_counted = self.is_quiet = False  # in the wait, and there alone
         self.gone = False  # its chip is
         self.subscriptions: tuple[Subscription, ...] = ()
+
+    def check_filter(self, line: int, filter_us: int) -> None:
+        """Raise ValueError where that is another filter."""
+        if filter_us != self.filter_us:
+            raise ValueError(
+                f"GPIO {line} is watched with filter_us={self.filter_us}: the kernel has one filter per line"
+            )
 
     @property
     def edge(self) -> int | None:
@@ -114,6 +126,35 @@ class WatchedLine:
         for subscription in self.subscriptions:
             bits |= subscription.bits
         return {1: constants.RISING, 2: constants.FALLING, 3: constants.BOTH}.get(bits)
+
+    @property
+    def taps(self) -> tuple[tuple[Tally, int], ...]:
+        """What counts its edges in the wait."""
+        return tuple([s.tap for s in self.subscriptions if s.tap is not None])
+
+    def is_listened_to(self, fd: int, token: int) -> None:
+        """The loop is about to read it under that token."""
+        self.fd, self.token, self.gone, self.seq = fd, token, False, 0
+        taps = self.taps
+        self.is_counted, self.is_quiet = bool(taps), len(taps) == len(self.subscriptions)
+
+    def count(self, line: int, loop: Dispatcher) -> None:
+        """Have the wait count for those who are subscribed now; add what was lost of what it alone has seen."""
+        taps, fd = self.taps, self.fd
+        if fd is None or not (taps or self.is_counted):
+            return
+        was_quiet, seen = self.is_quiet, self.seq
+        if was_quiet:
+            self.seq = None  # first: what is read after this goes on from there
+        self.is_counted, self.is_quiet = bool(taps), len(taps) == len(self.subscriptions)
+        found = loop.count(fd, self.token, taps, self.is_quiet, seen or 0)
+        if found is None:
+            return
+        seq, lost = found
+        if was_quiet and (self.seq is None or (self.seq - seq) & SEQ_MASK > SEQ_MASK // 2):
+            self.seq = seq
+        if lost:
+            self.count_lost(line, lost, "the kernel's buffer was full")
 
     def dispatch(self, event: EdgeEvent) -> None:
         """Hand an edge to those who want it."""
@@ -128,7 +169,7 @@ class WatchedLine:
 
     def count_missing(self, event: EdgeEvent) -> None:
         """Count what the numbers of the events say is missing before this one. They are of 32 bits, and begin anew."""
-        missing = (event.seq - self.seq - 1) & SEQ_MASK
+        missing = (event.seq - self.seq - 1) & SEQ_MASK if self.seq is not None else 0
         if missing > SEQ_MASK // 2:
             return  # an older one
         self.seq = event.seq

@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import sys
 
 from ..backends import opening
-from . import levels, remote, verb
+from . import levels, remote, units, verb
 from .told import UsageError
 
 UNIT = """\
@@ -19,7 +16,7 @@ Description=RPIO holds {pairs}
 After=systemd-udev-settle.service
 
 [Service]
-ExecStart={rpio} write --output --hold {words}
+ExecStart={command}
 Restart=always
 RestartSec=1
 
@@ -73,19 +70,11 @@ def _write_unit(words: list[str], backend: str | None) -> None:
     if not words:
         raise UsageError("--unit needs lines: rpio hold 17=1 --unit")
     pairs = " ".join(f"{line}={level}" for line, level in levels.pairs(words))
-    is_root = os.geteuid() == 0
-    folder = "/etc/systemd/system" if is_root else os.path.expanduser("~/.config/systemd/user")
-    program = shutil.which("rpio") or f"{sys.executable} -m RPIO"
-    path = f"{folder}/rpio-hold.service"
-    given = pairs if backend is None else f"--backend {backend} {pairs}"
-    text = UNIT.format(
-        pairs=pairs, words=given, rpio=program, target="multi-user.target" if is_root else "default.target"
-    )
-    os.makedirs(folder, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    systemctl = "systemctl" if is_root else "systemctl --user"
-    print(path)
+    given = [] if backend is None else ["--backend", backend]
+    command = [*units.program(), "write", "--output", "--hold", *given, *pairs.split()]
+    text = UNIT.format(pairs=pairs, command=units.written(command), target=units.target())
+    print(units.write("rpio-hold", text))
+    systemctl = units.command()
     verb.note(
         f"it holds {pairs} from boot on after: {systemctl} daemon-reload; {systemctl} enable --now rpio-hold"
     )

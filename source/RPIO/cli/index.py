@@ -10,6 +10,7 @@ VERBS = {
     "mode": ("levels", "show what lines are, or make them inputs or outputs"),
     "pull": ("levels", "set pull resistors"),
     "watch": ("watch", "print edges as they come"),
+    "count": ("count", "count edges, or the steps of an encoder"),
     "pwm": ("pulse", "PWM on lines until Ctrl+C"),
     "servo": ("pulse", "hold servos at a position"),
     "capture": ("capture", "a logic analyser: edges as VCD, CSV, SVG and on the terminal"),

@@ -9,7 +9,7 @@ import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
-from .. import errors, facade, stand_ins
+from .. import errors, facade, originals, stand_ins
 from ..backends import opening
 from . import pins, proxies, simulated, told, verb
 from .told import UsageError
@@ -199,9 +199,9 @@ def _leave_to_pytest() -> None:
 def stand_in() -> None:
     """RPi.GPIO is RPIO here, and in the Python processes that the program starts.
 
-    multiprocessing hands on sys.path, where facade.install_as_rpi_gpio() has put the folder; others read PYTHONPATH.
+    multiprocessing hands on sys.path, where install_as_rpi_gpio() has put the folder; others read PYTHONPATH.
     """
-    facade.install_as_rpi_gpio()
+    originals.install_as_rpi_gpio()
     stand_ins.offer_rraspy(lambda: facade.board.machine.word == "rraspy")
     are_elsewhere = _are_buses_elsewhere()
     stand_ins.offer_buses(are_elsewhere)

@@ -19,6 +19,9 @@ EXAMPLES = """\
   rpio serve --rraspy --rraspy-host 127.0.0.1
                                    a device of RRaspPY's protocol as well, for a host of that address
   rpio serve --smbus               gRPC as well, at 127.0.0.1:50051: smbus-proxy's clients, and rpio.v1
+  rpio serve --remoteio            queues of timed tasks as well, at 127.0.0.1:8509: remoteio's clients
+  sudo rpio serve --remoteio --install
+                                   the same as a service, from boot on; --uninstall takes it away
   rpio read 17 --on localhost      from another terminal
   rpio read 17 --on pi             from another machine, by ssh, which starts rpio serve --stdio on pi
 """
@@ -78,6 +81,18 @@ def serve_parser() -> argparse.ArgumentParser:
         help="serve I2C and lines by gRPC too, to clients of smbus-proxy and of rpio.v1: at 127.0.0.1:50051",
     )
     p.add_argument(
+        "--remoteio",
+        metavar="ADDRESS[:PORT]",
+        nargs="?",
+        const="",
+        help="serve queues of timed tasks too, and gpiozero's devices, to clients of remoteio: at 127.0.0.1:8509",
+    )
+    p.add_argument(
+        "--remoteio-mode",
+        choices=("wait", "nowait"),
+        help="wait, the default: tasks of a pin one after the other; nowait: a new one ends the one before it",
+    )
+    p.add_argument(
         "--open-run",
         action="store_true",
         help="run any Python that comes by --rraspy, which knows no tokens: on this machine's own address alone",
@@ -85,7 +100,7 @@ def serve_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--insecure",
         action="store_true",
-        help="serve --rraspy or --smbus at another address than this machine's own, without TLS and access",
+        help="serve --rraspy, --smbus or --remoteio at another address than this machine's own, without TLS and access",
     )
     kind = p.add_mutually_exclusive_group()
     kind.add_argument("--show-config", action="store_true", help="print what is set, and end")
@@ -113,6 +128,13 @@ def serve_parser() -> argparse.ArgumentParser:
         "unit rpio-programs@USER); --group says who may",
     )
     kind.add_argument("--status", action="store_true", help="ask the daemon that runs here, and end")
+    kind.add_argument(
+        "--install",
+        action="store_true",
+        help="make a service of systemd's of this command line, now and from boot on: as root the machine's, else "
+        "your own; again, it is updated",
+    )
+    kind.add_argument("--uninstall", action="store_true", help="end that service, and take it away")
     return p
 
 
@@ -143,7 +165,7 @@ def serve(options: argparse.Namespace) -> int:
         Starter(os.path.abspath(options.starter), settings_module.group_of(options.group or "")).serve()
     if options.status:
         return remote.status(options.backend)
-    from ..server import grpc_front, rraspy
+    from ..server import grpc_front, remoteio_front, rraspy
 
     words = {key: getattr(options, word) for word, key in WORDS.items() if getattr(options, word) is not None}
     for key in (WORDS["socket"], WORDS["audit"]):
@@ -156,27 +178,37 @@ def serve(options: argparse.Namespace) -> int:
         settings = settings_module.read(words)
         rraspy.check(settings)
         grpc_front.check(settings)
+        remoteio_front.check(settings)
         if options.open_run and not settings.values["rraspy", "on"]:
             raise ValueError("--open-run is about --rraspy, which is not served")
-        if options.insecure and not (settings.values["rraspy", "on"] or settings.values["smbus", "on"]):
-            raise ValueError("--insecure is about --rraspy and --smbus, of which neither is served")
+        if options.remoteio_mode and not settings.values["remoteio", "on"]:
+            raise ValueError("--remoteio-mode is about --remoteio, which is not served")
+        if options.insecure and not any(
+            settings.values[table, "on"] for table in ("rraspy", "smbus", "remoteio")
+        ):
+            raise ValueError("--insecure is about --rraspy, --smbus and --remoteio, of which none is served")
     except (ValueError, errors.NotAllowedError) as e:
         raise UsageError(str(e), 1 if hasattr(e, "hint") else 2, getattr(e, "hint", "")) from None
     if options.show_config:
         print(settings.shown(), end="")
         return 0
+    if options.install or options.uninstall:
+        from . import installing
+
+        return installing.carry_out(serve_parser(), options)
     from ..server import daemon
 
     return daemon.run(facade.board, settings, lambda text: verb.note(f"rpio serve: {text}"))
 
 
 def _fronts(options: argparse.Namespace) -> dict[tuple[str, str], object]:
-    """The settings that the options of --rraspy and --smbus are. Raises ValueError."""
+    """The settings that the options of --rraspy, --smbus and --remoteio are. Raises ValueError."""
     words: dict[tuple[str, str], object] = {}
     for option, table, address, port in (
         (options.rraspy, "rraspy", "address", "port"),
         (options.rraspy_host, "rraspy", "host", "host_port"),
         (options.smbus, "smbus", "address", "port"),
+        (options.remoteio, "remoteio", "address", "port"),
     ):
         if option:
             found = ADDRESS.fullmatch(option)
@@ -191,6 +223,10 @@ def _fronts(options: argparse.Namespace) -> dict[tuple[str, str], object]:
         ("rraspy", "insecure"): options.insecure,
         ("smbus", "on"): options.smbus is not None,
         ("smbus", "insecure"): options.insecure,
+        ("remoteio", "on"): options.remoteio is not None,
+        ("remoteio", "insecure"): options.insecure,
     }
+    if options.remoteio_mode:
+        words["remoteio", "mode"] = options.remoteio_mode
     words.update({key: True for key, is_on in switches.items() if is_on})
     return words

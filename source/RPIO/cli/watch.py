@@ -79,6 +79,17 @@ class _Printer(Subscription):
             facade.stop_waiting_for_interrupts()
 
 
+def check_is_input(line: int, doing: str) -> None:
+    """Raise WrongDirectionException for a line that is something else, which that would change."""
+    function = facade.gpio_function(line)
+    if function not in (constants.IN, constants.UNKNOWN):
+        name = constants.FUNCTION_NAMES.get(function, "-")
+        raise errors.WrongDirectionException(
+            f"GPIO {line} is {levels.a(name)}, not an input; {doing} would make it one",
+            hint=f"rpio mode {line} in makes it one",
+        )
+
+
 def watch(options: argparse.Namespace) -> None:
     """``rpio watch``"""
     lines = verb.lines(options.pins)
@@ -86,13 +97,7 @@ def watch(options: argparse.Namespace) -> None:
     for line in lines:
         if line in heard:
             continue
-        function = facade.gpio_function(line)
-        if function not in (constants.IN, constants.UNKNOWN):
-            name = constants.FUNCTION_NAMES.get(function, "-")
-            raise errors.WrongDirectionException(
-                f"GPIO {line} is {levels.a(name)}, not an input; watching would make it one",
-                hint=f"rpio mode {line} in makes it one",
-            )
+        check_is_input(line, "watching")
     printer = _Printer(EDGE_BITS[options.edge], options.json, options.count)
     for line in heard:
         facade.board.interrupts.listen(line, printer)

@@ -26,6 +26,8 @@ SYSTEM = "/usr/lib/python3/dist-packages"
 SHADOWS = ("RPi.py", "RPi", "RPIO.py", "gpio.py", "gpiozero.py", "lgpio.py")
 FACTORIES = (("lgpio", "lgpio"), ("rpigpio", "RPi.GPIO"), ("pigpio", "pigpio"))
 """gpiozero's pin factories in its order, and the module that each needs. Source: gpiozero 2.0, devices.py."""
+OUR_FACTORIES = ("rpio", "rpiosim", "rpioremote")
+"""Those of RPIO, which gpiozero takes where it is told to."""
 
 
 def interpreter(patient: Patient) -> Iterator[Finding]:
@@ -165,17 +167,20 @@ def gpiozero(patient: Patient) -> Iterator[Finding]:
     asked = patient.environ.get("GPIOZERO_PIN_FACTORY")
     name = f"gpiozero {found[0].version}"
     if asked:
-        yield Finding(OK, f"{name} is told to use {asked} (GPIOZERO_PIN_FACTORY)")
+        ours = ", which is RPIO's" if asked.lower() in OUR_FACTORIES else ""
+        yield Finding(OK, f"{name} is told to use {asked}{ours} (GPIOZERO_PIN_FACTORY)")
         return
     choice = next((factory for factory, module in FACTORIES if _has_module(patient, module)), None)
     if choice is not None:
-        yield Finding(OK, f"{name} will use {choice}, the first that is installed")
+        yield Finding(
+            OK, f"{name} will use {choice}, the first that is installed, or RPIO where it is told to"
+        )
     else:
         yield Finding(
             WARNING,
             f"{name} finds none of lgpio, RPi.GPIO and pigpio, and falls back to a slow one of its own",
-            "to have one",
-            f"{patient.executable} -m pip install lgpio",
+            "to have RPIO's",
+            "export GPIOZERO_PIN_FACTORY=rpio",
         )
 
 

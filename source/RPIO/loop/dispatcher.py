@@ -17,6 +17,7 @@ from time import monotonic_ns
 from .. import log
 from ..threads import Started, get_ident, in_main_thread, load, naps, original, start
 from .bell import Bell
+from .in_order import read_on
 from .masks import READ
 from .runs import CLAIM_STEP_S, Run, Runs
 
@@ -24,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .._gpio import EdgeEvent, Poller
+    from .._gpio import EdgeEvent, Poller, Tally
 
     Handler = Callable[[int], object]
 
@@ -51,6 +52,7 @@ class Dispatcher(Runs):
         self._after_edges: list[Callable[[], object]] = []
         self._handlers: dict[int, Handler] = {}
         self._tokens: dict[int, int] = {}
+        self._of_edges: set[int] = set()  # the tokens of add_edges()
         self._last_token = 0
         self._thread: Started | None = None
         self._bell: Bell | None = None
@@ -74,7 +76,9 @@ class Dispatcher(Runs):
 
     def _forget(self, fd: int) -> None:
         with self._lock:
-            self._handlers.pop(self._tokens.get(fd, 0), None)
+            token = self._tokens.get(fd, 0)
+            self._handlers.pop(token, None)
+            self._of_edges.discard(token)
             self._tokens.pop(fd, None)  # the last: who is interrupted before does it again
 
     def add(
@@ -90,12 +94,35 @@ class Dispatcher(Runs):
         self._add(fd, handler, is_over, lambda token: self._poller.add(fd, token, mask))
 
     def add_edges(
-        self, fd: int, token: int, on_error: Handler, is_over: Callable[[], bool] | None = None
+        self,
+        fd: int,
+        token: int,
+        on_error: Handler,
+        is_over: Callable[[], bool] | None = None,
+        taps: tuple[tuple[Tally, int], ...] = (),
+        is_quiet: bool = False,
     ) -> None:
         """Read edge events from *fd*, which carry that token; on_error(events) where that fails, as after the removal
-        of the chip. Otherwise as add().
+        of the chip. The wait has *taps* count them, and where that *is_quiet* hands none on. Otherwise as add().
         """
-        self._add(fd, on_error, is_over, lambda token: self._poller.add_edges(fd, token), token)
+        self._of_edges.add(token)
+        counted = (taps, is_quiet) if taps else ()
+        self._add(fd, on_error, is_over, lambda token: self._poller.add_edges(fd, token, *counted), token)
+
+    def count(
+        self, fd: int, token: int, taps: tuple[tuple[Tally, int], ...], is_quiet: bool, seen: int
+    ) -> tuple[int, int] | None:
+        """Have the wait count by others: see Poller.count(). None where *fd* does not have that token any more."""
+        if self._tokens.get(fd) != token:
+            return None
+        try:
+            return self._poller.count(fd, taps, is_quiet, seen)
+        except OSError as e:
+            from errno import ENOENT
+
+            if e.errno != ENOENT:
+                raise
+            return None  # a signal handler, or the loop, has just ended it
 
     def _add(
         self,
@@ -173,6 +200,8 @@ class Dispatcher(Runs):
         """
         stops, edges, done = self._stops, self._edges, 0
         ready = self._poller.wait(0 if edges else timeout_s, edges)
+        if len(edges) > 1 and len(self._of_edges) > 1:
+            ready = read_on(self._poller, edges, ready)
         while edges:  # after Ctrl+C the rest is for who runs the loop next
             event = edges[0]
             del edges[0]
@@ -390,6 +419,7 @@ class Dispatcher(Runs):
         """Close the descriptors without a word to epoll: for the child of a fork, which shares it."""
         self._handlers.clear()
         self._tokens.clear()
+        self._of_edges.clear()
         self._after_edges.clear()
         if self._bell is not None:
             self._bell.close()  # the parent's loop would hear of this process's signals

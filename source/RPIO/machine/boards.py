@@ -20,6 +20,10 @@ from __future__ import annotations
 from .headers import FIXED_PULL_UPS, HEADERS, P5, usable_lines
 from .socs import PROCESSORS, SOC_COMPATIBLES, SOCS, UNKNOWN, UNKNOWN_SOC, Soc
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # --- models -------------------------------------------------------------------------------------
 
 
@@ -410,3 +414,11 @@ MODEL_DATA = {
     if code <= 0x0010
 }
 """Old revision code, as short as it goes -> (model, PCB revision, MB, maker)."""
+
+
+OF_MACHINE: dict[str, Callable[[Hardware], object]] = {
+    "RPI_REVISION": lambda hardware: hardware.p1_revision,
+    "RPI_REVISION_HEX": lambda hardware: hardware.revision_hex,
+    "RPI_INFO": lambda hardware: hardware.rpi_info,
+}
+"""Names of RPIO that need a look at the machine, which an import does not take."""

@@ -70,12 +70,6 @@ class EdgeEvent(tuple[int, int, int, int]):
 EdgeEvent.__module__ = "RPIO"  # where pickle finds it
 
 
-def with_token(event: EdgeEvent, token: int) -> EdgeEvent:
-    """The same event, which carries that token."""
-    event.token = token
-    return event
-
-
 def event_encode(line: int, value: int, timestamp_ns: int, seq: int, /) -> bytes:
     """The record of an edge."""
     return RECORD.pack(timestamp_ns, RISING if value else FALLING, line, seq, seq)

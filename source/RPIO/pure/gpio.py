@@ -12,6 +12,7 @@ from .objects import File, Finalizer, Held, Turn, apart, close_after_fork
 from .plan import PwmPlan
 from .polling import Poller
 from .sources import Pipe, Timer
+from .tally import Tally
 from .values import pack, unpack
 
 PURE = True
@@ -56,6 +57,7 @@ __all__ = [
     "PwmPlan",
     "Registers",
     "SoftPwm",
+    "Tally",
     "Timer",
     "Turn",
     "apart",

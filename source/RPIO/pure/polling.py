@@ -6,13 +6,16 @@ from __future__ import annotations
 from _thread import RLock
 from errno import EBADF, EINVAL, ENOENT
 
-from .edges import EdgeEvent, events_read, with_token
+from .edges import EdgeEvent, events_read
 from .looking import check_open, look
 from .sources import READ, Source, changed
+from .tally import SEQ_MASK, Tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    Taps = tuple[tuple[Tally, int], ...]
 
 ERROR = 8
 TOKEN_MAX = (1 << 63) - 1
@@ -21,11 +24,31 @@ TOKEN_MAX = (1 << 63) - 1
 class _Watch:
     """A descriptor that is watched."""
 
-    __slots__ = ("is_parked", "mask", "reads_edges", "token")
+    __slots__ = ("is_parked", "is_quiet", "lost", "mask", "reads_edges", "seq", "taps", "token")
 
     def __init__(self, token: int, mask: int, reads_edges: bool) -> None:
         self.token, self.mask, self.reads_edges = token, mask, reads_edges
-        self.is_parked = False
+        self.is_parked = self.is_quiet = False
+        self.seq = self.lost = 0
+        self.taps: Taps = ()
+
+    def count_by(self, taps: Taps, is_quiet: bool) -> None:
+        """Have its events counted there."""
+        for tally, place in taps:
+            if (tally, place) not in self.taps:
+                tally.begin(place, self.token, self.seq)
+        self.taps, self.is_quiet = taps, bool(is_quiet and taps)
+
+    def take(self, event: EdgeEvent) -> bool:
+        """Count an event; whether others want it."""
+        event.token = self.token
+        missing = (event.seq - self.seq - 1) & SEQ_MASK
+        if missing <= SEQ_MASK // 2:
+            self.seq = event.seq
+            self.lost += missing * self.is_quiet
+        for tally, place in self.taps:
+            tally.feed(place, event)
+        return not self.is_quiet
 
 
 class Poller(Source):
@@ -73,9 +96,29 @@ class Poller(Source):
             raise OSError(ENOENT, f"{fd} is not watched")
         self._watch(fd, _Watch(token, mask, False))
 
-    def add_edges(self, fd: int, token: int, /) -> None:
-        """Watch a line; its events are read in wait()."""
-        self._watch(fd, _Watch(token, READ, True))
+    def add_edges(self, fd: int, token: int, taps: Taps = (), is_quiet: bool = False, /) -> None:
+        """Watch a line; its events are read in wait(). (tally, place), ... count them there; where that is_quiet,
+        wait() has none of them.
+        """
+        _check_taps(taps)
+        watch = _Watch(token, READ, True)
+        watch.count_by(taps, is_quiet)
+        self._watch(fd, watch)
+
+    def count(self, fd: int, taps: Taps, is_quiet: bool, seen: int, /) -> tuple[int, int]:
+        """Have a line's events counted by these; seen is the number of the last one that was seen here. (number of the
+        last one read, how many were missing unheard).
+        """
+        _check_taps(taps)
+        with self._lock:
+            watch = self._watches.get(fd)
+            if watch is None or not watch.reads_edges or watch.is_parked:
+                raise OSError(ENOENT, f"{fd} is not watched")
+            if 0 < (seen - watch.seq) & SEQ_MASK <= SEQ_MASK // 2:
+                watch.seq = seen & SEQ_MASK
+            watch.count_by(taps, is_quiet)
+            lost, watch.lost = watch.lost, 0
+            return watch.seq, lost
 
     def remove(self, fd: int, /) -> None:
         """Stop watching; after this returns, nothing reads fd."""
@@ -92,7 +135,7 @@ class Poller(Source):
         watch = self._watches.get(fd)
         if watch is None:
             return False
-        watch.is_parked = True
+        watch.is_parked, watch.taps, watch.is_quiet = True, (), False
         return self._is_waiting
 
     def wake(self) -> None:
@@ -154,13 +197,19 @@ class Poller(Source):
         except OSError:
             return False
         if not watch.is_parked:
-            read.extend(with_token(event, watch.token) for event in events)
+            read.extend(filter(watch.take, events))
         return True
 
     def close(self) -> None:
         """Have no number any more. Twice is fine."""
         self._watches = {}
         super().close()
+
+
+def _check_taps(taps: Taps) -> None:
+    for tap in taps:
+        if not isinstance(tap, tuple) or not isinstance(tap[0], Tally):
+            raise TypeError("a tuple of (tally, place) is expected")
 
 
 class Gathering(Source):

@@ -28,6 +28,7 @@ from .grpc_front import Front as GrpcFront
 from .hold import Holds
 from .inside import Front
 from .programs import Programs
+from .remoteio_front import Front as RemoteioFront
 from .rraspy import Front as RraspyFront
 from .serving import go_safe
 from .tokens import TokenFile
@@ -62,7 +63,12 @@ class Daemon:
         self.front = Front(board, [], self.access, self.audit, self.holds, self.programs)
         self.rraspy = RraspyFront(settings, self._say_from_anywhere)
         self.grpc = GrpcFront(settings, self.front.sessions, say)
-        self.front.sessions.fronts = lambda: [*self.rraspy.in_words(), *self.grpc.in_words()]
+        self.remoteio = RemoteioFront(settings, say)
+        self.front.sessions.fronts = lambda: [
+            *self.rraspy.in_words(),
+            *self.grpc.in_words(),
+            *self.remoteio.in_words(),
+        ]
 
     # -- one after the other ---------------------------------------------------------------------
 
@@ -85,7 +91,9 @@ class Daemon:
             go_safe(board)
             self.rraspy.open(f"remote+unix://{self._settings.of('serve', 'socket')}")
             await self.grpc.open()
-            self._say(f"serving {board.describe()} at {', '.join(map(str, self.front.doors))}")
+            places = ", ".join(map(str, self.front.doors))
+            self.remoteio.open(board, self.front)
+            self._say(f"serving {board.describe()} at {places}")
             notify("READY=1")
             await self._until_over()
         finally:

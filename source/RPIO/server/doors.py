@@ -13,12 +13,16 @@ from .. import threads
 from ..loop.tcp_listener import Socket, explain_bind
 from ..machine.files import open_file
 from ..processes import hooks
+from ..wire.native import Server
+from .links import Link
+from .native import words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .._gpio import File
+    from .links import House
 
-BACKLOG = 128
+BACKLOG = 512
 LOCK_TRIES, LOCK_PAUSE_S = 100, 0.02
 OF_USER, OF_GROUP = 0o600, 0o660
 """Modes of a socket's file: who may connect."""
@@ -26,6 +30,9 @@ OF_USER, OF_GROUP = 0o600, 0o660
 
 class Door:
     """A listening socket; ``listener`` is None until it is open."""
+
+    is_ours = True
+    """RPIO's own protocol is spoken there."""
 
     def __init__(self) -> None:
         self.listener: socket.socket | None = None
@@ -54,6 +61,14 @@ class Door:
 
     def free(self) -> None:
         """Take away what others find it by. Twice is fine."""
+
+    def link(self, house: House, made: socket.socket, peer: str) -> Link:
+        """Have a client who has connected. Raises OSError where there are too many."""
+        return Link(house, made, peer)
+
+    def refusal(self, error: OSError) -> bytes:
+        """What one is told who is too many."""
+        return Server.error(*words_of(error), None)
 
 
 class Port(Door):

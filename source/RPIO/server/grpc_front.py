@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .. import errors, threads
 from ..wire.grpc.extra import missing
+from .serving import is_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,15 +136,3 @@ class Front:
             port.end()
         if rcp is not None:
             rcp.end_all()
-
-
-def is_here(address: str) -> bool:
-    """Whether an address is one that this machine alone reaches."""
-    threads.load("RPIO.server.serving")
-    from .serving import check_loopback
-
-    try:
-        check_loopback(address)
-    except ValueError:
-        return False
-    return True

@@ -17,11 +17,10 @@ from ..loop.masks import READ
 from ..loop.tcp_listener import OF_ONE_CONNECTION, Socket, close_listener
 from ..processes import hooks
 from ..tasks.engine import Tasks
-from ..wire.native import Server
 from .buses import Buses
 from .doors import Path, Port
-from .links import House, Link
-from .native import told_features, words_of
+from .links import House
+from .native import told_features
 from .sessions import NS_PER_S, Sessions
 
 TYPE_CHECKING = False
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from .doors import Door
     from .hearing import Starting
     from .hold import Holds
+    from .links import Link
 
 ACCEPTS_AT_ONCE = 16
 RETRY_S = 1.0
@@ -105,10 +105,10 @@ class Front(House):
 
     def _open_door(self, door: Door) -> None:
         listener = door.open()
-        if isinstance(door, Port):
+        if isinstance(door, Port) and (door.is_ours or not self.port):
             self.port = door.port
         self.loop.add(listener.fileno(), lambda events: self._on_new(door), READ, lambda: self.is_closed)
-        log.debug("RPIO's own protocol is served at %s", door)
+        log.debug("%s is served at %s", "RPIO's own protocol" if door.is_ours else "a guest's", door)
 
     def open_also(self, door: Door) -> None:
         """Listen at one more. Where that fails the others go on. Raises OSError."""
@@ -198,11 +198,11 @@ class Front(House):
     def _take(self, fd: int, door: Door, address: object) -> None:
         made = Socket(fileno=fd)
         try:
-            link = Link(self, made, door.peer(made, address))
+            link = door.link(self, made, door.peer(made, address))
         except OSError as e:  # too many sessions
             made.setblocking(False)
             try:
-                made.send(Server.error(*words_of(e), None))
+                made.send(door.refusal(e))
             finally:
                 made.close()
             return
@@ -214,6 +214,8 @@ class Front(House):
         except BaseException:
             link.close()
             raise
+        if self.is_closed:  # meanwhile, by another thread
+            link.close()
 
     def _lend(self, link: Link, idle_s: float) -> None:
         threads.load("RPIO.server.lending")

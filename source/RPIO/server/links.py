@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     class Timed(Protocol):
         """Whose time may be over."""
 
-        def due_ns(self) -> int:
-            """When it is."""
+        def due_ns(self) -> int | None:
+            """When it is; None for never."""
 
         def tick(self) -> None:
             """Look whether it is."""
@@ -70,10 +70,14 @@ class Link:
         """What is done when something has come."""
         self.partner: Link | None = None
         """Who is closed with it."""
-        self.talk = Talk(house.sessions, peer, lambda: house.has_output(self))
+        self.talk = self._talk_with(peer)
         self.talk.send_now = self._send_now
         if isinstance(made, socket.socket):
             self.talk.another_descriptor = made.dup
+
+    def _talk_with(self, peer: str) -> Talk:
+        """Begin the talk. Raises OSError where there are too many."""
+        return Talk(self._house.sessions, peer, lambda: self._house.has_output(self))
 
     def begin(self) -> None:
         """Hear him."""

@@ -37,6 +37,15 @@ def check_loopback(host: str) -> None:
         )
 
 
+def is_here(address: str) -> bool:
+    """Whether an address is one that this machine alone reaches."""
+    try:
+        check_loopback(address)
+    except ValueError:
+        return False
+    return True
+
+
 def check_path(path: object) -> str:
     """Return the path of a unix socket. One without a name would be seen by everybody, and so is one with a zero."""
     if not isinstance(path, str):

@@ -19,6 +19,7 @@ from ..board.undoing import do_all
 from ..wire.native import Server
 from ..wire.terms import NAME, VERSION
 from .access import Access
+from .counts import Counts
 from .hearing import Hearer, Starting
 from .watches import Watch
 
@@ -78,6 +79,8 @@ class Session:
         self._fates: dict[int, tuple[str, list[str]]] = {}
         self._forgotten: deque[int] = deque(maxlen=KNOWN_FATES)  # whose answers were kept there
         self._watches: dict[int, Watch] = {}
+        self.counts = Counts(sessions.leases)
+        """What is counted for it."""
         self._beginning: Watch | None = None
         self._ring: deque[bytes] = deque()
         self._ring_bytes = 0
@@ -123,6 +126,7 @@ class Session:
         """It is over: its lines go into their safe states. Twice is fine."""
         do_all(
             *[lambda line=line: self.unwatch(line) for line in list(self._watches)],
+            self.counts.end_all,
             lambda: self._leases.end(self.owner),
             lambda: self._sessions.is_left_by(self),
             self.on_end,

@@ -67,6 +67,12 @@ def _word(value: object) -> str:
     return value
 
 
+def _mode(value: object) -> str:
+    if value not in ("wait", "nowait"):
+        raise ValueError(f"it is wait or nowait, not {value!r}")
+    return str(value)
+
+
 def _megabytes(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.001 <= value <= 100_000:
         raise ValueError(f"it is a number of megabytes, 0.001 to 100000, not {value!r}")
@@ -155,6 +161,13 @@ SETTINGS: dict[tuple[str, str], Setting] = {
     ("smbus", "address"): Setting(_word, lambda: "127.0.0.1", "where it listens"),
     ("smbus", "port"): Setting(_port, lambda: 50051, "its port"),
     ("smbus", "insecure"): Setting(_switch, lambda: False, "at another address: without TLS and access"),
+    ("remoteio", "on"): Setting(_switch, lambda: False, "serve queues of tasks to remoteio's clients"),
+    ("remoteio", "address"): Setting(_word, lambda: "127.0.0.1", "where it listens"),
+    ("remoteio", "port"): Setting(_port, lambda: 8509, "its port"),
+    ("remoteio", "mode"): Setting(
+        _mode, lambda: "wait", "wait: tasks one after the other; nowait: a new one ends the one before it"
+    ),
+    ("remoteio", "insecure"): Setting(_switch, lambda: False, "at another address: without TLS and access"),
     ("audit", "file"): Setting(_file, lambda: "", 'where the audit is written as well, "" for nowhere'),
     ("audit", "file_mb"): Setting(_megabytes, lambda: 10.0, "at which size it is put aside as FILE.1"),
 }

@@ -229,7 +229,7 @@ class ProxyServer:
             threads.load("RPIO.server.smbus_grpc")
         except ImportError as e:
             raise missing(e) from None
-        from .grpc_front import is_here
+        from .serving import is_here
 
         if not is_here(self._address):
             log.warning("whoever reaches %s:%d has these I2C buses, unencrypted", self._address, self._port)

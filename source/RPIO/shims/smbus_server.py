@@ -8,7 +8,7 @@ import sys
 import threading
 
 from RPIO.errors import GPIOError
-from RPIO.server.grpc_front import is_here
+from RPIO.server.serving import is_here
 from RPIO.server.smbus_proxy import ProxyServer, address_of
 
 

@@ -46,8 +46,6 @@ SLIP_NS = 20_000_000
 """What begins later than that, or than a quarter of its time, has its whole time from then on; else what is planned
 stays: a pulse is rather late than too short, and times add up all the same.
 """
-LOOKS_AHEAD = 8
-"""Tasks that are done at once behind the one that runs, and are looked at for what comes then."""
 NOTHING: Course = iter(())
 """The course of a line where nothing goes on."""
 
@@ -201,16 +199,14 @@ class TaskPin:
         task = self.running
         if task is None or self.due_ns != task.ends_ns:
             return self._coming[0] if self._coming is not None else None
-        share = 0.0
-        for number, task in enumerate(self.waiting):
-            if task.name == CLOSE:
-                return 0.0
-            if number == LOOKS_AHEAD:
-                return None
-            share, _ = next(task.course(self._share if number == 0 else share))
-            if task.time_ns:
-                break
-        return share
+        if not self.waiting:
+            return 0.0
+        behind = self.waiting[0]
+        if behind.name == CLOSE:
+            return 0.0
+        if not behind.time_ns and len(self.waiting) > 1:
+            return None  # several at one moment, each of which is to be seen
+        return next(behind.course(self._share))[0]
 
     def _foresee(self, now_ns: int) -> None:
         """Have what comes next come in time, even where this program is kept from it then."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .. import constants
 from .bus_operations import BUS_ROWS
+from .count_operations import COUNT_ROWS
 from .kinds import Maybe, Number, Real, Repeated, Text, Word
 from .rows import Argument, Operation
 from .task_operations import TASK_ROWS
@@ -18,6 +19,7 @@ from .terms import (
     COUNT,
     DRIVEN,
     EDGE,
+    FILTER_US,
     FUNCTION,
     GPIO,
     LEND_IDLE_MAX_S,
@@ -161,8 +163,8 @@ ROWS = (
         (
             Argument("line", LINE),
             Argument("edge", EDGE, constants.BOTH),
-            Argument("filter_us", Number("time in microseconds", 0, 10**9), 0),
-            Argument("holdoff_us", Number("time in microseconds", 0, 10**9), 0),
+            Argument("filter_us", FILTER_US, 0),
+            Argument("holdoff_us", FILTER_US, 0),
             Argument("initial", YES_OR_NO, False),
         ),
         (COUNT,),
@@ -172,6 +174,7 @@ ROWS = (
         "HOLDOFF_US: of none so soon after another; INITIAL: of the level now, first, with the number 0. Answers the "
         "number of the last edge so far.",
     ),
+    *COUNT_ROWS,
     Operation("unwatch", (Argument("line", LINE),), (), READ, True, "Be told no more."),
     Operation(
         "pulse",

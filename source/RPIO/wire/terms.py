@@ -54,6 +54,12 @@ WAVE = Number("wave", -1, (1 << 31) - 1)
 MASK = Number("mask of lines 0 to 63", 0, (1 << 64) - 1)
 MS = Real("time in milliseconds", 0.001, 1e9)
 COUNT = Number("number", 0, (1 << 63) - 1)
+COUNTERS_MAX = 32
+"""So many may a session have."""
+COUNTER = Number("counter", 0, COUNTERS_MAX - 1)
+SIGNED = Number("count", -(1 << 63), (1 << 63) - 1)
+FILTER_US = Number("time in microseconds", 0, 10**9)
+WINDOW_MS = Real("time in milliseconds", 1, 3_600_000)
 NAME = Text("name", 200)
 LEND_IDLE_MAX_S = 86400
 LIST = Text("list", 1 << 16)

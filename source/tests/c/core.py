@@ -11,7 +11,8 @@ from c.soc_build import HERE, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (
-    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "numbers", "fork", "poll_ring", "poll", "sysfs"),
+    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "numbers", "fork", "tally", "poll_ring", "poll"),
+    "sysfs",
     *("soft_place", "soft_wave", "soft_plan", "soft"),
     *("dma_mailbox", "dma_chain", "dma_pace", "dma", "dma_guard"),
 )
@@ -33,6 +34,7 @@ MODULE = [
         "_whole",
         "_turn",
         "_apart",
+        "_tally",
     )
 ]
 CORE = [SOURCE / f"{part}.c" for part in PARTS]
@@ -59,11 +61,12 @@ def core() -> ModuleType:
             SOURCE / "gpio.h",
             SOURCE / "dma.h",
             SOURCE / "poll_ring.h",
+            SOURCE / "tally.h",
             *CORE,
             *SOC_SOURCES,
             HERE / "barrier.c",
         ],
-        "".join(declarations(SOURCE / name) for name in ("gpio.h", "dma.h", "poll_ring.h"))
+        "".join(declarations(SOURCE / name) for name in ("gpio.h", "dma.h", "poll_ring.h", "tally.h"))
         + declarations(HERE / "barrier.h")
         + SOC_CDEF,
         sanitize=SANITIZE,

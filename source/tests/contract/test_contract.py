@@ -291,6 +291,26 @@ def test_watches_outputs(rig: Rig) -> None:
     assert rig.backend.watches_outputs is False  # but where rpio sim has it so, of which test_shared_sim is
 
 
+def test_counts_are_exact(rig: Rig, a_line: int) -> None:
+    rig.backend.set_input(a_line, PUD_OFF)
+    rig.drive(a_line, 0)
+    counts = rig.backend.counts()
+    if counts is None:
+        assert rig.backend.name != "remote"
+        return
+    if "edges" not in rig.backend.features:
+        with pytest.raises(errors.NotSupportedError):
+            counts.begin([a_line], 3, 0, 0, 1_000_000_000)
+        return
+    found = counts.begin([a_line], 3, 0, 0, 1_000_000_000)
+    toggle(rig, a_line, 1, 0, 1)
+    assert wait_until(lambda: found.read()[0] == 3)
+    assert found.set(0) == 3
+    found.end()
+    toggle(rig, a_line, 0, 1)
+    assert found.read()[:2] == (0, 0)
+
+
 def test_outside_drives(rig: Rig, a_line: int) -> None:
     outside = rig.backend.outside()
     assert (outside is not None) is rig.is_simulated

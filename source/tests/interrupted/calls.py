@@ -26,12 +26,14 @@ from RPIO.chips.registers import Registers
 from RPIO.constants import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from RPIO.i2c import SMBus
 from RPIO.machine.boards import by_name
+from RPIO.remoteio import RemoteServer
 from RPIO.server import serving
 from RPIO.server.access import Access
 from RPIO.server.audit import Audit
 from RPIO.server.doors import Path, Port
 from RPIO.server.hold import Holds
 from RPIO.server.inside import Front
+from RPIO.server.remoteio import GuestPort, Way
 from RPIO.server.tokens import TokenFile
 from RPIO.spi import SpiDev
 from waiting import LIMIT_S, wait_until
@@ -101,6 +103,14 @@ def detection(things):
 
 def interrupt(things):
     RPIO.add_interrupt_callback(17, nothing, edge="both", pull_up_down=PUD_UP)
+
+
+def counter(things):
+    things["counter"] = RPIO.counter(17, "both", pull_up_down=PUD_UP)
+
+
+def encoder(things):
+    things["encoder"] = RPIO.encoder(22, 23, pull_up_down=PUD_UP)
 
 
 def threaded_interrupt(things):
@@ -302,6 +312,29 @@ def _tasks_there(things):
     task = tasks.add(23, "on", 1)
     assert task.wait(ANSWER_S) in ("done", None) and not tasks.cancel(task.number)
     tasks.add(23, "close")
+
+
+def guests_served(things):
+    """A board that remoteio's clients may use. Its loop runs in a thread, where no handler does."""
+    things["served"] = board = Board()
+    board.use(SimBackend(by_name("3B+"), ManualClock()), by_name("3B+"))
+    things["door"] = door = GuestPort("127.0.0.1", 0, Way(board))
+    board.waiting.ports.open(Front(board, [door]), "")
+    board.wait_for_interrupts(threaded=True)
+
+
+def _guest_comes(things):
+    things["guest"] = RemoteServer("127.0.0.1", things["door"].port)
+
+
+def guest_goes(things):
+    if "guest" in things:
+        things["guest"].close()
+
+
+def _guest_asks(things):
+    with things["guest"].pin(7) as pin:
+        pin.on(time_ms=1)
 
 
 HELD = "BusError([Errno 16] simulated I2C bus 1 is held by another thread of this program)"
@@ -524,6 +557,19 @@ CALLS = {
     "remove_event_detect": Call(lambda t: RPIO.remove_event_detect(17), (relay, button, detection)),
     "event_detected": Call(lambda t: RPIO.event_detected(17), (button, detection)),
     "events_lost": Call(lambda t: RPIO.events_lost(17), (button, detection)),
+    "events_lost(counted)": Call(lambda t: RPIO.events_lost(17), (button, counter)),
+    "counter": Call(counter),
+    "counter(beside a callback)": Call(counter, (interrupt,)),
+    "counter(a callback comes beside it)": Call(interrupt, (counter,)),
+    "counter(a callback beside it goes)": Call(
+        lambda t: RPIO.del_interrupt_callback(17), (counter, interrupt)
+    ),
+    "counter.count": Call(lambda t: t["counter"].count, (counter, pressed)),
+    "counter.reset": Call(lambda t: t["counter"].reset(), (counter, pressed)),
+    "counter.close": Call(lambda t: t["counter"].close(), (counter,)),
+    "counter.close(beside a callback)": Call(lambda t: t["counter"].close(), (interrupt, counter)),
+    "encoder": Call(encoder),
+    "encoder.close": Call(lambda t: t["encoder"].close(), (encoder,)),
     "wait_for_edge": Call(lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1), (relay, button), waits=ENDED),
     "wait_for_edge(again)": Call(
         lambda t: RPIO.wait_for_edge(17, FALLING, timeout=1),
@@ -623,6 +669,13 @@ CALLS = {
     "SpiDev": Call(_spi, (chip_here,), (served_ends,)),
     "connect(SpiDev)": Call(_spi_there, (served, _connect), (there_closes, served_ends), True, dear=8),
     "connect(tasks)": Call(_tasks_there, (served, _connect), (there_closes, served_ends), True, dear=8),
+    "RemoteServer": Call(_guest_comes, (guests_served,), (guest_goes, served_ends), True, dear=8),
+    "RemoteServer.pin": Call(
+        _guest_asks, (guests_served, _guest_comes), (guest_goes, served_ends), True, dear=8
+    ),
+    "RemoteServer.close": Call(
+        guest_goes, (guests_served, _guest_comes), (guest_goes, served_ends), True, dear=8
+    ),
     "batch": Call(lambda t: _batch(facade.board), (relay,)),
     "connect(close)": Call(there_closes, (served, _connect), (there_closes, served_ends), True, dear=8),
     "Board": Call(other_board, (), (other_board_closes,), True, dear=4),

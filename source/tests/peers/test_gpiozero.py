@@ -3,6 +3,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -22,18 +23,19 @@ TIME_LIMIT_S = 1800
 pytestmark = [pytest.mark.timeout(3600), peers.runs_again]
 
 
-def run(source, packages, plugin, folder, *names, over="", host=None):
-    """Run tests of it, all for none; gpiozero reads from /proc/cpuinfo which board it is on.
+def run(source, packages, plugin, folder, *names, over="", host=None, factories=""):
+    """Run tests of it, all for none; gpiozero reads from /proc/cpuinfo which board it is on, but for our *factories*.
 
     Where there is a *host*, by ``rpio run`` on its lines.
     """
     on = ("-m", "RPIO", "run", "--on", host.name) if host is not None else ()
+    pi = () if factories else fakepi.command("a020d3")
     module_path = (packages, PLUGINS)
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
     done = subprocess.run(
         [
-            *fakepi.command("a020d3"),
+            *pi,
             *(sys.executable, *on, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"),
             *("-p", plugin, f"--rootdir={source}", f"--junitxml={report}", *(names or ["tests"])),
         ],
@@ -46,6 +48,7 @@ def run(source, packages, plugin, folder, *names, over="", host=None):
             "PYTHONPATH": os.pathsep.join(map(str, module_path)),
             "RPIO_BACKEND": "sim:3B+",
             "RPIO_OVER": over,
+            "RPIO_FACTORIES": factories,
             "GPIOZERO_TEST_LOCK": str(folder / "lock"),
             **(host.environment if host is not None else {}),
         },
@@ -53,10 +56,7 @@ def run(source, packages, plugin, folder, *names, over="", host=None):
         check=False,
     )
     assert report.exists(), done.stdout
-    return {
-        f"{case.get('classname').replace('.', '/')}.py::{case.get('name')}": verdict(case)
-        for case in xml.parse(report).iter("testcase")
-    }
+    return cases(report)
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,13 @@ def verdicts(fake_pi, fetch, tmp_path_factory):
     )
 
 
-def run_twice(*where, names=(), over="", host=None):
+def run_twice(*where, names=(), **how):
     """Run its tests, and those that fail once more: some measure times, on a machine that may be busy."""
-    found = run(*where, *names, over=over, host=host)
+    found = run(*where, *names, **how)
     failed = {name: said for name, said in found.items() if said.startswith("failed")}
     if failed:
         peers.warn_of_second_run(failed)
-        found |= run(*where, *failed, over=over, host=host)
+        found |= run(*where, *failed, **how)
     return found
 
 
@@ -126,6 +126,122 @@ def test_by_run_on_its_suite_does_as_it_does_here(verdicts, fetch, tmp_path, cap
         passed = sum(said == "passed" for said in found.values())
         print(f" gpiozero's own tests by run --on, {kind}: {passed} of {len(found)} pass ", end="")
     assert found == verdicts
+
+
+# -- with our own factory ----------------------------------------------------------------------------------
+
+REAL = "tests/test_real_pins.py"
+SKIPS = {
+    "test_spi_hardware_same_port": "our SPI is RPIO.spi, and no LocalPiHardwareSPI",
+    "test_spi_hardware_read": "it puts a mock in the place of spidev, which we do without",
+    "test_spi_hardware_write": "as above",
+    "test_spi_hardware_modes": "as above",
+    "test_compatibility_names": "it wants the native factory, and so the registers of a Raspberry Pi",
+    "test_default_factory": "gpiozero takes ours where GPIOZERO_PIN_FACTORY says so, and never else",
+}
+"""What of its tests for real pins does not run with our factories, and why."""
+
+
+def on_real_pins(found, names):
+    """Check that all pass with each factory of these names, but for what cannot; return how many do."""
+    ours = {name: said for name, said in found.items() if name.startswith(REAL) and "mock" not in name}
+    skipped = {plain(name) for name, said in ours.items() if said.startswith("skipped")}
+    failed = {name: said for name, said in ours.items() if said.startswith("failed")}
+    assert not failed, failed
+    assert skipped <= set(SKIPS), {name: said for name, said in ours.items() if said.startswith("skipped")}
+    for factory in names:
+        passed = [name for name, said in ours.items() if name.endswith(f"[{factory}]") and said == "passed"]
+        assert len(passed) >= PASS_ON_REAL_PINS, passed
+    return sum(said == "passed" for said in ours.values())
+
+
+PASS_ON_REAL_PINS = 16
+
+
+def test_with_our_factories_nothing_of_its_suite_fails(fetch, tmp_path, capsys):
+    packages, source = fetch(peers.installed, GPIOZERO, COLORZERO), fetch(peers.sdist, GPIOZERO)
+    found = run_twice(source, packages, "gpiozero_factory_plugin", tmp_path, factories="mock rpio rpiosim")
+    failed = {name: said for name, said in found.items() if said.startswith("failed")}
+    assert not failed, failed
+    real = on_real_pins(found, ["rpio", "rpiosim"])
+    with capsys.disabled():
+        passed = sum(said == "passed" for said in found.values())
+        print(
+            f" gpiozero's own tests with our factories: {passed} of {len(found)} pass, {real} on real pins ",
+            end="",
+        )
+    assert len(found) > 400
+
+
+def test_with_our_factories_real_pins_of_another_process_are_as_here(fetch, tmp_path, capsys):
+    packages, source = fetch(peers.installed, GPIOZERO, COLORZERO), fetch(peers.sdist, GPIOZERO)
+    names = "rpio rpioremote"
+    found = run_twice(
+        *(source, packages, "gpiozero_factory_plugin", tmp_path),
+        names=[REAL],
+        over="remote",
+        factories=names,
+    )
+    real = on_real_pins(found, names.split())
+    with capsys.disabled():
+        print(f" real pins of another process with our factories: {real} of {len(found)} pass ", end="")
+
+
+RIG = PLUGINS.parent / "kernel" / "rig"
+
+
+def test_with_our_factory_real_pins_of_a_real_kernels_chip_are_as_here(fetch, tmp_path, capsys):
+    """In the kernel rig, where a wire is played: see gpiozero_chip_plugin."""
+    check = subprocess.run([RIG, "check"], capture_output=True, text=True, check=False)
+    if check.returncode:
+        pytest.skip(f"there is no kernel: {check.stdout.strip()}")
+    packages, source = fetch(peers.installed, GPIOZERO, COLORZERO), fetch(peers.sdist, GPIOZERO)
+    subprocess.run([RIG, "build"], stdout=subprocess.DEVNULL, check=True)
+    report = tmp_path / "report.xml"
+    values = {
+        "PYTHONPATH": f"{packages}:{PLUGINS}",
+        "RPIO_BACKEND": "cdev",
+        "RPIO_FACTORIES": "rpio",
+        "GPIOZERO_TEST_LOCK": "/tmp/lock",
+    }
+    words = [
+        *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"),
+        *("-p", "gpiozero_chip_plugin", "--capture=sys", f"--rootdir={source}"),
+        *("--junitxml=/tmp/report.xml", REAL),
+    ]
+    lines = [
+        f"cd '{source}'",
+        *(f"export {name}='{value}'" for name, value in values.items()),
+        shlex.join(words),
+        f"echo '{MARK}'",
+        "cat /tmp/report.xml",
+    ]
+    script = tmp_path / "run.sh"
+    script.write_text("\n".join(lines) + "\n")
+    done = subprocess.run(
+        [RIG, "run", "--timeout", "600", "--dtb", "rpi3b", "--", "sh", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert MARK in done.stdout, done.stdout
+    report.write_text(done.stdout.rpartition(f"{MARK}\n")[2].strip())
+    found = cases(report)
+    real = on_real_pins(found, ["rpio"])
+    with capsys.disabled():
+        print(f" real pins of a kernel's chip with our factory: {real} of {len(found)} pass ", end="")
+
+
+MARK = "-- the report --"
+
+
+def cases(report):
+    """Name of each test of a report -> its verdict."""
+    return {
+        f"{case.get('classname').replace('.', '/')}.py::{case.get('name')}": verdict(case)
+        for case in xml.parse(report).iter("testcase")
+    }
 
 
 def plain(name):

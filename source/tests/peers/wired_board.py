@@ -25,9 +25,13 @@ class Board(SimBackend):
         return super().read(line)
 
 
-def use_wired_board() -> None:
-    """Have it be the board of ``import RPIO``; under ``rpio run --on``, have the host's be wired so."""
+def use_wired_board() -> str:
+    """Have it be the board of ``import RPIO``; under ``rpio run --on``, have the host's be wired so.
+
+    Returns the word for it where it is served by this process.
+    """
+    where = ""
     if not isinstance(RPIO.facade.board.backend, RemoteBackend):
-        board = Board(by_name("3B+"))
-        behind.use(board)
+        where = behind.use(Board(by_name("3B+")))
     RPIO.sim.wire(TEST_PIN, INPUT_PIN)
+    return where

@@ -5,12 +5,13 @@ A folder, since Python takes that before a file of the same name, the real C mod
 """
 
 from RPIO import facade as _facade
+from RPIO.machine import boards as _boards
 
 from .. import GPIO as _GPIO
 
 __all__ = [name for name in _GPIO.__all__ if name != "VERSION"]
 
-globals().update({name: getattr(_GPIO, name) for name in __all__ if name not in _facade.OF_MACHINE})
+globals().update({name: getattr(_GPIO, name) for name in __all__ if name not in _boards.OF_MACHINE})
 _facade.have_lazy_names(globals())
 
 
