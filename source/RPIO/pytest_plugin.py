@@ -146,8 +146,8 @@ def _gpiozero_takes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _is_on_board(pin_factory: object) -> bool:
     """Whether pins of gpiozero's are those of ``import RPIO``, by this name or another."""
-    kind = type(pin_factory)
-    return kind.__module__ == "gpiozero.pins.rpigpio" or getattr(pin_factory, "board", None) is facade.board
+    is_theirs = type(pin_factory).__module__ in ("gpiozero.pins.rpigpio", "gpiozero.pins.rpio")
+    return is_theirs or getattr(pin_factory, "board", None) is facade.board
 
 
 def _end_gpiozero() -> None:

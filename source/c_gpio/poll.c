@@ -656,7 +656,7 @@ static int nap(struct rpio_poll *poll, struct rpio_batch *batch)
 }
 
 /* As long as what comes is counted and nobody else wants it, the wait goes on, without a word to its caller: so a counter
- * costs no more than its reading. */
+ * costs no more than its reading. Who does not wait has all that is there counted. */
 int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *batch)
 {
     int64_t end_ns = timeout_ms > 0 ? now_ns() + (int64_t)timeout_ms * 1000000 : 0;
@@ -669,14 +669,15 @@ int rpio_poll_wait(struct rpio_poll *poll, int timeout_ms, struct rpio_batch *ba
     do {
         poll->has_counted = 0;
         error = wait_and_collect(poll, left_ms, batch);
-        if (error < 0 || !poll->has_counted || batch->event_count > 0 || batch->ready_count > 0 || timeout_ms == 0)
+        if (error < 0 || !poll->has_counted || batch->event_count > 0 || batch->ready_count > 0)
             break;
-        error = nap(poll, batch);
+        if (timeout_ms != 0)
+            error = nap(poll, batch);
         if (timeout_ms > 0) {
             int64_t left_ns = end_ns - now_ns();
             left_ms = left_ns > 0 ? (int)((left_ns + 999999) / 1000000) : 0;
         }
-    } while (error == 0 && poll->has_counted && left_ms != 0 && ++waits < COUNTING_WAITS);
+    } while (error == 0 && poll->has_counted && (left_ms != 0 || timeout_ms == 0) && ++waits < COUNTING_WAITS);
     atomic_store(&poll->is_waiting, 0);
     return error;
 }

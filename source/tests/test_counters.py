@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import devices
 import RPIO
 from behind import IS_REMOTE
 from RPIO import errors, facade
@@ -388,3 +389,14 @@ def test_another_board_counts_for_itself(rpio):
         outside.drive(17, 1)
         assert has(its, 1)
         assert mine.count == 0
+
+
+def test_under_the_pytest_plugin_all_edges_are_counted_as_soon_as_they_have_happened(rpio_board):
+    """In the test's thread, with time that it moves: a burst longer than one read, and a circuit's encoder."""
+    knob = devices.encoder_of(rpio_board, 22, 23)
+    counter, encoder = RPIO.counter(17, "both"), RPIO.encoder(22, 23)
+    for n in range(300):
+        rpio_board.drive(17, (n + 1) % 2)
+    assert counter.count == 300
+    rpio_board.advance(knob.turn(-7))
+    assert (encoder.steps, encoder.direction, encoder.skipped) == (-28, -1, 0)

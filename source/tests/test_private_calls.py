@@ -106,6 +106,53 @@ def test_a_number_of_arguments_is_counted(poller, pipe):
         poller.add_edges(pipe[0], 1, READ)  # type: ignore[call-arg]
 
 
+def test_what_counts_is_a_tally_and_a_line_of_it(poller, pipe):
+    tally = _gpio.Tally(1)
+    for bad in (None, [], [(tally, 0)], (tally,), ((tally,),), ((tally, "0"),), ((1, 0),), ((tally, 0), 1)):
+        for call in (
+            lambda bad=bad: poller.add_edges(pipe[0], 5, bad, True),
+            lambda bad=bad: poller.count(pipe[0], bad, True, 0),
+        ):
+            with pytest.raises((TypeError, ValueError)):
+                call()
+    for place in (1, -1, 2**31):
+        with pytest.raises((ValueError, OverflowError)):
+            poller.add_edges(pipe[0], 5, ((tally, place),), True)
+    with pytest.raises(OSError) as caught:
+        poller.count(pipe[0], ((tally, 0),), True, 0)
+    assert caught.value.errno == errno.ENOENT
+    poller.add_edges(pipe[0], 5, ((tally, 0),), True)
+    os.write(pipe[1], _gpio.event_encode(17, 1, 100, 3))
+    assert wait(poller) == ([], [])
+    assert poller.count(pipe[0], (), False, 2**32 + 7) == (7, 2)
+    assert tally.read(100, 1000)[:2] == (1, 2)
+
+
+def test_a_tally_takes_edges_and_numbers():
+    for lines, edges in ((0, 3), (3, 3), (1, 4), (1, -1)):
+        with pytest.raises(ValueError, match="a tally has one line, or two"):
+            _gpio.Tally(lines, edges)
+    tally = _gpio.Tally(1, 3)
+    event = _gpio.EdgeEvent((17, 1, 100, 1))
+    for bad in (None, (17, 1, 100, 1), 5):
+        with pytest.raises(TypeError):
+            tally.feed(0, bad)
+    for place in (1, -1):
+        with pytest.raises(ValueError, match="no such line"):
+            tally.feed(place, event)
+    tally.feed(0, event)
+    tally.feed(0, event)
+    assert tally.set(-5) == 1
+    assert tally.read(100, 10)[0] == -5
+    for call in (
+        lambda: tally.set(2**63),
+        lambda: tally.read(-1, 0),
+        lambda: tally.read(0, -1),
+    ):
+        with pytest.raises(OverflowError):
+            call()
+
+
 # -- lists of tuples -------------------------------------------------------------------------------------
 
 

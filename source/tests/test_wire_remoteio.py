@@ -2,7 +2,7 @@
 """remoteio's protocols as bytes: what was recorded, whole and in pieces; which of them it is; and what is none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from RPIO.wire import remoteio
@@ -239,6 +239,29 @@ def test_a_long_beginning_is_bounded():
         for _ in range(100):
             server.feed(b" " * 1000 + b"1" * 10)
         assert len(server._held) < 1100 or server.error
+
+
+COMMANDS = st.tuples(
+    st.sampled_from(["7", "11", "40", "seven"]),
+    st.sampled_from(["create", "on", "blink", "close", "dance", "b", "g"]),
+    st.sampled_from(["0", "1500", "2.5", "-1", "nan", "1e999"]),
+)
+
+
+@given(st.sampled_from([SIX, FOUR]), st.lists(COMMANDS, min_size=1, max_size=6), st.data())
+def test_however_it_is_split_it_is_the_same(kind, commands, data):
+    texts = [" ".join(("b", *words, *["0.5", "1"] * (kind == SIX))) for words in commands]
+    texts.insert(0, CREATE_7 if kind == SIX else "b 7 off 0")
+    sent = "".join(f"{text} " for text in texts).encode()
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(sent) - 1), max_size=8)))
+    whole, pieces = Server(), Server()
+    if kind == FOUR:  # which is clear when the second begins, and not in silence
+        assume(texts[1].split()[2] != "create")
+    found = whole.feed(sent)
+    assert found == [record(text) for text in texts]
+    parts = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, None], strict=True)]
+    assert [item for part in parts for item in pieces.feed(part)] == found
+    assert (whole.kind, pieces.kind, pieces.error) == (kind, kind, "")
 
 
 # -- replies ------------------------------------------------------------------------------------

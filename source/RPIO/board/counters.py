@@ -192,9 +192,9 @@ def _begun(
     with board.lock:
         board.book.until_kept(make_inputs)
         found = there.begin(list(lines), next(iter(lines.values())), filter_us, holdoff_ns, window_ns)
-    try:
-        board.dispatcher.run_in_background()  # for the callbacks beside it, as where it counts here
-    except BaseException:
-        found.end()
-        raise
+        try:
+            board.dispatcher.run_in_background()  # for the callbacks beside it, as where it counts here
+        except BaseException:
+            found.end()
+            raise
     return found

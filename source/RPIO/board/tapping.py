@@ -137,10 +137,11 @@ def on_board(
         interrupts.add_own(line, pull, make, filter_us)
 
     found = Here(lines, holdoff_ns, window_ns, board.backend.clock, add, interrupts.unsubscribe, board.lock)
-    found.begin(board.backend.read)
-    try:
-        board.dispatcher.run_in_background()
-    except BaseException:
-        found.end()
-        raise
+    with board.lock:  # over both: a cleanup() comes before, or after
+        found.begin(board.backend.read)
+        try:
+            board.dispatcher.run_in_background()
+        except BaseException:
+            found.end()
+            raise
     return found

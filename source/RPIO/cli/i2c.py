@@ -39,14 +39,6 @@ value.
 WHAT = ("detect", "list", "get", "set", "dump", "transfer", "watch")
 
 
-class _Parser(verb.Parser):
-    """Options may stand between the words."""
-
-    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
-        """Parse words and options in any order."""
-        return self.parse_intermixed_args(args)
-
-
 def i2c_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio i2c``."""
     p = verb.parser(
@@ -55,7 +47,7 @@ def i2c_parser() -> argparse.ArgumentParser:
         "unless you say so: reading its registers can lose what it was to tell the driver.",
         EXAMPLES,
         json=True,
-        kind=_Parser,
+        kind=verb.MixedParser,
     )
     p.add_argument("what", choices=WHAT, help="what to do")
     p.add_argument(

@@ -10,7 +10,7 @@ from .told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from ..backends.remote import RemoteBackend
@@ -30,14 +30,6 @@ KEYS = ("number", "line", "task", "state", "ms", "left_ms", "client")
 NS_PER_MS = 1_000_000
 
 
-class _Parser(verb.Parser):
-    """Options may stand between the words."""
-
-    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
-        """Parse words and options in any order."""
-        return self.parse_intermixed_args(args)
-
-
 def tasks_parser() -> argparse.ArgumentParser:
     """The parser of ``rpio tasks``."""
     p = verb.parser(
@@ -47,7 +39,7 @@ def tasks_parser() -> argparse.ArgumentParser:
         "for others until its last task is over.",
         EXAMPLES,
         json=True,
-        kind=_Parser,
+        kind=verb.MixedParser,
     )
     p.add_argument("what", nargs="?", choices=tuple(DO), default="list", help="what to do; list without it")
     p.add_argument(

@@ -37,6 +37,14 @@ class Parser(help.QuietParser):
         self.exit(2, f"{self.format_usage()}{self.prog}: {message}\n{hint}\n")
 
 
+class MixedParser(Parser):
+    """Options may stand between the words."""
+
+    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        """Parse words and options in any order."""
+        return self.parse_intermixed_args(args)
+
+
 class WrapperParser(Parser):
     """The parser of a verb that runs a program, its last positional: what follows is the program's, a "--" too."""
 

@@ -26,7 +26,7 @@ SYSTEM = "/usr/lib/python3/dist-packages"
 SHADOWS = ("RPi.py", "RPi", "RPIO.py", "gpio.py", "gpiozero.py", "lgpio.py")
 FACTORIES = (("lgpio", "lgpio"), ("rpigpio", "RPi.GPIO"), ("pigpio", "pigpio"))
 """gpiozero's pin factories in its order, and the module that each needs. Source: gpiozero 2.0, devices.py."""
-OUR_FACTORIES = ("rpio", "rpiosim", "rpioremote")
+FACTORIES_OF_OURS = ("rpio", "rpiosim", "rpioremote")
 """Those of RPIO, which gpiozero takes where it is told to."""
 
 
@@ -167,7 +167,7 @@ def gpiozero(patient: Patient) -> Iterator[Finding]:
     asked = patient.environ.get("GPIOZERO_PIN_FACTORY")
     name = f"gpiozero {found[0].version}"
     if asked:
-        ours = ", which is RPIO's" if asked.lower() in OUR_FACTORIES else ""
+        ours = ", which is RPIO's" if asked.lower() in FACTORIES_OF_OURS else ""
         yield Finding(OK, f"{name} is told to use {asked}{ours} (GPIOZERO_PIN_FACTORY)")
         return
     choice = next((factory for factory, module in FACTORIES if _has_module(patient, module)), None)

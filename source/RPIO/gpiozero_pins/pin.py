@@ -102,16 +102,20 @@ class RPIOPin(PiPin):  # type: ignore[misc]
             self._factory.claim(self)
             self._is_used = True
 
+    def _unclaim(self) -> None:
+        self._is_used = False
+        self._factory.unclaim(self)
+
     def close(self) -> None:
         """Give the line back, an input without pull; the next use takes it again. Twice is fine."""
         try:
             self.when_changed = None
             self.frequency = None
             self._give_back()
-        except errors.LineGoneError:
-            pass  # there is nothing left to give back
+        except (errors.LineGoneError, errors.LineBusyError):
+            pass  # there is nothing left to give back, or it is another's by now
         finally:
-            self._factory.unclaim(self)
+            self._unclaim()
             self._begin()
 
     def _give_back(self) -> None:
@@ -128,10 +132,15 @@ class RPIOPin(PiPin):  # type: ignore[misc]
         return self._board.lines.direction(self._number)
 
     def _set_up(self, direction: int, pull: str = "floating", level: int = -1) -> None:
-        board = self._board
+        board, was_used = self._board, self._is_used
         with board.lock, self._factory.quietly():
             self._claim()
-            board.setup(self._number, direction, PULLS[pull], level)
+            try:
+                board.setup(self._number, direction, PULLS[pull], level)
+            except Exception:  # what a signal handler raises leaves it to close()
+                if not was_used:
+                    self._unclaim()
+                raise
 
     def _set_up_input(self, pull: str) -> None:
         try:
@@ -179,7 +188,8 @@ class RPIOPin(PiPin):  # type: ignore[misc]
 
     def _set_function(self, value: str) -> None:
         if value == "input":
-            self._write = self._output
+            if self._write == self._write_first:
+                self._write, self._read = self._output, self._input
             self._set_up_input(self._pull)
         elif value == "output":
             self._set_up_output()

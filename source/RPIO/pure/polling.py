@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ERROR = 8
 TOKEN_MAX = (1 << 63) - 1
+COUNTING_WAITS = 64
+"""That bring nothing but what is counted, and then the caller may look around."""
 
 
 class _Watch:
@@ -58,7 +60,7 @@ class Poller(Source):
         super().__init__()
         self._watches: dict[int, _Watch] = {}
         self._lock = RLock()
-        self._is_waiting = self._is_woken = False
+        self._is_waiting = self._is_woken = self._has_counted = False
 
     def fileno(self) -> int:
         """The number, which nests; -1 when closed."""
@@ -166,9 +168,14 @@ class Poller(Source):
             return self.members()
 
         try:
-            found = look(members, timeout_s, lambda: self._is_woken, self)
-            self._is_woken = False
-            return self._collect(found, asked, edges)
+            for _ in range(COUNTING_WAITS):
+                found = look(members, timeout_s, lambda: self._is_woken, self)
+                self._is_woken = self._has_counted = False
+                before, ready = len(edges), self._collect(found, asked, edges)
+                if ready or len(edges) > before or not self._has_counted:
+                    return ready
+                timeout_s = 0  # nobody is told of that: see what else there is
+            return []
         finally:
             self._is_waiting = False
 
@@ -190,14 +197,15 @@ class Poller(Source):
         edges.extend(read)
         return ready
 
-    @staticmethod
-    def _read(fd: int, watch: _Watch, read: list[EdgeEvent]) -> bool:
+    def _read(self, fd: int, watch: _Watch, read: list[EdgeEvent]) -> bool:
         try:
             events = events_read(fd)
         except OSError:
             return False
         if not watch.is_parked:
-            read.extend(filter(watch.take, events))
+            wanted = [event for event in events if watch.take(event)]
+            self._has_counted = self._has_counted or len(wanted) < len(events)
+            read.extend(wanted)
         return True
 
     def close(self) -> None:
@@ -207,9 +215,15 @@ class Poller(Source):
 
 
 def _check_taps(taps: Taps) -> None:
-    for tap in taps:
-        if not isinstance(tap, tuple) or not isinstance(tap[0], Tally):
-            raise TypeError("a tuple of (tally, place) is expected")
+    is_tuple = isinstance(taps, tuple)
+    if not is_tuple or not all(map(_is_tap, taps)):
+        raise TypeError("a tuple of (tally, place) is expected")
+
+
+def _is_tap(tap: object) -> bool:
+    if not isinstance(tap, tuple) or len(tap) != 2 or not isinstance(tap[0], Tally):
+        return False
+    return isinstance(tap[1], int) and tap[0].has(tap[1])
 
 
 class Gathering(Source):

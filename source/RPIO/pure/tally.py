@@ -55,6 +55,10 @@ class Tally:
         self._marks: list[_Mark] = []
         self._is_forgetful = False
 
+    def has(self, place: int) -> bool:
+        """Whether it has such a line. Raises ValueError for a number that is none of its."""
+        return self._place(place) is not None
+
     def _place(self, place: int) -> _Place:
         if not 0 <= place < len(self._places):
             raise ValueError("it has no such line")

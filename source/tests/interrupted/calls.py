@@ -564,8 +564,8 @@ CALLS = {
     "counter(a callback beside it goes)": Call(
         lambda t: RPIO.del_interrupt_callback(17), (counter, interrupt)
     ),
-    "counter.count": Call(lambda t: t["counter"].count, (counter, pressed)),
-    "counter.reset": Call(lambda t: t["counter"].reset(), (counter, pressed)),
+    "counter.count": Call(lambda t: t["counter"].count >= 0, (counter, pressed)),
+    "counter.reset": Call(lambda t: t["counter"].reset() >= 0, (counter, pressed)),
     "counter.close": Call(lambda t: t["counter"].close(), (counter,)),
     "counter.close(beside a callback)": Call(lambda t: t["counter"].close(), (interrupt, counter)),
     "encoder": Call(encoder),

@@ -6,6 +6,9 @@ import threading
 import time
 
 import pytest
+
+pytest.importorskip("gpiozero")
+
 from gpiozero import LED, PWMLED, Button, RotaryEncoder
 from gpiozero.exc import GPIOPinInUse, PinInvalidPin
 
