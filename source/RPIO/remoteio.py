@@ -45,6 +45,10 @@ class ServerGone(errors.ConnectionLost, RuntimeError):
     """The connection to the server has ended, or it does not answer. A RuntimeError, as with the original."""
 
 
+class Refused(errors.GPIOError, RuntimeError):
+    """The server says that it cannot be done; the text is its reply. A RuntimeError, as with the original."""
+
+
 class RemoteServer:
     """A connection to remoteio's server at *server_ip*, for all of its pins. From any thread.
 
@@ -87,6 +91,7 @@ class RemoteServer:
                 made.settimeout(CONNECT_S)
                 made.connect(address)
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                made.settimeout(REPLY_S)
                 return
             except OSError as e:
                 made.close()
@@ -173,7 +178,7 @@ class RemoteServer:
             if command == wire.CLOSE:
                 self._forget(pin)
         if reply.startswith("?") and reply != wire.ignored(command).decode():
-            raise RuntimeError(reply)
+            raise Refused(reply)
 
     def _forget(self, pin: RemotePin) -> None:
         self._pins = [other for other in self._pins if other is not pin]
@@ -182,7 +187,6 @@ class RemoteServer:
         made = self._socket
         if made is None or made.fileno() < 0:
             raise OSError("it is closed")
-        made.settimeout(REPLY_S)
         made.sendall(data)
         got = b""
         while True:
@@ -190,7 +194,9 @@ class RemoteServer:
             length = wire.reply_length(got, pin, command)
             if length == wire.IS_OPEN:
                 made.settimeout(SILENCE_S)
-                return (got + self._rest(made)).decode(errors="replace")
+                got += self._rest(made)
+                made.settimeout(REPLY_S)
+                return got.decode(errors="replace")
             if length:
                 return got[:length].decode()
 
@@ -334,4 +340,4 @@ def run_server(port: int = PORT, mode: str = "wait", host: str = "127.0.0.1", in
     remoteio.run(facade.board, port, mode, host, insecure)
 
 
-__all__ = ["PORT", "PIN_MAP_gb", "RemotePin", "RemoteServer", "ServerGone", "run_server"]
+__all__ = ["PORT", "PIN_MAP_gb", "Refused", "RemotePin", "RemoteServer", "ServerGone", "run_server"]

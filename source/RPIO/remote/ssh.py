@@ -284,17 +284,19 @@ def _spawn(processes: list[int], words: list[str], files: tuple[int, int, int], 
         raise errors.NotSupportedError(
             "ssh:// needs a system with posix_spawn()", hint=f"ssh -L 8510:127.0.0.1:8510 {words[-2]}"
         )
+    from _io import FileIO
     from fcntl import F_DUPFD_CLOEXEC, fcntl
     from functools import partial
     from itertools import repeat, starmap
 
-    high: list[int] = []
+    high: list[FileIO] = []
     try:
-        # High: a program may have closed its own standard files. In one go, as below.
-        high.extend(map(fcntl, files, repeat(F_DUPFD_CLOEXEC), repeat(3)))
+        # High: a program may have closed its own standard files. In one go, as below; and as objects, which are closed
+        # with this call where somebody is interrupted who is about to do so.
+        high.extend(map(FileIO, map(fcntl, files, repeat(F_DUPFD_CLOEXEC), repeat(3))))
         start = partial(
             os.posix_spawnp,
-            file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(high)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, one.fileno(), number) for number, one in enumerate(high)],
             setsid=not asks,
             setsigmask=KEPT_BACK if asks else (),
             setsigdef=(signal.SIGPIPE, signal.SIGTERM),
@@ -304,8 +306,8 @@ def _spawn(processes: list[int], words: list[str], files: tuple[int, int, int], 
     except FileNotFoundError:
         raise no_ssh() from None
     finally:
-        for fd in high:
-            os.close(fd)
+        for one in high:
+            one.close()
 
 
 def _configuration(target: Sequence[str]) -> dict[str, str]:

@@ -229,8 +229,8 @@ class Front(House):
         self._log.warning("accept", "nobody can connect: %s", error)
         try:
             self.loop.modify(door.listener.fileno(), 0)
-        except OSError:
-            return  # then it is tried again at once
+        except (OSError, KeyError):
+            return  # then it is tried again at once; or it has been closed at this very moment
         door.is_resting = True
         self._set_timer()
 

@@ -167,9 +167,14 @@ class Tasks:
 
     def _have_timer(self) -> None:
         if self._timer is None:
-            loop = self._loop()
-            self._timer = timer = Timer()
-            loop.add(timer.fileno(), self._on_timer, READ, lambda: self._is_closed)
+            loop, timer = self._loop(), Timer()
+            self._timer = timer  # first: whoever is interrupted leaves one that is closed in the end
+            try:
+                loop.add(timer.fileno(), self._on_timer, READ, lambda: self._is_closed)
+            except BaseException:
+                self._timer = None  # the next one tries again
+                timer.close()
+                raise
             loop.go_on_in_background()
 
     def _arm(self) -> None:

@@ -118,7 +118,8 @@ def threaded_interrupt(things):
 
 
 def pressed(things):
-    RPIO.sim.drive(17, 0)
+    if facade.board.backend.outside() is not None:  # else nobody presses it
+        RPIO.sim.drive(17, 0)
 
 
 def stopping(things):
@@ -333,6 +334,8 @@ def guest_goes(things):
 
 
 def _guest_asks(things):
+    if things["guest"].is_closed:  # as after what the last call has met with: it does not come back by itself
+        _guest_comes(things)
     with things["guest"].pin(7) as pin:
         pin.on(time_ms=1)
 
