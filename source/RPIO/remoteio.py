@@ -38,6 +38,8 @@ CONNECT_S, REPLY_S = 10.0, 10.0
 """How long a server may take to be reached, and to answer."""
 SILENCE_S = 0.1
 """A reply that is none of the original's server has ended after so long without more."""
+WHOLE_MAX = 1e15
+"""Up to here a whole number is written in digits: a word has an end, and the server refuses what is too much."""
 RECEIVE_BYTES = 4096
 
 
@@ -50,7 +52,8 @@ class Refused(errors.GPIOError, RuntimeError):
 
 
 class RemoteServer:
-    """A connection to remoteio's server at *server_ip*, for all of its pins. From any thread.
+    """A connection to remoteio's server at *server_ip*, for all of its pins. From any thread, but not from a signal
+    handler that comes in the middle of another call: that one raises RuntimeError.
 
     Raises:
         OSError: nobody listens there, or nobody answers within CONNECT_S (a TimeoutError).
@@ -69,6 +72,7 @@ class RemoteServer:
         self._lock = RLock()
         self._pins: list[RemotePin] = []
         self._socket: socket.socket | None = None
+        self._is_asking = False
         try:
             self._connect()
         except BaseException:
@@ -168,13 +172,21 @@ class RemoteServer:
         """Send a record, and wait for its reply. Raises RuntimeError where it begins with ``?``."""
         data = wire.request(pin.pin_number, command, time_ms, arg1, arg2)
         with self._lock:
+            if self._is_asking:  # in this very thread: replies do not say what they are the reply to
+                raise RuntimeError(
+                    f"{command} of pin {pin.pin_number}: a signal handler cannot ask for it in the middle of another "
+                    "call; let it set a flag, or close() the RemoteServer, which ends in all pins being off"
+                )
             try:
+                self._is_asking = True
                 reply = self._asked(data, pin.pin_number, command)
             except (
                 BaseException
             ) as e:  # Ctrl+C too: what comes next would be taken for the reply to another record
                 self._drop()
                 raise (self._gone(e) if isinstance(e, OSError) else e) from None
+            finally:
+                self._is_asking = False
             if command == wire.CLOSE:
                 self._forget(pin)
         if reply.startswith("?") and reply != wire.ignored(command).decode():
@@ -281,7 +293,9 @@ class RemotePin:
     def _do(self, command: str, time_ms: float, arg1: float, arg2: float) -> None:
         time_ms = _number("time_ms", time_ms)
         arguments = _number("arg1", arg1), _number("arg2", arg2)
-        self._server._exchange(self, command, int(time_ms) if time_ms.is_integer() else time_ms, *arguments)
+        if time_ms.is_integer() and time_ms < WHOLE_MAX:
+            time_ms = int(time_ms)
+        self._server._exchange(self, command, time_ms, *arguments)
 
     def __enter__(self) -> RemotePin:
         return self

@@ -564,6 +564,14 @@ def test_time_of_another_machine_is_moved_to_this_ones(served):
         assert late <= there.ticks()
 
 
+def test_a_machine_that_was_restarted_has_a_time_that_begins_anew(served):
+    with RPIOFactory(served) as there:
+        there.ticks_of(there.ticks() - 10**13)
+        before = there.ticks()
+        anew = there.ticks_of(before - 2 * 10**13)  # its clock is at an earlier time than it was
+        assert before <= anew <= there.ticks()
+
+
 def test_a_line_that_another_session_holds_is_in_use_by_it(served):
     with RPIOFactory(served) as one, RPIOFactory(served) as other, LED(17, pin_factory=one):
         with pytest.raises(

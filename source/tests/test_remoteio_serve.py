@@ -315,8 +315,9 @@ def can_have(server, number):
 def test_what_the_server_refuses_is_a_runtime_error(tmp_path):
     with daemon(tmp_path, *ANY) as served, connected(served) as server:
         lamp = server.pin(7)
-        with pytest.raises(RuntimeError, match=r"^\? 7 on: time_ms is 0 to"):
-            lamp.on(time_ms=1e15)
+        for time_ms in (1e15, 1e80, 2**70):
+            with pytest.raises(RuntimeError, match=r"^\? 7 on: time_ms is 0 to"):
+                lamp.on(time_ms=time_ms)
         lamp.on()
 
 
@@ -362,6 +363,24 @@ def test_from_many_threads_at_once(tmp_path):
         for thread in threads:
             thread.join()
         assert not failed
+
+
+def test_a_signal_handler_in_the_middle_of_a_call_is_refused_and_the_call_goes_on(tmp_path):
+    with daemon(tmp_path, *ANY) as served, connected(served) as server:
+        lamp, fan = server.pin(7), server.pin(11)
+        received, told = server._received, []
+
+        def interrupted(made):
+            with pytest.raises(RuntimeError, match="off of pin 11: a signal handler") as caught:
+                fan.off()
+            told.append(caught.value)
+            return received(made)
+
+        server._received = interrupted  # as a handler that runs there
+        lamp.on()
+        server._received = received
+        fan.off()
+        assert len(told) == 1
 
 
 def test_nobody_there_is_told_with_the_command():

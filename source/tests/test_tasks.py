@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Timed tasks on a simulated board, under a clock that the test moves: what each does, in what order, to the end."""
 
+import errno
 import itertools
 import random
 
@@ -235,23 +236,36 @@ def test_the_safe_state_is_what_is_left(bench, board):
 
 def test_cancelled_tasks_are_never_begun_and_the_one_that_runs_ends(bench):
     first, second, third = [bench.add(17, "on", ms) for ms in (100, 200, 300)]
-    assert bench.tasks.cancel(second.number, "carl") and not bench.tasks.cancel(second.number, "carl")
+    assert bench.tasks.cancel([second.number], "carl") and not bench.tasks.cancel([second.number], "carl")
     bench.go_on(150)
-    assert bench.tasks.cancel(third.number, "carl")
+    assert bench.tasks.cancel([third.number], "carl")
     bench.look()
     bench.go_on(1000)
     assert bench.wave(17) == [(0, 1), (150, 0)]
     assert bench.ends == [
         *((0, 17, "on", "cancelled"), (100, 17, "on", "done"), (150, 17, "on", "cancelled")),
     ]
-    assert not bench.tasks.cancel(first.number, "carl") and not bench.tasks.cancel(999, "carl")
+    assert not bench.tasks.cancel([first.number], "carl") and not bench.tasks.cancel([999], "carl")
 
 
 def test_what_goes_on_can_be_cancelled_too(bench):
     endless = bench.add(17, "on")
     assert bench.tasks.listed() == [(endless.number, 17, "on", "goes-on", 0, 0, "anna")]
-    assert bench.tasks.cancel(endless.number, "carl")
+    assert bench.tasks.cancel([endless.number], "carl")
     assert bench.sim.read(17) == 0 and bench.tasks.listed() == []
+
+
+def test_what_waits_is_not_begun_where_it_is_cancelled_with_what_runs(bench):
+    writes, write = [], bench.board.backend.write
+    bench.board.backend.write = lambda line, level: (writes.append((line, level)), write(line, level))
+    pause, *lamps = [bench.add(17, name, 3_600_000) for name in ("off", "on", "off", "on")]
+    last = bench.add(17, "on", 100)
+    writes.clear()
+    gone = bench.tasks.cancel([pause.number, *[lamp.number for lamp in lamps], 999], "carl")
+    assert gone == {pause.number, *[lamp.number for lamp in lamps]}
+    assert writes == [(17, 1)] and bench.tasks.listed()[0][0] == last.number
+    bench.go_on(100)
+    assert drives(bench.sim, 17) == 0
 
 
 def test_all_of_a_client_can_be_cancelled(bench):
@@ -389,7 +403,7 @@ def test_what_was_foreseen_is_taken_back(bench):
     assert bench.sim.read(17) == 1
     bench.add(17, "off", 100, mode=NOWAIT)
     second = bench.add(17, "on", 100, mode=NOWAIT)
-    bench.tasks.cancel(second.number, "carl")
+    bench.tasks.cancel([second.number], "carl")
     bench.sim.clock.advance(1000 * MS)
     assert bench.sim.read(17) == 0
     bench.add(17, "on", 100, mode=NOWAIT)
@@ -397,6 +411,46 @@ def test_what_was_foreseen_is_taken_back(bench):
     bench.board.leases.set_output(bench.bert, 17, 1)
     bench.sim.clock.advance(1000 * MS)
     assert bench.sim.read(17) == 1
+
+
+def test_a_timer_that_is_late_writes_nothing_that_has_been_done_without_it(bench):
+    late_ns = 0
+    bench.tasks.now_ns = lambda: bench.sim.clock.now_ns() + late_ns
+    bench.add(17, "on", 100)
+    late_ns = 100 * MS
+    bench.tasks.tick()
+    assert bench.sim.read(17) == 0
+    bench.add(17, "on")
+    bench.sim.clock.advance(1000 * MS)  # in which it would be off, by a task that has long ended
+    assert bench.sim.read(17) == 1
+
+
+@pytest.mark.parametrize("end", ["cancel", "cancel_all", "end"])
+def test_nothing_is_written_between_the_end_of_what_runs_and_off(bench, end):
+    task = bench.add(17, "blink", 3_600_000, 0.1, 0.1)
+    bench.go_on(100)
+    assert bench.sim.read(17) == 0
+    write = bench.board.backend.write
+    bench.board.backend.write = lambda line, level: (write(line, level), bench.sim.clock.advance(100 * MS))
+    bench.board.safety.changes += 1  # who has the other one asks again
+    {
+        "cancel": lambda: bench.tasks.cancel([task.number], "carl"),
+        "cancel_all": lambda: bench.tasks.cancel_all(bench.anna),
+        "end": lambda: bench.tasks.end(bench.anna, 17),
+    }[end]()
+    assert not drives(bench.sim, 17)
+
+
+def test_a_timer_that_the_loop_could_not_take_is_given_to_it_with_the_next_task(bench, board, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "too many descriptors are watched")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(board.dispatcher, "add", full)
+        with pytest.raises(OSError, match="too many"):
+            bench.add(17, "on", 100)
+    bench.add(17, "on", 100)
+    assert board.dispatcher.has(bench.tasks._timer.fileno())
 
 
 def test_what_a_rule_has_a_say_in_is_not_foreseen(bench, board):
@@ -557,7 +611,7 @@ def test_whatever_is_asked_each_task_ends_once_and_a_line_without_any_is_off(ben
             except errors.LineBusyError:
                 pass
         elif what < 0.8 and accepted:
-            bench.tasks.cancel(chance.choice(sorted(accepted)), "carl")
+            bench.tasks.cancel([chance.choice(sorted(accepted))], "carl")
         elif what < 0.83:
             bench.tasks.leave(client)
         elif what < 0.85:

@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -50,6 +51,24 @@ def test_tasks_are_added_shown_and_cancelled(served):
     assert "nobody" not in served.rpio("who").stdout and ok(served.rpio("tasks")) == ""
 
 
+def test_however_many_tasks_are_cancelled_at_once_and_quickly(served):
+    lines, count = (5, 6, 7, 8, 9), 4100  # more than one request takes
+    with RPIO.connect(f"remote+unix://{served.socket}") as there:
+        for number in range(count):
+            there.tasks.add(lines[number % len(lines)], "off", 3_600_000)
+        gone = ok(served.rpio("tasks", "cancel", "--all")).splitlines()
+        assert len(gone) == count and gone[-1] == f"{count}: cancelled"
+        assert there.tasks.listed() == []
+
+
+def test_where_one_line_cannot_be_had_none_has_a_task(served):
+    with RPIO.connect(f"remote+unix://{served.socket}") as there:
+        there.setup(27, RPIO.OUT)
+        refused = served.rpio("tasks", "add", "17,27", "on", "1h")
+        assert refused.returncode == 1 and "GPIO 27 is in use by" in refused.stderr
+        assert there.tasks.listed() == []
+
+
 def test_who_waits_is_told_how_it_has_ended(served):
     assert (
         ok(served.rpio("tasks", "add", "17,27", "on", "50ms", "--wait"))
@@ -71,6 +90,11 @@ def test_who_waits_is_told_how_it_has_ended(served):
         (["add", "17", "value", "2s", "3"], 1, "value takes a share of full power, 0 to 1, not 3"),
         (["add", "99", "on", "2s"], 2, "there is no GPIO 99"),
         (["cancel"], 2, "name the tasks by their numbers, or say --all: rpio tasks cancel 12"),
+        (
+            ["cancel", "9" * 30],
+            2,
+            "'999999999999999999999999999999' is no number of a task; rpio tasks shows them",
+        ),
         (["cancel", "some"], 2, "'some' is no number of a task; rpio tasks shows them"),
         (["list", "17"], 2, "list takes no words"),
         (["--all"], 2, "--all goes with cancel"),
@@ -177,6 +201,31 @@ def test_a_lost_connection_that_comes_back_is_told_what_has_ended_meanwhile(serv
         task = there.tasks.add(17, "on", 50)
         there.backend._connection._link._socket.shutdown(2)
         assert task.wait(60) == "done"
+
+
+def test_any_number_of_threads_wait_and_each_is_told(served):
+    with RPIO.connect(f"remote+unix://{served.socket}") as there:
+        tasks = [there.tasks.add(line, "on", 300) for line in (5, 6, 7, 8, 9, 10)]
+        told = []
+        waiting = [
+            threading.Thread(target=lambda task=task: told.append(task.wait(60)))
+            for task in [*tasks, tasks[0], tasks[0]]
+        ]
+        for thread in waiting:
+            thread.start()
+        for thread in waiting:
+            thread.join(30)  # by then each has been told, and nobody sleeps for as long as he may
+        assert told == ["done"] * len(waiting)
+
+
+def test_who_waits_for_a_task_of_a_session_that_has_ended_is_told(served, tmp_path):
+    with RPIO.connect(f"remote+unix://{served.socket}") as there:
+        task = there.tasks.add(17, "on", 3_600_000)
+        served.kill()
+        with daemon(tmp_path):
+            wait_until(lambda: there.tasks.listed() == [] and there.tasks.add(27, "on").wait(60) == "done")
+            with pytest.raises(RPIO.ConnectionLost):
+                task.wait(60)
 
 
 PROGRAM = """

@@ -75,11 +75,14 @@ class Here:
         self._add, self._discard, self._lock = add, discard, lock
         self._taps: dict[int, Tap] = {}
 
-    def begin(self, read: Callable[[int], int]) -> None:
-        """Begin to count; *read* reads a line's level."""
+    def begin(self, read: Callable[[int], int], run: Callable[[], object] = lambda: None) -> None:
+        """Begin to count; *read* reads a line's level. run() has the loop run: in one with the rest, so that a
+        cleanup() comes before or after both.
+        """
         try:
             with self._lock:
                 self._begin(read)
+                run()
         except BaseException:
             self.end()
             raise
@@ -137,11 +140,5 @@ def on_board(
         interrupts.add_own(line, pull, make, filter_us)
 
     found = Here(lines, holdoff_ns, window_ns, board.backend.clock, add, interrupts.unsubscribe, board.lock)
-    with board.lock:  # over both: a cleanup() comes before, or after
-        found.begin(board.backend.read)
-        try:
-            board.dispatcher.run_in_background()
-        except BaseException:
-            found.end()
-            raise
+    found.begin(board.backend.read, board.dispatcher.run_in_background)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..remote.tasks import RemoteTasks
 from . import remote, verb
 from .told import UsageError
 
@@ -95,10 +96,14 @@ def _add(options: argparse.Namespace, words: list[str]) -> int:
         raise UsageError(str(e)) from None
     there = remote.server(options.backend)
     first, second = [*numbers, None, None][:2]
-    made = {
-        there.ask("task", line, name, time_ms, first, second, "wait", options.wait)[0]: line
-        for line in verb.lines(pins)
-    }
+    made: dict[Any, int] = {}
+    try:
+        for line in verb.lines(pins):
+            asked = there.ask("task", line, name, time_ms, first, second, "wait", options.wait)
+            made[asked[0]] = line
+    except BaseException:  # all of them or none: nobody is told the numbers of these
+        RemoteTasks(there.ask, there.task_ends, int).cancel(*made)
+        raise
     if options.wait:
         return _wait(there, made)
     if options.json:
@@ -124,20 +129,19 @@ def _cancel(options: argparse.Namespace, words: list[str]) -> int:
     if bool(words) == options.all:
         raise UsageError("name the tasks by their numbers, or say --all: rpio tasks cancel 12")
     there = remote.server(options.backend)
-    if options.all:
-        numbers = [row[0] for row in there.ask("tasks")[0]]
-    else:
-        numbers = [verb.positive(word) for word in words if _is_number(word)]
-    gone = set(there.ask("cancel", numbers)[0]) if numbers else set()
+    named = [_number(word) for word in words]
+    numbers = [row[0] for row in there.ask("tasks")[0]] if options.all else named
+    gone = set(RemoteTasks(there.ask, there.task_ends, int).cancel(*numbers))
     for number in numbers:
         print(f"{number}: {'cancelled' if number in gone else 'has ended already, or never was'}")
-    return 0 if len(gone) == len(numbers) else 1
+    return 0 if gone.issuperset(numbers) else 1
 
 
-def _is_number(word: str) -> bool:
-    if not word.isdecimal() or not int(word):
-        raise UsageError(f"{word!r} is no number of a task; rpio tasks shows them")
-    return True
+def _number(word: str) -> int:
+    try:
+        return verb.positive(word)
+    except argparse.ArgumentTypeError:
+        raise UsageError(f"{word!r} is no number of a task; rpio tasks shows them") from None
 
 
 DO: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MEANS = ("hardware", "dma", "soft")
 ONE_CLOCK_NS = 1_000_000_000
 """Edges of another process that are no older than this have this machine's time: it is the same machine."""
+OTHER_CLOCK_NS = 60_000_000_000
+"""Edges that come so much later than others are by a clock that has begun anew: that machine has been restarted."""
 
 
 class _Shared:
@@ -171,7 +173,9 @@ class RPIOFactory(PiFactory):  # type: ignore[misc]
             return timestamp_ns
         late_ns = monotonic_ns() - timestamp_ns
         offset_ns = self._offset_ns
-        if offset_ns is None or late_ns < offset_ns:  # the first, or one that has come faster than any before
+        if (
+            offset_ns is None or not 0 <= late_ns - offset_ns < OTHER_CLOCK_NS
+        ):  # or has come faster than any before
             offset_ns = self._offset_ns = 0 if 0 <= late_ns < ONE_CLOCK_NS else late_ns
         return timestamp_ns + offset_ns
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .. import errors, threads
+from ..wire.task_operations import TASK_NUMBERS_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 KEPT_MAX = 1 << 16
 """Ends that nobody has asked about; the oldest are forgotten."""
+NAP_S = 0.05
+"""How long somebody who waits sleeps at once: another thread may hear what he waits for."""
 
 
 class TaskEnds:
@@ -32,8 +35,16 @@ class TaskEnds:
         if len(self._ends) > KEPT_MAX:
             self._ends.pop(next(iter(self._ends)))
 
-    def wait(self, number: int, timeout_s: float | None = None) -> TaskEnded | None:
-        """Wait until a task has ended that was asked for with *tell*; None after the timeout.
+    @property
+    def session(self) -> str:
+        """The name of the session that is told how tasks end."""
+        return self._connection().session
+
+    def wait(
+        self, number: int, timeout_s: float | None = None, session: str | None = None
+    ) -> TaskEnded | None:
+        """Wait until a task has ended that was asked for with *tell*, in that *session*, else in the one that there is
+        now; None after the timeout. One alone is told of each.
 
         Raises:
             ConnectionLost: the session has ended that it was told to.
@@ -41,12 +52,13 @@ class TaskEnds:
         threads.load("RPIO.loop.kernel")
         from ..loop.kernel import readable
 
-        session = self._connection().session
+        session = self.session if session is None else session
         for nap_s in threads.naps(timeout_s):
             connection = self._connection()
             connection.pump()
-            if number in self._ends:
-                return self._ends.pop(number)
+            end = self._ends.pop(number, None)
+            if end is not None:
+                return end
             fd = connection.fd
             if connection.gone or connection.session != session or fd is None:
                 raise errors.ConnectionLost(
@@ -54,8 +66,8 @@ class TaskEnds:
                     None,
                     "`rpio tasks` shows whether it is there still",
                 )
-            readable([fd], nap_s)
-        return None
+            readable([fd], NAP_S if nap_s is None else min(nap_s, NAP_S))
+        return self._ends.pop(number, None)
 
 
 class RemoteTask:
@@ -63,6 +75,7 @@ class RemoteTask:
 
     def __init__(self, tasks: RemoteTasks, number: int) -> None:
         self._tasks, self.number = tasks, number
+        self._session = tasks.ends.session  # which may be another one by the time that somebody waits
         self._end: TaskEnded | None = None
 
     def __repr__(self) -> str:
@@ -74,8 +87,11 @@ class RemoteTask:
         Raises:
             ConnectionLost: nobody tells any more.
         """
-        if self._end is None:
-            self._end = self._tasks.ends.wait(self.number, timeout_s)
+        for nap_s in threads.naps(timeout_s):
+            if self._end is not None:
+                break  # another thread has been told
+            short_s = NAP_S if nap_s is None else min(nap_s, NAP_S)
+            self._end = self._tasks.ends.wait(self.number, short_s, self._session) or self._end
         return None if self._end is None else self._end.how
 
     @property
@@ -128,4 +144,9 @@ class RemoteTasks:
 
     def cancel(self, *numbers: int) -> list[int]:
         """Take tasks back, anybody's; return those that there were."""
-        return list(self._ask("cancel", list(numbers))[0]) if numbers else []
+        gone: list[int] = []
+        left = sorted(set(numbers))
+        while left:  # the last ones first: none begins that is about to be taken back
+            some, left = left[-TASK_NUMBERS_MAX:], left[:-TASK_NUMBERS_MAX]
+            gone += self._ask("cancel", some)[0]
+        return sorted(gone)

@@ -252,9 +252,9 @@ def _task(
 
 def _cancel(leases: Leases, session: Session, numbers: list[int]) -> tuple[list[int]]:
     tasks = _tasks(session)
-    lines = {line for line in map(tasks.line_of, numbers) if line is not None}
-    session.rights.check_lines("cancel", GPIO, lines)
-    return ([number for number in numbers if tasks.cancel(number, session.owner.name)],)
+    session.rights.check_lines("cancel", GPIO, tasks.lines_of(set(numbers)))
+    gone = tasks.cancel(numbers, session.owner.name)
+    return ([number for number in dict.fromkeys(numbers) if number in gone],)
 
 
 NS_PER_MS = 1_000_000

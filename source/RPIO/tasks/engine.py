@@ -30,7 +30,7 @@ from .queues import CANCELLED, DONE, FAILED, MODES, NOWAIT, WAIT, Task, TaskPin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ..board.leases import Leases
     from ..loop.dispatcher import Dispatcher
@@ -114,18 +114,23 @@ class Tasks:
 
     # -- for everybody ---------------------------------------------------------------------------
 
-    def line_of(self, number: int) -> int | None:
-        """The line of a task; None for one that has ended, or never was."""
+    def lines_of(self, numbers: Collection[int]) -> set[int]:
+        """The lines of tasks, but for those that have ended, or never were."""
         with self._leases.lock:
-            return next((line for line, pin in self._pins.items() if pin.find(number) is not None), None)
+            return self._lines_of(numbers)
 
-    def cancel(self, number: int, who: str) -> bool:
-        """Take a task back, in the name of *who*: one that waits is never begun, one that runs ends, and its line is
-        off or goes on with the next. False for one that has ended, or never was.
+    def _lines_of(self, numbers: Collection[int]) -> set[int]:
+        return {line for line, pin in self._pins.items() if pin.has(numbers)}
+
+    def cancel(self, numbers: Collection[int], who: str) -> set[int]:
+        """Take tasks back, in the name of *who*: those that wait are never begun, one that runs ends, and its line is
+        off or goes on with the next that is left. Return those that there were.
         """
+        wanted, gone = set(numbers), set()
         with self._leases.lock:
-            line = self.line_of(number)
-            return line is not None and self._pins[line].cancel(number, f"by {who}")
+            for pin in list(self._pins.values()):
+                gone.update(pin.cancel(wanted, f"by {who}"))
+        return gone
 
     def listed(self) -> list[tuple[int, int, str, str, int, int, str]]:
         """Of each task that has not ended: its number, line, name, whether it waits, runs or goes on, its time and what
@@ -166,15 +171,12 @@ class Tasks:
         return [pin for pin in self._pins.values() if pin.due_ns is not None and pin.due_ns <= now_ns]
 
     def _have_timer(self) -> None:
+        loop = self._loop()
         if self._timer is None:
-            loop, timer = self._loop(), Timer()
-            self._timer = timer  # first: whoever is interrupted leaves one that is closed in the end
-            try:
-                loop.add(timer.fileno(), self._on_timer, READ, lambda: self._is_closed)
-            except BaseException:
-                self._timer = None  # the next one tries again
-                timer.close()
-                raise
+            self._timer = Timer()
+        timer = self._timer
+        if timer.fileno() >= 0 and not loop.has(timer.fileno()):  # also where that has failed before
+            loop.add(timer.fileno(), self._on_timer, READ, lambda: self._is_closed)
             loop.go_on_in_background()
 
     def _arm(self) -> None:

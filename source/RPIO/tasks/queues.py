@@ -12,7 +12,7 @@ from .courses import CLOSE, COURSES, checked
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from typing import Protocol
 
     from .courses import Course, Step
@@ -180,7 +180,6 @@ class TaskPin:
             due_ns = self.due_ns
             task = self.running
             is_done = self._foreseen == (due_ns, self._share_at_due()) and self._device.is_sure
-            self._foreseen = None
             self._go_on(task, due_ns, due_ns if is_done else now_ns)
         self._foresee(now_ns)
 
@@ -254,12 +253,18 @@ class TaskPin:
             times_ns.append(self.running.ends_ns)
         self.due_ns = min(times_ns, default=None)
         try:
-            self._device.drive(share)
+            self._drive(share)
         except Exception as e:
             self._has_failed(e)
             return False
         self._share = share
         return True
+
+    def _drive(self, share: float) -> None:
+        if self._foreseen is not None:
+            self._foreseen = None
+            self._device.foresee(None, 0)  # first: a timer that is late would write over what comes now
+        self._device.drive(share)
 
     def _has_failed(self, error: Exception) -> None:
         if not errors.is_refusal(error):
@@ -284,7 +289,7 @@ class TaskPin:
     def _off(self) -> None:
         self._share = 0.0
         try:
-            self._device.drive(0.0)
+            self._drive(0.0)
         except (errors.GPIOError, OSError) as e:
             self._log.warning("off", "GPIO %d is not off behind its tasks: %s", self.line, e)
 
@@ -309,22 +314,35 @@ class TaskPin:
             self._rest()
             self._has_changed()
 
-    def cancel(self, number: int, text: str) -> bool:
-        """Take a task back: one that waits is never begun, one that runs or goes on ends. Whether there was one."""
+    def cancel(self, numbers: Collection[int], text: str) -> list[int]:
+        """Take tasks back: those that wait are never begun, not even for a moment, and one that runs or goes on ends.
+        Return those that there were.
+        """
         with self._lock:
-            task = self.find(number)
-            if task is None:
-                return False
-            if task in self.waiting:
-                self.waiting.remove(task)
-                self.is_closing = self.is_closing and task.name != CLOSE
-            else:
-                self.running, self.going_on, self._course, self.due_ns = None, None, NOTHING, None
+            gone = self._among(numbers)
+            if gone:
+                self._take_back(gone, text)
+        return [task.number for task in gone]
+
+    def has(self, numbers: Collection[int]) -> bool:
+        """Whether one of these tasks has not ended."""
+        return bool(self._among(numbers))
+
+    def _among(self, numbers: Collection[int]) -> list[Task]:
+        return [task for task, _ in self.listed() if task.number in numbers]
+
+    def _take_back(self, gone: list[Task], text: str) -> None:
+        numbers = {task.number for task in gone}
+        self.waiting = deque([task for task in self.waiting if task.number not in numbers])
+        if any(task.name == CLOSE for task in gone):
+            self.is_closing = False
+        if self.running in gone or self.going_on in gone:
+            self.running, self.going_on, self._course, self.due_ns = None, None, NOTHING, None
+        for task in gone:
             task.tell(CANCELLED, text)
-            self._begin_now()
-            self._rest()
-            self._has_changed()
-        return True
+        self._begin_now()
+        self._rest()
+        self._has_changed()
 
     def cancel_all(self, text: str) -> None:
         """Take all of them back: the line is off."""
@@ -345,10 +363,6 @@ class TaskPin:
             self.cancel_all(text)
 
     # -- what there is ---------------------------------------------------------------------------
-
-    def find(self, number: int) -> Task | None:
-        """A task by its number; None for one that has ended."""
-        return next((task for task, _ in self.listed() if task.number == number), None)
 
     def listed(self) -> list[tuple[Task, str]]:
         """What goes on or runs, and what waits."""
