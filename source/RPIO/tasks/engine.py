@@ -154,7 +154,8 @@ class Tasks:
 
     def due_ns(self) -> int | None:
         """When tick() has something to do."""
-        return min([pin.due_ns for pin in self._pins.values() if pin.due_ns is not None], default=None)
+        times = [pin.wakes_ns for pin in self._pins.values()]
+        return min([time for time in times if time is not None], default=None)
 
     def tick(self) -> None:
         """Do what is due. From the loop's thread."""
@@ -168,7 +169,8 @@ class Tasks:
         self._arm()
 
     def _due(self, now_ns: int) -> list[TaskPin]:
-        return [pin for pin in self._pins.values() if pin.due_ns is not None and pin.due_ns <= now_ns]
+        pins = [(pin, pin.wakes_ns) for pin in self._pins.values()]
+        return [pin for pin, wakes_ns in pins if wakes_ns is not None and wakes_ns <= now_ns]
 
     def _have_timer(self) -> None:
         loop = self._loop()
@@ -177,7 +179,6 @@ class Tasks:
         timer = self._timer
         if timer.fileno() >= 0 and not loop.has(timer.fileno()):  # also where that has failed before
             loop.add(timer.fileno(), self._on_timer, READ, lambda: self._is_closed)
-            loop.go_on_in_background()
 
     def _arm(self) -> None:
         """Set the timer. It may ring for nothing, and never too late."""

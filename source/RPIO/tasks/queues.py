@@ -46,6 +46,8 @@ SLIP_NS = 20_000_000
 """What begins later than that, or than a quarter of its time, has its whole time from then on; else what is planned
 stays: a pulse is rather late than too short, and times add up all the same.
 """
+BEHIND_NS = 500_000
+"""So long after the C timer the loop comes: if both woke up at once, the one would be in the other's way."""
 NOTHING: Course = iter(())
 """The course of a line where nothing goes on."""
 
@@ -192,6 +194,13 @@ class TaskPin:
         elif not self._step(due_ns, now_ns):
             self._begin_waiting(due_ns, now_ns)
             self._rest()
+
+    @property
+    def wakes_ns(self) -> int | None:
+        """When tick() is wanted: behind the C timer, where that writes what is due."""
+        if self.due_ns is None or self._foreseen is None or not self._device.is_sure:
+            return self.due_ns
+        return self.due_ns + BEHIND_NS
 
     def _share_at_due(self) -> float | None:
         """What is to be driven next; None where that is not known yet."""
