@@ -139,6 +139,42 @@ def test_an_unchanged_program_with_pwm_runs_by_the_environment(far):
         assert made.look() == "level 1\n"
 
 
+GPIOZERO = """
+import time
+from gpiozero import LED, PWMLED, Button, Device
+from RPIO.gpiozero_pins import RPIOFactory
+
+led, dimmed, button = LED(17), PWMLED(18), Button(27)
+led.on()
+dimmed.value = 0.5
+here = LED(17, pin_factory=RPIOFactory("sim:4B"))
+again = LED(22, pin_factory=RPIOFactory("ssh://far"))
+again.on()
+levels = led.value, dimmed.value, button.is_pressed, here.value, again.value
+print(type(Device.pin_factory).__name__, *levels, flush=True)
+"""
+
+
+def test_devices_of_gpiozero_are_there_and_here_in_one_program(far):
+    pytest.importorskip("gpiozero")
+    with program(GPIOZERO, RPIO_BACKEND="ssh://far", GPIOZERO_PIN_FACTORY="rpio") as made:
+        assert made.process.wait(LIMIT_S) == 0, made.look()
+        assert made.look().splitlines()[-1] == "RPIOFactory 1 0.5 False 0 1"
+
+
+def test_counters_and_timed_tasks_are_there(far):
+    with RPIO.connect("ssh://far", **QUICK) as there, there.counter(21, "both") as counter:
+        encoder = there.encoder(5, 6)
+        there.backend.ask("wire", 20, 21)
+        there.setup(20, RPIO.OUT, initial=0)
+        counter.reset()
+        for number in range(10):
+            there.output(20, number % 2 ^ 1)
+        assert wait_until(lambda: counter.count == 10) and encoder.steps == 0
+        assert there.tasks.add(17, "on", 5).wait(LIMIT_S) == "done"
+        assert there.forceinput(17) == 0
+
+
 def test_the_command_line_finds_it_too(far):
     command = [sys.executable, "-m", "RPIO", "read", "--backend", "ssh://far", "17"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)

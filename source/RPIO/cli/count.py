@@ -7,7 +7,7 @@ import argparse
 import sys
 import time
 
-from .. import errors, facade
+from .. import errors, facade, threads
 from . import verb
 from .levels import PULLS
 from .told import UsageError
@@ -85,8 +85,8 @@ def _begin(options: argparse.Namespace) -> dict[str, Counter]:
 def sleep_until(when_ns: int) -> None:
     """Sleep until that time of the monotonic clock."""
     left_ns = when_ns - time.monotonic_ns()
-    if left_ns > 0:
-        time.sleep(left_ns / NS_PER_S)
+    for nap_s in threads.naps(left_ns / NS_PER_S) if left_ns > 0 else ():
+        time.sleep(threads.NAP_S if nap_s is None else nap_s)
 
 
 def _show(counted: dict[str, Counter], json: bool, end: str) -> None:

@@ -48,6 +48,7 @@ def waves(served, line, count):
     return [level for level, _ in found], [b - a for (_, a), (_, b) in itertools.pairwise(found)]
 
 
+# Its server answers nothing, so that its programs can only wait: for the end of the first task, and before the next.
 OF_2_1 = """
     server = remoteio.RemoteServer("127.0.0.1", int(sys.argv[1]))
     pin, other = server.pin(7, "b"), server.pin(17, "g")
