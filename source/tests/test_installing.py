@@ -244,18 +244,29 @@ def test_any_option_that_was_given_is_in_it(machine, tmp_path):
     assert vars(again) == vars(options)
 
 
-def test_another_front_end_makes_a_service_of_its_own_name(machine):
-    """Whatever options there are: that of remoteio has its own."""
-    p = serve.serve_parser()
-    if not any(action.dest == "remoteio" for action in p._actions):
-        p.add_argument("--remoteio", nargs="?", const="")
-    options = p.parse_args(["--remoteio", "--install"])
-    assert installing.carry_out(p, options) == 0
+def test_remoteio_is_a_service_of_its_own_name_that_the_same_again_updates(machine, capsys):
+    assert cli.main(["serve", "--remoteio", "--install"]) == 0
     text = machine.unit("rpio-remoteio")
     assert line_of(text, "ExecStart").endswith(" serve --remoteio")
     assert "rpio.service" in line_of(text, "Conflicts")
-    options = p.parse_args(["--uninstall"])
-    assert installing.carry_out(p, options) == 0
+    assert "rpio-remoteio is installed" in capsys.readouterr().err
+    open_to_all = [
+        "serve",
+        "--remoteio",
+        "0.0.0.0:8510",
+        "--remoteio-mode",
+        "nowait",
+        "--insecure",
+        "--install",
+    ]
+    assert cli.main([*open_to_all[:-2], "--install"]) == 1
+    assert "--insecure" in capsys.readouterr().err
+    for said in ("updated", "unchanged"):
+        assert cli.main(open_to_all) == 0
+        assert f"rpio-remoteio is {said}" in capsys.readouterr().err
+    words = shlex.split(line_of(machine.unit("rpio-remoteio"), "ExecStart"))
+    assert {"--remoteio=0.0.0.0:8510", "--remoteio-mode=nowait", "--insecure"} < set(words)
+    assert cli.main(["serve", "--remoteio", "--uninstall"]) == 0
     assert not (machine.units / "rpio-remoteio.service").exists()
 
 

@@ -68,7 +68,7 @@ ProtectKernelModules=yes
 
 def carry_out(p: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Write the unit of these options, and have it run, now and from boot on; or end it, and take it away."""
-    has_remoteio = getattr(options, "remoteio", None) is not None
+    has_remoteio = options.remoteio is not None
     if options.uninstall:
         return _uninstall(NAMES[:1] if has_remoteio else NAMES)
     return _install(
@@ -80,8 +80,10 @@ def words_of(p: argparse.ArgumentParser, options: argparse.Namespace) -> list[st
     """The words that these options are, but for those of this module; files by their whole paths."""
     words: dict[str, str] = {}
     for action in p._actions:
-        value = getattr(options, action.dest, action.default)
-        if action.dest in OWN or action.dest in words or value == action.default:
+        if action.dest in OWN or action.dest in words:
+            continue
+        value = getattr(options, action.dest)
+        if value == action.default:
             continue
         name = next(name for name in action.option_strings if name.startswith("--"))
         if action.nargs == 0 or (action.nargs == "?" and value == action.const):
