@@ -161,7 +161,8 @@ class RemoteServer:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.is_closed else f"{len(self._pins)} pins"
+        count = len(self._pins)
+        state = "closed" if self.is_closed else "1 pin" if count == 1 else f"{count} pins"
         return f"<RemoteServer {self.server_ip}:{self.server_port}, {state}>"
 
     # -- one record, and its reply ---------------------------------------------------------------
