@@ -12,10 +12,10 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 # What an extra needs, beside the RPIO that is there: of a folder pip would build the package once more for it.
 OURS := >=1.dev0
 SOURCES := setup.py pyproject.toml README.md $(shell find source/RPIO source/c_gpio -name '*.py' -o -name '*.pyi' -o -name '*.[ch]')
-CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork tally poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_lines module_frames module_objects module_routes module_pwm module_dma module_whole module_turn module_apart module_tally
+CORE := regs regs_bcm2835 regs_rp1 cdev event numbers fork tally spawn poll_ring poll soft_place soft_wave soft_plan soft dma_mailbox dma_chain dma dma_pace dma_guard sysfs module module_hot module_regs module_cdev module_events module_timer module_lines module_frames module_objects module_routes module_pwm module_dma module_whole module_turn module_apart module_tally module_spawn
 C_STRICT := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -O2 -fPIC -Wall -Wextra -Wconversion -Wshadow -Wcast-align=strict -Werror -Wno-missing-field-initializers -fvisibility=hidden
 
-.PHONY: help install dev run test test-host test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers test-every test-moments check lint proto bench docs deb clean
+.PHONY: help install dev run test test-tls test-host test-slow test-kernel test-qemu test-arm test-arm-quick test-full test-sanitized test-package test-peers test-every test-moments check lint proto bench docs deb clean
 
 help:                 ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-16s %s\n' "$$t" "$$d"; done
@@ -63,19 +63,26 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 # One process more than there are processors: some tests wait, for a terminal say. In the guest there is one, and a system
 # call is dear: what a test prints is caught in Python alone, and what takes a compiler is made outside. No limit is for
 # the whole: each test has one (pyproject.toml), and a guest that says nothing.
-# Two threads at once and forks at each few bytecodes are test-every's.
+# Two threads at once and forks at each few bytecodes are test-every's; a test that takes a quarter of a second is test-slow's.
 WORKERS = $$(($$(nproc) + 1))
-HOST_TESTS = $(PY) -m pytest -n $(WORKERS) --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
+ON_HOST = $(PY) -m pytest -n $(WORKERS) --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
+HOST_TESTS = $(ON_HOST) $(QUICK)
 GUEST_TESTS = $(RIG) run --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys source/tests/kernel source/tests/contract
+QUICK = -m 'not slow'
 GUEST_PARTS = PYTHONPATH=source/tests $(PY) -c 'from contract.rigs import modelled_core; from interrupted import moments; from scarce.library import build; modelled_core(); build()'
 
-test: dev             ## everything of ours, a real kernel included: both parts side by side
+test: dev             ## what is ours, a real kernel included, but for what takes long: both parts side by side
 	@if reason=$$($(RIG) check); then \
-	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-kernel.log "$(HOST_TESTS)" "$(GUEST_TESTS)"; \
+	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-kernel.log "$(HOST_TESTS)" "$(GUEST_TESTS) $(QUICK)"; \
 	else s=$$?; if [ $$s = 3 ]; then $(HOST_TESTS); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
 
 test-host: dev        ## what needs no kernel of our own
 	@$(HOST_TESTS)
+
+test-slow: dev        ## the tests for which `make test` has no time, each a quarter of a second and more; both parts side by side
+	@if reason=$$($(RIG) check); then \
+	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-kernel.log "$(ON_HOST) -m slow" "$(GUEST_TESTS) -m slow"; \
+	else s=$$?; if [ $$s = 3 ]; then $(ON_HOST) -m slow; s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
 
 test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux
 	@if $(RIG) check; then \
@@ -102,12 +109,18 @@ test-package: dev     ## wheel and sdist build, install and import elsewhere, on
 	@$(PY) -m pytest -p no:cacheprovider -n auto --dist loadfile --timeout 3600 source/tests/package
 
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
-	@$(PY) -m pytest -p no:cacheprovider -n auto --dist loadfile --timeout 3600 source/tests/peers
+	@$(PY) -m pytest -n auto --dist loadfile --timeout 3600 source/tests/peers
 
-EVERY_STEPS = RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=29 RPIO_FORKS_STEP=101 RPIO_PULSE_SETS=10000 RPIO_KILLS=40 RPIO_PROGRAMS=30
-EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/test_remote_processes.py source/tests/test_daemon.py source/tests/test_pure.py source/tests/test_shared_sim.py source/tests/test_pwm_interrupted.py source/tests/test_tui.py source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
+OVER_TLS = remote_processes remote_strangers remote_proxy session_counts bad_ends daemon tasks_served hold following runs_served
+test-tls: dev          ## what is served to others, all of it once more by TLS with a client's certificate
+	@RPIO_OVER_TLS=1 $(PY) -m pytest -n auto --dist loadfile --timeout 600 $(OVER_TLS:%=source/tests/test_%.py) source/tests/peers/test_over_a_socket.py
+
+# Of how many parts which one: "1/4" takes a quarter (source/tests/parts.py).
+EVERY_PART = 0/1
+EVERY_STEPS = RPIO_PART=$(EVERY_PART) RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=29 RPIO_FORKS_STEP=101 RPIO_PULSE_SETS=10000 RPIO_KILLS=40 RPIO_PROGRAMS=30 RPIO_LAST_LINES=1000
+EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/test_remote_processes.py source/tests/test_daemon.py source/tests/test_keeper.py source/tests/test_pure.py source/tests/test_shared_sim.py source/tests/test_pwm_interrupted.py source/tests/test_tui.py source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
 # What hangs there says where: its time is over before the rig's patience is.
-EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 900 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
+EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_PART=$(EVERY_PART) --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 900 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
 
 test-every: dev       ## at every point: what is interrupted, and what lacks something, which `make test` tries here and there
 	@if reason=$$($(RIG) check); then \
@@ -115,9 +128,9 @@ test-every: dev       ## at every point: what is interrupted, and what lacks som
 	else s=$$?; if [ $$s = 3 ]; then $(EVERY_ON_HOST); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
 
 test-moments: dev     ## every function at every bytecode: interrupted, beside another thread, beside a fork
-	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=1 RPIO_FORKS_STEP=1 $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 7200 source/tests/interrupted
+	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=1 RPIO_FORKS_STEP=1 RPIO_UPLOADS=all $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 7200 source/tests/interrupted source/tests/test_uploads.py
 
-test-full: test-package test-peers test-every test-arm-quick deb ## what takes long: package builds, other people's suites, ARM
+test-full: test-slow test-peers test-tls test-package test-every test-arm-quick deb ## all that `make test` leaves out
 
 check: lint test-sanitized docs ## format, lint, types, C warnings, sanitizers, documents
 

@@ -22,6 +22,7 @@ CORE = [
     "numbers.c",
     "fork.c",
     "tally.c",
+    "spawn.c",
     "poll_ring.c",
     "poll.c",
     "soft_place.c",
@@ -54,6 +55,7 @@ MODULE = [
         "_turn",
         "_apart",
         "_tally",
+        "_spawn",
     )
 ]
 """What knows Python; the core is plain C."""
@@ -97,6 +99,7 @@ setup(
                     "fork",
                     "poll_ring",
                     "tally",
+                    "spawn",
                     "dma",
                     "dma_state",
                     "dma_chain",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What failed in `make test`, beside all the others: again, alone, three times each. The status says whether it passed.
+"""What failed beside all the others: again, alone, three times each. The status says whether it passed.
 
 A fault fails again; a machine that was too busy for a moment does not. More than three are no such moment, and nothing
 is tried again. What passes here is named all the same, so that somebody looks at it.

@@ -27,12 +27,14 @@ PARTS = {
     "tcp": "a TCP client beside one that floods",
     "remote": "lines from afar, beside a bare echo on loopback",
     "daemon": "rpio serve, beside a bare asyncio echo",
+    "tls": "lines from afar by TLS, beside a bare echo by TLS and openssl",
     "ssh": "the same by ssh, beside a bare echo through the same connection",
     "modules": "modules of another machine, beside RPyC and the daemon's reads",
     "i2c": "I2C beside a pin, and beside smbus2 in the kernel rig",
     "grpc_bus": "an I2C bus over gRPC, beside grpcio",
     "remoteio": "queues of tasks for remoteio's clients",
     "tasks": "timed tasks, beside a bare clock_nanosleep(2)",
+    "programs": "programs by WebSocket, beside those that are started here",
     "floors": "RPIO by itself",
 }
 

@@ -5,6 +5,7 @@
 .. models::                          one row per model of RPIO.machine.boards
 .. exceptions::                      the tree drawn at the top of RPIO.errors
 .. operations::                      all that can be asked over RPIO's own protocol
+.. program-messages:: asked          what is said of programs that run here
 """
 
 import textwrap
@@ -16,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from RPIO import constants, errors
 from RPIO.machine import boards, headers
-from RPIO.wire import kinds, operations
+from RPIO.wire import kinds, operations, runs
 
 
 class HeaderDirective(SphinxDirective):
@@ -91,6 +92,26 @@ class OperationsDirective(SphinxDirective):
         return kind.text.replace("*", "\\*")
 
 
+class ProgramMessagesDirective(SphinxDirective):
+    """The messages of programs: ``asked`` or ``told``."""
+
+    required_arguments = 1
+
+    def run(self):
+        of = {"asked": runs.ASKED, "told": runs.TOLD}[self.arguments[0]]
+        rows = [("Message", "What it does" if of is runs.ASKED else "What it says")]
+        rows += [(f"``{name}``", " ".join(self.sentences(row))) for name, row in of.items()]
+        return _table(self, rows)
+
+    def sentences(self, row):
+        yield row.text
+        if row.of_program:
+            yield "With *process*."
+        names = [*(f"*{name}*" for name in row.must), *(f"*{name}* or not" for name in row.may)]
+        if names:
+            yield f"**Data:** {', '.join(names)}."
+
+
 def _table(directive, rows):
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in rows:
@@ -107,6 +128,7 @@ def setup(app):
         ("functions", FunctionsDirective),
         ("exceptions", ExceptionsDirective),
         ("operations", OperationsDirective),
+        ("program-messages", ProgramMessagesDirective),
     ):
         app.add_directive(name, directive)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -154,7 +154,7 @@ class _Queue(Subscription):
         self._events: deque[EdgeEvent] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
-        self._lost: int | None = None  # the line, whose chip has gone
+        self._lost: errors.LineGoneError | None = None
         self._nesting: Nesting | None = None
 
     def enter(self, dispatcher: Dispatcher) -> None:
@@ -184,8 +184,8 @@ class _Queue(Subscription):
         self._events.append(event)
         self._call_wake()
 
-    def lose(self, line: int) -> None:
-        self._lost = line
+    def lose(self, line: int, why: errors.LineGoneError) -> None:
+        self._lost = why
         self._call_wake()
 
     def close(self) -> None:
@@ -206,7 +206,7 @@ class _Queue(Subscription):
         """Return the next event; wait for it."""
         while not self._events:
             if self._lost is not None:
-                raise errors.LineGoneError.of(self._lost)
+                raise self._lost.with_traceback(None)
             if self._ended:
                 raise errors.EdgeDetectionError(
                     "Error waiting for edge", hint="the channel has been cleaned up"

@@ -199,7 +199,7 @@ def check_callback(
         hint="let a plain function do its work"
         if kind != COROUTINE
         else "asyncio.run_coroutine_threadsafe(), called in a plain function, runs one"
-        if parameters.startswith("socket")
+        if parameters.startswith("socket") or not parameters
         else "RPIO.aio.on_edge(channel, callback) awaits a coroutine function",
     )
 

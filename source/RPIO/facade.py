@@ -384,10 +384,10 @@ def serve_remote(port: int = 8510, host: str = "127.0.0.1", path: str | None = N
 
     The loop serves them: wait_for_interrupts(). *path* is that of a unix socket, instead of a port; port 0 takes any
     that is free. A line that one of them has set up is busy for all others, and for this program; when he has gone, it
-    goes into its safe state (see protect()), or stays as it is. Other hosts than loopback are refused.
+    goes into its safe state (see protect()), or stays as it is. At another *host* than loopback, or "any", other
+    machines come by TLS, with a certificate (`rpio pair`) or a token.
 
     Raises:
-        ValueError: the host can be reached by other machines.
         OSError: EADDRINUSE and others, with the port and what to do.
     """
     return serving.serve(board, port, host, path)

@@ -53,7 +53,8 @@ class Refused(errors.GPIOError, RuntimeError):
 
 class RemoteServer:
     """A connection to remoteio's server at *server_ip*, for all of its pins. From any thread, but not from a signal
-    handler that comes in the middle of another call: that one raises RuntimeError.
+    handler that comes in the middle of another call: that one raises RuntimeError. The child of a fork has none of its
+    pins: those, and the connection, are the parent's. Its first pin() makes a connection of its own.
 
     Raises:
         OSError: nobody listens there, or nobody answers within CONNECT_S (a TimeoutError).
@@ -73,6 +74,10 @@ class RemoteServer:
         self._pins: list[RemotePin] = []
         self._socket: socket.socket | None = None
         self._is_asking = False
+        self._forks = 0
+        """How many there were between the process that has made this and the present one."""
+        self._is_inherited = False  # and not connected in this process as yet
+        hooks.look_after(self)
         try:
             self._connect()
         except BaseException:
@@ -122,11 +127,15 @@ class RemoteServer:
         """
         number = _pin_of(pin_number, numbering)
         with self._lock:
+            if self._is_inherited:
+                self._connect()
+                self._is_inherited = False
             if any(pin.pin_number == number for pin in self._pins):
                 raise ValueError(
                     f"(({numbering}), {pin_number}) already created as ((b), {number})"
                 )  # the original's words
             pin = RemotePin(self, number)
+            pin._forks = self._forks
             self._exchange(pin, wire.CREATE)
             self._pins.append(pin)
         return pin
@@ -144,15 +153,27 @@ class RemoteServer:
                 pass  # the server has been quicker
         self._drop()
 
+    def after_fork(self) -> None:
+        """In the child of a fork: close the descriptor, and leave the connection to the parent."""
+        was_open = not self.is_closed
+        self._lock, self._is_asking, self._pins = RLock(), False, []
+        self._forks += 1
+        self._drop()
+        self._is_inherited = was_open
+
+    def shut_down(self) -> None:
+        """At the end of the program: who goes without a word has all done there that was queued, too."""
+
     def _drop(self) -> None:
+        self._is_inherited = False
         made = self._socket
         if made is not None:
             made.close()
 
     @property
     def is_closed(self) -> bool:
-        """Whether the connection has ended, as far as is known here."""
-        return self._socket is None or self._socket.fileno() < 0
+        """Whether the connection has ended, as far as is known here. In the child of a fork it has not begun."""
+        return not self._is_inherited and (self._socket is None or self._socket.fileno() < 0)
 
     def __enter__(self) -> RemoteServer:
         return self
@@ -173,6 +194,12 @@ class RemoteServer:
         """Send a record, and wait for its reply. Raises RuntimeError where it begins with ``?``."""
         data = wire.request(pin.pin_number, command, time_ms, arg1, arg2)
         with self._lock:
+            if pin._forks != self._forks:
+                raise ServerGone(
+                    f"pin {pin.pin_number} is the parent's: this process is the child of a fork",
+                    False,
+                    hint="server.pin() here has one of this process, where the parent has none or has closed it",
+                )
             if self._is_asking:  # in this very thread: replies do not say what they are the reply to
                 raise RuntimeError(
                     f"{command} of pin {pin.pin_number}: a signal handler cannot ask for it in the middle of another "
@@ -242,7 +269,10 @@ class RemoteServer:
                 None,
                 hint="the published packages 1.0 and 2.x of remoteio reply nothing: `rpio serve --remoteio` does",
             )
-        return ServerGone(f"the connection to {where} is lost: {error.strerror or error}", None)
+        text = f"the connection to {where} is lost: {error.strerror or error}"
+        return ServerGone(
+            text, None, hint="its pins are free: RemoteServer() makes another one, pin() its pins"
+        )
 
 
 class RemotePin:
@@ -257,6 +287,7 @@ class RemotePin:
 
     def __init__(self, server: RemoteServer, pin_number: int) -> None:
         self._server = server
+        self._forks = 0
         self.pin_number = pin_number
         """On the header, whatever it was asked for by."""
 
@@ -286,9 +317,9 @@ class RemotePin:
 
     def close(self) -> None:
         """Give the pin back when all that waits has been done. What is asked of it later is ignored. Twice is fine, and
-        so it is where the connection has ended, and with it all pins.
+        so it is where the connection has ended, and with it all pins, and in the child of a fork.
         """
-        if not self._server.is_closed:
+        if not self._server.is_closed and self._forks == self._server._forks:
             self._do(wire.CLOSE, 0, 0.0, 0.0)
 
     def _do(self, command: str, time_ms: float, arg1: float, arg2: float) -> None:
@@ -348,11 +379,11 @@ def run_server(port: int = PORT, mode: str = "wait", host: str = "127.0.0.1", in
         OSError: EADDRINUSE and others, with the port and what to do.
     """
     threads.load("RPIO.facade")
-    threads.load("RPIO.server.remoteio")
+    threads.load("RPIO.server.remoteio.guests")
     from . import facade
-    from .server import remoteio
+    from .server.remoteio import guests
 
-    remoteio.run(facade.board, port, mode, host, insecure)
+    guests.run(facade.board, port, mode, host, insecure)
 
 
 __all__ = ["PORT", "PIN_MAP_gb", "Refused", "RemotePin", "RemoteServer", "ServerGone", "run_server"]

@@ -3,7 +3,7 @@
  * gpio.h - the C core of RPIO: registers, the gpiochip character device, edge events, PWM by software.
  *
  * Plain C11 without Python, without text, and without globals but one list (fork.c): every function returns a value >= 0, or
- * -errno. Nothing here prints, exits, forks or installs a signal handler. All file descriptors are made
+ * -errno. Nothing here prints, exits, forks (but spawn.c) or installs a signal handler. All file descriptors are made
  * with O_CLOEXEC. A "line" is the number of a GPIO on its chip (the BCM number on a Raspberry Pi's header).
  *
  * This header is the documentation of the core; the files behind it say only why.

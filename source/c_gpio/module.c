@@ -2,7 +2,7 @@
 /*
  * module.c - RPIO._gpio: the core as Python sees it. It and its parts are the only files that know Python: module_hot.c
  * has output() and input(), module_regs.c, module_cdev.c, module_events.c and module_timer.c what backends and the loop
- * are made of, module_tally.c what counts edges, module_pwm.c and module_dma.c pulses, module_whole.c and module_apart.c
+ * are made of, module_tally.c what counts edges, module_spawn.c what starts programs, module_pwm.c and module_dma.c pulses, module_whole.c and module_apart.c
  * what signal handlers may not come between.
  */
 #include "module.h"
@@ -10,7 +10,7 @@
 static int module_exec(PyObject *module)
 {
     static int (*const parts[])(PyObject *) = {
-        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_lines, rpio_add_frames, rpio_add_objects, rpio_add_routes, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_turn, rpio_add_apart, rpio_add_tally,
+        rpio_add_regs, rpio_add_hot, rpio_add_cdev, rpio_add_events, rpio_add_timer, rpio_add_lines, rpio_add_frames, rpio_add_objects, rpio_add_routes, rpio_add_pwm, rpio_add_dma, rpio_add_whole, rpio_add_turn, rpio_add_apart, rpio_add_tally, rpio_add_spawn,
     };
     int error = rpio_numbers_new(&((struct state *)PyModule_GetState(module))->numbers);
     if (error < 0) {

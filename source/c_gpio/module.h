@@ -157,6 +157,7 @@ int rpio_add_whole(PyObject *module);
 int rpio_add_turn(PyObject *module);
 int rpio_add_apart(PyObject *module);
 int rpio_add_tally(PyObject *module);
+int rpio_add_spawn(PyObject *module);
 int rpio_as_taps(const struct state *state, PyObject *tuple, struct rpio_tap **out, size_t *count); /* or -1 */
 int rpio_as_event(const struct state *state, PyObject *object, struct rpio_event *out); /* an EdgeEvent; or -1 */
 

@@ -170,6 +170,19 @@ static PyObject *reader_read(PyObject *object, PyObject *const *args, Py_ssize_t
     return raise_errno(-error, NULL);
 }
 
+static PyObject *reader_feed(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    char *data;
+    Py_ssize_t size;
+    if (check_count(count, 2) < 0 || PyBytes_AsStringAndSize(args[0], &data, &size) < 0)
+        return NULL;
+    if (!PyList_Check(args[1]))
+        return PyErr_Format(PyExc_TypeError, "lines go into a list");
+    if (split((LineReader *)object, data, size, args[1]) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *reader_begun(PyObject *object, void *unused)
 {
     (void)unused;
@@ -181,6 +194,9 @@ static PyMethodDef reader_methods[] = {
      PyDoc_STR("read($self, fd, lines, flags, /)\n--\n\nReceive once, with these flags of recv(2), or read once from what is no socket (-1 says so before; "
                "-2: a pipe, whether it blocks or not), and append the lines that are complete now, without "
                "their ends. Returns how many bytes came, 0 at the end of the stream. Raises BlockingIOError after a signal, too.")},
+    {"feed", (PyCFunction)(void (*)(void))reader_feed, METH_FASTCALL,
+     PyDoc_STR("feed($self, data, lines, /)\n--\n\nThe same with bytes that have come otherwise: out of an encrypted "
+               "connection, say.")},
     {0},
 };
 

@@ -12,6 +12,8 @@ from RPIO.board.board import Board
 from RPIO.server import serving
 
 IS_REMOTE = os.environ.get("RPIO_OVER") == "remote"
+HOST = "any" if os.environ.get("RPIO_OVER_TLS") == "1" else "127.0.0.1"
+"""Any is by TLS, as the device that the environment names: see remote_parts."""
 served: list[Board] = []
 
 
@@ -22,7 +24,7 @@ def use(simulated):
         return ""
     behind = Board("sim")
     behind.use(simulated, simulated.hardware)
-    port = serving.serve(behind, 0, "127.0.0.1", None)
+    port = serving.serve(behind, 0, HOST, None)
     behind.wait_for_interrupts(threaded=True)
     served.append(behind)
     RPIO.facade.board.use(RemoteBackend(f"127.0.0.1:{port}"), simulated.hardware)

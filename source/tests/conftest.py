@@ -4,6 +4,8 @@
 import logging
 import os
 import signal
+import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -14,6 +16,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 os.environ.setdefault("RPIO_BACKEND", "sim")
 
 import behind
+import parts
 import RPIO
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
@@ -22,12 +25,23 @@ from RPIO.machine.boards import by_name
 from support import EMULATED
 from tcp_peers import connect, serve  # noqa: F401  # fixtures
 
+# What is compiled is kept, out of sight, and shared with the kernel of our own: each process of a run would compile all
+# tests again where somebody's environment has Python keep nothing, which is a quarter of the run.
+sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).parents[2] / ".cache" / "compiled")
+
 # No example is wrong for taking its time. Where each takes twenty times as long, fewer have to do.
 hypothesis.settings.register_profile("rpio", deadline=None, max_examples=20 if EMULATED else 100)
 hypothesis.settings.load_profile("rpio")
 
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):  # what programs print is compared
     os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what another part of the table has (parts.py)."""
+    kept = [item for item in items if parts.is_in(item.nodeid, parts.PART)]
+    config.hook.pytest_deselected(items=[item for item in items if not parts.is_in(item.nodeid, parts.PART)])
+    items[:] = kept
 
 
 @pytest.fixture(autouse=True)

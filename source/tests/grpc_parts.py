@@ -12,12 +12,12 @@ from time import monotonic_ns
 from RPIO._gpio import Turn
 from RPIO.backends.buses import I2cBus
 from RPIO.i2c import opening
-from RPIO.server.buses import Buses
-from RPIO.server.grpc import RpioV1, begin_session, token_of
-from RPIO.server.grpc_front import ProxyClient
-from RPIO.server.grpc_serving import GrpcPort
-from RPIO.server.sessions import Sessions
-from RPIO.server.smbus_grpc import SmbusRcp
+from RPIO.server.grpc.front import ProxyClient
+from RPIO.server.grpc.port import GrpcPort
+from RPIO.server.grpc.rpio_v1 import RpioV1, begin_session, token_of
+from RPIO.server.grpc.smbus_rcp import SmbusRcp
+from RPIO.server.sessions.buses import Buses
+from RPIO.server.sessions.sessions import Sessions
 from RPIO.wire import smbus
 from waiting import LIMIT_S
 

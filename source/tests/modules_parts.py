@@ -5,11 +5,14 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 
-from RPIO.programs import process
+from RPIO.programs import process, starter
 from RPIO.remote.modules import Modules
 from RPIO.remote.places import Place
-from RPIO.server.programs import MODULES, Policy
+from RPIO.server.programs.processes import MODULES
+from RPIO.server.settings.policy import Policy
+from waiting import wait_until
 
 FREE = Policy(True, modules=("*",), has_code=True)
 
@@ -53,6 +56,21 @@ def there(policy=FREE, **words):
         yield made
     finally:
         made.close()
+
+
+@contextlib.contextmanager
+def starter_of_another(path, monkeypatch):
+    """A starter at that path; for this process it is that of another user, whom it cannot become. Him."""
+    text = f"import sys; from RPIO.cli import main; sys.exit(main(['serve', '--starter', {path!r}]))"
+    with subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE, text=True) as served:
+        try:
+            assert "starting programs" in served.stderr.readline()
+            assert wait_until(lambda: os.path.exists(path))
+            monkeypatch.setattr(starter, "path_of", lambda name: path)
+            monkeypatch.setattr(os, "geteuid", lambda: 4711)
+            yield process.User("somebody", os.getuid(), os.getgid(), [], "/")
+        finally:
+            served.terminate()
 
 
 def alive(pid):

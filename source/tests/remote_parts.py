@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,10 +16,16 @@ from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
 from RPIO.constants import OUT
 from RPIO.machine.boards import by_name
-from RPIO.server.sessions import Sessions
-from RPIO.server.talks import Talk
+from RPIO.server.sessions.sessions import Sessions
+from RPIO.server.sessions.talks import Talk
 from support import drain
+from tls_parts import paired
 from waiting import LIMIT_S, wait_until
+
+OVER_TLS = os.environ.get("RPIO_OVER_TLS") == "1"
+"""Everybody who connects to a port comes by TLS, with a certificate: `make test-tls`."""
+if OVER_TLS:
+    os.environ.update(paired().environment)
 
 # -- without sockets ----------------------------------------------------------------------------
 
@@ -205,7 +212,8 @@ class Server(Program):
     """A program that serves its simulated board; its lines of Python in *prelude* come first."""
 
     def __init__(self, prelude="", port=0, path=None):
-        code = SERVER.format(prelude=textwrap.dedent(prelude), keywords={"path": path} if path else {})
+        keywords = {"path": path} if path else {"host": "any"} if OVER_TLS else {}
+        code = SERVER.format(prelude=textwrap.dedent(prelude), keywords=keywords)
         super().__init__(code.replace("port=0", f"port={port}"))
         self.port = int(self.says(r"^at (\d+)$")[1])
         self.path = path
@@ -321,6 +329,11 @@ class Daemon(Program):
         with open(f"{folder}/daemon.toml", "w", encoding="utf-8") as file:
             file.write(text)
         words = words if {"--no-tcp", "--port"} & set(words) else (*words, "--port", "0")
+        if OVER_TLS and "--no-tcp" not in words and "--address" not in words:
+            words = (*words, "--address", "any")
+            device = f"{state or f'{folder}/state'}/tls"
+            if not os.path.exists(device):
+                shutil.copytree(f"{paired().state}/tls", device)
         super().__init__(
             f"{prelude}\nimport sys; from RPIO.cli import main; sys.exit(main({['serve', *words]!r}))",
             before,
@@ -333,7 +346,7 @@ class Daemon(Program):
     @property
     def port(self):
         """Its port."""
-        return int(self.says(r"127\.0\.0\.1:(\d+)")[1])
+        return int(self.says(r"(?:127\.0\.0\.1|0\.0\.0\.0|\[::\]):(\d+)")[1])
 
     def connect(self):
         """A plain connection to its socket."""

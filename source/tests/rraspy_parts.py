@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from RPIO.wire.rraspy import ANSWERS, Reader
 from waiting import LIMIT_S
 
@@ -72,13 +73,6 @@ def original_device(python, host_port):
     """A device of the original's kind; yields its port."""
     with process(python, ORIGINAL / "device.py", host_port) as made:
         yield int(made.stdout.readline())
-
-
-def free_port():
-    """A port that nobody has now."""
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return made.getsockname()[1]
 
 
 @contextlib.contextmanager

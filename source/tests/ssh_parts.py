@@ -9,12 +9,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from ports import free_port
 from waiting import LIMIT_S, wait_until
 
 SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin", *os.environ.get("PATH", "").split(":"))
@@ -99,12 +99,6 @@ def _key(path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True, timeout=LIMIT_S)
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Far:
     """The machine ``far``. *backend* is what RPIO_BACKEND is there; *address* is its own, in the namespaces that
     *enter*, the beginning of a command line, leads to.
@@ -161,11 +155,12 @@ class Far:
 
     def _start(self):
         for _ in range(TRIES):
-            self.port = _free_port()
+            self.port = free_port()
             environment = {
                 "HOME": self.home,
                 "PATH": self.bin,
                 "XDG_RUNTIME_DIR": self.there,
+                "STATE_DIRECTORY": self.folder / "state",
                 "RPIO_BACKEND": self._backend,
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
@@ -218,12 +213,22 @@ class Far:
             subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False)
         assert wait_until(lambda: not self.masters())
 
+    def _keepers(self):
+        """Those that keep programs there, and their programs with them: they outlive logins."""
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                words = path.read_text()
+                if "RPIO.programs.keeper" in words and str(self.folder) in words:
+                    yield int(path.parent.name)
+
     def close(self):
         with contextlib.suppress(OSError, AssertionError):
             self.end_masters()
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(LIMIT_S)
+        for pid in self._keepers():
+            os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

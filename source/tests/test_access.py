@@ -10,9 +10,10 @@ import pytest
 from remote_parts import World, drives, error
 from RPIO import errors
 from RPIO.remote import tokens as shown
-from RPIO.server.access import Access, Rights, Token, digest_of, lines_of
-from RPIO.server.tokens import TOKENS_MAX, TokenFile
-from RPIO.wire.kinds import Maybe, Number, Real, Repeated, Word
+from RPIO.remote.places import Place
+from RPIO.server.rights.access import Access, Rights, Token, digest_of, lines_of
+from RPIO.server.rights.tokens import TOKENS_MAX, TokenFile, clients_of
+from RPIO.wire.kinds import Maybe, Number, Octets, Real, Repeated, Word
 from RPIO.wire.native import Request
 from RPIO.wire.operations import OPERATIONS, ROWS
 from RPIO.wire.terms import ANY, GPIO, LINE, MASK, READ, SCOPES
@@ -32,6 +33,8 @@ def value_of(kind, line):
         return [one[0] if len(one) == 1 else one]
     if isinstance(kind, Maybe):
         return value_of(kind.kind, line)
+    if isinstance(kind, Octets):
+        return b"\1"
     if isinstance(kind, (Number, Real)):
         return kind.low
     return next(iter(kind.values.values())) if isinstance(kind, Word) else "x"
@@ -362,3 +365,47 @@ def test_the_token_that_is_shown(tmp_path, monkeypatch):
                 shown.shown()
         else:
             assert shown.shown() == found
+
+
+def test_what_is_shown_by_a_certificate_is_a_row_like_a_token(file):
+    digest = "ab" * 32
+    first = file.add_digest(digest, [READ], [18, 17], "laptop", 5.0, None)
+    again = file.add_digest("cd" * 32, [READ], None, "laptop", 5.0, 9.0, is_alone=True)
+    third = file.add_digest("ef" * 32, [READ], None, "laptop", 5.0, None, is_alone=True)
+    assert (first.digest, first.lines, first.name) == (digest, (17, 18), "laptop")
+    assert [row.name for row in file.read()] == ["laptop", "laptop-2", "laptop-3"]
+    assert file.revoke(["laptop-2", first.id]) == []
+    assert [row.id for row in file.read()] == [third.id]
+    assert again.until_s == 9.0
+
+
+def test_the_list_of_who_is_paired_says_what_is_typed_for_it(tmp_path):
+    made = clients_of(str(tmp_path))
+    made.add_digest("ab" * 32, [READ], None, "laptop", 5.0, None)
+    assert made.path == f"{tmp_path}/clients"
+    with open(made.path, "a", encoding="utf-8") as opened:
+        opened.write("half a r")
+    with pytest.raises(errors.ConfigError, match="clients:2: ") as e:
+        made.read()
+    assert e.value.hint == "`rpio pair --list` reads it; remove the line, and pair anew"
+
+
+@pytest.mark.parametrize(
+    ("where", "is_shown"),
+    [
+        ("remote+insecure://pi.local", False),
+        ("remote+insecure://192.168.1.7:8510", False),
+        ("remote+insecure://127.0.0.1:8510", True),
+        ("remote+insecure://[::1]:8510", True),
+        ("remote://pi.local", True),
+        ("localhost", True),
+    ],
+)
+def test_a_token_is_not_shown_to_who_listens_on_the_way(where, is_shown, monkeypatch, tmp_path, caplog):
+    path = tmp_path / "token"
+    path.write_text("rpio_secret\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("RPIO_TOKEN_FILE", str(path))
+    assert shown.shown_to(Place(where)) == ("rpio_secret" if is_shown else "")
+    assert ("is not shown to" in caplog.text) != is_shown
+    assert "rpio_secret" not in caplog.text

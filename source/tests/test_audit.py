@@ -9,10 +9,10 @@ import stat
 import pytest
 
 from remote_parts import World
-from RPIO.server import audit as audit_module
 from RPIO.server import daemon as daemon_module
-from RPIO.server import settings
-from RPIO.server.audit import Audit
+from RPIO.server.rights import audit as audit_module
+from RPIO.server.rights.audit import Audit
+from RPIO.server.settings import settings
 
 
 class Clock:
@@ -48,6 +48,7 @@ def test_one_record_for_a_session_a_line_and_a_second(clock):
     assert rows(audit, 3) == rows(audit)[3:] and rows(audit, 4) == []
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_are_kept(clock, monkeypatch):
     audit = Audit(now_s=clock)
     for number in range(audit_module.RECORDS_MAX + 5):

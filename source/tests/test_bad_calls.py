@@ -14,10 +14,10 @@ from tempfile import gettempdir
 import pytest
 
 import RPIO
-from RPIO import PWM, aio, facade, sim
+from RPIO import PWM, aio, facade, program, sim
 from RPIO.remoteio import RemoteServer
-from RPIO.server.inside import Front
-from RPIO.server.remoteio import GuestPort, Way
+from RPIO.server.connections.front import Front
+from RPIO.server.remoteio.guests import GuestPort, Way
 from support import simulated
 
 
@@ -76,6 +76,21 @@ def of_servo(name):
         servo = PWM.Servo()
         servo.set_servo(17, 1500)
         return getattr(servo, name)(*args)
+
+    return call
+
+
+def closed(make):
+    def call(*args):
+        make(*args).close()
+
+    return call
+
+
+def of_key(name):
+    def call(value):
+        with program.KeyboardButton("a") as button:
+            setattr(button, name, value)
 
     return call
 
@@ -253,6 +268,10 @@ CALLS = {
     ),
     "Servo.set_servo": (of_servo("set_servo"), {"gpio": 17, "pulse_width_us": 1500}),
     "Servo.stop_servo": (of_servo("stop_servo"), {"gpio": 17}),
+    "program.send_image": (program.send_image, {"frame": b"\xff\xd8\xff", "format": None}),
+    "program.KeyboardButton": (closed(program.KeyboardButton), {"key": "a"}),
+    "program.KeyboardButton.when_pressed": (of_key("when_pressed"), {"when_pressed": callback}),
+    "program.KeyboardButton.when_released": (of_key("when_released"), {"when_released": callback}),
     "remoteio.RemoteServer": (RemoteServer, {"server_ip": "127.0.0.1", "server_port": 1}),
     "remoteio.pin": (of_remoteio("pin"), {"pin_number": 7, "numbering": "b"}),
     "remoteio.on": (of_remoteio("on", ("pin", 7)), {"time_ms": 1, "arg1": 0, "arg2": 0}),

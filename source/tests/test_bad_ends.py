@@ -18,6 +18,8 @@ import threading
 import pytest
 
 import RPIO
+from nets import is_asleep
+from ports import free_port
 from remote_parts import Daemon, daemon, serving
 from RPIO.wire import native
 from waiting import LIMIT_S, wait_until
@@ -202,8 +204,7 @@ def test_a_newer_far_end_that_refuses_this_version_is_quoted(other):
 
 @pytest.mark.parametrize("verb", [["read", "17"], ["who"], ["hold", "17=1"], ["run", __file__]], ids=" ".join)
 def test_nobody_at_the_port_says_what_to_start(verb, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     said = fails(verb[0], "--on", f"localhost:{port}", *verb[1:])
     assert f"no board answers at localhost:{port}: Connection refused" in said
     assert "RPIO.serve_remote()" in said
@@ -252,6 +253,7 @@ def test_a_full_disk_under_the_audit_is_told_of_once_and_nothing_waits(full, tmp
         assert served.look().count("audit.jsonl") == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_what_is_held_holds_nothing_and_says_so(full, tmp_path):
     folder, fill = full
     config = "\n[line.17]\nsafe = 'low'\n"
@@ -296,6 +298,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_token_that_is_revoked_ends_the_program_with_the_reason_and_the_line_is_safe(tmp_path):
     with daemon(tmp_path, config=READ_ALONE.format(folder=tmp_path)) as served:
         token = tmp_path / "class.token"
@@ -308,6 +311,59 @@ def test_a_token_that_is_revoked_ends_the_program_with_the_reason_and_the_line_i
             assert line.levels(17) == [0]
     assert program.returncode == 1
     assert "token" in errors.splitlines()[-1] or "token" in errors.splitlines()[-2], errors
+
+
+WAITS = """
+import RPIO
+
+with RPIO.connect("localhost") as there:
+    there.setup(27, RPIO.IN)
+    there.add_interrupt_callback(27, print)
+    try:
+        {call}
+    except RPIO.ConnectionLost as e:
+        print("lost:", e, e.hint)
+"""
+
+
+def revoked_in_the_middle(served, *words):
+    """What a program says that has a token, which is revoked when it has come to wait for edges; and its errors."""
+    token = served.folder / "class.token"
+    made = served.rpio("token", "new", "class", "--scope", "gpio", "--to", str(token))
+    assert made.returncode == 0, made.stderr
+    env = {**os.environ, **served.env, "RPIO_TOKEN_FILE": str(token), "RPIO_BACKEND": ""}
+    with (
+        subprocess.Popen(
+            [sys.executable, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as program,
+        served.connect() as line,
+    ):
+        try:
+            assert wait_until(lambda: line.ask("holders") != "ok" or program.poll() is not None)
+            assert wait_until(lambda: program.poll() is not None or is_asleep(program.pid, 0.2))  # it waits
+            assert served.rpio("token", "revoke", "class").returncode == 0
+            return program.communicate(timeout=LIMIT_S)
+        finally:
+            program.kill()
+
+
+@pytest.mark.slow
+def test_a_watch_of_one_who_is_revoked_ends_with_the_reason_and_not_for_want_of_a_chip(tmp_path):
+    with daemon(tmp_path, config=READ_ALONE.format(folder=tmp_path)) as served:
+        _, errors = revoked_in_the_middle(served, "-m", "RPIO", "watch", "27", "--on", "localhost")
+    assert "\nrpio watch: GPIO 27: no more edges: there is no connection to " in errors
+    assert "it was revoked" in errors and "rpio token list" in errors
+    assert "chip" not in errors
+
+
+@pytest.mark.parametrize("call", ["there.wait_for_interrupts()", "there.wait_for_edge(27, RPIO.RISING)"])
+@pytest.mark.slow
+def test_a_program_that_waits_for_edges_and_is_revoked_reads_why(tmp_path, call):
+    with daemon(tmp_path, config=READ_ALONE.format(folder=tmp_path)) as served:
+        said, errors = revoked_in_the_middle(served, "-c", WAITS.format(call=call))
+    assert said.startswith("lost: ") and "there is no connection to " in said, errors
+    assert "it was revoked" in said and "rpio token list" in said
+    assert "chip" not in said + errors
 
 
 def test_a_token_file_that_others_can_read_is_refused_with_the_command(tmp_path):
@@ -370,6 +426,7 @@ GPIO.cleanup()
 """
 
 
+@pytest.mark.slow
 def test_a_program_that_forks_has_a_session_for_each_and_neither_takes_the_others_lines(tmp_path):
     with daemon(tmp_path) as served:
         with running(served, FORKS) as program:
@@ -381,6 +438,7 @@ def test_a_program_that_forks_has_a_session_for_each_and_neither_takes_the_other
             assert line.ask("consumer 17") in ('ok ""', 'ok "" left')
 
 
+@pytest.mark.slow
 def test_a_program_that_is_killed_leaves_its_lines_safe(tmp_path):
     with daemon(tmp_path, config="\n[line.17]\nsafe = 'low'\n") as served, served.connect() as line:
         with running(served, WRITES) as program:

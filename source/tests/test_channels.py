@@ -214,6 +214,7 @@ def test_width_0_makes_a_line_the_channels(world):
     ),
 )
 @example(slots=300, drawn=[(250, 50, 1), (5, 100, 0), (250, 0, 1)])
+@pytest.mark.slow
 def test_any_pulses_laid_over_each_other_are_the_originals(slots, drawn):
     """In whole turns after each of them, whatever went before."""
     line = Slots(slots)
@@ -244,6 +245,7 @@ def pulse_sets(draw, slots):
 
 @settings(deadline=None)
 @given(data=st.data(), increment_us=st.sampled_from([1, 7, 10, 1000]), slots=st.integers(3, 4000))
+@pytest.mark.slow
 def test_any_pulses_come_as_asked_for(data, increment_us, slots):
     slots = max(slots, -(-3000 // increment_us))
     slots = min(slots, 1_000_000 // increment_us)
@@ -264,6 +266,7 @@ def test_any_pulses_come_as_asked_for(data, increment_us, slots):
 @settings(deadline=None)
 @given(pulses=pulse_sets(2000), waits_us=st.lists(st.integers(0, 45_000), min_size=8, max_size=8))
 @example(pulses=[(3, 1996), (0, 1)], waits_us=[6, 0])
+@pytest.mark.slow
 def test_pulses_may_be_added_at_any_time(pulses, waits_us):
     with simulated() as world:
         PWM.setup()
@@ -576,6 +579,7 @@ def test_a_servo_has_the_times_it_was_given(rpio_board):
     times_us=st.sets(st.integers(1, 150_000).filter(lambda at: at % 20_000), max_size=6),
     data=st.data(),
 )
+@pytest.mark.slow
 def test_each_pulse_of_a_servo_is_the_old_width_or_the_new_one(times_us, data):
     width = st.integers(1, 2000)
     changes = [(0, data.draw(width)), *((at, data.draw(width)) for at in sorted(times_us))]

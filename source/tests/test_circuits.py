@@ -350,6 +350,7 @@ def test_rpio_sim_shares_a_board_with_a_circuit(user):
     )
 
 
+@pytest.mark.slow
 def test_rpio_sim_tells_what_cannot_be(user):
     (user.folder / "bad.toml").write_text("[[button]]\nlin = 17\n")
     for words, status, text in (
@@ -438,6 +439,7 @@ TESTS = """
 """
 
 
+@pytest.mark.slow
 def test_a_tests_board_has_a_circuit(pytester):
     (pytester.path / "door.toml").write_text(
         "[board]\nmodel = '3B+'\n[[chip]]\nname = 'adc'\ntype = 'ads1115'\n[[button]]\nname = 'bell'\nline = 17\n"
@@ -460,6 +462,7 @@ FILES = re.compile(r"^\.\. code-block:: \w+\n    :caption: (.+)\n\n((?:    .*\n|
 CONSOLE = re.compile(r"^\.\. code-block:: console\n\n    \$ (.+)\n((?:    .*\n)+)", re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_do_what_it_says(pytester, user):
     for name, text in FILES.findall(PAGE):
         (pytester.path / name).write_text(textwrap.dedent(text).strip() + "\n", encoding="utf-8")

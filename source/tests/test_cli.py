@@ -112,9 +112,9 @@ def test_an_unknown_option_is_status_2(rpio, capsys):
 
 
 def test_an_unknown_verb_is_told_the_verbs(rpio, capsys):
-    assert cli.main(["bogus", "-i", "7"]) == 2
+    assert cli.main(["xyzzy", "-i", "7"]) == 2
     assert capsys.readouterr().err == (
-        f"rpio: there is no verb 'bogus', only {', '.join(index.VERBS)}\nsee: rpio --help\n"
+        f"rpio: there is no verb 'xyzzy', only {', '.join(index.VERBS)}\nsee: rpio --help\n"
     )
 
 

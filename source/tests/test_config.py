@@ -121,6 +121,7 @@ def written(value, newline):
     rows=st.lists(st.dictionaries(KEYS, VALUES, max_size=2), max_size=3),
     newline=st.sampled_from(["", "\n", " # ] } ' \"\n\t"]),
 )
+@pytest.mark.slow
 def test_the_scanner_finds_what_the_parser_finds(tables, rows, newline):
     tables.pop("rows", None)
     lines = []

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from remote_parts import daemon, program
-from RPIO.server.tokens import TokenFile
+from RPIO.server.rights.tokens import TokenFile
 from waiting import LIMIT_S, wait_until
 
 
@@ -73,6 +73,7 @@ def test_there_is_one_daemon_at_a_socket(tmp_path):
             assert line.ask("ping") == "ok"
 
 
+@pytest.mark.slow
 def test_a_socket_that_a_killed_daemon_left_is_replaced(tmp_path):
     with daemon(tmp_path) as served:
         served.kill()
@@ -185,6 +186,7 @@ def test_a_mistake_in_the_configuration_has_its_place(tmp_path, config, error):
 # -- verbs --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_who_is_there_and_has_which_line(tmp_path):
     rules = "[line.17]\nsafe = 'low'\nname = 'pump'\n"
     with daemon(tmp_path, config=rules) as served, served.connect() as line:
@@ -203,6 +205,46 @@ def test_who_is_there_and_has_which_line(tmp_path):
         assert done.returncode == 1 and "--on localhost" in done.stderr
 
 
+@pytest.mark.slow
+def test_who_and_status_ask_the_daemon_that_the_configuration_names(tmp_path):
+    """At its socket, whatever lines RPIO_BACKEND chooses for programs here."""
+    named = f"{tmp_path}/daemon.toml"
+    with daemon(tmp_path) as served:
+
+        def rpio(*words, config=named, backend=""):
+            other = {"XDG_RUNTIME_DIR": f"{tmp_path}/none", "RPIO_CONFIG": config, "RPIO_BACKEND": backend}
+            return served.rpio(*words, **other)
+
+        for words in (["who"], ["audit"], ["hold"], ["serve", "--status"]):
+            ok(rpio(*words))
+        for backend in ("sim", "cdev"):
+            assert served.socket in ok(rpio("who", backend=backend))
+            assert served.socket in ok(
+                rpio("serve", "--status", "--config", named, config="", backend=backend)
+            )
+        assert served.socket in ok(rpio("serve", "--status", "--socket", served.socket, config=""))
+        done = rpio("hold", backend="sim")
+        assert done.returncode == 1 and "is used by this program alone" in done.stderr
+        served.kill(signal.SIGTERM)
+        done = rpio("serve", "--status")
+        assert done.returncode == 1 and served.socket in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("front", ["smbus", "remoteio", "further", "rraspy"])
+def test_an_address_that_is_none_is_an_error_of_usage_by_an_option_and_in_a_file(tmp_path, front):
+    for words in ([f"--{front}", "foo"], [f"--{front}", "foo:80"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "RPIO", "serve", *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2 and "'foo' is no address: " in done.stderr
+    config = f"[{front}]\naddress = 'foo'\n"
+    with daemon(tmp_path, config=config, runs=False) as served:
+        served.says(r"daemon.toml:\d+:\d+: .*'foo' is no address")
+        assert served.process.wait(LIMIT_S) == 1
+
+
+@pytest.mark.slow
 def test_audit_says_who_has_set_what_and_follows(tmp_path):
     with daemon(tmp_path, "--audit", f"{tmp_path}/audit.jsonl") as served:
         ok(served.rpio("write", "-o", "17=1", "--on", "localhost"))
@@ -237,6 +279,7 @@ def test_audit_follows_and_tells_of_a_second_when_it_is_over(tmp_path):
             assert follower.process.returncode == 0
 
 
+@pytest.mark.slow
 def test_hold_outlives_who_has_said_it_and_the_daemon(tmp_path):
     with daemon(tmp_path) as served:
         assert ok(served.rpio("hold", "17=1", "27=0")) == "17=1 27=0"
@@ -259,6 +302,7 @@ def test_hold_outlives_who_has_said_it_and_the_daemon(tmp_path):
         assert done.returncode == 1 and "is not held" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_daemons_of_a_user_remember_each_what_it_holds(tmp_path):
     folders = [tmp_path / name for name in ("a", "b")]
     state = str(tmp_path / "state")
@@ -302,6 +346,7 @@ def test_a_unit_for_another_machine_is_not_written_on_this_one(tmp_path):
 READ_ALONE = "[access]\nopen = ['read']\ntokens = '{folder}/tokens'\n"
 
 
+@pytest.mark.slow
 def test_tokens_from_beginning_to_end(tmp_path):
     with daemon(tmp_path, config=READ_ALONE.format(folder=tmp_path)) as served:
         done = served.rpio("write", "-o", "17=1", "--on", "localhost")
@@ -356,6 +401,7 @@ def test_a_token_ends_its_running_session_at_its_time(tmp_path):
 
 
 @pytest.mark.parametrize("words", [(), ("--no-tcp", "--socket")], ids=["by default", "elsewhere"])
+@pytest.mark.slow
 def test_revoking_ends_sessions_wherever_its_caller_has_lines(tmp_path, words):
     """With the token in RPIO_TOKEN_FILE that is none any more, with a simulated board in RPIO_BACKEND."""
     elsewhere = f"{tmp_path}/elsewhere.sock"
@@ -431,6 +477,7 @@ def test_a_file_of_tokens_that_others_can_read_is_told_of(tmp_path):
 KILLS = int(os.environ.get("RPIO_KILLS", "3"))
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_what_is_held_is_held_and_files_are_whole(tmp_path):
     """A program writes, holds change, the audit is written; what the daemon has said is so, it remembers."""
     rng = random.Random(9)

@@ -11,7 +11,7 @@ import pytest
 
 from remote_parts import daemon
 from RPIO import config
-from RPIO.server.settings import SETTINGS, Settings
+from RPIO.server.settings.settings import SETTINGS, Settings
 
 PAGE = (Path(__file__).resolve().parents[2] / "doc" / "daemon.rst").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
@@ -40,6 +40,7 @@ def plain(text):
     return re.sub(r"\(/\S+\.toml:\d+:\d+\)", "(FILE)", text)
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page(tmp_path):
     (tmp_path / "blink.py").write_text("import RPIO\nRPIO.setup(4, RPIO.OUT)\nRPIO.cleanup()\n")
     serve, *rest = [pair for block in blocks("console") for pair in typed(block)]

@@ -673,6 +673,7 @@ def test_what_cannot_be_written_down_is_refused_before_anything_has_started(pi):
     assert pi.cs() == 0
 
 
+@pytest.mark.slow
 def test_threads_may_play_waves(pi):
     out = pi.run(
         """

@@ -206,6 +206,7 @@ def test_this_machine_is_survived():
     used=st.sets(st.integers(0, 14)),
     last=st.sampled_from([10, 14]),
 )
+@pytest.mark.slow
 def test_whichever_kernel_it_is_no_channel_in_use_is_called_free(
     tmp_path_factory, mask, left_out, used, last
 ):

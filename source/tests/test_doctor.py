@@ -21,6 +21,7 @@ from RPIO.constants import VERSION
 from RPIO.doctor import board, lines, overlays, patient, power
 from RPIO.doctor.finding import NOTE, OK, PROBLEM, WARNING, Finding, count, gpios
 from RPIO.machine import boards
+from RPIO.machine.power import THROTTLED
 
 RULE = 'KERNEL=="gpiochip*", GROUP="gpio", MODE="0660"'
 CONFIG = "boot/firmware/config.txt"
@@ -98,7 +99,7 @@ def under_voltage_in_the_past(folder):
 
 
 def too_hot(folder):
-    return pi4(folder, files={power.THROTTLED.lstrip("/"): "e0008\n"}).program("vcgencmd")
+    return pi4(folder, files={THROTTLED.lstrip("/"): "e0008\n"}).program("vcgencmd")
 
 
 def power_unknown(folder):
@@ -767,7 +768,7 @@ FILES = [
     *(f"proc/device-tree/{name}" for name in ("__symbols__/gpio", "aliases/i2c1", "soc/i2c/pinctrl-0")),
     *("proc/cpuinfo", "proc/7/comm", "proc/7/cmdline", "proc/7/fdinfo/3", "etc/group", "etc/passwd", CONFIG),
     *("sys/class/gpio/gpiochip0/base", "sys/class/gpio/gpio4/value", "run/rpio/dma.state", "run/pigpio.pid"),
-    *("sys/class/hwmon/hwmon0/name", power.THROTTLED.lstrip("/"), "usr/bin/rpio", board.PERSIST.lstrip("/")),
+    *("sys/class/hwmon/hwmon0/name", THROTTLED.lstrip("/"), "usr/bin/rpio", board.PERSIST.lstrip("/")),
 ]
 ODD = [
     b"",
@@ -784,6 +785,7 @@ CONTENTS = st.one_of(st.binary(max_size=40), st.sampled_from(ODD))
 
 @settings(deadline=None, max_examples=60)
 @given(contents=st.lists(CONTENTS, min_size=len(FILES), max_size=len(FILES)))
+@pytest.mark.slow
 def test_no_content_of_any_file_ends_it(contents):
     with tempfile.TemporaryDirectory() as folder:
         model = pi4(folder, files=dict(zip(FILES, contents, strict=True)))

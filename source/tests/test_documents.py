@@ -6,7 +6,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from RPIO.cli import command, index
 from RPIO.machine import headers
 from support import PLAIN
@@ -29,6 +29,7 @@ BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n    :caption: (.+)\n\n((?:    .*\
 pytest_plugins = ["pytester"]
 
 
+@pytest.mark.slow
 def test_the_tests_in_the_documentation_pass_and_fail_as_it_says(pytester):
     blocks = [(kind, name, textwrap.dedent(text).strip()) for kind, name, text in BLOCK.findall(PAGE)]
     files = [(name, text) for kind, name, text in blocks if kind == "python"]
@@ -81,6 +82,7 @@ def test_its_picture_has_the_lines_of_the_program_at_their_pins(path):
     assert set(pins) == {int(number) for found in lists for number in re.findall(r"\d+", found)}
 
 
+@pytest.mark.slow
 def test_every_verb_has_a_manual_page_with_all_its_options(tmp_path):
     pytest.importorskip("sphinx", reason="needs Sphinx, which `make dev` installs")
     build = [
@@ -146,12 +148,6 @@ def with_free_ports(text):
 FREE = {}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def test_make_run_says_what_the_readme_shows(tmp_path):
     for name in ("demo.py", "interrupts.py"):
         text = (ROOT / "examples" / name).read_text(encoding="utf-8")
@@ -163,6 +159,7 @@ def test_make_run_says_what_the_readme_shows(tmp_path):
     assert said_by([sys.executable, "-c", code], len(shown), env=environment) == shown
 
 
+@pytest.mark.slow
 def test_the_readme_leads_to_a_program_that_reacts_to_a_button_in_five_commands(tmp_path):
     """Each is typed as it stands there, and prints what it shows there."""
     for name, text in SAVED.findall(README):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from RPIO.server import doors
+from RPIO.server.connections import doors
 from waiting import LIMIT_S
 
 

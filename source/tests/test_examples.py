@@ -109,6 +109,7 @@ def test_keypad_knows_two_keys_at_once_even_in_one_column(example, rpio_board):
 
 
 @pytest.mark.parametrize("cm", [2, 17.5, 100, 400])
+@pytest.mark.slow
 def test_distance_is_right_to_a_millimetre_or_so(example, rpio_board, cm):
     module = example("distance")
     sensor = devices.ultrasonic_of(rpio_board, module.TRIGGER, module.ECHO, cm)
@@ -117,6 +118,7 @@ def test_distance_is_right_to_a_millimetre_or_so(example, rpio_board, cm):
     assert sensor.pings == 5
 
 
+@pytest.mark.slow
 def test_distance_says_when_there_is_no_sensor_and_goes_on(example, rpio_board, capsys):
     module = example("distance", "--count", 2)
     module.main()
@@ -259,6 +261,7 @@ def test_every_example_is_run_here():
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.slow
 def test_it_runs_as_a_program_and_ends_cleanly(name):
     arguments, waits = PROGRAMS[name]
     command = (sys.executable, "-m", "RPIO.cli", "run", "--backend", "sim", str(FOLDER / f"{name}.py"))

@@ -28,6 +28,18 @@ FLOORS = (
 TO_COME: dict[int, set[str]] = {}
 """Rooms that have their place in the documents alone."""
 FLOOR_OF = {room: height for height, rooms in enumerate(FLOORS) for room in rooms.split()}
+SERVER_FLOORS = (
+    "rights",
+    "sessions",
+    "connections",
+    "settings",
+    "tunnels",
+    "programs outside",
+    "further grpc remoteio rraspy",
+    "daemon serving stdio",
+)
+"""The rooms of server/, from the ground up; on top what puts them together."""
+SERVER_FLOOR_OF = {room: height for height, rooms in enumerate(SERVER_FLOORS) for room in rooms.split()}
 
 SHARED_BY_BACKENDS = {
     "buses",
@@ -111,6 +123,17 @@ def test_a_room_imports_only_rooms_on_lower_floors():
     assert not upwards
 
 
+def test_a_room_of_the_server_imports_only_those_on_lower_floors():
+    inside = {module: module.split(".")[1] for module in PATHS if module.startswith("server.")}
+    assert set(inside.values()) == SERVER_FLOOR_OF.keys()
+    upwards = []
+    for module, room in inside.items():
+        others = {other for other in imports()[module] & inside.keys() if inside[other] != room}
+        height = SERVER_FLOOR_OF[room]
+        upwards += [(module, other) for other in others if SERVER_FLOOR_OF[inside[other]] >= height]
+    assert not upwards
+
+
 def test_no_module_imports_itself_by_a_detour():
     assert not circles()
 
@@ -160,6 +183,14 @@ def test_the_floors_are_the_documents():
     assert [rows[height] for height in sorted(rows)] == [
         set(rooms.split()) | TO_COME.get(height, set()) for height, rooms in enumerate(FLOORS, 1)
     ]
+
+
+def test_the_floors_of_the_server_are_the_documents():
+    table = ARCHITECTURE.partition(".. server\n\n")[2].partition("\n\n")[0]
+    rows: dict[int, set[str]] = {}
+    for height, room in re.findall(r"^(\d+) +``(\w+)``  +\S.{10,}$", table, re.MULTILINE):
+        rows.setdefault(int(height), set()).add(room)
+    assert [rows[height] for height in sorted(rows)] == [set(rooms.split()) for rooms in SERVER_FLOORS]
 
 
 def test_modules_are_short():

@@ -5,6 +5,8 @@ import gc
 import importlib.metadata
 import os
 import signal
+import subprocess
+import sys
 import threading
 from itertools import pairwise
 
@@ -21,6 +23,7 @@ from RPIO import errors
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
+from RPIO.cli.run import pin_factory
 from RPIO.constants import ALT5, BOARD, IN, OUT
 from RPIO.gpiozero_pins import PinRefused, RPIOFactory, RPIORemoteFactory, RPIOSimFactory
 from RPIO.gpiozero_pins.info import info_of
@@ -28,7 +31,7 @@ from RPIO.machine import boards
 from RPIO.server.serving import serve
 from support import drain, play
 from test_pwm_means import assert_ended_low, bare, kernel, now  # noqa: F401 # fixtures
-from waiting import wait_until
+from waiting import LIMIT_S, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::gpiozero.PWMSoftwareFallback")
 
@@ -178,6 +181,7 @@ STEPS = 250
 
 
 @pytest.mark.parametrize("bursts", [20])
+@pytest.mark.slow
 def test_an_encoder_counts_exactly_however_late_its_callbacks_come(on_board, sim, board, bursts):
     with RotaryEncoder(21, 20, max_steps=0, pin_factory=on_board) as encoder:
         for burst in range(bursts):
@@ -752,3 +756,54 @@ def test_held_buttons_know_for_how_long_by_the_boards_clock(rpio_board):
     rpio_board.drive(4, 0)
     rpio_board.advance(1500)
     assert button.active_time == 1.5
+
+
+# -- rpio run ------------------------------------------------------------------------------------------
+
+ASKS = "from gpiozero import Device, LED; LED(17).on(); print(type(Device.pin_factory).__name__)"
+
+
+@pytest.mark.parametrize("named", ["", "rpigpio"])
+def test_rpio_run_gives_programs_this_factory_unless_another_is_named(named):
+    env = {name: value for name, value in os.environ.items() if name != "GPIOZERO_PIN_FACTORY"}
+    done = subprocess.run(
+        [sys.executable, "-m", "RPIO", "run", "--backend", "sim:4B", "-c", ASKS],
+        env=env | ({"GPIOZERO_PIN_FACTORY": named} if named else {}),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    wanted = "RPiGPIOFactory" if named else "RPIOFactory"
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{wanted}\n", "")
+
+
+OURS = "[console_scripts]\n[gpiozero_pin_factories]\nrpio = RPIO.gpiozero_pins:RPIOFactory\n"
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted"),
+    [
+        ({"gpiozero-2.0.1.post3.dist-info": "", "RPIO-1.0.0.dist-info": OURS}, "rpio"),
+        ({"gpiozero-2.0.egg-info": "", "rpio-1.0.0.dist-info": OURS}, "rpio"),
+        ({"gpiozero-1.6.2.egg-info": "", "RPIO-1.0.0.dist-info": OURS}, "rpigpio"),  # whose "rpio" is another
+        ({"gpiozero-2.0.egg-info": "", "RPIO-0.10.1.egg-info": "[console_scripts]\n"}, "rpigpio"),
+        ({"gpiozero-2.0.egg-info": ""}, "rpigpio"),  # RPIO from a folder
+        ({"RPIO-1.0.0.dist-info": OURS}, "rpigpio"),
+        ({}, "rpigpio"),
+    ],
+)
+def test_which_factory_there_is_is_seen_by_what_is_installed(tmp_path, installed, wanted):
+    for name, text in installed.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "entry_points.txt").write_text(text)
+    assert pin_factory([str(tmp_path / "nowhere"), str(tmp_path)]) == wanted
+
+
+def test_of_two_gpiozeros_the_first_counts(tmp_path):
+    for folder, name in (("one", "gpiozero-1.6.2.egg-info"), ("two", "gpiozero-2.0.egg-info")):
+        (tmp_path / folder / name).mkdir(parents=True)
+        (tmp_path / folder / "RPIO-1.0.0.dist-info").mkdir()
+        (tmp_path / folder / "RPIO-1.0.0.dist-info" / "entry_points.txt").write_text(OURS)
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    assert (pin_factory([one, two]), pin_factory([two, one])) == ("rpigpio", "rpio")

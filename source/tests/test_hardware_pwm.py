@@ -499,6 +499,7 @@ def test_a_period_that_the_hardware_refuses_is_a_value_error_and_changes_nothing
     ),
     is_on=st.booleans(),
 )
+@pytest.mark.slow
 def test_any_sequence_of_waves_is_taken_and_between_two_there_is_no_third_width(
     tmp_path_factory, waves, is_on
 ):

@@ -13,7 +13,7 @@ from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
 from RPIO.machine.boards import by_name
-from RPIO.server.hold import Holds
+from RPIO.server.sessions.hold import Holds
 
 
 @pytest.fixture

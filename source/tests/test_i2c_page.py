@@ -76,6 +76,7 @@ def typed(command, folder, **env):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_rpio_i2c_prints_what_the_page_shows(folder, place):
     (session,) = [session for session in SESSIONS if "rpio i2c" in session]
     for command, shown in steps(session):

@@ -11,6 +11,7 @@ import pytest
 
 from RPIO import cli
 from RPIO.cli import installing, serve, units
+from RPIO.server.outside.authority import Authority
 
 SYSTEMCTL = """#!{python} -I
 import os, sys
@@ -368,3 +369,27 @@ def test_options_that_serve_refuses_are_not_installed(machine, capsys):
     assert cli.main(["serve", "--insecure", "--install"]) == 2
     assert "--insecure is about" in capsys.readouterr().err
     assert not machine.units.exists()
+
+
+def test_one_that_is_open_to_the_network_is_announced_and_taken_away(machine, capsys, tmp_path, monkeypatch):
+    """By the one who installs it, who is root: the daemon runs as somebody else, and may not write there."""
+    services = tmp_path / "services"
+    services.mkdir()
+    state = tmp_path / "state"
+    (tmp_path / "rpio.toml").write_text(f"[serve]\nannounce = '{services}'\nstate = '{state}'\n")
+    monkeypatch.setenv("RPIO_BACKEND", "sim:4B")
+    monkeypatch.setenv("RPIO_CONFIG", str(tmp_path / "rpio.toml"))
+    words = ["serve"]
+    assert cli.main([*words, "--install"]) == 0
+    assert not list(services.iterdir())
+    assert cli.main([*words, "--address", "any", "--install"]) == 0
+    (path,) = services.iterdir()
+    assert "<txt-record>model=simulated Raspberry Pi 4 Model B</txt-record>" in path.read_text()
+    assert "<txt-record>id=" not in path.read_text()  # no daemon has run, which makes it
+    Authority(f"{state}/tls").make()
+    capsys.readouterr()
+    assert cli.main([*words, "--address", "any", "--install"]) == 0
+    assert f"<txt-record>id={Authority(f'{state}/tls').digest()[:16]}</txt-record>" in path.read_text()
+    assert f"others find it by the name of this machine: {path}" in capsys.readouterr().err
+    assert cli.main([*words, "--uninstall"]) == 0
+    assert str(path) in capsys.readouterr().out.splitlines() and not list(services.iterdir())

@@ -58,6 +58,15 @@ def test_a_callback_gets_its_edges(board, sim, edge, want):
     assert [type(x) for pair in log for x in pair] == [int] * 2 * len(log)
 
 
+def test_a_late_look_at_the_chip_does_not_open_a_board_that_was_closed(board, sim):
+    """The loop's thread may have begun to look when another one closes it."""
+    add(board, 17, Log())
+    look = board.interrupts.look_whether_gone
+    board.close()
+    look()
+    assert board.machine.opened is None
+
+
 def test_gpio_id_follows_the_mode_and_the_callback_gets_the_bcm_number(board, sim):
     board.setmode(10)
     log = Log()

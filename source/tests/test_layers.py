@@ -192,6 +192,7 @@ def names_of(path):
     return names
 
 
+@pytest.mark.slow
 def test_no_test_module_has_a_name_that_an_older_pytest_would_call():
     """Up to 7, as of Debian bookworm, it takes them for nose's. An imported ``RPIO.setup`` was called for each test."""
     assert len(TEST_MODULES) > 100
@@ -241,6 +242,7 @@ def test_no_jump_back_stands_in_a_with_itself(path):
     assert not found
 
 
+@pytest.mark.slow
 def test_nobody_sleeps_for_long_in_one_go():
     """A signal that comes just before a sleep ends it only where it is short: see threads.naps()."""
     found = []

@@ -91,7 +91,26 @@ def routed():
 
 
 @given(st.lists(st.one_of(st.binary(max_size=30), st.sampled_from([b"\n", b"\n\n", b"a\n"])), max_size=20))
+def test_what_has_come_otherwise_is_split_as_what_a_socket_delivers(pieces):
+    reader, lines = LineReader(1 << 20), []
+    for piece in pieces:
+        assert reader.feed(piece, lines) is None
+    *expected, begun = b"".join(pieces).split(b"\n")
+    assert (lines, reader.begun) == (expected, begun)
+
+
+@pytest.mark.parametrize(
+    ("data", "lines", "error"),
+    [("text\n", [], TypeError), (b"text\n", (), TypeError), (b"x" * 11, [], ValueError)],
+)
+def test_what_cannot_be_fed_is_refused(data, lines, error):
+    with pytest.raises(error):
+        LineReader(10).feed(data, lines)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=30), st.sampled_from([b"\n", b"\n\n", b"a\n"])), max_size=20))
 @settings(max_examples=30 if EMULATED else 200, deadline=None)
+@pytest.mark.slow
 def test_any_split_of_any_bytes_gives_the_same_lines(pieces):
     with Wire() as wire:
         for piece in pieces:
@@ -102,6 +121,7 @@ def test_any_split_of_any_bytes_gives_the_same_lines(pieces):
 
 @given(st.integers(1, 40), st.lists(st.binary(min_size=1, max_size=25), max_size=12))
 @settings(max_examples=30 if EMULATED else 200, deadline=None)
+@pytest.mark.slow
 def test_a_line_that_is_too_long_is_told_with_the_piece_in_which_it_is(most, pieces):
     with Wire(most) as wire:
         said = b""
@@ -193,6 +213,7 @@ NUMBERS = st.one_of(st.integers(0, 10**19 - 1), st.sampled_from(BIG))
 
 @given(st.lists(NUMBERS, min_size=1, max_size=12))
 @settings(max_examples=30 if EMULATED else 150, deadline=None)
+@pytest.mark.slow
 def test_numbers_show_what_is_missing_and_what_was_told_already_is_not_told_again(numbers):
     with Routed() as routed:
         last = ours = 0

@@ -86,6 +86,7 @@ def run(code, status=0, program=PROGRAM, **more):
 # -- signals ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_handler_raises_while_another_cleans_up():
     """SIGTERM's handler cleans up; that of the next signal raises, at one moment of that after the other."""
     out, err = run(
@@ -123,6 +124,7 @@ def test_a_handler_raises_while_another_cleans_up():
     assert (out, err) == ("True\n", "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_again_while_the_program_cleans_up():
     """The second one comes out of cleanup(), at one moment after the other; cleanup() again finishes."""
     out, err = run(
@@ -156,6 +158,7 @@ def test_ctrl_c_again_while_the_program_cleans_up():
     assert (out, err) == ("True\n", "")
 
 
+@pytest.mark.slow
 def test_sigterm_while_the_program_imports_us():
     """Its handler raises SystemExit, and that is how the program ends, at whatever moment of the import it comes."""
     code = """
@@ -680,6 +683,7 @@ IN_AN_IMPORT = re.compile(
 imports these may be is looked at in interrupted/test_first_uses.py."""
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_random_ends_the_examples_as_they_say(tmp_path):
     """With 0 where the program catches it, with KeyboardInterrupt where it does not; cleanup() makes all lines safe."""
     for path in (TESTS.parents[1] / "examples").glob("**/*.py"):

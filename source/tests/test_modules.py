@@ -23,7 +23,7 @@ from RPIO.programs import process
 from RPIO.remote.modules import Modules
 from RPIO.remote.places import Place
 from RPIO.remote.proxies import Method, Proxy
-from RPIO.server.programs import Policy
+from RPIO.server.settings.policy import Policy
 from waiting import wait_until
 
 LIBRARY = '''
@@ -344,6 +344,7 @@ def test_two_programs_with_the_same_names_do_not_meet(lib, folder):
 # -- handles ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_of_ten_thousand_proxies_none_is_left(lib, pi):
     before = pi.handles
     for number in range(10_000):
@@ -358,6 +359,7 @@ def test_of_ten_thousand_proxies_none_is_left(lib, pi):
     assert boxes <= 3, boxes
 
 
+@pytest.mark.slow
 def test_handles_are_bounded(own):
     lib = own.module("devlib")
     make = own.module("builtins").eval("lambda n: [object() for _ in range(n)]")
@@ -438,6 +440,7 @@ def test_a_callback_that_calls_back_that_calls_back(lib):
     assert lib.up(up, 0) == 6
 
 
+@pytest.mark.slow
 def test_callbacks_of_other_threads_come_in_order_while_calls_run(lib):
     got, until = [], time.monotonic() + 20
     lib.call_later(got.append, 300, 0.002)
@@ -461,6 +464,7 @@ def test_a_callback_of_another_thread_may_call(lib):
     assert wait_until(lambda: got == list(range(20)))
 
 
+@pytest.mark.slow
 def test_callbacks_right_after_each_other_all_come_while_the_program_is_busy(lib):
     got, is_over = [], threading.Event()
 
@@ -688,6 +692,10 @@ def test_an_interrupted_call_is_interrupted_there_and_the_next_one_goes(own):
         signal.signal(signal.SIGALRM, before)
 
 
+BUSY_S = 5.0
+"""After so long fewer calls are enough: on a busy machine each of them waits for its turn, and so does each handler."""
+
+
 def test_a_signal_handler_may_call_in_the_middle_of_a_call(own):
     lib, there_time, got = own.module("devlib"), own.module("time"), []
 
@@ -698,8 +706,10 @@ def test_a_signal_handler_may_call_in_the_middle_of_a_call(own):
     before = signal.signal(signal.SIGALRM, handle)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.001)
-        for number in range(1500):
+        number, end_s = 0, time.monotonic() + BUSY_S
+        while number < 1500 and (time.monotonic() < end_s or len(got) <= 20):
             assert lib.given(number) == number
+            number += 1
         there_time.sleep(0.1)  # and handlers come while an answer is waited for
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -711,18 +721,24 @@ def test_a_handler_that_raises_at_any_moment_breaks_nothing(own):
     lib = own.module("devlib")
     data = b"x" * 300_000
 
+    is_armed = False
+
     def interrupt(*_):
-        raise KeyboardInterrupt
+        if is_armed:
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
     hits = 0
     try:
         for number in range(300):
             try:
-                signal.setitimer(signal.ITIMER_REAL, 0.0001 + number % 50 * 0.00002)
+                is_armed = True
+                # Again and again: what is raised in the middle of an object's end is nobody's.
+                signal.setitimer(signal.ITIMER_REAL, 0.0001 + number % 50 * 0.00002, 0.5)
                 while True:
                     lib.given(data)
             except KeyboardInterrupt:
+                is_armed = False
                 hits += 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -930,6 +946,7 @@ def sleeps_for_a_second(pid):
     return switches(pid) == before
 
 
+@pytest.mark.slow
 def test_idle_it_sleeps(own):
     lib, pid = own.module("devlib"), own.module("os").getpid()
     threads = [threading.Thread(target=lib.given, args=(1,)) for _ in range(5)]
@@ -999,6 +1016,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("answer", "error"), HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.slow
 def test_what_no_process_of_ours_says(answer, error):
     made = Hostile(answer)
     made.timeout_s = 0.5 if error is TimeoutError else 20.0

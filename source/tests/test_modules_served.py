@@ -10,17 +10,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
 
 import RPIO
-from modules_parts import alive
+from modules_parts import alive, starter_of_another
 from remote_parts import Daemon
 from RPIO import errors
 from RPIO.programs import process, starter
 from RPIO.programs.process import Limits
-from RPIO.server import settings
+from RPIO.server.settings import settings
+from tls_parts import Device, environment
 from waiting import wait_until
 
 IS_ROOT = os.geteuid() == 0
@@ -50,6 +52,24 @@ def serve(tmp_path, monkeypatch):
 
 def connect(daemon, **words):
     return RPIO.connect(f"remote+unix://{daemon.socket}", **words)
+
+
+@pytest.mark.slow
+def test_modules_by_tls_whose_end_is_that_of_their_process(tmp_path):
+    device = Device(tmp_path)
+    device.pair()
+    daemon = Daemon(tmp_path, "--address", "any", config=ON)
+    try:
+        port = daemon.says(r"serving .*:(\d+)$")[1]
+        with environment(device.environment), RPIO.connect(f"127.0.0.1:{port}", scope="run") as pi:
+            there = pi.module("os")
+            pid = there.getpid()
+            data = b"x" * 5_000_000
+            assert pi.module("zlib").crc32(data) == zlib.crc32(data)
+            assert alive(pid)
+        assert wait_until(lambda: not alive(pid))
+    finally:
+        daemon.close()
 
 
 def test_modules_and_lines_of_one_daemon(serve):
@@ -109,6 +129,7 @@ def test_a_revoked_token_ends_the_process(serve):
             pi.module("os").getpid()
 
 
+@pytest.mark.slow
 def test_others_see_the_session_and_it_is_gone_afterwards(serve):
     daemon = serve()
     with daemon.connect() as line:
@@ -119,6 +140,7 @@ def test_others_see_the_session_and_it_is_gone_afterwards(serve):
         assert wait_until(lambda: ", run" not in line.ask("sessions"))
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_told_of_and_the_daemon_goes_on(serve):
     daemon = serve()
     with connect(daemon) as pi:
@@ -139,6 +161,7 @@ def test_a_process_ends_with_its_daemon(serve):
         assert wait_until(lambda: not alive(pid))
 
 
+@pytest.mark.slow
 def test_a_caller_that_is_killed_in_the_middle_of_a_call(serve, tmp_path):
     daemon = serve()
     code = (
@@ -152,6 +175,7 @@ def test_a_caller_that_is_killed_in_the_middle_of_a_call(serve, tmp_path):
     assert wait_until(lambda: not alive(pid))
 
 
+@pytest.mark.slow
 def test_what_speaks_something_else_after_that_ends_its_own_process_alone(serve):
     daemon = serve()
     token = Path(os.environ["RPIO_TOKEN_FILE"]).read_text().strip()
@@ -176,6 +200,7 @@ def test_a_module_has_none_of_the_callers_or_the_daemons_secrets(serve, monkeypa
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root becomes another user; run the tests as root")
+@pytest.mark.slow
 def test_it_runs_as_the_user_that_is_named(serve, monkeypatch):
     python = f"/usr/bin/python3.{sys.version_info[1]}"
     if not os.path.exists(python):
@@ -210,53 +235,45 @@ def test_a_user_that_is_none(serve):
         process.user("nobody at all")
 
 
+@pytest.mark.slow
 def test_the_starter_of_another_user(tmp_path, monkeypatch):
     path = str(tmp_path / "starter.sock")
-    code = f"import sys; from RPIO.cli import main; sys.exit(main(['serve', '--starter', {path!r}]))"
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as served:
-        try:
-            assert "starting programs" in served.stderr.readline()
-            assert wait_until(lambda: os.path.exists(path))
-            monkeypatch.setattr(starter, "path_of", lambda name: path)
-            monkeypatch.setattr(os, "geteuid", lambda: 4711)
-            who = process.User("somebody", os.getuid(), os.getgid(), [], "/")
-            ours, theirs = socket.socketpair()
-            told = {
-                "reader": theirs.fileno(),
-                "writer": theirs.fileno(),
-                "modules": ["*"],
-                "code": False,
-                "idle_s": None,
-                "limits": Limits().words(),
-                "stand_ins": [],
-            }
-            started = starter.start("RPIO.programs.modules.main", told, who, [theirs.fileno()], {})
-            theirs.close()
-            assert alive(started.pid)
-            ours.sendall(bytes.fromhex("00000001 07 00000001 00000001") + b"N")
-            assert ours.recv(13)[4] == 21  # None is no name of a module
-            ours.close()
-            assert started.wait() == 0
-            started.close()
-            for request in (
-                b"",
-                b"x",
-                b"{}",
-                b'{"function": "os.system", "told": {}, "descriptors": [], "more": {}}',
-            ):
-                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
-                    asking.connect(path)
-                    asking.send(request or b" ")
-                    assert not asking.recv(1000).isdigit()
-            ours, theirs = socket.socketpair()
-            told.update(reader=theirs.fileno(), writer=theirs.fileno())
-            started = starter.start("RPIO.programs.modules.main", told, who, [theirs.fileno()], {})
-            theirs.close()
-            started.close()  # who closes the connection ends it
-            assert wait_until(lambda: not alive(started.pid))
-            ours.close()
-        finally:
-            served.kill()
+    with starter_of_another(path, monkeypatch) as who:
+        ours, theirs = socket.socketpair()
+        told = {
+            "reader": theirs.fileno(),
+            "writer": theirs.fileno(),
+            "modules": ["*"],
+            "code": False,
+            "idle_s": None,
+            "limits": Limits().words(),
+            "stand_ins": [],
+        }
+        started = starter.start("RPIO.programs.modules.main", told, who, [theirs.fileno()], {})
+        theirs.close()
+        assert alive(started.pid)
+        ours.sendall(bytes.fromhex("00000001 07 00000001 00000001") + b"N")
+        assert ours.recv(13)[4] == 21  # None is no name of a module
+        ours.close()
+        assert started.wait() == 0
+        started.close()
+        for request in (
+            b"",
+            b"x",
+            b"{}",
+            b'{"function": "os.system", "told": {}, "descriptors": [], "more": {}}',
+        ):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+                asking.connect(path)
+                asking.send(request or b" ")
+                assert not asking.recv(1000).isdigit()
+        ours, theirs = socket.socketpair()
+        told.update(reader=theirs.fileno(), writer=theirs.fileno())
+        started = starter.start("RPIO.programs.modules.main", told, who, [theirs.fileno()], {})
+        theirs.close()
+        started.close()  # who closes the connection ends it
+        assert wait_until(lambda: not alive(started.pid))
+        ours.close()
 
 
 # -- settings -----------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ def joined(parts):
 
 
 @hypothesis.given(st.lists(values, max_size=4))
+@pytest.mark.slow
 def test_both_make_the_same_bytes_and_read_them_back(many):
     side = Side()
     packed = [joined(module.pack(5, 6, 7, many, side.written)) for module in (_gpio, pure_values)]
@@ -174,6 +175,7 @@ def test_no_bytes_do_harm(module, data):
 
 
 @hypothesis.given(st.lists(values, max_size=3), st.data())
+@pytest.mark.slow
 def test_both_refuse_the_same_changed_bytes(many, data):
     body = bytearray(joined(frame(1, 1, 1, many, Side()))[HEAD:])
     for _ in range(data.draw(st.integers(1, 3))):
@@ -311,6 +313,7 @@ def test_counts_in_counts_take_no_memory(module):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_reader_may_be_asked_in_the_middle_of_itself(pair):
     ours, theirs = pair
     sent = [b"".join(frame(DROPPED, 0, number, (), Side())) for number in range(600)]

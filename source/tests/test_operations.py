@@ -6,7 +6,7 @@ import inspect
 import pytest
 
 from RPIO.board.board import Board
-from RPIO.server.native import HANDLERS
+from RPIO.server.sessions.native import HANDLERS
 from RPIO.wire.operations import OPERATIONS
 
 CARRIED = {
@@ -90,6 +90,9 @@ OF_OTHER_SIDE = {
     "end_pwm": "as pwm",
     "token": "the right to do the others",
     "tokens": "what `rpio token revoke` says when it has written the file",
+    "runs": "programs that run there: rpio run --there",
+    "tunnel": "a connection to what else is served there: rpio tunnel",
+    "tunnel_back": "as tunnel",
     "lend": "what `rpio serve --stdio` does with the pipes of ssh, so that the daemon serves them itself",
     "sessions": "who is there besides: rpio who",
     "holders": "as sessions",

@@ -2,6 +2,7 @@
 """Whole programs in processes of their own: the documentation's, Ctrl+C, exit, fork, import, logging."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -10,10 +11,16 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
 
+from ports import free_port
+from RPIO import Board, errors
+from RPIO.constants import OUT
+from RPIO.processes import hooks
+from RPIO.remote.places import Place
 from waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -60,11 +67,6 @@ def running(*command, **env):
         program.kill()
         program.wait()
         program.stdout.close()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def ask(port, text):
@@ -656,3 +658,62 @@ def test_a_fork_waits_not_for_ever_and_leaves_the_lock_to_who_has_it():
         )
         == "forked 0\n" * 3
     )
+
+
+# -- what waits for another process, or for another thread of this one ------------------------------------------
+
+
+def test_a_board_that_this_process_serves_is_there_by_its_word_as_by_connect(tmp_path):
+    code = f"""
+        import RPIO
+        path = {str(tmp_path / "pins")!r}
+        ports = RPIO.serve_remote(port=0), RPIO.serve_remote(path=path)
+        RPIO.wait_for_interrupts(threaded=True)
+        for word in (f"remote://localhost:{{ports[0]}}", f"remote+unix://{{path}}"):
+            with RPIO.Board(word) as there:
+                there.setup(17, RPIO.OUT, initial=1)
+                print(there.input(17), there.gpio_function(17) == RPIO.OUT)
+        RPIO.stop_waiting_for_interrupts()
+    """
+    assert run(code) == "1 True\n" * 2
+
+
+def test_who_waits_for_a_connection_holds_up_nobody_who_makes_descriptors(monkeypatch):
+    asked, may_end = threading.Event(), threading.Event()
+
+    def look_up(*args, **more):
+        asked.set()
+        may_end.wait(LIMIT_S)
+        raise OSError(errno.EHOSTUNREACH, "no such host")
+
+    def connect():
+        with pytest.raises(errors.NoBackendError, match="no such host"):
+            Board("remote+insecure://somewhere.invalid").setup(17, OUT)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    thread = threading.Thread(target=connect)
+    thread.start()
+    try:
+        assert asked.wait(LIMIT_S)
+        assert hooks.making.acquire(blocking=False)
+        hooks.making.release()
+    finally:
+        may_end.set()
+        thread.join()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork while there are threads
+def test_a_connection_that_is_being_made_is_not_the_childs_of_a_fork():
+    """Who serves sees its end when the parent closes it, and needs not wait for the child."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        made = Place(f"127.0.0.1:{listener.getsockname()[1]}").connect(LIMIT_S)
+        served, _ = listener.accept()
+        served.settimeout(LIMIT_S)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if made.fileno() < 0 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        made.sendall(b"still there")
+        assert served.recv(20) == b"still there"
+        made.close()
+        served.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from RPIO.server import sessions, talks
+from RPIO.server.sessions import sessions, talks
 from RPIO.wire import native, operations, terms
 from waiting import LIMIT_S
 

@@ -60,18 +60,21 @@ def far(tmp_path):
         yield run
 
 
+@pytest.mark.slow
 def test_what_is_proxied_is_there(far):
     out, err, status = far("--proxy", "farlib")
     assert out == "7 True 10 6 True 1\n8 True\n", err
     assert status == 0 and "rpio run: farlib: of " in err
 
 
+@pytest.mark.slow
 def test_a_missing_import_names_the_option(far):
     _, err, status = far()
     assert status == 1 and "No module named 'farlib'" in err
     assert "rpio run --on HOST --proxy farlib " in err
 
 
+@pytest.mark.slow
 def test_what_is_remembered(far):
     _, err, status = far("--proxy", "farlib", "--remember")
     assert status == 0, err
@@ -89,6 +92,7 @@ def test_what_is_remembered(far):
         (("--remember",), "--remember goes with --proxy"),
     ],
 )
+@pytest.mark.slow
 def test_words_that_mean_nothing(far, words, text):
     _, err, status = far(*words)
     assert status == 2 and text in err
@@ -101,6 +105,7 @@ def test_without_another_machine_it_means_nothing(tmp_path):
     assert done.returncode == 2 and "--proxy goes with --on HOST" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_package_that_is_not_there_either(far, tmp_path):
     script = tmp_path / "q.py"
     script.write_text("import nowhere_at_all\n")

@@ -115,6 +115,7 @@ def every():
 
 def suite(environ, *words):
     plugins = ("-p", "pure_world", "-p", "no:cacheprovider", "-p", "no:xdist")
+    environ = {**environ, "RPIO_PART": "0/1"}  # this test is in a part, and all of the suite in the test
     said = run(environ, "-m", "pytest", *plugins, "-q", "--no-header", *words)
     return int(said.split(" passed")[0].split()[-1])
 
@@ -133,6 +134,7 @@ def test_the_suites_of_what_is_left_hold(environ, name, count):
     assert suite(environ, str(TESTS / f"{name}.py")) > count
 
 
+@pytest.mark.slow
 def test_edges_of_the_simulated_board_do_as_with_it(environ):
     assert suite(environ, str(TESTS / "test_interrupts.py"), "-k", "not fork") > 30
 
@@ -175,13 +177,14 @@ def test_importing_it_loads_as_little_as_ever(environ):
         "RPIO.cli.pins",
         "RPIO.cli.screens.lines",
         "RPIO.recordings.capture",
-        "RPIO.server.inside",
+        "RPIO.server.connections.front",
         "RPIO.backends.cdev",
         "RPIO.doctor.patient",
         "RPIO.loop.tcp",
         "RPIO.remote.connection",
     ],
 )
+@pytest.mark.slow
 def test_every_part_can_be_imported(environ, module):
     python(environ, f"import RPIO, {module}")
 
@@ -285,6 +288,7 @@ print("done")
 # -- lines of another process -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_program_drives_a_board_over_the_network(served):
     text = """
 import threading
@@ -309,6 +313,7 @@ print(got)
     assert python(served, text) == "[(27, 1), (27, 0), (27, 1), (27, 0)]\n"
 
 
+@pytest.mark.slow
 def test_a_board_that_goes_is_told(environ):
     text = """
 import os, sys
@@ -343,6 +348,7 @@ except RPIO.ConnectionLost:
 
 
 @pytest.mark.parametrize("where", ["sim", "remote"])
+@pytest.mark.slow
 def test_the_verbs_read_and_write(environ, request, where):
     there = environ if where == "sim" else request.getfixturevalue("served")
     rpio(there, "write", "17=1", "--output")

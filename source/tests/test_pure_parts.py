@@ -266,7 +266,13 @@ def test_lines_are_split_as_the_c_module_splits_them():
                     reader.read(one.fileno(), lines, 0)
                 other.close()
                 assert reader.read(one.fileno(), lines, 0) == 0
-            said.append((lines, told, reader.begun))
+            fed, from_feed = module.LineReader(64), []
+            for piece in pieces:
+                try:
+                    fed.feed(piece, from_feed)
+                except ValueError as e:
+                    from_feed.append(str(e))
+            said.append((lines, told, reader.begun, from_feed, fed.begun))
         assert said[0] == said[1]
 
 

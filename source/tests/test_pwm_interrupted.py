@@ -80,6 +80,7 @@ CALLS = {
 
 @pytest.mark.parametrize("first", [0, 50])
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.slow
 def test_stop_in_a_handler_ends_it(name, first):
     def attempt(moment):
         with simulated() as world:
@@ -96,6 +97,7 @@ def test_stop_in_a_handler_ends_it(name, first):
     every_moment(attempt, BEGUN if name == "start" else 1)
 
 
+@pytest.mark.slow
 def test_stop_in_a_handler_ends_what_has_just_begun():
     def attempt(moment):
         with simulated() as world:
@@ -268,6 +270,7 @@ def test_hardware_pwm_that_others_have_exported_is_switched_off(rpio_board, kern
 
 
 @pytest.mark.parametrize("call", ["lamp.ChangeDutyCycle(30)", "lamp.ChangeFrequency(50)", "lamp.start(30)"])
+@pytest.mark.slow
 def test_dma_is_ended_in_a_handler(pi, call):  # noqa: F811
     out = pi.run(
         f"""

@@ -82,6 +82,7 @@ def test_nothing_of_others_is_left(rpio_board):
 """
 
 
+@pytest.mark.slow
 def test_a_callback_that_raises_fails_its_test(pytester):
     pytester.makepyfile(RAISES)
     result = pytester.runpytest_subprocess(*PLAIN, "-q")
@@ -397,6 +398,7 @@ def test_rpi_gpio_is_gone_after_its_test():
     assert "RPi" not in sys.modules and RPIO.getmode() == BCM
 
 
+@pytest.mark.slow
 def test_the_plugin_is_found_by_pytest_and_the_picture_is_in_the_report(pytester):
     pytester.makepyfile("""
         import RPIO
@@ -482,6 +484,7 @@ def test_and_stays(rpio_board):
 
 
 @pytest.mark.parametrize("place", ["pytest.ini", "pyproject.toml"])
+@pytest.mark.slow
 def test_a_switch_has_test_modules_import_rpi_gpio_at_their_top(pytester, place):
     pytester.makepyfile(test_top=TOP, lamp=LAMP)
     pytester.makeconftest("import RPi.GPIO")
@@ -491,6 +494,7 @@ def test_a_switch_has_test_modules_import_rpi_gpio_at_their_top(pytester, place)
     pytester.runpytest_subprocess(*PLAIN).assert_outcomes(passed=4)
 
 
+@pytest.mark.slow
 def test_where_rpi_gpio_is_missing_the_report_says_what_to_do(pytester):
     pytester.makepyfile(test_top=TOP, lamp=LAMP, test_within="def test_it():\n    import lamp\n")
     result = pytester.runpytest_subprocess(*PLAIN, "--continue-on-collection-errors")
@@ -501,6 +505,7 @@ def test_where_rpi_gpio_is_missing_the_report_says_what_to_do(pytester):
     assert str(result.stdout).count("rpi_gpio = true") == 2
 
 
+@pytest.mark.slow
 def test_another_rpi_gpio_in_the_way_of_the_switch_is_one_line(pytester):
     pytester.mkpydir("RPi").joinpath("GPIO.py").touch()
     pytester.makepyfile(early="import RPi.GPIO", test_it="def test_it(): pass")

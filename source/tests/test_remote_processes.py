@@ -109,6 +109,7 @@ def test_one_that_dies_does_not_disturb_another(server):
         assert other.ask("write 6 1").split()[1] == "LineBusyError"
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_is_told_and_found_again_with_its_lines_safe(tmp_path):
     path, told, chance = str(tmp_path / "pins"), [], random.Random(2)
     server = Server(RULES, path=path)
@@ -287,6 +288,7 @@ def test_a_session_that_is_lost_when_the_loop_has_been_stopped_leaves_its_lines_
         made.says(r"^safe$")
 
 
+@pytest.mark.slow
 def test_an_edge_is_told_though_the_last_one_at_that_moment_is_the_programs_own():
     with (
         serving(

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from remote_parts import program, serving
+from remote_parts import OVER_TLS, program, serving
 from waiting import LIMIT_S, wait_until
 
 
@@ -86,8 +86,11 @@ def test_a_line_without_end_is_refused_once_and_costs_no_memory(server):
         assert other.ask("ping") == "ok"
 
 
+@pytest.mark.skipif(OVER_TLS, reason="who has not spoken may be about to speak TLS, and waits elsewhere")
 def test_more_than_there_may_be_are_told_and_closed():
-    with serving("from RPIO.server import sessions\nsessions.SESSIONS_MAX, sessions.SPARE = 3, 0") as server:
+    with serving(
+        "from RPIO.server.sessions import sessions\nsessions.SESSIONS_MAX, sessions.SPARE = 3, 0"
+    ) as server:
         peers = [server.connect() for _ in range(3)]
         assert [peer.ask("ping") for peer in peers] == ["ok"] * 3
         for _ in range(3):
@@ -158,7 +161,7 @@ def test_who_speaks_otherwise_is_told_once_and_nothing_is_done(server, greeting,
 
 
 def test_who_speaks_otherwise_is_told_so(server):
-    for greeting in (POST, UPGRADE, TLS_HELLO):
+    for greeting in (POST, UPGRADE, *([] if OVER_TLS else [TLS_HELLO])):
         with server.connect() as browser:
             browser.send(greeting.split(b"\n")[0] + b"\n")
             assert browser.read().startswith("error ProtocolError ")
@@ -200,15 +203,15 @@ def test_what_is_no_socket_is_left_alone(tmp_path, rpio):
     assert path.read_text() == "text"
 
 
-@pytest.mark.parametrize(
-    "host", ["0.0.0.0", "::", "192.168.1.1", "example.org", "", "127.0.0.1.example.org", "8.8.8.8"]
-)
-def test_what_other_machines_can_reach_is_refused(rpio, host):
+@pytest.mark.parametrize("host", ["example.org", "", "127.0.0.1.example.org", "127.1", "*"])
+@pytest.mark.slow
+def test_what_is_no_address_is_refused(rpio, host):
     with pytest.raises(ValueError):
         rpio.serve_remote(port=0, host=host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+@pytest.mark.slow
 def test_what_is_this_machines_alone_is_served(rpio, host):
     port = rpio.serve_remote(port=0, host=host)
     where = "127.0.0.1" if host == "localhost" else host

@@ -11,10 +11,10 @@ import pytest
 
 from remote_parts import World, drives
 from remoteio_parts import SEED_MAP
-from RPIO.server.access import Access
-from RPIO.server.audit import Audit
-from RPIO.server.links import House
-from RPIO.server.remoteio import Guest, GuestLink, Way
+from RPIO.server.connections.links import House
+from RPIO.server.remoteio.guests import Guest, GuestLink, Way
+from RPIO.server.rights.access import Access
+from RPIO.server.rights.audit import Audit
 from RPIO.tasks.engine import NOWAIT, WAIT, Tasks
 from RPIO.wire import remoteio as wire
 from waiting import LIMIT_S

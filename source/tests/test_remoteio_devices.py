@@ -15,7 +15,7 @@ import pytest
 
 from remote_parts import daemon
 from remoteio_parts import ANY, port_of
-from RPIO.server.remoteio_objects import DEVICES_MAX
+from RPIO.server.remoteio.objects import DEVICES_MAX
 from RPIO.wire.remoteio_objects import CLASSES
 from waiting import LIMIT_S, wait_until
 
@@ -256,6 +256,7 @@ def test_how_many_devices_a_client_may_have(client):
         assert "already in use" in reply
 
 
+@pytest.mark.slow
 def test_who_may_not_drive_lines_has_no_device(tmp_path):
     config = f"[access]\nopen = ['read']\ntokens = '{tmp_path}/tokens'\n"
     with (
@@ -281,6 +282,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_the_table_is_gpiozeros():
     asked = {kind.name: (list(kind.methods), list(kind.writes)) for kind in CLASSES.values()}
     done = subprocess.run(

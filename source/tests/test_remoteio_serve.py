@@ -14,12 +14,12 @@ import threading
 import pytest
 
 import RPIO
+from ports import free_port
 from remote_parts import Program, daemon
 from remoteio_parts import ANY, RECORDER, SEED_MAP, port_of, wave
 from RPIO import remoteio
 from RPIO.remoteio import RemoteServer, ServerGone
 from RPIO.wire import remoteio as wire
-from rraspy_parts import free_port
 from waiting import LIMIT_S, wait_until
 
 
@@ -77,6 +77,7 @@ def test_every_method_is_accepted(tmp_path):
         assert repr(server).endswith(", 1 pin>")
 
 
+@pytest.mark.slow
 def test_its_clients_are_sessions(tmp_path):
     with daemon(tmp_path, *ANY) as served, connected(served) as server:
         server.pin(7).on(time_ms=60_000)
@@ -92,6 +93,7 @@ def test_its_clients_are_sessions(tmp_path):
         assert re.search(r"GPIO 4\b.*on.*remoteio client", served.rpio("tasks").stdout)
 
 
+@pytest.mark.slow
 def test_a_client_who_is_killed_has_all_done(tmp_path):
     code = f"""
         from RPIO.remoteio import RemoteServer
@@ -191,7 +193,8 @@ def test_ten_thousand_records_of_one_send_are_answered_in_order(tmp_path):
 
 
 def test_without_it_nothing_is_served_and_nothing_loaded(tmp_path):
-    look = "import atexit, sys; atexit.register(lambda: print('RPIO.server.remoteio' in sys.modules, flush=True))"
+    name = "RPIO.server.remoteio.guests"
+    look = f"import atexit, sys; atexit.register(lambda: print('{name}' in sys.modules, flush=True))"
     with daemon(tmp_path, prelude=look) as served:
         assert "remoteio" not in served.look()
         assert json.loads(served.rpio("who", "--json").stdout)["fronts"] == []
@@ -214,7 +217,8 @@ def test_the_configuration_says_the_same(tmp_path):
         )
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7", "example.org"])
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7"])
+@pytest.mark.slow
 def test_another_address_than_loopback_is_to_be_asked_for(tmp_path, address):
     with daemon(tmp_path) as served:
         done = served.rpio("serve", "--remoteio", address, "--show-config")
@@ -228,7 +232,10 @@ def test_another_address_than_loopback_is_to_be_asked_for(tmp_path, address):
     ("words", "text"),
     [
         (("--remoteio-mode", "nowait"), "--remoteio-mode is about --remoteio, which is not served"),
-        (("--insecure",), "--insecure is about --rraspy, --smbus and --remoteio, of which none is served"),
+        (
+            ("--insecure",),
+            "--insecure is about --address, --rraspy, --smbus, --remoteio and --further, of which none is served",
+        ),
         (("--remoteio", "--remoteio-mode", "later"), "invalid choice: 'later'"),
         (("--remoteio", "pi:http"), "'pi:http' is no ADDRESS or ADDRESS:PORT"),
     ],
@@ -239,9 +246,12 @@ def test_options_that_mean_nothing_are_refused(words, text):
     assert text in done.stderr
 
 
+@pytest.mark.slow
 def test_insecure_says_so_each_time(tmp_path):
     with daemon(tmp_path, "--remoteio", "0.0.0.0:0", "--insecure") as served:
         served.says("remoteio: --insecure: whoever reaches this port drives the lines of this machine")
+        for words in (("who",), ("serve", "--status")):
+            assert re.search("remoteio: at 0.0.0.0:.*; --insecure: whoever", served.rpio(*words).stdout)
 
 
 def test_a_port_that_is_taken_is_named_and_takes_nothing_else_down(tmp_path):
@@ -344,6 +354,7 @@ def test_a_time_that_is_none_is_an_error_here(tmp_path, time_ms):
         lamp.off()
 
 
+@pytest.mark.slow
 def test_from_many_threads_at_once(tmp_path):
     with daemon(tmp_path, *ANY) as served, connected(served) as server:
         lamps = [server.pin(number) for number in (7, 11, 13, 15)]
@@ -476,6 +487,85 @@ def test_what_is_closed_says_so(tmp_path):
         with pytest.raises(ServerGone, match="it is closed"):
             lamp.off()
         assert repr(server).endswith("closed>")
+
+
+def test_the_child_of_a_fork_has_no_pin_of_its_parents_and_a_connection_of_its_own(tmp_path):
+    code = """
+        import os, threading
+        from RPIO.remoteio import RemoteServer, ServerGone
+        server = RemoteServer("127.0.0.1", {port})
+        lamp = server.pin(7)
+        lamp.on()
+        with server._lock:  # as where a thread of the parent's is in the middle of a call
+            pid = os.fork()
+        if pid == 0:
+            try:
+                lamp.off()
+            except ServerGone as e:
+                print("child:", e, e.applied, flush=True)
+            lamp.close()  # nothing, as where its connection has ended
+            fan = server.pin(11)
+            fan.on()
+            print("child:", server, flush=True)
+            fan.close()
+            server.close()
+            server.close()
+            os._exit(0)
+        print("ended", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        lamp.off()
+        lamp.on()
+        print("parent:", server, flush=True)
+        input()
+    """
+    with daemon(tmp_path, *ANY) as served, served.connect() as line:
+        made = Program(textwrap.dedent(code.format(port=port_of(served))))
+        try:
+            made.says("^parent: .*, 1 pin>$")
+            assert "pin 7 is the parent's: this process is the child of a fork False\n" in made.text
+            assert "child: <RemoteServer 127.0.0.1:" in made.text and "ended 0\n" in made.text
+            assert levels(line, 4, 17) == [1, 0]
+            assert wait_until(lambda: line.ask("output 17 0") == "ok")  # the child's
+            assert "LineBusyError" in line.ask("output 4 0")
+        finally:
+            made.close()
+
+
+def test_a_child_of_a_fork_that_asks_for_nothing_ends_nothing(tmp_path):
+    code = """
+        import os
+        from RPIO.remoteio import RemoteServer
+        with RemoteServer("127.0.0.1", {port}) as server:
+            lamp = server.pin(7)
+            if os.fork() == 0:
+                server.close()
+                print("closed", server.is_closed, flush=True)
+                os._exit(0)
+            os.wait()
+            lamp.on()
+            print("parent:", server, flush=True)
+            input()
+    """
+    with daemon(tmp_path, *ANY) as served, served.connect() as line:
+        made = Program(textwrap.dedent(code.format(port=port_of(served))))
+        try:
+            made.says("^parent: .*, 1 pin>$")
+            assert "closed True\n" in made.text
+            assert line.levels(4) == [1]
+        finally:
+            made.close()
+
+
+def test_after_a_server_has_been_started_anew_it_is_told_what_to_do(tmp_path):
+    with daemon(tmp_path, *ANY) as served:
+        server = connected(served)
+        lamp = server.pin(7)
+        served.kill(signal.SIGTERM)
+        for _ in range(2):
+            with pytest.raises(ServerGone, match="is lost") as caught:
+                lamp.on()
+            assert "RemoteServer() makes another one, pin() its pins" in caught.value.hint
+        lamp.close()
+        server.close()
 
 
 # -- a server within a program ------------------------------------------------------------------

@@ -7,13 +7,14 @@ import threading
 import pytest
 
 import RPIO
+from ports import free_port
 from RPIO import errors
 from RPIO.backends.rraspy import RraspyBackend, Watched
 from RPIO.constants import BOTH, FALLING, IN, OUT, PUD_UP, RISING, UNKNOWN
 from RPIO.remote.rraspy import Device
 from RPIO.wire import rraspy
 from RPIO.wire.rraspy import Message
-from rraspy_parts import DEVICES, PYTHONS, free_port, original_device, some_device
+from rraspy_parts import DEVICES, PYTHONS, original_device, some_device
 from waiting import wait_until
 
 

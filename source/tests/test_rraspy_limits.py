@@ -11,6 +11,7 @@ import time
 import pytest
 
 import rraspy_parts
+from ports import free_port
 from RPIO import errors
 from RPIO.loop import message
 from RPIO.programs import rraspy as device_module
@@ -22,7 +23,7 @@ from RPIO.programs.rraspy_objects import Handles
 from RPIO.remote.rraspy import Device
 from RPIO.wire import rraspy
 from RPIO.wire.rraspy import EXECUTE, FAILED, OK, REQUESTS, VALUES, Message, Reader
-from rraspy_parts import free_port, our_device, say
+from rraspy_parts import our_device, say
 from waiting import LIMIT_S, wait_until
 
 # -- a device in this process -------------------------------------------------------------------
@@ -284,6 +285,7 @@ def test_a_host_that_is_not_there_is_told_of_and_nothing_waits_for_it():
 # -- verbs --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_verbs_of_rpio_with_a_device():
     with our_device() as (port, _):
 

@@ -9,12 +9,13 @@ import textwrap
 import pytest
 
 import rraspy_parts
+from ports import free_port
 from RPIO import errors
 from RPIO.machine import network
 from RPIO.programs import rraspy_words
 from RPIO.wire import rraspy
 from RPIO.wire.rraspy import Message
-from rraspy_parts import DEVICES, free_port, our_device, process, say, some_device
+from rraspy_parts import DEVICES, our_device, process, say, some_device
 from waiting import LIMIT_S
 
 RPIO_RUN = (sys.executable, "-W", "error", "-m", "RPIO.cli", "run")

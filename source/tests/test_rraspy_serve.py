@@ -11,9 +11,10 @@ import socket
 import pytest
 
 import rraspy_parts
+from ports import free_port
 from remote_parts import daemon
 from RPIO.wire.rraspy import EXECUTE, IMPORT, OK, VALUES, Message
-from rraspy_parts import PYTHONS, free_port, say
+from rraspy_parts import PYTHONS, say
 from waiting import LIMIT_S, wait_until
 
 HOST = ("--rraspy-host", "127.0.0.1")
@@ -76,6 +77,7 @@ def test_a_host_of_the_originals_kind_sets_a_line_and_hears_of_an_edge(tmp_path,
         assert host.do("Events(1)") == "[(6,)]"
 
 
+@pytest.mark.slow
 def test_it_is_shown_by_who_and_status_and_config(tmp_path):
     with daemon(tmp_path, *ANY, "--open-run", config=RUN) as served:
         port, pid = place(served)
@@ -114,6 +116,7 @@ def test_it_ends_with_the_daemon(tmp_path, number):
             say(port, b"\x90")
 
 
+@pytest.mark.slow
 def test_when_it_dies_that_is_told_and_the_daemon_goes_on(tmp_path):
     with daemon(tmp_path, *ANY) as served:
         port, pid = place(served)
@@ -147,8 +150,8 @@ def test_a_port_that_is_taken_is_named_and_the_rest_is_served(tmp_path):
         (["--rraspy", "0.0.0.0", *HOST, "--insecure", "--open-run"], "own address alone"),
         (["--rraspy", "a b", *HOST], "no ADDRESS or ADDRESS:PORT"),
         (["--rraspy", "127.0.0.1:99999", *HOST], "a port is a number from 1 to 65535"),
-        (["--open-run"], "about --rraspy"),
-        (["--insecure"], "about --rraspy"),
+        (["--open-run"], "about --rraspy and --further"),
+        (["--insecure"], "about --address, --rraspy"),
     ],
 )
 def test_what_cannot_be_is_told_and_no_daemon_starts(tmp_path, words, text):

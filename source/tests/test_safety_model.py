@@ -200,3 +200,19 @@ class Cabinet(RuleBasedStateMachine):
 
 Cabinet.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestCabinet = Cabinet.TestCase
+
+
+def test_a_heater_that_somebody_has_given_back_as_it_was_is_limited_all_the_same():
+    """Whoever switches it on then: nobody has set it up, and it drives its pin."""
+    for switch_on in (
+        lambda cabinet: cabinet.peers[0].ask(f"write {HEATER} 1"),
+        lambda cabinet: cabinet.peers[0].ask(f"mask {1 << HEATER} 0"),
+        lambda cabinet: cabinet.board.forceoutput(HEATER, 1),
+    ):
+        cabinet = Cabinet()
+        assert cabinet.peers[1].ask(f"output {HEATER} 0") == cabinet.peers[1].ask(f"release {HEATER}") == "ok"
+        switch_on(cabinet)
+        assert cabinet.sim.read(HEATER) == 1
+        cabinet.time_passes(ms=2500)
+        assert cabinet.sim.read(HEATER) == 0
+        cabinet.teardown()

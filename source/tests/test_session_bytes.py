@@ -45,6 +45,7 @@ GIVEN = st.lists(REQUESTS | REQUESTS | REQUESTS | st.binary(max_size=20), max_si
 
 @given(GIVEN, st.booleans())
 @settings(max_examples=30 if EMULATED else 250)
+@pytest.mark.slow
 def test_any_bytes_are_answered_or_end_the_talk(data, is_whole):
     faults = []
     with worlds() as world, pytest.MonkeyPatch.context() as patch:
@@ -70,6 +71,7 @@ def test_any_bytes_are_answered_or_end_the_talk(data, is_whole):
 
 @given(GIVEN)
 @settings(max_examples=20 if EMULATED else 100)
+@pytest.mark.slow
 def test_pieces_do_not_matter(data):
     heard = []
     for size in (len(data) or 1, 1, 7):

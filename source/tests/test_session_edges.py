@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import RPIO
 from remote_parts import World, drives, error, worlds
-from RPIO.server import sessions as sessions_module
-from RPIO.server import talks
+from RPIO.server.sessions import sessions as sessions_module
+from RPIO.server.sessions import talks
 from support import EMULATED, drain
 
 MS, S = 1_000_000, 1_000_000_000

@@ -276,7 +276,7 @@ def test_what_was_lost_before_somebody_watched_is_none_of_his_losses(world, ada,
 
 
 def test_the_end_of_a_watch_is_told_where_no_edge_has_room_any_more(world, ada, board, monkeypatch):
-    monkeypatch.setattr("RPIO.server.sessions.RING_BYTES", 200)
+    monkeypatch.setattr("RPIO.server.sessions.sessions.RING_BYTES", 200)
     ada.ask("input 4 down")
     ada.ask("release 4")
     ada.ask("watch 4")

@@ -6,8 +6,8 @@ import pytest
 import RPIO
 from remote_parts import World, drives, error
 from RPIO.board.declared import NOBODY
-from RPIO.server import sessions as sessions_module
-from RPIO.server.sessions import KNOWN_ANSWERS, KNOWN_FATES
+from RPIO.server.sessions import sessions as sessions_module
+from RPIO.server.sessions.sessions import KNOWN_ANSWERS, KNOWN_FATES
 from RPIO.wire.native import Client
 from RPIO.wire.operations import OPERATIONS
 

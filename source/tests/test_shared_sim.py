@@ -49,6 +49,7 @@ def here(user, monkeypatch):
 # -- they meet ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_a_verb_has_written_is_there_for_the_next(user):
     user.sim()
     assert user.tell("write", "17=1", "--output") == ""
@@ -248,6 +249,7 @@ def test_what_somebody_has_made_of_a_line_that_was_given_back_was_not_left(board
 # -- edges of others ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_watch_hears_outputs_and_what_others_have(user):
     user.sim()
     program = user.program(BUTTON)
@@ -299,6 +301,7 @@ def test_a_program_hears_no_edges_of_its_output(here):
     RPIO.stop_waiting_for_interrupts()
 
 
+@pytest.mark.slow
 def test_replay_plays_into_it_and_capture_records_it(user, tmp_path):
     user.sim()
     (tmp_path / "door.vcd").write_text(
@@ -344,6 +347,7 @@ def test_a_second_one_says_which_there_is(user):
     assert "RPIO_BACKEND=sim" in said
 
 
+@pytest.mark.slow
 def test_of_several_that_begin_at_once_one_serves(user):
     begun = [user.start("sim") for _ in range(4)]
     others = "shared at|there is a shared board already"
@@ -368,6 +372,7 @@ def test_at_its_end_the_socket_goes(user, number):
     assert "Traceback" not in board.look()
 
 
+@pytest.mark.slow
 def test_its_programs_are_told_when_it_is_killed(user):
     board = user.sim()
     program = user.program(
@@ -515,6 +520,7 @@ def test_its_own_word():
 """
 
 
+@pytest.mark.slow
 def test_pytest_finds_it_by_its_own_word_alone(user, tmp_path):
     user.sim()
     user.tell("write", "17=1", "--output")
@@ -568,6 +574,7 @@ with RPIO.Board("sim:shared") as board:
 """
 
 
+@pytest.mark.slow
 def test_a_class_of_programs_on_one_board(user):
     """Each has its own line, those that came too late read; and nobody gets in another's way."""
     board = user.sim()
@@ -610,6 +617,7 @@ def test_the_examples_meet(user):
 
 
 @needs_tmux
+@pytest.mark.slow
 def test_its_terminal_shows_the_lines_and_its_keys_press_them(user, tmp_path):
     with Terminal(tmp_path, "sim") as terminal:
         environment = {
@@ -676,6 +684,7 @@ def test_all_lines_are_seen_at_once_in_a_terminal_of_the_usual_size():
 
 
 @needs_tmux
+@pytest.mark.slow
 def test_the_menus_of_tui_play_the_world_outside_of_it(user, tmp_path):
     user.sim()
     program = user.program(BUTTON)

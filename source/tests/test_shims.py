@@ -297,7 +297,7 @@ def test_processes_that_the_program_starts_have_it_too(script):
     [
         (["no-such-file.py"], "there is no file 'no-such-file.py'"),
         (["--backend", "smi", "x"], "there is no backend 'smi'"),
-        ([], "the following arguments are required: program\n"),
+        ([], "which program? rpio run FILE [ARGUMENT ...]\n"),
     ],
 )
 def test_run_says_what_is_wrong(arguments, text):
@@ -427,6 +427,7 @@ def test_code_as_an_argument_gets_rpio_by_the_name_of_rpi_gpio():
 @pytest.mark.parametrize(
     "words", [("-m", "pytest"), ("-c", "import pytest; raise SystemExit(pytest.main())")]
 )
+@pytest.mark.slow
 def test_pytest_runs_with_warnings_as_errors(tmp_path, words, monkeypatch):
     (tmp_path / "pytest.ini").write_text(
         f"[pytest]\nfilterwarnings = error\naddopts = -q {' '.join(PLAIN)}\n"

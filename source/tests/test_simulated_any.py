@@ -27,6 +27,7 @@ def messages(address):
 @pytest.mark.parametrize("kind", I2C)
 @settings(max_examples=10 if EMULATED else 60, deadline=None)
 @given(st.data())
+@pytest.mark.slow
 def test_a_chip_takes_whatever_comes(kind, data):
     board = manual_board()
     circuit = parse(f"[[chip]]\ntype = '{kind}'\nname = 'it'\n")

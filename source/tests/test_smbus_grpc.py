@@ -24,9 +24,10 @@ from RPIO.i2c.smbus_proxy import Proxy
 from RPIO.loop import corked
 from RPIO.loop.tcp_options import OPTIONS
 from RPIO.remote.grpc import Caller, Refused, _unary
-from RPIO.server import grpc, sessions, smbus_grpc
-from RPIO.server.access import Access, Token, digest_of
-from RPIO.server.smbus_proxy import ProxyServer
+from RPIO.server.grpc import rpio_v1, smbus_rcp
+from RPIO.server.grpc.proxy_server import ProxyServer
+from RPIO.server.rights.access import Access, Token, digest_of
+from RPIO.server.sessions import sessions
 from RPIO.wire import smbus
 from RPIO.wire.grpc import rpio_v1_pb2 as v1
 from RPIO.wire.grpc import smbus_rcp_pb2 as rcp
@@ -325,8 +326,8 @@ def test_the_servers_lines_are_the_originals(proxy, bus_of, caplog):
 
 
 def test_clients_of_grpc_leave_room_for_others():
-    assert smbus_grpc.CLIENTS_MAX + grpc.VISITORS_MAX < sessions.SESSIONS_MAX
-    assert smbus_grpc.CLIENTS_OF_ONE_MAX <= smbus_grpc.CLIENTS_MAX // 4
+    assert smbus_rcp.CLIENTS_MAX + rpio_v1.VISITORS_MAX < sessions.SESSIONS_MAX
+    assert smbus_rcp.CLIENTS_OF_ONE_MAX <= smbus_rcp.CLIENTS_MAX // 4
 
 
 def test_one_connection_has_a_part_of_the_clients_and_all_have_an_end(proxy, monkeypatch, ask, caller_of):
@@ -335,18 +336,18 @@ def test_one_connection_has_a_part_of_the_clients_and_all_have_an_end(proxy, mon
         words = "/SmbusRcp/open", rcp.open_request(i2c_bus=1), rcp.operation_status
         return (caller.ask(*words, LIMIT_S, {}) if caller else ask(proxy, *words))[0].exception
 
-    most = smbus_grpc.CLIENTS_OF_ONE_MAX
+    most = smbus_rcp.CLIENTS_OF_ONE_MAX
     assert [opened() for _ in range(most)] == [""] * most
     assert opened() == f"proxy server: {most} clients at most are those of one connection"
     other = caller_of(proxy)
     assert opened(by=other) == ""
-    monkeypatch.setattr(smbus_grpc, "CLIENTS_MAX", most + 1)
+    monkeypatch.setattr(smbus_rcp, "CLIENTS_MAX", most + 1)
     assert opened(by=other) == f"proxy server: there are {most + 1} clients, and there may be no more"
     assert len(proxy.rcp.clients) == most + 1 == len(proxy.guests)
 
 
 def test_those_who_wait_to_be_clients_count_as_such(proxy, monkeypatch):
-    monkeypatch.setattr(smbus_grpc, "CLIENTS_OF_ONE_MAX", 3)
+    monkeypatch.setattr(smbus_rcp, "CLIENTS_OF_ONE_MAX", 3)
     begin, go_on = proxy.rcp._begin, asyncio.Event()
 
     def begin_slowly(bus, call):
@@ -379,7 +380,7 @@ def test_those_who_wait_to_be_clients_count_as_such(proxy, monkeypatch):
 
 
 def test_clients_of_rpio_v1_have_an_end_too(rpio, bus_of, monkeypatch):
-    monkeypatch.setattr(grpc, "VISITORS_MAX", 1)
+    monkeypatch.setattr(rpio_v1, "VISITORS_MAX", 1)
     bus_of(rpio)
     with pytest.raises(OSError, match="1 clients of gRPC, and there may be no more"):
         bus_of(rpio)
@@ -537,6 +538,7 @@ def test_each_call_has_a_deadline(proxy, bus_of):
     assert bus.smbus(read_byte_data(4)) == b"\x04"
 
 
+@pytest.mark.slow
 def test_a_deadline_is_one_where_asyncio_runs_too(proxy, bus_of, recwarn):
     bus = bus_of(proxy, timeout_s=0.3)
     caller = bus._spoken._caller
@@ -650,6 +652,7 @@ def test_calls_that_are_done_are_not_kept(rpio, bus_of, monkeypatch):
     assert rpio.served.do(lambda: [task for task in there._tasks.values() if not task.done()]) == []
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_a_call(rpio, bus_of, monkeypatch):
     """At either end: both are in this process. bench/grpc_bus.py has 100,000 of them, and peers/ 5,000."""
     monkeypatch.setattr(corked, "CLOSED_STREAMS_MAX", 50)

@@ -132,6 +132,7 @@ GPIO.cleanup()
 """
 
 
+@pytest.mark.slow
 def test_an_unchanged_program_with_pwm_runs_by_the_environment(far):
     with program(PULSES, RPIO_BACKEND="ssh://far") as made:
         made.says("^level 1$")
@@ -291,6 +292,7 @@ def test_nothing_is_left_of_a_connection_that_is_closed(far):
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared login", "own login"])
+@pytest.mark.slow
 def test_ssh_is_killed_and_the_session_goes_on(far, daemon, shared):
     told = []
     where = "ssh://far" if shared else "ssh://his-own"
@@ -370,6 +372,7 @@ def test_the_child_of_a_fork_has_a_session_of_its_own_and_leaves_the_parents(far
         there.output(17, 1)
 
 
+@pytest.mark.slow
 def test_a_fork_in_another_thread_keeps_no_connection_open(far, daemon):
     """The other side hears of the end of the parent's, though a child has been forked in the middle of it all."""
     children, is_over = [], threading.Event()
@@ -531,6 +534,7 @@ print("nothing is left")
 """
 
 
+@pytest.mark.slow
 def test_logins_that_are_interrupted_at_any_moment_leave_nothing_behind(far):
     """In a process of its own: pytest keeps what has been raised, and that what it was raised in."""
     command = [sys.executable, "-c", INTERRUPTED_LOGINS, os.path.dirname(__file__)]
@@ -560,6 +564,7 @@ def test_a_host_that_nobody_knows(far):
     ("where", "says", "advises"),
     [
         ("ssh://far:1", "Connection refused", "systemctl enable --now ssh"),
+        ("ssh://far:1", "Connection refused", "without ssh: `rpio pair` there, and `rpio pair far` here"),
         ("ssh://nokey", "Permission denied", "ssh-copy-id nokey"),
         ("ssh://nosuchuser@far", "Permission denied", "ssh -l nosuchuser far"),
         ("ssh://changed", "IDENTIFICATION HAS CHANGED", "ssh-keygen -R"),
@@ -648,6 +653,7 @@ def test_no_ssh_on_this_side(far, tmp_path, monkeypatch):
         "ssh://far\n",
     ],
 )
+@pytest.mark.slow
 def test_what_is_no_host_is_refused_before_anything_is_started(where, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ValueError, match="is no place of a board"):
@@ -664,6 +670,7 @@ def test_what_is_no_host_is_refused_before_anything_is_started(where, monkeypatc
         ("ssh://[fe80::1%eth0]:22", "ssh -p 22 fe80::1%eth0"),
     ],
 )
+@pytest.mark.slow
 def test_places(where, command):
     place = places.Place(where)
     assert place.ssh.whom.command == command

@@ -152,6 +152,7 @@ def test_it_ends_when_the_daemon_does(tmp_path, daemon):
 
 @pytest.mark.parametrize("sockets", [False, True], ids=["pipes", "a socket"])
 @pytest.mark.parametrize("with_daemon", [False, True], ids=["own", "daemon"])
+@pytest.mark.slow
 def test_who_asks_without_listening_loses_nothing(tmp_path, sockets, with_daemon, request):
     if with_daemon:
         request.getfixturevalue("daemon")

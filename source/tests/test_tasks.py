@@ -717,7 +717,7 @@ def test_what_is_no_task_is_refused_before_the_line_is_touched(served, sim, word
 
 
 def test_who_may_drive_some_lines_may_cancel_there_alone(served):
-    from RPIO.server.access import Rights
+    from RPIO.server.rights.access import Rights
 
     anna, bert = served.come("anna"), served.come("bert")
     bert.talk.session.rights = Rights({"read": None, "gpio": frozenset({4})})

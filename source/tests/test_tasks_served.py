@@ -27,6 +27,7 @@ def ok(done):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_tasks_are_added_shown_and_cancelled(served):
     assert ok(served.rpio("tasks")) == ""
     assert ok(served.rpio("tasks", "add", "17,27", "on", "1h")) == "1 2\n"
@@ -51,6 +52,7 @@ def test_tasks_are_added_shown_and_cancelled(served):
     assert "nobody" not in served.rpio("who").stdout and ok(served.rpio("tasks")) == ""
 
 
+@pytest.mark.slow
 def test_however_many_tasks_are_cancelled_at_once_and_quickly(served):
     lines, count = (5, 6, 7, 8, 9), 4100  # more than one request takes
     with RPIO.connect(f"remote+unix://{served.socket}") as there:
@@ -129,6 +131,7 @@ def test_when_the_daemon_ends_what_its_tasks_had_on_is_off(served, tmp_path):
     assert served.process.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_a_thousand_tasks_on_forty_lines_are_one_thread(served):
     def threads():
         return len(os.listdir(f"/proc/{served.pid}/task"))

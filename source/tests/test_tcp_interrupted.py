@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from interrupted.moments import every_point
+from ports import free_port
 from RPIO.board.board import Board
 from support import pump
 from tcp_peers import echo
@@ -78,8 +79,7 @@ def has_client_with_unsent(board, server, connection):
 @pytest.mark.parametrize("threaded", [False, True])
 def test_a_port_whose_opening_is_interrupted_is_closed_by_cleanup(loop_is_there, threaded):
     board, before = loop_is_there, open_fds()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     def attempt():
         yield lambda: board.waiting.ports.add(port, echo, threaded, "127.0.0.1")
@@ -195,6 +195,7 @@ print(interrupted)
 """
 
 
+@pytest.mark.slow
 def test_after_a_signal_at_any_moment_the_port_can_be_opened_again():
     done = subprocess.run(
         [sys.executable, "-c", SIGNALS],

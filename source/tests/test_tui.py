@@ -162,6 +162,7 @@ def test_columns_fit(width):
         (90, [*tui_table.WIDTHS]),
     ],
 )
+@pytest.mark.slow
 def test_the_least_dispensable_columns_come_first(width, names):
     assert [column.name for column in tui_table.columns(width)] == names
 
@@ -280,6 +281,7 @@ def test_lines_are_in_the_order_of_the_header(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_keys_move(board):
     async def test(p):
         table = p.app.table
@@ -301,6 +303,7 @@ def test_keys_move(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_the_menu_by_keys(board):
     async def test(p):
         await p.choose(4)
@@ -327,6 +330,7 @@ def test_the_menu_by_keys(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_pwm_by_keys(board):
     async def test(p):
         await p.choose(18)
@@ -352,6 +356,7 @@ def test_pwm_by_keys(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_space_toggles_outputs_only(board):
     async def test(p):
         await p.choose(17)
@@ -366,6 +371,7 @@ def test_space_toggles_outputs_only(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_a_line_that_is_driven_has_a_wave_and_rows_in_the_log(board):
     async def test(p):
         await p.choose(17)
@@ -383,6 +389,7 @@ def test_a_line_that_is_driven_has_a_wave_and_rows_in_the_log(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_a_line_that_is_not_watched_shows_within_a_second(board):
     async def test(p):
         board.sim.drive(9, 1)
@@ -395,6 +402,7 @@ def test_a_line_that_is_not_watched_shows_within_a_second(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_the_waves_stand_still_when_nothing_moves(board):
     async def test(p):
         p.app.table.traces = {gpio: trace.Trace() for gpio in p.app.table.traces}
@@ -410,6 +418,7 @@ def test_the_waves_stand_still_when_nothing_moves(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_an_oscillating_line_redraws_no_more_than_so_often(board, monkeypatch):
     async def test(p):
         await p.choose(17)
@@ -438,6 +447,7 @@ def test_an_oscillating_line_redraws_no_more_than_so_often(board, monkeypatch):
     drive(test)
 
 
+@pytest.mark.slow
 def test_the_mouse_chooses_opens_and_toggles(board):
     async def test(p):
         await p.click_row(17, "Function")
@@ -464,6 +474,7 @@ def test_the_mouse_chooses_opens_and_toggles(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_the_wheel_scrolls_and_clicks_count_from_there(board):
     async def test(p):
         table = p.app.table
@@ -525,6 +536,7 @@ def test_what_rpio_logs_is_in_the_log_from_any_thread(board):
     assert logging.getLogger().handlers == before
 
 
+@pytest.mark.slow
 def test_the_help_says_what_the_mouse_does(board):
     async def test(p):
         await p.press("h")
@@ -539,6 +551,7 @@ def test_the_help_says_what_the_mouse_does(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_all_of_the_help_can_be_read_in_a_small_terminal(board):
     async def test(p):
         seen = ""
@@ -554,6 +567,7 @@ def test_all_of_the_help_can_be_read_in_a_small_terminal(board):
     drive(test, size=(30, 9))
 
 
+@pytest.mark.slow
 def test_a_refusal_is_a_row_and_a_notification(board, monkeypatch):
     def refuse(*_):
         raise board.LineBusyError("GPIO 2 is in use by [spi]")
@@ -568,6 +582,7 @@ def test_a_refusal_is_a_row_and_a_notification(board, monkeypatch):
     drive(test)
 
 
+@pytest.mark.slow
 def test_a_menu_of_a_function_of_the_past_closes(board):
     async def test(p):
         await p.press("enter")
@@ -610,6 +625,7 @@ def test_without_pulls_and_pwm_they_are_not_offered(board, monkeypatch):
     drive(test)
 
 
+@pytest.mark.slow
 def test_looking_takes_no_line_and_changes_none(board):
     backend = board.facade.board.backend
     before = [(backend.function(n), backend.pull(n), backend.read(n)) for n in range(28)]
@@ -639,6 +655,7 @@ MORE_SIZES = [(100, 30), (72, 15), (40, 10), (23, 7), (10, 5), (3, 2)]
 
 
 @pytest.mark.parametrize("size", [*SIZES, *(MORE_SIZES if IS_WHOLE else [])])
+@pytest.mark.slow
 def test_every_size_is_usable(board, size):
     async def test(p):
         await p.choose(17)
@@ -665,6 +682,7 @@ def test_10x5_shows_lines_and_their_levels(board):
     drive(test, (10, 5))
 
 
+@pytest.mark.slow
 def test_resizing(board):
     async def test(p):
         await p.choose(21)
@@ -694,6 +712,7 @@ def test_resizing(board):
 
 
 @pytest.mark.parametrize(("value", "has_colours"), [(None, True), ("", True), ("1", False)])
+@pytest.mark.slow
 def test_no_color(board, monkeypatch, value, has_colours):
     if value is not None:
         monkeypatch.setenv("NO_COLOR", value)
@@ -718,6 +737,7 @@ def test_no_color(board, monkeypatch, value, has_colours):
 
 
 @pytest.mark.parametrize(("key", "status"), [("q", 0), ("ctrl+c", 130), ("h", 130)])
+@pytest.mark.slow
 def test_keys_that_end_it(board, key, status):
     async def test(p):
         await p.press(key)

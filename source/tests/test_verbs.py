@@ -197,6 +197,7 @@ def test_every_verb_has_a_help(rpio, capsys, name):
 
 
 @given(st.lists(st.sampled_from(BOARD.header_lines), min_size=1, unique=True), st.data())
+@pytest.mark.slow
 def test_any_naming_means_the_same_line(lines, data):
     pin_of = {line: pin for pin, line in BOARD.header.items()}
     shapes = ["{0}", "GPIO{0}", "gpio{0}", "BCM{0}", "BOARD{1}", "J8:{1}", " {0}"]

@@ -146,6 +146,7 @@ def levels_of(steps, turns=1):
 
 @settings(deadline=None)
 @given(steps=STEPS, turns=st.integers(1, 3))
+@pytest.mark.slow
 def test_any_steps_come_to_the_nanosecond(steps, turns):
     steps = [*steps, (27, 0, 7)]  # a turn has some length, whatever the others are
     changes, end_ns = levels_of(steps, turns)
@@ -197,6 +198,7 @@ def test_with_stops_it_at_the_end_and_after_an_error(world):
     assert not wave.is_playing
 
 
+@pytest.mark.slow
 def test_it_goes_on_when_nobody_keeps_the_object(world):
     RPIO.wave([(17, 1, 500), (17, 0, 500)], repeat=None)
     gc.collect()
@@ -438,6 +440,7 @@ def levels(masks):
 
 @settings(deadline=None)
 @given(steps=WHOLE, factor=st.sampled_from([1, 2, 4, 5, 10, 20]))
+@pytest.mark.slow
 def test_steps_of_dma_are_the_same_edges(steps, factor):
     steps = [*steps, (0, 0, 20)]
     wave = score(steps)

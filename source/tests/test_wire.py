@@ -54,6 +54,7 @@ def seen(items):
 
 
 @given(st.lists(REQUESTS, min_size=1, max_size=3), st.data())
+@pytest.mark.slow
 def test_what_a_client_asks_a_server_reads_in_whatever_pieces(requests, data):
     stream = b"".join(native.Client.request(native.Request(*request)) for request in requests)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
@@ -64,6 +65,7 @@ def test_what_a_client_asks_a_server_reads_in_whatever_pieces(requests, data):
 
 
 @given(RESULTS)
+@pytest.mark.slow
 def test_what_a_server_answers_a_client_reads(result):
     operation, values, number = result
     (answer,) = native.Client().feed(native.Server.answer(native.Request(operation, (), number), values))

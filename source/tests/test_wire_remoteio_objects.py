@@ -127,6 +127,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "value"]), VALUES))
+@pytest.mark.slow
 def test_what_python_writes_is_read_again(values):
     text = ";".join(f"{name}={value!r}" for name, value in values.items())
     try:

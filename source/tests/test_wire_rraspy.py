@@ -151,6 +151,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.lists(ANYTHING, min_size=1, max_size=3), st.data())
+@pytest.mark.slow
 def test_values_survive_the_way_in_pieces(values, data):
     message = Message(rraspy.VALUES, *values)
     left, reader = message.to_bytes(), Reader(rraspy.ANSWERS)

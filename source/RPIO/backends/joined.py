@@ -104,6 +104,9 @@ class JoinedBackend(Backend):
     def is_gone(self) -> bool:
         return self._edges.is_gone() if self._edges else False
 
+    def gone_error(self, line: int) -> errors.LineGoneError:
+        return self._edges.gone_error(line) if self._edges else super().gone_error(line)
+
     def after_fork(self) -> None:
         self._watched.clear()
         if self._edges is not None:

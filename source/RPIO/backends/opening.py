@@ -33,7 +33,7 @@ def word_of(spec: str | None) -> str:
     return (spec or os.environ.get("RPIO_BACKEND", "") or "auto").partition(":")[0]
 
 
-AFAR = ("remote", "remote+unix", "ssh", "rraspy")
+AFAR = ("remote", "remote+insecure", "remote+unix", "ssh", "rraspy")
 
 
 def is_afar(word: str) -> bool:
@@ -47,14 +47,29 @@ def spec_of(where: str) -> str:
 
 
 def at_host(host: str) -> str:
-    """Return the backend that has the lines of a host, as people name it: this machine's daemon, or one by ssh."""
+    """Return the backend that has the lines of a host, as people name it: this machine's daemon, that of a
+    device by the name that was typed to pair with it, or one by ssh.
+    """
     if "://" in host:
         return host
     if host.startswith("/"):
         return f"remote+unix://{host}"
     name = host.rpartition("]")[0] or host.partition(":")[0]
     is_here = name in ("localhost", "[::1") or name.startswith("127.")
-    return f"remote://{host}" if is_here else f"ssh://{host}"
+    return f"remote://{host}" if is_here or _is_paired(name) else f"ssh://{host}"
+
+
+def _is_paired(name: str) -> bool:
+    """Whether this user has typed that name to pair with a device, whatever is wrong with what he knows of it: who
+    connects is told that. What other names a device gives itself does not matter: one could take those of ssh's.
+    """
+    threads.load("RPIO.remote.hosts")
+    from ..remote import hosts
+
+    try:
+        return hosts.spelled(name) in [known.name for known in hosts.every()]
+    except (OSError, ValueError):
+        return False  # by ssh, who says what is wrong with the name
 
 
 # -- the registry ---------------------------------------------------------------------------------------
@@ -143,18 +158,17 @@ def _open_remote(hardware: Hardware | None, argument: str) -> Backend:
     return RemoteBackend(f"remote:{argument}" if argument else "localhost")
 
 
-def _open_remote_unix(hardware: Hardware | None, argument: str) -> Backend:
-    _load("remote")
-    from .remote import RemoteBackend
+def _by(scheme: str) -> Callable[[Hardware | None, str], Backend]:
+    """How a board is opened whose place is said in that way."""
 
-    return RemoteBackend(f"remote+unix:{argument}")
+    def opened(hardware: Hardware | None, argument: str) -> Backend:
+        """Connect to who has the lines there."""
+        _load("remote")
+        from .remote import RemoteBackend
 
+        return RemoteBackend(f"{scheme}:{argument}")
 
-def _open_ssh(hardware: Hardware | None, argument: str) -> Backend:
-    _load("remote")
-    from .remote import RemoteBackend
-
-    return RemoteBackend(f"ssh:{argument}")
+    return opened
 
 
 def open_rraspy(argument: str, answer_s: float | None = None) -> Backend:
@@ -175,8 +189,9 @@ REGISTRY: dict[str, Callable[[Hardware | None, str], Backend]] = {
     "sysfs": _open_sysfs,
     "sim": _open_sim,
     "remote": _open_remote,
-    "remote+unix": _open_remote_unix,
-    "ssh": _open_ssh,
+    "remote+insecure": _by("remote+insecure"),
+    "remote+unix": _by("remote+unix"),
+    "ssh": _by("ssh"),
     "rraspy": _open_rraspy,
 }
 """Name -> how to open it, given the hardware and what stood behind the colon of the name."""
@@ -206,7 +221,8 @@ def check_name(name: str) -> None:
     """Raise NoBackendError for what is no backend's name; "auto" is one."""
     if name != "auto" and name not in REGISTRY:
         raise errors.NoBackendError(
-            f"there is no backend {name!r}", hint=f"choose one of auto, {', '.join(sorted(REGISTRY))}"
+            f"there is no backend {name!r}",
+            hint=f"choose one of auto, {', '.join(sorted(REGISTRY))}; lines of another machine: remote://HOST",
         )
 
 

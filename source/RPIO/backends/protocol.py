@@ -351,6 +351,12 @@ class Backend:
         """Whether the chip has been removed; makes gone_fd() unreadable again. [gone_is_noticed, gone_is_false]"""
         return False
 
+    def gone_error(self, line: int) -> errors.LineGoneError:
+        """Return the error of a line whose edges have ended because is_gone(): it says why, and what to do.
+        [gone_is_told]
+        """
+        return errors.LineGoneError.of(line)
+
     def batch(self) -> AbstractContextManager[object]:
         """Return a context in which calls of this thread that only change something may wait, to be done together.
         [batch_is_done]

@@ -159,9 +159,10 @@ class RemoteBackend(Backend):
             "away": "the connection to %s is lost, and tried for again",
             "back": "the connection to %s is there again",
             "new": "the connection to %s is there again; meanwhile it has given back the lines of this program",
-            "gone": "%s does not come back",
+            "gone": "%s does not come back: %s",
         }
-        log.warning(texts[state], self._place)
+        why = (self._connection.gone,) if state == "gone" else ()
+        log.warning(texts[state], self._place, *why)
         if self._on_change is not None:
             try:
                 self._on_change(state)
@@ -271,6 +272,9 @@ class RemoteBackend(Backend):
     def is_gone(self) -> bool:
         self._connection.pump()
         return bool(self._connection.gone)
+
+    def gone_error(self, line: int) -> errors.LineGoneError:
+        return self._connection.lost(False, f"GPIO {line}: no more edges: ")
 
     # -- holding, and giving back ----------------------------------------------------------------
 

@@ -132,20 +132,21 @@ def connect(
     within: Board | None = None,
     scope: str | None = None,
 ) -> RemoteBoard:
-    """Connect to a program that has called serve_remote(), or to another machine by ssh; return a Board of its lines.
+    """Connect to a daemon or a program that has called serve_remote(), here or on another machine; return a Board.
 
-    *where* is "localhost", "localhost:8511", "remote://localhost:8511", "remote+unix:///run/user/1000/pins" for a unix
-    socket, or "ssh://pi", "ssh://USER@HOST:PORT": that starts ``rpio serve --stdio`` there, by your own ssh, which may
-    ask you for a password where there is a terminal. "rraspy://pi" is a device of RRaspPY's, without a session: nothing
-    lingers there or is tried again. A lost connection is made again, tried for *patience_s* seconds; *linger_s* (0 to
-    3600) is how long the other side keeps this program's lines meanwhile, before they go into their safe states. A call
-    waits *timeout_s* for its answer. *on_change* is called, from another thread, with "away", "back", "new" (the lines
-    were given back: set them up again) or "gone". *within* is a board whose loop is to serve this one too. *scope* is
-    what is needed there ("read", "gpio", "i2c" or "run"): with "run" it is asked for now, and whatever is in the way of
-    module() is told at once.
+    *where* is "localhost", "localhost:8511", "pi.local" for a device that was paired (`rpio pair`), by TLS,
+    "remote+unix:///run/user/1000/pins" for a unix socket, or "ssh://pi", "ssh://USER@HOST:PORT": that starts ``rpio
+    serve --stdio`` there, by your own ssh, which may ask you for a password where there is a terminal. "rraspy://pi" is
+    a device of RRaspPY's, without a session: nothing lingers there or is tried again. A lost connection is made again,
+    tried for *patience_s* seconds; *linger_s* (0 to 3600) is how long the other side keeps this program's lines
+    meanwhile, before they go into their safe states. A call waits *timeout_s* for its answer. *on_change* is called,
+    from another thread, with "away", "back", "new" (the lines were given back: set them up again) or "gone". *within*
+    is a board whose loop is to serve this one too. *scope* is what is needed there ("read", "gpio", "i2c" or "run"):
+    with "run" it is asked for now, and whatever is in the way of module() is told at once.
 
     Raises:
-        NotAllowedError: the scope is not to be had without a token, or with this one. (A PermissionError.)
+        NotAllowedError: this machine is not paired with that one; or the scope is not to be had without a token, or
+            with this one. (A PermissionError.)
         NoBackendError: nobody answers there, or ssh does not get there. (A RuntimeError.)
         ProtocolError: what answers there is no RPIO. (A ValueError.)
         ConnectionLost: from any call of the Board, once it is lost; ``applied`` says what has been done. (An OSError.)

@@ -60,8 +60,8 @@ KEYS: dict[str, tuple[str, Callable[[object], object]]] = {
 """Key -> the attribute, and what reads its value."""
 
 
-OF_DAEMON = ("serve", "access", "run", "rraspy", "smbus", "remoteio", "audit")
-"""Tables that say how `rpio serve` goes about it; server/settings reads them."""
+OF_DAEMON = ("serve", "access", "run", "rraspy", "smbus", "remoteio", "further", "audit")
+"""Tables that say how `rpio serve` goes about it; server/settings/settings reads them."""
 
 
 def _near(word: object, words: Mapping[str, object] | tuple[str, ...]) -> str:

@@ -214,18 +214,18 @@ class WatchedLines:
         """The chip of a line has gone: stop listening, before epoll reports it for ever, and end its waits."""
         watched = self._watched.get(line)
         if watched is not None and watched.fd is not None:
-            log.warning("GPIO %s: its chip has gone, no more edges", line)
-            fd, watched.fd, watched.gone = watched.fd, None, True
+            why = self._source.gone_error(line)
+            fd, watched.fd, watched.gone = watched.fd, None, why
             self._loop().remove(fd)
             for subscription in watched.subscriptions:
-                subscription.lose(line)
+                subscription.lose(line, why)
             self._on_lost()
 
     def check_there(self) -> None:
         """Raise LineGoneError where the chip of a watched line has gone."""
-        for line, watched in list(self._watched.items()):
-            if watched.gone:
-                raise errors.LineGoneError.of(line)
+        for watched in list(self._watched.values()):
+            if watched.gone is not None:
+                raise watched.gone.with_traceback(None)
 
     def forget(self) -> None:
         """In the child of a fork, which has none of it; the callback that forked may not have been its edge's last."""

@@ -172,8 +172,8 @@ class Detections:
         if wait.event is not None:
             self._last_wait_ns[line] = wait.event.timestamp_ns
             return channel
-        if wait.lost:
-            raise errors.LineGoneError.of(line)
+        if wait.lost is not None:
+            raise wait.lost
         if ended:
             raise errors.EdgeDetectionError("Error waiting for edge", hint="the channel has been cleaned up")
         return None

@@ -213,9 +213,19 @@ class Interrupts:
         """See Backend.gone_fd()."""
         return self._machine.backend.gone_fd()
 
+    def gone_error(self, line: int) -> errors.LineGoneError:
+        """See Backend.gone_error(). It is logged: a loop in a thread has nobody to tell."""
+        why = self._machine.backend.gone_error(line)
+        is_afar = isinstance(why, errors.ConnectionLost)
+        log.warning("%s", why.strerror if is_afar else f"GPIO {line}: its chip has gone, no more edges")
+        return why
+
     def look_whether_gone(self) -> None:
         """The chip's device file has changed; the kernel does not wake those who wait for edges of a lost chip."""
-        if self._machine.backend.is_gone():
+        backend = (
+            self._machine.opened
+        )  # None: another thread has closed the board meanwhile, and nothing opens it again
+        if backend is not None and backend.is_gone():
             with self._lock:
                 for line in self._watched:
                     self._watched.lose(line)

@@ -110,9 +110,17 @@ class Machine:
     def _open(self) -> None:
         self.prepare()
         self._look_after()
-        with hooks.making:
-            self.opened, self._hardware = opening.open_board(self._spec)
+        if opening.is_elsewhere(
+            self._spec
+        ):  # it may be this process that answers, which makes descriptors for that
+            self._take()
+        else:
+            with hooks.making:
+                self._take()
         self._tell(self._hardware)
+
+    def _take(self) -> None:
+        self.opened, self._hardware = opening.open_board(self._spec)
 
     def _tell(self, hardware: Hardware | None) -> None:
         if self._on_hardware is not None:

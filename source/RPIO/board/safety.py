@@ -132,18 +132,21 @@ class Safety(Declared):
 
     def arm(self, line: int) -> None:
         """An output is about to be switched on, or to have pulses: end that in time. Nothing where it is on already.
+        It may be one that somebody else has given back as it was, and that is nobody's now.
 
         Raises:
             NotSupportedError: nothing could end it here.
         """
         rules = self.rules.of(line)
-        if rules.longest_on_s is None or not self._book.is_output(line):
+        if rules.longest_on_s is None:
             return
-        backend = self._machine.backend
+        backend, is_ours = self._machine.backend, self._book.is_output(line)
+        if not is_ours and not _is_seen_as_output(backend, line):
+            return
         if backend.limit_left(line) and self._is_on(line, self.rules):
             return
         backend.limit(line, round(rules.longest_on_s * 1e9), int(rules.active == LOW))
-        if not self._book.is_output(line):  # a signal handler has cleaned up in the middle
+        if is_ours and not self._book.is_output(line):  # a signal handler has cleaned up in the middle
             backend.release(line)
 
     def end_limit(self, line: int) -> None:

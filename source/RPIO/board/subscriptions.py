@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from .. import errors
     from .._gpio import EdgeEvent, Tally
     from ..loop.dispatcher import Dispatcher
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
         def look_whether_gone(self) -> None:
             """To be called then."""
+
+        def gone_error(self, line: int) -> errors.LineGoneError:
+            """The error of a line whose edges have ended so."""
 
 
 SEQ_MASK = 0xFFFFFFFF
@@ -82,8 +86,10 @@ class Subscription:
         elif self.callback is not None:
             run_callback(self.callback, event.line, event.value)
 
-    def lose(self, line: int) -> None:
-        """The line's chip has gone: no more edges come. A callback just stays."""
+    def lose(self, line: int, why: errors.LineGoneError) -> None:
+        """The line's chip has gone, or who has it: no more edges come, *why* is an error that says. A callback just
+        stays.
+        """
 
     def close(self) -> None:
         """End the callback's thread; what is queued for it is dropped."""
@@ -109,7 +115,8 @@ class WatchedLine:
         """The number of the last event; None where there have been others that only the wait has seen."""
         self.lost = 0
         self.is_counted = self.is_quiet = False  # in the wait, and there alone
-        self.gone = False  # its chip is
+        self.gone: errors.LineGoneError | None = None
+        """Why no more edges come, where its chip has gone."""
         self.subscriptions: tuple[Subscription, ...] = ()
 
     def check_filter(self, line: int, filter_us: int) -> None:
@@ -134,7 +141,7 @@ class WatchedLine:
 
     def is_listened_to(self, fd: int, token: int) -> None:
         """The loop is about to read it under that token."""
-        self.fd, self.token, self.gone, self.seq = fd, token, False, 0
+        self.fd, self.token, self.gone, self.seq = fd, token, None, 0
         taps = self.taps
         self.is_counted, self.is_quiet = bool(taps), len(taps) == len(self.subscriptions)
 

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 class Tap(Subscription):
     """A line whose edges go into a tally."""
 
-    __slots__ = ("is_lost", "is_over")
+    __slots__ = ("is_over", "lost")
 
     def __init__(self, bits: int, tally: Tally, place: int) -> None:
         super().__init__(bits, None, 0)
         self.tap = tally, place
-        self.is_lost = self.is_over = False
+        self.is_over = False
+        self.lost: errors.LineGoneError | None = None
 
     def accepts(self, event: EdgeEvent) -> bool:
         """Count it, unless the wait has; nothing is left to be delivered."""
@@ -44,9 +45,9 @@ class Tap(Subscription):
             tally.feed(place, event)
         return False
 
-    def lose(self, line: int) -> None:
+    def lose(self, line: int, why: errors.LineGoneError) -> None:
         """Its chip has gone."""
-        self.is_lost = True
+        self.lost = why
 
     def close(self) -> None:
         """Nothing more is counted."""
@@ -105,8 +106,8 @@ class Here:
 
     def read(self) -> Reading:
         """What has come of it by now. Raises LineGoneError."""
-        for line, tap in list(self._taps.items()):
-            _check_there(line, tap)
+        for tap in list(self._taps.values()):
+            _check_there(tap)
         return self._tally.read(self._now_ns(), self._window_ns)
 
     def set(self, count: int) -> int:
@@ -124,9 +125,10 @@ class Here:
             self._taps.pop(line, None)
 
 
-def _check_there(line: int, tap: Tap) -> None:
-    if tap.is_lost:
-        raise errors.LineGoneError.of(line)
+def _check_there(tap: Tap) -> None:
+    why = tap.lost
+    if why is not None:
+        raise why.with_traceback(None)
 
 
 def on_board(

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import RLock
 
+    from .. import errors
     from .._gpio import EdgeEvent
     from ..loop.dispatcher import Dispatcher
     from .edges import WatchedLines
@@ -27,7 +28,8 @@ class Wait(Subscription):
         self.last_ns = last_ns
         self.event: EdgeEvent | None = None
         self.over = False  # there was an edge, or somebody has ended the watch
-        self.lost = False  # the chip has gone
+        self.lost: errors.LineGoneError | None = None
+        """The chip has gone, or who has it."""
         # no Event: a signal handler that ends the wait must not need what block() holds
         self._done = threads.lock_of_program()
         self._done.acquire()
@@ -40,8 +42,8 @@ class Wait(Subscription):
         self.event = event
         threads.at_home(self._end)
 
-    def lose(self, line: int) -> None:
-        self.lost = True
+    def lose(self, line: int, why: errors.LineGoneError) -> None:
+        self.lost = why
         threads.at_home(self._end)
 
     def close(self) -> None:

@@ -16,7 +16,8 @@ _rpio() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} words values=
     case ${{COMP_WORDS[1]}}${{COMP_WORDS[COMP_CWORD-1]}} in
 {values}
-        *--on) values="localhost $(sed -n 's/^ *[Hh]ost *[ =] *//p' ~/.ssh/config 2>/dev/null | tr ' ' '\\n' \\
+        *--on|*--there) values="localhost $("${{COMP_WORDS[0]}}" hosts --names 2>/dev/null | tr '\\n' ' ')"
+            values+=" $(sed -n 's/^ *[Hh]ost *[ =] *//p' ~/.ssh/config 2>/dev/null | tr ' ' '\\n' \\
             | grep -v '[*?!]')" ;;
     esac
     if [ -n "$values" ]; then
@@ -45,6 +46,13 @@ if (( CURRENT == 2 )); then
     compadd -- {options}
     return
 fi
+if [[ $words[CURRENT-1] == --on || $words[CURRENT-1] == --there ]]; then
+    compadd -- localhost $("$words[1]" hosts --names 2>/dev/null)
+    return
+fi
+case $words[2]$words[CURRENT-1] in
+{values}
+esac
 case $words[2] in
 {cases}
 esac
@@ -70,6 +78,9 @@ def completion(options: argparse.Namespace) -> None:
 
 BACKENDS = "auto regs cdev sysfs sim"
 """What --backend may be, but for words with a colon, which is the end of a word to bash."""
+HOST_OPTIONS = {"--on", "--there"}
+HOSTS = "localhost (rpio hosts --names 2>/dev/null)"
+"""What stands behind them, in fish."""
 WITH_FILES = ("run", "sim", "replay", "record", "capture", "pinout")
 """Verbs that files may be named to."""
 
@@ -107,7 +118,13 @@ def zsh() -> str:
     """For zsh."""
     verbs = "\n".join(f"    '{verb}:{row[1].replace(chr(39), '')}'" for verb, row in VERBS.items())
     cases = "\n".join(f"    {verb}) compadd -- {' '.join(words_of(parser_of(verb)))} ;;" for verb in VERBS)
-    return ZSH.format(verbs=verbs, options=" ".join(words_of(classic.parser())), cases=cases)
+    values = "\n".join(
+        f"    {verb}{option}) compadd -- {words}; return ;;"
+        for verb in VERBS
+        for option, words in values_of(verb)
+    )
+    first = " ".join(words_of(classic.parser()))
+    return ZSH.format(verbs=verbs, options=first, cases=cases, values=values)
 
 
 def fish() -> str:
@@ -116,22 +133,37 @@ def fish() -> str:
         "# rpio completion fish > ~/.config/fish/completions/rpio.fish",
         f"complete -c rpio -n 'not __fish_seen_subcommand_from {' '.join(WITH_FILES)}' -f",
     ]
+    # Those of RPIO 0.10.1, which stand before any verb.
+    first = [action for action in classic.parser()._actions if action.option_strings]
+    rows += [f"complete -c rpio -n __fish_use_subcommand {_fish_options(action)}" for action in first]
     for verb, row in VERBS.items():
         rows.append(f"complete -c rpio -n __fish_use_subcommand -a {verb} -d '{row[1]}'")
     for verb in VERBS:
         seen = f"-n '__fish_seen_subcommand_from {verb}'"
         for action in parser_of(verb)._actions:
-            options = [_fish_option(text) for text in action.option_strings]
             words = " ".join(str(choice) for choice in action.choices or ())
-            text = (action.help or "").replace("'", "").replace("%%", "%")
-            if options:
-                rows.append(
-                    f"complete -c rpio {seen} {' '.join(options)} -d '{text}'"
-                    + (f" -a '{words}'" if words else "")
-                )
+            if action.option_strings:
+                rows.append(f"complete -c rpio {seen} {_fish_options(action)}")
             elif words:
                 rows.append(f"complete -c rpio {seen} -a '{words}'")
     return "\n".join(rows) + "\n"
+
+
+FILES = ("FILE", "PATH", "PROGRAM")
+"""What the help calls a value that is a file."""
+
+
+def _fish_options(action: argparse.Action) -> str:
+    """One option of a verb, and what may stand behind it: of these words one and nothing else."""
+    text = (action.help or "").replace("'", "").replace("%%", "%")
+    words = " ".join(str(choice) for choice in action.choices or ())
+    if not HOST_OPTIONS.isdisjoint(action.option_strings):
+        words = HOSTS
+    elif "--backend" in action.option_strings:
+        words = BACKENDS
+    has_value = "" if action.nargs in (0, "?") else " -rF" if action.metavar in FILES else " -x"
+    options = " ".join(_fish_option(each) for each in action.option_strings)
+    return f"{options} -d '{text}'{has_value}" + (f" -a '{words}'" if words else "")
 
 
 def _fish_option(text: str) -> str:

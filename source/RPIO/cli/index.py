@@ -24,6 +24,10 @@ VERBS = {
     "info": ("info", "show the board, and what drives its lines"),
     "doctor": ("doctor", "what this machine can do, and what stands in the way"),
     "run": ("run", "run a program written for RPi.GPIO, unchanged"),
+    "ps": ("programs", "the programs that run on a device"),
+    "attach": ("programs", "be with a program that runs on a device"),
+    "logs": ("programs", "what a program on a device has written"),
+    "kill": ("programs", "end a program on a device"),
     "serve": ("serve", "have the lines of this machine, for programs here and on other machines"),
     "who": ("remote", "who is there, and who has which line"),
     "audit": ("remote", "who has set what"),
@@ -31,6 +35,9 @@ VERBS = {
     "release": ("hold", "hold lines no longer"),
     "tasks": ("tasks", "timed tasks that a daemon does: shown, added, taken back"),
     "token": ("token", "make, list and revoke what allows others something"),
+    "tunnel": ("tunnel", "what a device serves by another protocol, at a port of this machine"),
+    "pair": ("pair", "make a device and another machine know each other"),
+    "hosts": ("hosts", "the devices of the network: which are paired, and who has their lines"),
     "completion": ("completion", "print the completion of bash, zsh or fish"),
 }
 """In the order of the help."""

@@ -10,12 +10,19 @@ from __future__ import annotations
 import os
 
 from .. import errors
+from ..backends import opening
+from ..server.outside import announcing
+from ..server.outside.authority import Authority
+from ..wire.announced import ID_DIGITS
+from ..wire.fronts import is_here
 from . import units, verb
 from .told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from ..server.settings.settings import Settings
 
 MARK = "# Made by: rpio serve --install\n"
 NAMES = ("rpio-remoteio", "rpio-serve")
@@ -66,14 +73,37 @@ ProtectKernelModules=yes
 """
 
 
-def carry_out(p: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+def carry_out(p: argparse.ArgumentParser, options: argparse.Namespace, settings: Settings) -> int:
     """Write the unit of these options, and have it run, now and from boot on; or end it, and take it away."""
     has_remoteio = options.remoteio is not None
     if options.uninstall:
-        return _uninstall(NAMES[:1] if has_remoteio else NAMES)
-    return _install(
+        return _uninstall(NAMES[:1] if has_remoteio else NAMES, settings)
+    _announce(options, settings, "")  # before it runs, which would ask for it
+    status = _install(
         NAMES[0] if has_remoteio else NAMES[1], [*units.program(), "serve", *words_of(p, options)]
     )
+    _announce(options, settings, _identity(settings))
+    return status
+
+
+def _announce(options: argparse.Namespace, settings: Settings, id: str) -> None:
+    """Have others find it: Avahi's folder is root's, and who runs as another user may not write there."""
+    folder, port = settings.of("serve", "announce"), settings.port
+    if not units.is_of_system() or not folder or port is None or is_here(settings.address):
+        return
+    hardware = opening.expect(options.backend)
+    model = announcing.model_of(hardware.name, opening.word_of(options.backend).partition(":")[0])
+    path = announcing.install(folder, port, model, id)
+    if path and id:
+        verb.note(f"others find it by the name of this machine: {path}")
+
+
+def _identity(settings: Settings) -> str:
+    """What the daemon is known by, which has made its authority meanwhile; "" where it has not."""
+    try:
+        return Authority.of(settings).digest()[:ID_DIGITS]
+    except (OSError, ValueError):
+        return ""
 
 
 def words_of(p: argparse.ArgumentParser, options: argparse.Namespace) -> list[str]:
@@ -139,7 +169,7 @@ def _start(name: str, how: str) -> None:
         raise errors.GPIOError(str(e), hint=f"journalctl {whose}-u {name} says why") from None
 
 
-def _uninstall(names: tuple[str, ...]) -> int:
+def _uninstall(names: tuple[str, ...], settings: Settings) -> int:
     known = [name for name in names if _check_ours(name)]
     if not known:
         verb.note(f"there is no {' or '.join(units.path_of(name) for name in names)}")
@@ -150,6 +180,8 @@ def _uninstall(names: tuple[str, ...]) -> int:
         os.unlink(units.path_of(name))
         print(units.path_of(name))
     units.systemctl("daemon-reload")
+    for path in announcing.uninstall(settings.of("serve", "announce")) if units.is_of_system() else ():
+        print(path)
     verb.note(f"{' and '.join(known)} {'is' if len(known) == 1 else 'are'} gone")
     return 0
 

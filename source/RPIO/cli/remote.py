@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
-from .. import errors, facade
+from .. import config_files, errors, facade
 from ..backends import opening
 from ..backends.remote import RemoteBackend
 from . import verb
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
 RECORDS_AT_ONCE = 1000
 
 
-def server(backend: str | None) -> RemoteBackend:
-    """The server of --on HOST; without that, the daemon of this machine.
+def server(backend: str | None, is_looking: bool = False, socket: str | None = None) -> RemoteBackend:
+    """The server of --on HOST; without that, the daemon of this machine, where its configuration or *socket* says that
+    it is. *is_looking*: RPIO_BACKEND counts only where it is a server's.
 
     Raises:
-        NotSupportedError: something else than a server is asked for.
+        NotSupportedError: something else than a server is asked for. ConfigError.
     """
-    if backend is None and opening.word_of(None) == "auto":
-        use("remote")
+    word = opening.word_of(None)
+    if backend is None and (word == "auto" or (is_looking and not opening.is_afar(word))):
+        path = socket or _configured()
+        use(f"remote+unix://{os.path.abspath(path)}" if path else "remote")
     found = facade.board.backend
     if not isinstance(found, RemoteBackend):
         raise errors.NotSupportedError(
@@ -34,6 +38,21 @@ def server(backend: str | None) -> RemoteBackend:
             hint="--on localhost asks the daemon of this machine, --on HOST that of another one",
         )
     return found
+
+
+def _configured() -> str:
+    """The socket that configuration files name for the daemon; "" where none does, which leaves the usual ones."""
+    if not config_files.files():
+        return ""
+    from ..server.settings import settings
+
+    try:
+        found = settings.read({})
+    except errors.ConfigError as e:
+        if not isinstance(e.__cause__, PermissionError):
+            raise
+        return ""  # it is root's, and the usual socket may be had all the same
+    return "" if found.places["serve", "socket"] == "by default" else found.of("serve", "socket")
 
 
 def age(seconds: int | None) -> str:
@@ -62,7 +81,7 @@ def who_parser() -> argparse.ArgumentParser:
 
 def who(options: argparse.Namespace) -> None:
     """``rpio who``"""
-    there = server(options.backend)
+    there = server(options.backend, is_looking=True)
     (sessions,), (holders,), (rules,) = there.ask("sessions"), there.ask("holders"), there.ask("rules")
     if options.json:
         verb.print_json({**_as_dicts(sessions, holders, rules), "fronts": _fronts(there)})
@@ -112,9 +131,9 @@ def _as_dicts(sessions: list[Any], holders: list[Any], rules: list[str]) -> dict
     }
 
 
-def status(backend: str | None) -> int:
-    """``rpio serve --status``: 0 where a daemon answers."""
-    there = server(backend)
+def status(backend: str | None, socket: str | None = None) -> int:
+    """``rpio serve --status``: 0 where a daemon answers, at that *socket* where one is named."""
+    there = server(backend, is_looking=True, socket=socket)
     (sessions,), (held,) = there.ask("sessions"), there.ask("holds")
     print(f"a daemon is there: {there.describe()}")
     _print_sessions(sessions)
@@ -144,7 +163,7 @@ def audit_parser() -> argparse.ArgumentParser:
 
 def audit(options: argparse.Namespace) -> None:
     """``rpio audit``"""
-    there = server(options.backend)
+    there = server(options.backend, is_looking=True)
     lines = None if options.line is None else set(verb.lines(options.line))
     found = _records(there, 0)
     shown = _of(found, lines)[-options.last :]

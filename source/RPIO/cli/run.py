@@ -11,12 +11,12 @@ from functools import partial
 
 from .. import errors, facade, originals, stand_ins
 from ..backends import opening
-from . import pins, proxies, simulated, told, verb
+from . import pins, proxies, simulated, there, told, verb
 from .told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 EXAMPLES = """\
   rpio run blink.py                       on this machine's own lines
@@ -31,6 +31,10 @@ EXAMPLES = """\
                                           its calls took
   rpio run --on pi --proxy smbus2,luma oled.py
                                           the modules smbus2 and luma are those of pi as well
+  rpio run --there pi blink.py 10         the program there too, which is brought first; Ctrl+C ends it as here
+  rpio run --there pi robot/              a folder, whose main.py runs; the next time only what has changed is brought
+  rpio run --there pi --detach --lines 17,18 robot/
+                                          it stays when this ends, and no other program there has the lines meanwhile
 """
 OF_KERNEL = ("regs", "cdev", "sysfs")
 """Backends beside whose lines are this machine's buses."""
@@ -74,14 +78,21 @@ def run_parser() -> argparse.ArgumentParser:
         help="with --proxy: the same for this program from now on, when --on is given without --proxy; with an empty "
         "one, --proxy '', no more",
     )
+    there.add_options(p)
     p.add_argument(
-        "program", help="the file to run, - for standard input; the words after it are its arguments"
+        "program",
+        nargs="?",
+        help="the file to run, - for standard input; the words after it are its arguments",
     )
     return p
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the program in this process; its own exit status, and its own exceptions, are those of ``rpio run``."""
+    if there.is_wanted(options):
+        return there.run(options)
+    if options.program is None:
+        raise UsageError("which program? rpio run FILE [ARGUMENT ...]")
     is_file = not options.module and not options.code and options.program != "-"
     if is_file and (_is_our_device(options.program) or _is_our_smbus_server(options.program)):
         options.module, options.program, is_file = True, os.path.basename(options.program)[:-3], False
@@ -117,8 +128,43 @@ def prepare() -> None:
     """Make ready for a program, which is to find RPi.GPIO."""
     facade.setwarnings(True)
     stand_in()
-    os.environ.setdefault("GPIOZERO_PIN_FACTORY", "rpigpio")
+    if "GPIOZERO_PIN_FACTORY" not in os.environ:
+        os.environ["GPIOZERO_PIN_FACTORY"] = pin_factory(sys.path)
     _leave_to_pytest()
+
+
+def pin_factory(folders: Sequence[str]) -> str:
+    """The factory that gpiozero is to take of what is installed in these: RPIO's own, where both are there for it; else
+    that for RPi.GPIO, which is RPIO as well. By the names of files: importlib.metadata takes longer than all the rest.
+    """
+    versions: list[str] = []
+    has_ours = False
+    for folder in folders:
+        for name in _listed(folder or "."):
+            project, _, rest = name.lower().partition("-")
+            if not rest.endswith((".dist-info", ".egg-info")):
+                continue
+            if project == "gpiozero":
+                versions.append(rest)  # the first is the one that is imported
+            elif project == "rpio":
+                has_ours = has_ours or _has_factory(os.path.join(folder, name, "entry_points.txt"))
+    is_two = bool(versions) and not versions[0].startswith(("0.", "1."))  # 1 has a factory "rpio" of its own
+    return "rpio" if has_ours and is_two else "rpigpio"
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []  # there is none, or it is an archive
+
+
+def _has_factory(path: str) -> bool:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return "[gpiozero_pin_factories]" in file.read()
+    except OSError:
+        return False
 
 
 def _is_our_device(path: str) -> bool:

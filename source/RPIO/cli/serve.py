@@ -8,11 +8,13 @@ import os
 import re
 
 from .. import config_files, errors, facade, threads
+from ..wire.fronts import FRONTS
 from . import remote, verb
 from .told import UsageError
 
 EXAMPLES = """\
   rpio serve                       for this user, or, as root, for all who are in the group gpio
+  rpio serve --address any         for other machines too, by TLS, once they are paired: rpio pair
   rpio serve --no-tcp              at the unix socket alone: who may use it is who is in its group
   rpio serve --show-config         what is set, and where that was said
   rpio serve --status              what the daemon that runs has to say
@@ -20,6 +22,7 @@ EXAMPLES = """\
                                    a device of RRaspPY's protocol as well, for a host of that address
   rpio serve --smbus               gRPC as well, at 127.0.0.1:50051: smbus-proxy's clients, and rpio.v1
   rpio serve --remoteio            queues of timed tasks as well, at 127.0.0.1:8509: remoteio's clients
+  rpio serve --further             programs as well, at https://127.0.0.1:8028: Further-Link's clients, WebSocket
   sudo rpio serve --remoteio --install
                                    the same as a service, from boot on; --uninstall takes it away
   rpio read 17 --on localhost      from another terminal
@@ -31,6 +34,7 @@ IDLE_MAX_S = 86400
 
 WORDS = {
     "port": ("serve", "port"),
+    "address": ("serve", "address"),
     "socket": ("serve", "socket"),
     "group": ("serve", "group"),
     "audit": ("audit", "file"),
@@ -47,8 +51,12 @@ def serve_parser() -> argparse.ArgumentParser:
         "states. It ends with Ctrl+C or SIGTERM.",
         EXAMPLES,
     )
+    p.add_argument("--port", type=int, metavar="PORT", help="the port, 8510; 0 for any that is free")
     p.add_argument(
-        "--port", type=int, metavar="PORT", help="the port on 127.0.0.1, 8510; 0 for any that is free"
+        "--address",
+        metavar="ADDRESS",
+        help="where the port listens: 127.0.0.1, for this machine alone; `any` is every address, where other machines "
+        "come by TLS, with a certificate (rpio pair) or a token (rpio token)",
     )
     p.add_argument("--no-tcp", action="store_true", help="serve no port: the unix socket alone")
     p.add_argument(
@@ -93,14 +101,24 @@ def serve_parser() -> argparse.ArgumentParser:
         help="wait, the default: tasks of a pin one after the other; nowait: a new one ends the one before it",
     )
     p.add_argument(
+        "--further",
+        metavar="ADDRESS[:PORT]",
+        nargs="?",
+        const="",
+        help="run programs for who has a token, too, by HTTP and WebSocket, Further-Link's clients among them: at "
+        "https://127.0.0.1:8028",
+    )
+    p.add_argument(
         "--open-run",
         action="store_true",
-        help="run any Python that comes by --rraspy, which knows no tokens: on this machine's own address alone",
+        help="run any Python that comes by --rraspy, which knows no tokens, and any program that comes by --further "
+        "without one: on this machine's own address alone",
     )
     p.add_argument(
         "--insecure",
         action="store_true",
-        help="serve --rraspy, --smbus or --remoteio at another address than this machine's own, without TLS and access",
+        help="serve at another address than this machine's own without TLS or access, which --rraspy and --remoteio "
+        "have not at all; the port, --smbus and --further have both there without this word",
     )
     kind = p.add_mutually_exclusive_group()
     kind.add_argument("--show-config", action="store_true", help="print what is set, and end")
@@ -120,6 +138,17 @@ def serve_parser() -> argparse.ArgumentParser:
         "--modules",
         action="store_true",
         help="with --stdio: have the modules of this machine, instead of its lines, for a program elsewhere (module())",
+    )
+    p.add_argument(
+        "--programs",
+        action="store_true",
+        help="with --stdio: run programs as this user, instead of lines, as `rpio run --there` has it at the far end",
+    )
+    p.add_argument(
+        "--tunnel",
+        metavar="FRONT",
+        choices=tuple(FRONTS),
+        help="with --stdio: be a connection to what the daemon serves here, as `rpio tunnel` has it at the far end",
     )
     kind.add_argument(
         "--starter",
@@ -144,16 +173,21 @@ def serve(options: argparse.Namespace) -> int:
         if not os.path.exists(options.config):
             raise UsageError(f"there is no file {options.config!r}")
         os.environ[config_files.VARIABLE] = os.path.abspath(options.config)
-    from ..server import settings as settings_module
+    from ..server.settings import settings as settings_module
 
-    if options.modules and not options.stdio:
-        raise UsageError("--modules goes with --stdio")
+    for word in ("modules", "programs", "tunnel"):
+        if getattr(options, word) and not options.stdio:
+            raise UsageError(f"--{word} goes with --stdio")
     if options.stdio:
         threads.load("RPIO.server.stdio")
         from ..server import stdio
 
         is_chosen = options.backend is not None
         idle_s = None if options.idle_timeout is None else min(options.idle_timeout, IDLE_MAX_S)
+        if options.tunnel:
+            return stdio.serve_tunnel(options.tunnel)
+        if options.programs:
+            return stdio.serve_programs(settings_module.read({}).policy(is_own=True), idle_s)
         if options.modules:
             return stdio.serve_modules(settings_module.read({}).policy(is_own=True), is_chosen, idle_s)
         return stdio.serve(facade.board, is_chosen, idle_s)
@@ -164,8 +198,9 @@ def serve(options: argparse.Namespace) -> int:
         verb.note(f"rpio serve: starting programs for who asks at {options.starter}")
         Starter(os.path.abspath(options.starter), settings_module.group_of(options.group or "")).serve()
     if options.status:
-        return remote.status(options.backend)
-    from ..server import grpc_front, remoteio_front, rraspy
+        return remote.status(options.backend, options.socket)
+    from ..server import rraspy
+    from ..server.settings import beyond
 
     words = {key: getattr(options, word) for word, key in WORDS.items() if getattr(options, word) is not None}
     for key in (WORDS["socket"], WORDS["audit"]):
@@ -177,16 +212,14 @@ def serve(options: argparse.Namespace) -> int:
         words.update(_fronts(options))
         settings = settings_module.read(words)
         rraspy.check(settings)
-        grpc_front.check(settings)
-        remoteio_front.check(settings)
-        if options.open_run and not settings.values["rraspy", "on"]:
-            raise ValueError("--open-run is about --rraspy, which is not served")
+        beyond.check(settings)
+        if options.open_run and not (settings.values["rraspy", "on"] or settings.values["further", "on"]):
+            raise ValueError("--open-run is about --rraspy and --further, of which none is served")
         if options.remoteio_mode and not settings.values["remoteio", "on"]:
             raise ValueError("--remoteio-mode is about --remoteio, which is not served")
-        if options.insecure and not any(
-            settings.values[table, "on"] for table in ("rraspy", "smbus", "remoteio")
-        ):
-            raise ValueError("--insecure is about --rraspy, --smbus and --remoteio, of which none is served")
+        if options.insecure and not beyond.are_open(settings):
+            text = "--insecure is about --address, --rraspy, --smbus, --remoteio and --further, of which none is served"
+            raise ValueError(text)
     except (ValueError, errors.NotAllowedError) as e:
         raise UsageError(str(e), 1 if hasattr(e, "hint") else 2, getattr(e, "hint", "")) from None
     if options.show_config:
@@ -195,20 +228,21 @@ def serve(options: argparse.Namespace) -> int:
     if options.install or options.uninstall:
         from . import installing
 
-        return installing.carry_out(serve_parser(), options)
+        return installing.carry_out(serve_parser(), options, settings)
     from ..server import daemon
 
     return daemon.run(facade.board, settings, lambda text: verb.note(f"rpio serve: {text}"))
 
 
 def _fronts(options: argparse.Namespace) -> dict[tuple[str, str], object]:
-    """The settings that the options of --rraspy, --smbus and --remoteio are. Raises ValueError."""
+    """The settings that the options of --rraspy, --smbus, --remoteio and --further are. Raises ValueError."""
     words: dict[tuple[str, str], object] = {}
     for option, table, address, port in (
         (options.rraspy, "rraspy", "address", "port"),
         (options.rraspy_host, "rraspy", "host", "host_port"),
         (options.smbus, "smbus", "address", "port"),
         (options.remoteio, "remoteio", "address", "port"),
+        (options.further, "further", "address", "port"),
     ):
         if option:
             found = ADDRESS.fullmatch(option)
@@ -219,12 +253,16 @@ def _fronts(options: argparse.Namespace) -> dict[tuple[str, str], object]:
                 words[table, port] = int(found[2])
     switches = {
         ("rraspy", "on"): options.rraspy is not None,
-        ("rraspy", "open_run"): options.open_run,
+        ("rraspy", "open_run"): options.open_run and (options.rraspy is not None or options.further is None),
+        ("serve", "insecure"): options.insecure,
         ("rraspy", "insecure"): options.insecure,
         ("smbus", "on"): options.smbus is not None,
         ("smbus", "insecure"): options.insecure,
         ("remoteio", "on"): options.remoteio is not None,
         ("remoteio", "insecure"): options.insecure,
+        ("further", "on"): options.further is not None,
+        ("further", "open_run"): options.open_run and (options.further is not None or options.rraspy is None),
+        ("further", "insecure"): options.insecure,
     }
     if options.remoteio_mode:
         words["remoteio", "mode"] = options.remoteio_mode

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..chips.circuit import Built, Circuit
     from ..machine.boards import Hardware
-    from ..server.sessions import Session
+    from ..server.sessions.sessions import Session
 
 EXAMPLES = """\
   rpio sim                         a Raspberry Pi 4B; its lines and keys in this terminal

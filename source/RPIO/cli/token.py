@@ -5,29 +5,24 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 
 from .. import errors
 from ..backends import opening
 from ..machine import folders
-from ..remote import once
-from ..remote.places import Place
 from ..remote.tokens import VARIABLE
-from ..server import settings as settings_module
-from ..server.tokens import TokenFile
+from ..server.rights.tokens import TokenFile
+from ..server.settings import settings as settings_module
 from ..wire.terms import GPIO, READ, SCOPES
-from . import pins, remote, verb
+from . import pins, revoking, verb
 from .told import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..server.access import Token
-    from ..server.settings import Settings
-
-ANSWER_S = 5.0
+    from ..server.rights.access import Token
+    from ..server.settings.settings import Settings
 
 EXAMPLES = """\
   rpio token new --scope gpio --lines 17,18 --for 8h --to class.token
@@ -95,8 +90,12 @@ def _new(file: TokenFile, options: argparse.Namespace) -> None:
     else:
         made = _write(options.to, lambda: file.add(scopes, lines, name, now_s, until_s), file)
         verb.note(f"written to {options.to}; its holder says {VARIABLE}={options.to}")
+    if revoking.is_systems() and file.path.startswith(folders.state_folder()):
+        verb.note(
+            "it is for daemons of your own: the one that runs here is that of the system (sudo rpio token new)"
+        )
     verb.note(
-        f"token {made.id}: {_told(made, now_s)}; it ends with: rpio token revoke {made.name or made.id}"
+        f"token {made.id}: {revoking.told(made, now_s)}; it ends with: rpio token revoke {made.name or made.id}"
     )
 
 
@@ -116,25 +115,15 @@ def _write(path: str, make: Callable[[], tuple[Token, str]], file: TokenFile) ->
     return made
 
 
-def _told(token: Token, now_s: float) -> str:
-    lines = "" if token.lines is None else f" (GPIO {','.join(map(str, token.lines))})"
-    scopes = ", ".join(f"{scope}{lines if scope == GPIO else ''}" for scope in token.scopes)
-    if token.until_s is None:
-        return scopes
-    left_s = int(token.until_s - now_s)
-    return f"{scopes}, for {remote.age(left_s)}" if left_s > 0 else f"{scopes}, over"
-
-
 def _list(file: TokenFile, options: argparse.Namespace) -> None:
     now_s = time.time()
     tokens = file.read()
     if options.json:
-        keys = ("id", "name", "scopes", "lines", "made_s", "until_s")
-        verb.print_json([{key: getattr(token, key) for key in keys} for token in tokens])
+        verb.print_json([{key: getattr(token, key) for key in revoking.KEYS} for token in tokens])
         return
     for token in tokens:
         name = f" {token.name}" if token.name else ""
-        print(f"{token.id}{name}: {_told(token, now_s)}")
+        print(f"{token.id}{name}: {revoking.told(token, now_s)}")
     if not tokens:
         verb.note(f"{file.path} has no tokens")
 
@@ -147,36 +136,4 @@ def _revoke(file: TokenFile, options: argparse.Namespace, settings: Settings) ->
         raise errors.GPIOError(
             f"there is no token {', '.join(missing)}; nothing was revoked", hint="see: rpio token list"
         )
-    ended = [count for count in map(_tell, _places(settings)) if count is not None]
-    if ended:
-        verb.note(f"revoked; {sum(ended)} session{'' if sum(ended) == 1 else 's'} ended")
-    else:
-        verb.note(
-            f"revoked; no daemon answers at {settings.of('serve', 'socket')}: one that was started with other words "
-            "ends the sessions that have it when it is told: pkill -HUP -f 'rpio serve'"
-        )
-    sys.stdout.flush()
-
-
-def _places(settings: Settings) -> list[str]:
-    """Where the daemon may be that has this file. Who shows a token there is nobody's affair, nor is RPIO_BACKEND."""
-    paths = dict.fromkeys([settings.of("serve", "socket"), *folders.sockets()])
-    ports = [f"127.0.0.1:{settings.port}"] if settings.port else []
-    return [*[f"remote+unix://{path}" for path in paths], *ports]
-
-
-def _tell(where: str) -> int | None:
-    """Have who serves there look at the file; return how many sessions that has ended, None where nobody answers."""
-    try:
-        with Place(where).connect(ANSWER_S) as link:
-            link.settimeout(ANSWER_S)
-            words = once.ask(link, "tokens")
-    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-        return None
-    except (OSError, errors.GPIOError) as e:
-        verb.note(f"{where} is not told: {e}")
-        return None
-    if words[:1] == ["ok"] and words[1:] and words[1].isdigit():
-        return int(words[1])
-    verb.note(f"{where} has not looked at it: {' '.join(words[2:3])}")
-    return None
+    revoking.tell(settings)

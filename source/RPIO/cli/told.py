@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 BACKEND_HELP = "what drives the lines: auto, regs, cdev, sysfs, sim, sim:4B..., sim:shared, remote://HOST, ssh://HOST, rraspy://HOST"
 
 ON_HELP = (
-    "the lines of another machine, by ssh: pi, user@pi; or localhost, the daemon (rpio serve) of this one"
+    "the lines of another machine: pi.local, by TLS, once it is paired (rpio pair); pi, user@pi, by ssh; or localhost, "
+    "the daemon (rpio serve) of this one"
 )
 
 WHY_NOT = (

@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 import sys
+from contextlib import contextmanager
 
 from .. import facade, threads
 from . import help, pins
@@ -14,7 +15,7 @@ from .told import add_backend, say_if_released
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import NoReturn, TextIO
 
 UNITS_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -164,6 +165,29 @@ def hold(for_ns: int | None) -> None:
             time.sleep(threads.NAP_S if nap_s is None else nap_s)
     except KeyboardInterrupt:
         pass
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Within it SIGTERM, and SIGHUP of a terminal that closes, end the program as sys.exit() does: what is to be undone
+    is. A signal that is ignored, as by nohup, stays so.
+    """
+    import signal
+
+    def end(number: int, frame: object) -> None:
+        """Exit as the shell has it."""
+        raise SystemExit(128 + number)
+
+    numbers = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL
+    ]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def is_utf8(file: TextIO | None) -> bool:

@@ -40,6 +40,13 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 3
 SEND_TIMEOUT_MS = 60_000
 """TCP_USER_TIMEOUT: how long data may stay unacknowledged before the client counts as dead."""
 
+LINES_IDLE_S, LINES_INTERVAL_S, LINES_PROBES, LINES_TIMEOUT_MS = 2, 1, 2, 4000
+"""The same of connections by which others have lines, from machine to machine: a cable that is pulled is noticed after
+4 s, whether anything is on its way or not. With TCP_USER_TIMEOUT the kernel gives up at the first probe that is due so
+long after the last word of the other side, however many probes there were.
+Source: Linux, net/ipv4/tcp_timer.c, tcp_keepalive_timer().
+"""
+
 
 def most_clients() -> int:
     """How many clients all ports together may have now: half of the process's descriptors are the program's."""

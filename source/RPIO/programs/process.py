@@ -47,30 +47,42 @@ class Limits:
         """By name, for who is started."""
         return {name: getattr(self, name) for name in self.__slots__}
 
-    def apply(self) -> None:
-        """Have them hold for this process, and those that it starts. There is no way back.
+    def numbers(self, there: int | None = None) -> list[int]:
+        """Pairs of a resource and its limit, one after the other. *there* is how many threads the user has, where that
+        is known already.
 
         Source: setrlimit(2); RLIMIT_NPROC counts all threads of a user, so those that are there already are added.
         """
         import resource
 
-        for name, number, value in (
-            ("the memory", resource.RLIMIT_AS, self.memory_mb << 20),
-            (
-                "the processes",
-                resource.RLIMIT_NPROC,
-                self.processes and self.processes + threads_of(os.getuid()),
-            ),
-            ("the files", resource.RLIMIT_NOFILE, self.files),
-        ):
-            if not value:
-                continue
+        processes = self.processes
+        if processes:
+            processes += threads_of(os.getuid()) if there is None else there
+        found = {
+            resource.RLIMIT_AS: self.memory_mb << 20,
+            resource.RLIMIT_NPROC: processes,
+            resource.RLIMIT_NOFILE: self.files,
+        }
+        return [number for pair in found.items() if pair[1] for number in pair]
+
+    def apply(self) -> None:
+        """Have them hold for this process, and those that it starts. There is no way back."""
+        import resource
+
+        numbers = self.numbers()
+        for number, value in zip(numbers[::2], numbers[1::2], strict=True):
             _, most = resource.getrlimit(number)
             least = value if most == resource.RLIM_INFINITY else min(value, most)
             try:
                 resource.setrlimit(number, (least, least))
             except (OSError, ValueError) as e:
-                raise errors.NotSupportedError(f"{name} of a process cannot be limited: {e}") from e
+                raise errors.NotSupportedError(
+                    f"{RESOURCES[number]} of a process cannot be limited: {e}"
+                ) from e
+
+
+RESOURCES = {9: "the memory", 6: "the processes", 7: "the files"}
+"""By their numbers. Source: Linux, include/uapi/asm-generic/resource.h."""
 
 
 def threads_of(uid: int) -> int:

@@ -11,10 +11,11 @@ import errno
 import socket
 import sys
 
-from ..errors import GPIOError, NotAllowedError
+from ..errors import GPIOError
 from ..loop.tcp_listener import Socket, explain_bind
 from ..machine import network
 from ..processes import hooks
+from ..wire import fronts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ BACKLOG = 64
 LOOPBACK = "127.0.0.1"
 INTERFACES = ("eth0", "wlan0")
 IS_OPEN = "--open-run: whoever reaches this port from the host's address runs any Python here"
-IS_INSECURE = "--insecure: without TLS and access; whoever has the host's address on that network may use it"
 
 
 def port(text: str) -> int:
@@ -82,18 +82,7 @@ def address(device: str | None, is_insecure: bool) -> str:
 
 def check(address: str, is_insecure: bool, is_open: bool) -> None:
     """Raise NotAllowedError for an address that must be asked for, or that free Python is not for."""
-    if network.is_loopback(address):
-        return
-    if is_open:
-        raise NotAllowedError(
-            f"any Python is run at this machine's own address alone, not at {address}",
-            hint="without --open-run calls of a few modules are served there; ssh -L brings a host to this one",
-        )
-    if not is_insecure:
-        raise NotAllowedError(
-            f"{address} is not this machine's own address, and this protocol has neither TLS nor access",
-            hint="--insecure serves it all the same",
-        )
+    fronts.kind("rraspy", address, is_insecure, is_open_run=is_open)
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -120,7 +109,7 @@ def told(address: str, host: Sequence[str], is_insecure: bool, is_open: bool) ->
     """What is said at each start."""
     lines = []
     if not network.is_loopback(address) and is_insecure:
-        lines.append(IS_INSECURE)
+        lines.append(fronts.told("rraspy", fronts.INSECURE))
     if is_open:
         lines.append(IS_OPEN)
     if network.is_loopback(address) and not any(map(network.is_loopback, host)):

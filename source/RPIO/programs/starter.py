@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MESSAGE_MAX, DESCRIPTORS_MAX, PROCESSES_MAX = 1 << 16, 4, 64
-ALLOWED = ("RPIO.programs.modules.main", "RPIO.programs.rraspy.served")
+ALLOWED = ("RPIO.programs.modules.main", "RPIO.programs.rraspy.served", "RPIO.programs.keeper.main")
 """What may be called."""
 ANSWER_S, RETRY_S = 2.0, 1.0
 
@@ -137,8 +137,14 @@ class Starter:
                 continue
             running = [thread for thread in running if thread.is_alive()]
             if len(running) < PROCESSES_MAX:
-                running.append(Thread(target=self._serve, args=(made,), daemon=True))
-                running[-1].start()
+                thread = Thread(target=self._serve, args=(made,), daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as e:  # the system lets it have none
+                    log.warning("nobody can ask: %s", e)
+                    made.close()
+                else:
+                    running.append(thread)
             else:
                 made.close()
 
@@ -187,7 +193,7 @@ def _renumbered(told: Mapping[str, Any], known: Mapping[int, int]) -> dict[str, 
     if "words" in told:  # of a device of RRaspPY's: the last word is that of its socket
         *words, number = told["words"]
         return {"words": [*words, str(known[int(number)])]}
-    return {name: known[told[name]] for name in ("reader", "writer")}
+    return {name: known[told[name]] for name in ("reader", "writer", "control") if name in told}
 
 
 def _answer(made: socket.socket, text: str) -> None:

@@ -12,6 +12,7 @@ from .objects import File, Finalizer, Held, Turn, apart, close_after_fork
 from .plan import PwmPlan
 from .polling import Poller
 from .sources import Pipe, Timer
+from .spawning import spawn
 from .tally import Tally
 from .values import pack, unpack
 
@@ -84,5 +85,6 @@ __all__ = [
     "regs_chip",
     "revoke",
     "revoke_all",
+    "spawn",
     "unpack",
 ]

@@ -127,6 +127,13 @@ class LineReader:
         if not isinstance(lines, list):
             raise TypeError("lines go into a list")
         data = _received(fd, flags & FLAGS_MAX)
+        self.feed(data, lines)
+        return len(data)
+
+    def feed(self, data: bytes, lines: list[bytes], /) -> None:
+        """The same with bytes that have come otherwise: out of an encrypted connection, say."""
+        if not isinstance(lines, list):
+            raise TypeError("lines go into a list")
         *whole, rest = (self._begun + data).split(b"\n")
         self._begun = b""
         for line in whole:
@@ -135,7 +142,6 @@ class LineReader:
                 lines.append(line)
         self._check(rest)
         self._begun = rest
-        return len(data)
 
     def _check(self, line: bytes) -> None:
         if len(line) > self.most:

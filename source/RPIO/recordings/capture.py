@@ -208,7 +208,7 @@ class Tap(Subscription):
         self.seq = self.seen_ns = 0
         self.gone = False
 
-    def lose(self, line: int) -> None:
+    def lose(self, line: int, why: errors.LineGoneError) -> None:
         """End the capture: with what has been recorded until now."""
         self.gone = True
 

@@ -34,8 +34,10 @@ def error_of(name: str, words: Sequence[str]) -> Exception:
         kind, text = errors.GPIOError, f"{name}: {text}"
     arguments: tuple[object, ...] = (text,)
     if issubclass(kind, OSError):
+        has_number = number.isdigit() and len(number) < 6
         usual = errno.EACCES if issubclass(kind, PermissionError) else errno.EIO
-        arguments = (int(number) if number.isdigit() and len(number) < 6 else usual, text)
+        if has_number or not issubclass(kind, errors.GPIOError):  # ours have none where it was raised, either
+            arguments = (int(number) if has_number else usual, text)
     if issubclass(kind, errors.GPIOError):
         return kind(*arguments, hint=hint)
     return kind(*arguments)

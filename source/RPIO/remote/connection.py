@@ -76,6 +76,7 @@ class Connection(Kept):
         """Counts the sessions."""
         self.gone: str = ""
         """Why there is no connection any more, and no other one is tried for."""
+        self._advice = ""  # what to do about that, where it is known
         self._keeper: threads.Started | None = None
         self._bell: Pipe | None = None  # ends the thread
         self._notice: Pipe | None = None  # makes ``fd`` readable when there is no hope any more
@@ -105,7 +106,8 @@ class Connection(Kept):
             raise unreachable(self.place, e) from None
         except LinkLost as e:
             self.close()
-            raise errors.NoBackendError(f"no board answers: {e}") from None
+            hint = "does the loop of who serves there run? (RPIO.wait_for_interrupts())"
+            raise errors.NoBackendError(f"no board answers: {e}", hint=hint) from None
         except BaseException:
             self.close()
             raise
@@ -117,6 +119,9 @@ class Connection(Kept):
             def exchange(head: bytes) -> list[str]:
                 return words_of(self._exchange(link, head))
 
+            token = tokens.shown_to(self.place)
+            if token and link.is_sealed:  # before it is shown, or a certificate, nobody is told anything
+                exchange(joined(["token", token])[:-1])
             words = exchange(self._hello(self.session))
             if len(words) < 5:
                 raise errors.ProtocolError(f"{self.place} greets with too few words: {' '.join(words)[:80]}")
@@ -126,8 +131,7 @@ class Connection(Kept):
                 )
                 raise errors.NotSupportedError(text, hint="upgrade this one: pip install --upgrade RPIO")
             link.is_greeted = True
-            token = tokens.shown()
-            if token:
+            if token and not link.is_sealed:
                 exchange(joined(["token", token])[:-1])
             state = "back" if words[1] == self.session else "new" if self.session else ""
             if state == "back":
@@ -138,6 +142,9 @@ class Connection(Kept):
             why = link.explained(e)  # before ssh is ended, which may say it
             link.close()
             raise why from None
+        except errors.NotAllowedError as e:
+            link.close()
+            raise self.place.advised(e) from None
         except BaseException:
             link.close()
             raise
@@ -171,6 +178,7 @@ class Connection(Kept):
         with self._changing:
             self._link, link = None, self._made
         if link is not None:
+            link.say_end()
             link.shut()
             with link.lock:
                 link.close()
@@ -378,10 +386,14 @@ class Connection(Kept):
             if link is not None:
                 return link
             if self.gone or self._is_closed or monotonic() >= until_s:
-                why = self.gone or ("it is closed" if self._is_closed else "it is tried for again")
-                text = f"there is no connection to {self.place}: {why}"
-                raise errors.ConnectionLost(text, applied, self.place.again)
+                raise self.lost(applied)
             sleep(NAP_S)
+
+    def lost(self, applied: bool | None, before: str = "") -> errors.ConnectionLost:
+        """Return the error that says why there is no connection, after *before*; see ConnectionLost for *applied*."""
+        why = self.gone or ("it is closed" if self._is_closed else "it is tried for again")
+        text = f"{before}there is no connection to {self.place}: {why}"
+        return errors.ConnectionLost(text, applied, self._advice or self.place.again)
 
     def has_ended(self, link: Link) -> None:
         """The other side has closed it, or this one."""
@@ -401,7 +413,9 @@ class Connection(Kept):
             is_refused = isinstance(e, errors.NotAllowedError)  # which is no better the next time
             if monotonic() < until_s and not is_refused:
                 return
-            why = str(e) if is_refused else f"none could be made for {self.patience_s:g} s ({e})"
+            said = getattr(e, "strerror", None) or str(e)
+            self._advice = getattr(e, "hint", "") if is_refused else ""
+            why = said if is_refused else f"none could be made for {self.patience_s:g} s ({said})"
             self.gone, state = why, "gone"
             if self._notice is not None and self._notice.writer >= 0:
                 self._notice.put(b"x")

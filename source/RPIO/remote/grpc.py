@@ -24,7 +24,7 @@ from h2.exceptions import H2Error
 
 from .. import errors, threads
 from ..loop.corked import Corked, remember_few
-from ..loop.tcp_options import set_options
+from ..loop.tcp_options import look_after, set_options
 from ..processes import hooks
 
 TYPE_CHECKING = False
@@ -76,6 +76,7 @@ class _Link(H2Protocol):
         made = transport.get_extra_info("socket")
         if made is not None:
             set_options(made)
+            look_after(made)
         corked = Corked(transport)
         self.flush, self.abort = corked.flush, corked.abort
         super().connection_made(corked)  # type: ignore[arg-type]
@@ -347,7 +348,7 @@ class Caller:
 async def _unary(
     protocol: Any, wrapper: Wrapper, headers: list[tuple[str, str]], request: Any, reply: Any
 ) -> tuple[Any, Mapping[str, str]]:
-    """A call with one message each way, between grpclib's streams of bytes and messages: see server/grpc_serving."""
+    """A call with one message each way, between grpclib's streams of bytes and messages: see server/grpc/port."""
     data = request.SerializeToString()
     processor = protocol.processor
     stream = processor.connection.create_stream(wrapper=wrapper)

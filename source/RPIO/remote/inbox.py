@@ -94,6 +94,10 @@ class Inbox:
         elif line.startswith(b"error "):
             try:
                 words_of(line)
+            except errors.NotAllowedError as e:
+                if not link.is_greeted:
+                    raise  # nobody is told anything who has not shown who he is
+                raise LinkLost(f"{link.place} says: {e}") from None
             except Exception as e:
                 raise LinkLost(f"{link.place} says: {e}") from None
         else:

@@ -16,7 +16,6 @@ from time import monotonic
 from .. import errors, log, threads
 from .._gpio import PURE, LineReader
 from ..loop.masks import READ, WRITE
-from ..processes import hooks
 from ..wire.native import LINE_MAX
 
 TYPE_CHECKING = False
@@ -25,8 +24,13 @@ if TYPE_CHECKING:
 
     from .._gpio import EdgeRoutes
     from .places import Place
-    from .ssh import Channel
+    from .ssh import Channel as SshChannel
+    from .tls import Channel
 
+SEALED_S = 10.0
+"""How long the rest of what has been encrypted may wait to be taken."""
+END_S = 0.1
+"""How long the end of a connection waits for who is reading it, so that it can be told."""
 NAP_S = 0.02
 """As long may a receive last before its caller looks whether another one has got what he waits for."""
 
@@ -48,14 +52,14 @@ class _InTime:
     one that nobody has any more.
     """
 
-    def __init__(self, made: _socket.socket, reader: LineReader) -> None:
+    def __init__(self, made: _socket.socket | Channel, reader: LineReader | Channel) -> None:
         self._socket, self._reader = made, reader
 
     def receive(self, fd: int, lines: list[bytes], flags: int, /) -> int:
         """As LineReader.read(), within NAP_S."""
         if not flags & MSG_DONTWAIT:
             looking.has_socket(fd, READ, NAP_S)
-        return self._reader.read(fd, lines, flags)
+        return self._reader.read(fd, lines, flags & ~MSG_DONTWAIT)  # it never blocks
 
     def send(self, data: bytes, /) -> int:
         """As that of a socket, within NAP_S."""
@@ -71,27 +75,33 @@ class Link:
 
     def __init__(self, place: Place, timeout_s: float, routes: EdgeRoutes) -> None:
         self.place = place
-        self._channel: Channel | None = None
+        self._reader = LineReader(LINE_MAX, routes)
+        self._channel: SshChannel | None = None
+        sealed: Channel | None = None
         if place.ssh is not None:  # which may wait for a person, and looks after itself at a fork
             self._channel = place.ssh.connect(timeout_s)
             made = self._channel.socket
             assert made is not None
             self._socket: _socket.socket = made
         else:
-            with hooks.making:
-                self._socket = made = place.connect(timeout_s)
+            self._socket = made = place.connect(timeout_s)
+            try:
+                sealed = place.seal(made, timeout_s, self._reader, SEALED_S)
+            except BaseException:
+                made.close()
+                raise
         self.fd = made.fileno()
-        self._reader = LineReader(LINE_MAX, routes)
         self.lines: list[bytes] = []
         """What has come, and nobody has looked at."""
         self.is_greeted = False
         """Whether RPIO's own protocol is spoken there: then what is not known is a newer one's."""
-        self.send_now: Callable[[bytes], int] = made.send
-        self.receive_now = self._reader.read
+        self._sealed: Channel | None = sealed
+        self.send_now: Callable[[bytes], int] = made.send if sealed is None else sealed.send
+        self.receive_now = self._reader.read if sealed is None else sealed.read
         """What send() and receive() are made of, for who is in a hurry: they wait NAP_S at most."""
         if PURE:
             made.setblocking(False)
-            hurried = _InTime(made, self._reader)
+            hurried = _InTime(made if sealed is None else sealed, self._reader if sealed is None else sealed)
             self.send_now, self.receive_now = hurried.send, hurried.receive
         else:
             made.settimeout(None)
@@ -100,7 +110,7 @@ class Link:
             )  # a struct timeval; that blocking calls obey it is Linux's
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, nap)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, nap)
-        self.is_torn = False
+        self._is_torn = False
         """Something that was sent, or has come, may have stopped in the middle. Who is interrupted in between, by an
         exception of a signal handler, ends the connection then, and no other time: a request is so short that the
         kernel takes all of it at once or nothing, and what has come stays in ``lines``.
@@ -108,6 +118,21 @@ class Link:
         self._log = log.Sparing()
         self.lock = RLock()
         """Of who sends and receives. A signal handler may do so in the middle of what it interrupts."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether TLS is between."""
+        return self._sealed is not None
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether something may have stopped in the middle."""
+        return self._is_torn or (self._sealed is not None and self._sealed.is_torn)
+
+    @is_torn.setter
+    def is_torn(self, is_so: bool) -> None:
+        """Say so."""
+        self._is_torn = is_so
 
     def has_ended(self) -> bool:
         """Whether the other side has closed it, or this one, and all has been read that it has sent."""
@@ -120,13 +145,13 @@ class Link:
 
     def send(self, data: bytes, timeout_s: float) -> None:
         """Send all of it."""
-        until_s, was_torn = 0.0, self.is_torn
-        self.is_torn = True
+        until_s, was_torn = 0.0, self._is_torn
+        self._is_torn = True
         while True:
             try:
                 count = self.send_now(data)
                 if count == len(data):
-                    self.is_torn = was_torn
+                    self._is_torn = was_torn
                     return
                 data, until_s = data[count:], 0.0
             except BlockingIOError:  # who does not read is not written to
@@ -134,7 +159,7 @@ class Link:
                 if monotonic() >= until_s:
                     raise LinkLost(f"{self.place} has taken nothing for {timeout_s:g} s") from None
             except OSError as e:
-                raise LinkLost(f"{self.place}: {e.strerror or e}") from None
+                raise self._lost(e) from None
 
     def receive(self, flags: int = 0) -> bool:
         """Wait NAP_S at most, and append to ``lines`` what has come. Whether anything has."""
@@ -144,10 +169,18 @@ class Link:
         except BlockingIOError:
             return False
         except OSError as e:
-            raise LinkLost(f"{self.place}: {e.strerror or e}") from None
+            raise self._lost(e) from None
         except ValueError as e:
             raise LinkLost(f"{self.place}: {e}") from None
         raise LinkLost(f"{self.place} has closed the connection")
+
+    def _lost(self, error: OSError) -> Exception:
+        """The error that is told: who is refused, is told so; else that it is lost."""
+        if type(error).__module__ == "ssl" and self._sealed is not None:
+            from .tls import refused
+
+            return refused(error, str(self.place))  # type: ignore[arg-type]
+        return LinkLost(f"{self.place}: {error.strerror or error}")
 
     @property
     def aside(self) -> int:
@@ -184,6 +217,14 @@ class Link:
             return error
         return channel.failure(str(error) if isinstance(error, errors.ProtocolError) else "")
 
+    def say_end(self) -> None:
+        """Tell the other side by TLS, where that is between, that this one ends it: before shut()."""
+        if self._sealed is not None and self.lock.acquire(timeout=END_S):
+            try:
+                self._sealed.say_end()
+            finally:
+                self.lock.release()
+
     def shut(self) -> None:
         """End the connection: who reads hears of it, and nobody else gets the descriptor's number yet. From any thread.
 
@@ -215,4 +256,12 @@ def unreachable(place: Place, error: OSError) -> errors.GPIOError:
             f"no board answers on this machine: {error.strerror or error} ({place})", hint=hint
         )
     hint = "is RPIO.serve_remote() called there, and does its loop run? (RPIO.wait_for_interrupts())"
+    threads.load("RPIO.machine.network")
+    from ..machine import network
+
+    if not network.is_loopback(place.host):
+        threads.load("RPIO.remote.places")
+        from .places import opened
+
+        hint = opened(place.port)
     return errors.NoBackendError(f"no board answers at {place}: {error.strerror or error}", hint=hint)

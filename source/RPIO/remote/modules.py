@@ -14,7 +14,6 @@ from ..calls.conversations import Conversations, Late
 from ..calls.exchange import Broken, Exchange, Full, Stream
 from ..errors import ProtocolError
 from ..processes import hooks
-from ..wire.native import joined
 from ..wire.objects import (
     BEAT,
     CALL,
@@ -29,10 +28,7 @@ from ..wire.objects import (
     frame,
     values_of,
 )
-from ..wire.terms import VERSION
-from . import tokens
-from .answers import words_of
-from .link import LinkLost, unreachable
+from . import handed
 from .proxies import Asker, Objects
 
 TYPE_CHECKING = False
@@ -49,7 +45,6 @@ WAIT_S = 60.0
 BEAT_S = 5.0
 START_S = 30.0
 """How long the process there may take to begin."""
-HEARD_MAX = 1 << 16
 JOIN_S = 1.0
 """How long close() waits for its threads, one of which may run a function of this program."""
 
@@ -106,40 +101,7 @@ class Modules:
             return line
 
     def _connected(self) -> tuple[_socket.socket, Channel | None]:
-        place = self.place
-        try:
-            if place.ssh is not None:
-                channel = place.ssh.connect(self._patience_s, "--modules")
-                made = channel.socket
-                assert made is not None
-                return made, channel
-            with hooks.making:
-                made = place.connect(min(self._patience_s, 10.0))
-            try:
-                self._ask_for_it(made)
-            except BaseException:
-                made.close()
-                raise
-            return made, None
-        except errors.GPIOError:
-            raise
-        except OSError as e:
-            if errors.is_lack(e):
-                raise
-            raise unreachable(place, e) from None
-        except LinkLost as e:
-            raise errors.NoBackendError(f"no modules are to be had: {e}") from None
-
-    def _ask_for_it(self, made: _socket.socket) -> None:
-        """Say who this is, show the token, and have the process begin."""
-        made.settimeout(self._patience_s)
-        token = tokens.shown()
-        asked = [["hello", str(VERSION), self._who, self._program, "0", ""]]
-        asked += [["token", token]] if token else []
-        asked += [["modules"]]
-        for number, words in enumerate(asked, 1):
-            made.sendall(joined(words, number))
-            words_of(_line(made, self.place).rpartition(b" #")[0])
+        return handed.connected(self.place, self._who, self._program, "modules", self._patience_s)
 
     def close(self) -> None:
         """End the process there; what came from it is of no use any more. Twice is fine."""
@@ -152,19 +114,6 @@ class Modules:
     def handles(self) -> int:
         """How many objects of the other machine this program has."""
         return len(self._line.objects) if self._line is not None else 0
-
-
-def _line(made: _socket.socket, place: Place) -> bytes:
-    heard = b""
-    while not heard.endswith(b"\n"):
-        try:
-            more = made.recv(1)  # what is behind the line is for others
-        except TimeoutError:
-            raise LinkLost(f"{place} has not answered in time") from None
-        if not more or len(heard) > HEARD_MAX:
-            raise LinkLost(f"{place} has closed the connection")
-        heard += more
-    return heard[:-1]
 
 
 class Line(Asker):

@@ -7,7 +7,6 @@ import socket
 import struct
 
 from .. import errors
-from ..processes import hooks
 from . import once
 from .places import Place
 
@@ -44,8 +43,7 @@ def ask(path: str, timeout_s: float = ANSWER_S) -> Served | None:
         ProtocolError: something else is. OSError: it does not answer, and what else the kernel says.
     """
     try:
-        with hooks.making:
-            link = SharedPlace(path).connect(timeout_s)
+        link = SharedPlace(path).connect(timeout_s)
     except (ConnectionRefusedError, FileNotFoundError):
         return None
     with link:
@@ -59,8 +57,7 @@ def ask(path: str, timeout_s: float = ANSWER_S) -> Served | None:
 def is_served(path: str) -> bool:
     """Whether anybody listens there, and be it somebody who is stopped."""
     try:
-        with hooks.making:
-            link = SharedPlace(path).connect(ANSWER_S)
+        link = SharedPlace(path).connect(ANSWER_S)
     except OSError as e:
         return errors.is_lack(e)
     link.close()

@@ -66,7 +66,8 @@ class Login:
         self.host = found["host"].strip("[]")
         self._words = ["-l", found["user"]] if found["user"] else []
         self._words += ["-p", found["port"]] if found["port"] else []
-        self.whom = Whom(where.rstrip("/"), self.host, " ".join(["ssh", *self._words, self.host]))
+        command = " ".join(["ssh", *self._words, self.host])
+        self.whom = Whom(where.rstrip("/"), self.host, command, has_port=port != 22)
         self._has_been_there = False
         self._channel: Channel | None = None
         self._his: dict[str, str] | None = None
@@ -172,9 +173,10 @@ class Channel:
         end = b"\n" + GREETING + b"\n"
         while not self._heard.endswith(end):
             if until_s and monotonic() > until_s:
+                whom, hint = self._whom, f"try by hand: {self._whom.command}"
                 raise errors.NoBackendError(
-                    f"no board answers at {self._whom}: {LOGIN_S:g} s were not enough for ssh to log in",
-                    hint=f"try by hand: {self._whom.command}",
+                    f"no board answers at {whom}: {LOGIN_S:g} s were not enough for ssh to log in",
+                    hint=whom.advised(hint) if whom.has_port else hint,
                 )
             if not self._hear_more() or end in self._heard[:-1] or len(self._heard) > HEARD_MAX:
                 raise self.failure()

@@ -27,16 +27,29 @@ ADVICE = (
     ("unreachable", "is it switched on, and in this network? try: ping {host}"),
 )
 """Words of ssh -> what to do. Source: OpenSSH 8.4 to 9.9, readconf.c, sshconnect.c, sshconnect2.c; strerror(3)."""
+NO_SSH = (
+    "Connection refused",
+    "kex_exchange_identification",
+    "banner",
+    "Bad packet length",
+    "Connection closed by",
+)
+"""Words of ssh where nobody has answered who speaks it. Source: OpenSSH 8.4 to 9.9, kex.c, packet.c."""
 NOISE = ("Warning: Permanently added ", "Shared connection to ")
 
 
 class Whom:
     """Whom it is about: the word that was asked for, the host, and what the user types to get there."""
 
-    __slots__ = ("command", "host", "where")
+    __slots__ = ("command", "has_port", "host", "where")
 
-    def __init__(self, where: str, host: str, command: str) -> None:
-        self.where, self.host, self.command = where, host, command
+    def __init__(self, where: str, host: str, command: str, has_port: bool = False) -> None:
+        self.where, self.host, self.command, self.has_port = where, host, command, has_port
+
+    def advised(self, hint: str) -> str:
+        """The same with how it is done without ssh."""
+        named = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{hint}; without ssh: `rpio pair` there, and `rpio pair {named}` here"
 
     def __str__(self) -> str:
         return self.where
@@ -61,6 +74,8 @@ def explained(whom: Whom, status: int | None, said: bytes, heard: bytes, what: s
         hint = (hints or ["try by hand: {command}"])[0].format(
             host=whom.host, command=whom.command, copy_id=copy_id
         )
+        if any(known in words for known in NO_SSH) or (whom.has_port and not hints):
+            hint = whom.advised(hint)
         return errors.NoBackendError(f"{text}, for ssh says:\n{words}" if words else text, hint=hint)
     if status == USAGE:
         text += f": the RPIO there is older than this one, and cannot serve by ssh{_said(words)}"

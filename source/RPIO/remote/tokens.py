@@ -6,10 +6,18 @@ from __future__ import annotations
 import os
 import stat
 
-from .. import errors
+from .. import errors, log
 from ..machine.files import open_file
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .places import Place
+
 VARIABLE = "RPIO_TOKEN_FILE"
+HANDED = "/proc/self/fd/"
+"""Where a program finds the token that it was handed as a descriptor."""
+HANDED_NAME = "/memfd:rpio-token"
+"""What that is called. Source: memfd_create(2); see server/programs/runs."""
 
 
 def shown() -> str:
@@ -19,7 +27,7 @@ def shown() -> str:
         NotAllowedError: the file cannot be read, or others can read it, or it has no token.
     """
     path = os.environ.get(VARIABLE)
-    if not path:
+    if not path or (path.startswith(HANDED) and not _is_handed(path)):
         return ""
     try:
         with open_file(path, os.O_RDONLY) as file:
@@ -36,6 +44,30 @@ def shown() -> str:
         text = f"{path}, which {VARIABLE} names, has no token: it is one word"
         raise errors.NotAllowedError(text, hint="`rpio token new --to FILE` there makes such a file")
     return words[0]
+
+
+def shown_to(place: Place) -> str:
+    """The same for who is there: "" where whoever is between would have it as well. Raises as shown()."""
+    token = shown()
+    if (
+        not token
+        or not place.is_insecure
+        or place.host in ("localhost", "::1")
+        or place.host.startswith("127.")
+    ):
+        return token
+    log.warning("the token of %s is not shown to %s: others could read it on its way", VARIABLE, place)
+    return ""
+
+
+def _is_handed(path: str) -> bool:
+    """Whether that descriptor is the token's. One who was started by the program that has it, without its descriptors,
+    has none, and may what is open.
+    """
+    try:
+        return os.readlink(path).startswith(HANDED_NAME)
+    except OSError:
+        return False
 
 
 def check_private(fd: int, path: str) -> None:

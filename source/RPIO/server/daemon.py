@@ -20,18 +20,26 @@ from .._gpio import PURE
 from ..board.undoing import do_all
 from ..loop.nesting import Nesting
 from ..machine import folders
-from . import settings as settings_module
-from .access import Access
-from .audit import Audit
-from .doors import Door, Path, Port
-from .grpc_front import Front as GrpcFront
-from .hold import Holds
-from .inside import Front
-from .programs import Programs
-from .remoteio_front import Front as RemoteioFront
+from ..wire.announced import ID_DIGITS
+from ..wire.fronts import is_here
+from .connections.doors import Door, Path, Port
+from .connections.front import Front
+from .further.front import Front as FurtherFront
+from .grpc.front import Front as GrpcFront
+from .outside.announcing import Announcement, model_of
+from .outside.authority import Authority
+from .outside.guarded import doors_at, lobby_of
+from .programs.processes import Programs
+from .programs.runs import Runs
+from .remoteio.front import Front as RemoteioFront
+from .rights.access import Access
+from .rights.audit import Audit
+from .rights.tokens import TokenFile, clients_of
 from .rraspy import Front as RraspyFront
-from .serving import go_safe
-from .tokens import TokenFile
+from .sessions.hold import Holds
+from .sessions.safe_states import go_safe
+from .settings import settings as settings_module
+from .tunnels.tunnels import Tunnels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +47,7 @@ if TYPE_CHECKING:
 
     from ..board.board import Board
     from ..loop.dispatcher import Dispatcher
-    from .settings import Settings
+    from .settings.settings import Settings
 
 AUDIT_S = 1.5
 """So long after the first record of a second it is written."""
@@ -53,21 +61,42 @@ class Daemon:
         self._over = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.tokens = TokenFile(settings.of("access", "tokens"))
-        self.access = Access(settings.open_scopes, self.tokens.read, time)
+        self.authority = Authority.of(settings)
+        clients = clients_of(settings.tls_folder)
+        self.access = Access(settings.open_scopes, self.tokens.read, time, clients.read)
         self.audit = Audit(
             settings.of("audit", "file"), self._audit_later, file_max_bytes=settings.audit_max_bytes
         )
         self._is_audit_due = False
+        self._announced: list[Announcement] = []
         self.holds = Holds(board.leases, settings.holds_path)
         self.programs = Programs(board.dispatcher, settings.policy(), self._environment)
         self.front = Front(board, [], self.access, self.audit, self.holds, self.programs)
         self.rraspy = RraspyFront(settings, self._say_from_anywhere)
         self.grpc = GrpcFront(settings, self.front.sessions, say)
         self.remoteio = RemoteioFront(settings, say)
+        self.runs = Runs(
+            board.dispatcher,
+            self.programs.policy,
+            self._environment,
+            self.access,
+            self.front.sessions.revoke,
+        )
+        self.further = FurtherFront(settings, self.front.sessions, self.runs.connect, say)
+        fronts = {
+            "rraspy": self.rraspy,
+            "smbus": self.grpc,
+            "remoteio": self.remoteio,
+            "further": self.further,
+        }
+        places = {name: lambda front=front: front.place for name, front in fronts.items()}
+        self.programs.tunnels = Tunnels(self.front, settings, places)
         self.front.sessions.fronts = lambda: [
+            *self._ways_in_words(),
             *self.rraspy.in_words(),
             *self.grpc.in_words(),
             *self.remoteio.in_words(),
+            *self.further.in_words(),
         ]
 
     # -- one after the other ---------------------------------------------------------------------
@@ -93,19 +122,26 @@ class Daemon:
             await self.grpc.open()
             places = ", ".join(map(str, self.front.doors))
             self.remoteio.open(board, self.front)
+            await self.further.open()
             self._say(f"serving {board.describe()} at {places}")
+            self._announce()
             notify("READY=1")
             await self._until_over()
         finally:
-            do_all(
-                lambda: notify("STOPPING=1"),
-                self.programs.end_all,
-                self.rraspy.close,
-                self.grpc.close,
-                self.front.close,
-                self.audit.close,
-                leave,
-            )
+            try:
+                notify("STOPPING=1")
+                await self.further.close()
+            finally:
+                do_all(
+                    *[announced.end for announced in self._announced],
+                    self.programs.end_all,
+                    self.rraspy.close,
+                    self.grpc.close,
+                    self.front.close,
+                    self.runs.close,
+                    self.audit.close,
+                    leave,
+                )
         return 0
 
     async def _until_over(self) -> None:
@@ -128,10 +164,53 @@ class Daemon:
     def _open_doors(self) -> bool:
         """Listen wherever it can be done; whether it is anywhere, and no other daemon runs."""
         is_alone = self._open_door("the socket", self._path)
-        port = self._settings.port
-        if port is not None and is_alone:
-            self._open_door("the port", lambda: Port("127.0.0.1", port))
-        return is_alone and bool(self.front.doors)
+        port, address = self._settings.port, self._settings.address
+        if port is None or not is_alone:
+            return is_alone and bool(self.front.doors)
+        if is_here(address):
+            self._open_door("the port", lambda: Port(address, port))
+            return bool(self.front.doors)
+        return self._open_to_others(address, port)
+
+    def _open_to_others(self, address: str, port: int) -> bool:
+        """Listen where other machines reach it. Where that cannot be done safely, it is not done at all."""
+        is_insecure = bool(self._settings.values["serve", "insecure"])
+        lobby = lobby_of(self.front, self.authority, is_insecure)
+        try:
+            lobby.open()
+        except (OSError, errors.GPIOError) as e:
+            self._say(f"nothing is open to other machines: {_text(e)}{_hint(e)}")
+            if not is_insecure:
+                return False
+        for door in doors_at(address, port, lobby):
+            self._open_door("the port", lambda door=door: door)  # type: ignore[misc]
+        if is_insecure:
+            self._say("--insecure: whoever reaches this port has the lines of this machine, without TLS")
+        return bool(self.front.doors)
+
+    def _announce(self) -> None:
+        """Have others find it, where they may come."""
+        folder, state = self._settings.of("serve", "announce"), self._settings.of("serve", "state")
+        ports = {door.port for door in self.front.doors if isinstance(door, Port) and door.lobby is not None}
+        if not folder or not ports:
+            return
+        try:
+            id = self.authority.digest()[:ID_DIGITS]
+        except (OSError, ValueError):
+            id = ""  # with --insecure there need be none
+        model = model_of(self._board.hardware.name, self._board.backend.name)
+        for port in sorted(ports):
+            announced = Announcement(folder, f"{state}/announced", port, model, id)
+            self._announced.append(announced)
+            announced.begin(self._say)
+
+    def _ways_in_words(self) -> list[str]:
+        """What is said of the port to those who ask."""
+        found = [door for door in self.front.doors if door.lobby is not None]
+        how = (
+            "without TLS and access (--insecure)" if self._settings.values["serve", "insecure"] else "by TLS"
+        )
+        return [f"open to other machines, {how}: at {door}" for door in found]
 
     def _open_door(self, name: str, make: Callable[[], Door]) -> bool:
         """Listen there; what is wrong with that is told. False where another daemon does."""
@@ -141,9 +220,7 @@ class Daemon:
             if isinstance(e, OSError) and e.errno == EADDRINUSE and e.filename:
                 self._say(f"a daemon runs already: it listens at {e.filename} (rpio serve --status)")
                 return False
-            hint = getattr(e, "hint", "")
-            text = f"{e.strerror}: {e.filename}" if isinstance(e, OSError) and e.filename else str(e)
-            self._say(f"{name} is not served: {text}{f' ({hint})' if hint else ''}")
+            self._say(f"{name} is not served: {_text(e)}{_hint(e)}")
         return True
 
     def _environment(self) -> dict[str, str]:
@@ -188,6 +265,18 @@ class Daemon:
         self._is_audit_due = False
         if self.audit.flush():
             self._audit_later()
+
+
+def _text(error: Exception) -> str:
+    """What people are told of it, without Python's number."""
+    text = getattr(error, "strerror", None) or str(error)
+    path = getattr(error, "filename", None)
+    return f"{text}: {path}" if path else text
+
+
+def _hint(error: Exception) -> str:
+    hint = getattr(error, "hint", "")
+    return f" ({hint})" if hint else ""
 
 
 def notify(text: str) -> None:

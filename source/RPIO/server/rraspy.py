@@ -10,14 +10,15 @@ from __future__ import annotations
 from .. import errors, threads
 from ..machine import network
 from ..programs import process, rraspy_words, starter
+from .settings import beyond
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from socket import socket
 
-    from .programs import Policy
-    from .settings import Settings
+    from .settings.policy import Policy
+    from .settings.settings import Settings
 
     Say = Callable[[str], object]
 
@@ -30,18 +31,14 @@ def check(settings: Settings) -> None:
     """Look at what is set, before anything is opened.
 
     Raises:
-        ConfigError: no host is named. NotAllowedError: an address that must be asked for, or is not for free Python.
+        ConfigError: no host is named. NotAllowedError: see beyond.kind_of().
     """
     if not settings.values["rraspy", "on"]:
         return
     if not settings.of("rraspy", "host"):
         hint = "--rraspy-host ADDRESS, or host = in [rraspy]: who is served and called back"
         raise errors.ConfigError("RRaspPY's protocol is served to one host, and none is named", hint=hint)
-    rraspy_words.check(
-        settings.of("rraspy", "address"),
-        bool(settings.values["rraspy", "insecure"]),
-        bool(settings.values["rraspy", "open_run"]),
-    )
+    beyond.kind_of(settings, "rraspy")
 
 
 def start_process(words: Sequence[str], listener: socket, backend: str, policy: Policy) -> process.Process:
@@ -63,6 +60,8 @@ class Front:
         self._listener: socket | None = None
         self._is_ending = False
         self.state = "not served"
+        self.place: tuple[str, int] | None = None
+        """Where it listens; None for nowhere."""
 
     def _of(self, key: str) -> str:
         return self._settings.of("rraspy", key)
@@ -79,13 +78,14 @@ class Front:
         what = (
             "any Python (open-run)" if self.is_open_run else "calls of RPi.GPIO, smbus and Adafruit_ADS1x15"
         )
-        return [f"rraspy: {self.state}, for the host {self._of('host')}: {what}"]
+        told = beyond.told(self._settings, "rraspy")
+        return [f"rraspy: {self.state}, for the host {self._of('host')}: {what}{f'; {told}' if told else ''}"]
 
     def open(self, backend: str) -> None:
         """Listen, and start the process, whose lines are by that backend. What is wrong is said, and nothing served."""
         if not self._settings.values["rraspy", "on"]:
             return
-        address, port = self._of("address"), int(self._of("port"))
+        address, port = beyond.address_of(self._settings, "rraspy"), int(self._of("port"))
         is_insecure = bool(self._settings.values["rraspy", "insecure"])
         try:
             hosts = network.addresses_of(self._of("host"))
@@ -102,7 +102,7 @@ class Front:
             self.close()
             return
         where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        self.state = f"at {where}, process {started.pid}"
+        self.state, self.place = f"at {where}, process {started.pid}", (address, port)
         self._say(f"rraspy is served at {where} to the host {self._of('host')}, by process {started.pid}")
         for line in rraspy_words.told(address, hosts, is_insecure, self.is_open_run):
             self._say(f"rraspy: {line}")
@@ -113,7 +113,7 @@ class Front:
         if self._is_ending:
             return
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        self.state = f"not served: its process has ended with {how}"
+        self.state, self.place = f"not served: its process has ended with {how}", None
         self._say(f"rraspy is {self.state}; start rpio serve anew")
 
     def _close_listener(self) -> None:

@@ -26,18 +26,19 @@ from ..loop.masks import READ
 from ..loop.tcp_listener import Socket
 from ..machine import access, folders
 from ..processes import hooks
-from ..wire.terms import SCOPES
-from .access import Access
-from .inside import Front
-from .relaying import IDLE, relay
-from .streams import BY_READ, Ends, StreamLink
+from ..wire.native import joined
+from ..wire.terms import SCOPES, VERSION
+from .connections.front import Front
+from .connections.relaying import IDLE, relay
+from .connections.streams import BY_READ, Ends, StreamLink
+from .rights.access import Access
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from ..board.board import Board
-    from .programs import Policy
+    from .settings.policy import Policy
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 PEER = "standard input"
@@ -170,8 +171,8 @@ def serve(board: Board, is_chosen: bool, idle_s: float | None = None) -> int:
     try:
         path = None if is_chosen else daemon()
         if path is not None and idle_s is not None and streams.are_pipes:
-            threads.load("RPIO.server.lending")
-            from .lending import lend
+            threads.load("RPIO.server.connections.lending")
+            from .connections.lending import lend
 
             with path:
                 if lend(streams.reader, streams.writer, path, idle_s):
@@ -193,7 +194,7 @@ def serve_modules(policy: Policy, is_chosen: bool, idle_s: float | None = None) 
     there is one, unless a board *is_chosen*.
     """
     from ..programs import process
-    from .programs import MODULES, tell_end
+    from .programs.processes import MODULES, tell_end
 
     streams = Streams()
     told = policy.told((streams.reader, streams.writer), idle_s)
@@ -208,6 +209,48 @@ def serve_modules(policy: Policy, is_chosen: bool, idle_s: float | None = None) 
         started.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+        streams.close()
+    return 0
+
+
+def serve_programs(policy: Policy, idle_s: float | None = None) -> int:
+    """Have the programs of this user on standard input and output until the client has gone; return the exit status.
+
+    They are his keeper's, which is started where none runs: those that are detached outlive this.
+    """
+    from ..programs import own
+
+    streams = Streams()
+    try:
+        with own.connect(policy.of_keeper(os.path.expanduser("~"))) as keeper:
+            relay(streams.reader, streams.writer, keeper, idle_s)
+    finally:
+        streams.close()
+    return 0
+
+
+def serve_tunnel(name: str) -> int:
+    """Be a connection to a front end of the daemon's, behind a line that answers, as its own protocol would; return the
+    exit status.
+    """
+    threads.load("RPIO.server.connections.lending")
+    from .connections.lending import answer_of
+
+    streams = Streams()
+    try:
+        there = daemon()
+        if there is None:
+            raise errors.NoBackendError("no daemon runs there", hint=f"rpio serve --{name} there")
+        with there:
+            there.sendall(joined(["hello", str(VERSION), "", f"rpio tunnel {name}, by ssh", "0", ""]))
+            answer = answer_of(there)
+            if answer.startswith(b"ok"):
+                there.sendall(joined(["tunnel", name]))
+                answer = answer_of(there)
+            os.write(streams.writer, answer)
+            if answer.startswith(b"ok"):
+                relay(streams.reader, streams.writer, there)
+    finally:
         streams.close()
     return 0
 
@@ -248,7 +291,7 @@ def daemon() -> socket.socket | None:
 
 
 def _serve_own(board: Board, streams: Streams, idle_s: float | None) -> int:
-    from .serving import go_safe
+    from .sessions.safe_states import go_safe
 
     if board.machine.word == "ssh":
         raise errors.NoBackendError(

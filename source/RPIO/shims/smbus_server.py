@@ -8,8 +8,8 @@ import sys
 import threading
 
 from RPIO.errors import GPIOError
-from RPIO.server.serving import is_here
-from RPIO.server.smbus_proxy import ProxyServer, address_of
+from RPIO.server.grpc.proxy_server import ProxyServer, address_of
+from RPIO.wire.fronts import is_here
 
 
 def main() -> int:

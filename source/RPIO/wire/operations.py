@@ -9,6 +9,7 @@ from __future__ import annotations
 from .. import constants
 from .bus_operations import BUS_ROWS
 from .count_operations import COUNT_ROWS
+from .fronts import FRONTS
 from .kinds import Maybe, Number, Real, Repeated, Text, Word
 from .rows import Argument, Operation
 from .task_operations import TASK_ROWS
@@ -406,6 +407,31 @@ ROWS = (
         False,
         "Have a process with the modules of this machine, which speaks for itself on this connection from here on: see "
         "below.",
+    ),
+    Operation(
+        "runs",
+        (),
+        (),
+        RUN,
+        False,
+        "Have programs run on this machine: this connection speaks frames from here on, see below.",
+    ),
+    Operation(
+        "tunnel",
+        (Argument("front", Word("front end", {name: name for name in FRONTS})),),
+        (),
+        READ,
+        False,
+        "Have this connection be one to a front end of another protocol from here on, at its port there. It takes all "
+        "the scopes that are open to who comes to that port from its own machine, for all lines.",
+    ),
+    Operation(
+        "tunnel_back",
+        (Argument("front", Word("front end", {"rraspy": "rraspy"})),),
+        (),
+        READ,
+        False,
+        "The same for one that calls its host, with the next call: answered when that comes.",
     ),
     Operation(
         "lend",

@@ -11,7 +11,19 @@ from c.soc_build import HERE, SOC_CDEF, SOC_SOURCES, build, declarations
 
 SOURCE = PROJECT / "source" / "c_gpio"
 PARTS = (
-    *("regs", "regs_bcm2835", "regs_rp1", "cdev", "event", "numbers", "fork", "tally", "poll_ring", "poll"),
+    *(
+        "regs",
+        "regs_bcm2835",
+        "regs_rp1",
+        "cdev",
+        "event",
+        "numbers",
+        "fork",
+        "tally",
+        "spawn",
+        "poll_ring",
+        "poll",
+    ),
     "sysfs",
     *("soft_place", "soft_wave", "soft_plan", "soft"),
     *("dma_mailbox", "dma_chain", "dma_pace", "dma", "dma_guard"),
@@ -35,6 +47,7 @@ MODULE = [
         "_turn",
         "_apart",
         "_tally",
+        "_spawn",
     )
 ]
 CORE = [SOURCE / f"{part}.c" for part in PARTS]

@@ -16,6 +16,7 @@ def config(**fields):
 
 
 @pytest.mark.parametrize("fields", [{"pull": 3}, {"pull": -2}, {"edges": 4}, {"edges": -1}])
+@pytest.mark.slow
 def test_a_configuration_that_means_nothing_is_refused(fields):
     lib = core().lib
     assert lib.rpio_cdev_request(-1, 0, config(**fields), b"RPIO", 16) == -errno.EINVAL

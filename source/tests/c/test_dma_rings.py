@@ -682,6 +682,7 @@ def pulses_of(ring, line):
 
 
 @pytest.mark.parametrize("widths", [(3, 12), (1, 2), (5, 6, 15, 1), (2, 16)])
+@pytest.mark.slow
 def test_a_call_that_is_overtaken_by_the_hardware_leaves_whole_pulses(machine, widths):
     ring = Ring(machine, 20)
     ring.find_slot_0()
@@ -702,6 +703,7 @@ def test_a_call_that_is_overtaken_by_the_hardware_leaves_whole_pulses(machine, w
     assert {(start % 20, width) for start, width in steady} == {(4, 3), (10, 1), (16, 2)}
 
 
+@pytest.mark.slow
 def test_an_overtaken_add_or_clear_leaves_whole_pulses(machine):
     ring = Ring(machine, 20)
     ring.find_slot_0()
@@ -1614,6 +1616,7 @@ signal.pause()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.slow
 def test_the_guardian_ends_with_its_process_although_a_child_lives_on(state, number):
     """The child has all descriptors of the process that is killed."""
     tests = Path(__file__).parents[1]

@@ -372,6 +372,7 @@ def test_a_ring_that_cannot_be_had_now_is_had_later(poll, line):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.slow
 def test_a_child_of_a_fork_closes_what_another_thread_waits_on(poll, line):
     """Whatever that thread is doing, and a third one adds and removes lines."""
     over, counts, statuses = threading.Event(), [0, 0], []

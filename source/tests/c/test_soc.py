@@ -298,6 +298,7 @@ def test_only_the_sum_of_waits_counts(waits: list[int]) -> None:
         max_size=25,
     )
 )
+@pytest.mark.slow
 def test_an_alias_is_the_plain_read_modify_write(writes: list[tuple[int, str, int]]) -> None:
     aliased, plain = Soc(RP1), Soc(RP1)
     for offset, alias, value in writes:
@@ -314,6 +315,7 @@ def test_an_alias_is_the_plain_read_modify_write(writes: list[tuple[int, str, in
     outputs=st.integers(0, (1 << 28) - 1),
     writes=st.lists(st.tuples(st.sampled_from((0x0000, 0x1000, 0x2000, 0x3000)), WORD), max_size=20),
 )
+@pytest.mark.slow
 def test_rp1_outputs_follow_an_integer(outputs: int, writes: list[tuple[int, int]]) -> None:
     soc = Soc(RP1)
     for line in range(28):
@@ -382,6 +384,7 @@ def test_an_rp1_line_is_its_signal_path(
 @pytest.mark.parametrize("chip", CHIPS)
 @law
 @given(data=st.data())
+@pytest.mark.slow
 def test_reading_changes_nothing(chip: str, data: st.DataObject) -> None:
     size = 0x30000 if chip == RP1 else 0xF4
     offsets = st.integers(0, size // 4 - 1).map(lambda word: 4 * word)
@@ -404,6 +407,7 @@ def test_reading_changes_nothing(chip: str, data: st.DataObject) -> None:
     ),
     cleared_after=st.integers(0, 40),
 )
+@pytest.mark.slow
 def test_the_log_has_every_access(
     chip: str, accesses: list[tuple[bool, int, int]], cleared_after: int
 ) -> None:
@@ -495,6 +499,7 @@ def test_parts_take_turns_by_time_and_then_by_age() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_part_that_never_lets_time_pass_is_stopped() -> None:
     soc = Soc(BCM2835)
     lib, ffi = soc.module.lib, soc.module.ffi
@@ -581,12 +586,14 @@ def test_the_model_has_no_globals_that_change(source: str, tmp_path) -> None:
     assert not re.findall(r"^\S* [dDbBcCgGsS] \S+$", symbols, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_build_prints_nothing(tmp_path, monkeypatch, capfd) -> None:
     monkeypatch.setattr(soc_build, "CACHE", tmp_path)
     soc_build.build("quiet", soc_build.SOC_SOURCES, soc_build.SOC_CDEF)
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_build_is_found_again_and_a_change_is_another_build(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(soc_build, "CACHE", tmp_path / "cache")
     source, header = tmp_path / "answer.c", tmp_path / "answer.h"

@@ -597,6 +597,7 @@ def test_how_pcm_and_pwm_must_not_be_used(writes: list[tuple[int, int] | None], 
     divider=st.integers(5 << 12, 0xFFFFFF),
     waits=st.lists(st.integers(0, 3_000_000), min_size=1, max_size=20),
 )
+@pytest.mark.slow
 def test_how_the_waiting_is_cut_does_not_matter(
     pace: str, clocks: int, divider: int, waits: list[int]
 ) -> None:

@@ -438,6 +438,7 @@ def test_the_child_of_a_fork_has_an_engine_that_does_nothing(threaded, then):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.slow
 def test_a_fork_at_any_moment_leaves_the_child_an_engine_that_is_whole(threaded):
     """Forked by one thread, while another changes PWM, a third one waves, and the engine's own is at work."""
     over, statuses, changes = threading.Event(), [], [0, 0]

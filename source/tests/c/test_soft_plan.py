@@ -66,6 +66,7 @@ def plan():
     return Plan()
 
 
+@pytest.mark.slow
 def test_a_wave_is_exact_to_the_nanosecond(plan):
     plan.set(17, 1_000_003, 333_331, at=5)
     plan.run_until(100 * S)
@@ -319,6 +320,7 @@ def changes(edges):
 
 
 @given(st.lists(st.tuples(pauses, waves), min_size=1, max_size=6))
+@pytest.mark.slow
 def test_one_line_has_the_wave_that_is_written_in_the_header(series):
     plan, calls, at = Plan(), [], 0
     for pause, wave in series:
@@ -331,6 +333,7 @@ def test_one_line_has_the_wave_that_is_written_in_the_header(series):
 
 
 @given(st.lists(st.tuples(pauses, st.integers(1, 3), waves), min_size=1, max_size=12))
+@pytest.mark.slow
 def test_every_pulse_is_as_wide_as_it_was_asked_for(series):
     """Steady levels apart, which last as long as they are wanted."""
     plan = Plan()
@@ -358,6 +361,7 @@ def test_behind_schedule_there_is_one_edge_for_a_wake_up_and_what_is_next_is_to_
 
 
 @given(st.lists(st.tuples(pauses, st.integers(1, 3), waves), min_size=1, max_size=12))
+@pytest.mark.slow
 def test_what_comes_after_the_next_is_known(series):
     plan = Plan()
     for pause, line, wave in series:

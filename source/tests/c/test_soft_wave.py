@@ -302,6 +302,7 @@ def test_late_wake_ups_lose_no_edge_and_squeeze_none(wave, turns, late):
 
 @law
 @given(waves(), waves(), st.integers(0, 3), st.integers(0, 100_000))
+@pytest.mark.slow
 def test_what_comes_after_the_next_is_known(one, other, turns, pause):
     plan = WavePlan()
     plan.set(9, MS, 400 * US)
@@ -315,6 +316,7 @@ def test_what_comes_after_the_next_is_known(one, other, turns, pause):
 
 @law
 @given(st.lists(st.tuples(waves(), st.integers(0, 3), st.integers(0, 5000)), min_size=2, max_size=16))
+@pytest.mark.slow
 def test_waves_do_not_disturb_each_other(series):
     plan, expected = WavePlan(), []
     for number, ((edges, period), turns, pause) in enumerate(series):

@@ -126,6 +126,7 @@ def test_the_child_of_a_fork_gives_back_its_copies_and_the_parent_goes_on(pump, 
     assert lib.rpio_pump_unwatch(pump, 4) == 0
 
 
+@pytest.mark.slow
 def test_an_edge_that_waits_while_its_edges_change_belongs_to_the_old_terms(value, edge):
     """The thread has been woken, and waits for the mutex: the news are known to poll(2), and to nobody else."""
     sources = [

@@ -47,8 +47,9 @@ from RPIO.loop.kernel import readable
 from RPIO.machine import boards
 from RPIO.machine.files import text_of, write_file
 from RPIO.server import serving
-from RPIO.server.inside import Front
+from RPIO.server.connections.front import Front
 from ssh_parts import Far, why_not
+from tls_parts import environment, paired
 from waiting import wait_until
 
 BCM_ALTS = frozenset(
@@ -963,6 +964,22 @@ class SshRig(RemoteRig):
                 os.environ[name] = value
 
 
+class TlsRig(RemoteRig):
+    """The same by TLS, with a certificate: the port is open to other machines."""
+
+    def __init__(self, inner: Rig) -> None:
+        self._environment = environment(paired().environment)
+        self._environment.__enter__()
+        super().__init__(inner)
+
+    def serve(self) -> str:
+        return f"127.0.0.1:{serving.serve(self.board, 0, 'any', None)}"
+
+    def close(self) -> None:
+        super().close()
+        self._environment.__exit__(None, None, None)
+
+
 # -- which there are ------------------------------------------------------------------------------------
 
 BCM_LINES = (4, 9, 10, 17, 27, 31, 32, 53)
@@ -974,6 +991,7 @@ _HOST: dict[str, tuple[Callable[[], Rig], tuple[int, ...]]] = {
     "regs-bcm2711": (lambda: RegsRig("brcm,bcm2711-gpio", BCM_ALTS, True), (*BCM_LINES, 57)),
     "regs-rp1": (Rp1Rig, (4, 9, 10, 17, 27, 28, 33, 34, 53)),
     "remote-sim": (lambda: RemoteRig(SimRig()), (4, 9, 10, 17, 27, 31, 32, 53)),
+    "remote-tls": (lambda: TlsRig(SimRig()), (4, 17, 31, 53)),
     "remote-regs": (lambda: RemoteRig(RegsRig("brcm,bcm2711-gpio", BCM_ALTS, True)), (*BCM_LINES, 57)),
     "remote-rp1": (lambda: RemoteRig(Rp1Rig()), (4, 9, 10, 17, 27, 28, 33, 34, 53)),
     "ssh-sim": (lambda: SshRig(SimRig()), (4, 9, 10, 17, 27, 31, 32, 53)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -1132,6 +1133,9 @@ def test_watch_overflow(rig: Rig, excess: int) -> None:
     total = EVENT_BUFFER_SIZE + excess
     for number in range(1, total + 1):
         rig.drive(line, number & 1)
+        if number % (EVENT_BUFFER_SIZE // 2) == 0:
+            # Who serves them is read meanwhile, and late on a busy machine: the buffer that overflows is this side's.
+            rig.let_arrive(line, number)
     rig.let_arrive(line, total)  # the last one, before the first is read
     found = events(rig, fd, EVENT_BUFFER_SIZE)
     assert numbers(found) == list(range(1 + excess, total + 1))
@@ -1885,10 +1889,13 @@ def test_pwm_after_fork(rig: Rig, a_line: int) -> None:
         assert "rpio-pwm" not in thread_names()
         if rig.exact:
             expect_steady(rig, a_line, rig.level(a_line))
-        other = rig.lines[0]
+        other = next(line for line in rig.lines if line != a_line)  # that one may be the parent's
         rig.backend.set_output(other, 0)
         rig.backend.pwm(other, LONG, LONG // 2)
-        expect_steady(rig, other, 1)
+        if rig.seen_by_children:
+            expect_steady(rig, other, 1)
+        else:
+            assert rig.backend.read(other) == 1
         rig.backend.close()
 
     in_child(child)
@@ -2113,6 +2120,10 @@ def test_gone_is_told(rig: Rig) -> None:
         return
     if "edges" in backend.features:
         expect_gone(rig, up, lambda: backend.watch(up, BOTH))
+        assert wait_until(backend.is_gone)
+        told = backend.gone_error(up)
+        assert isinstance(told, errors.LineGoneError) and re.search(rig.gone_says.format(line=up), str(told))
+        assert f"GPIO {up}: " in str(told) and (told.errno, bool(told.hint)) == (rig.gone_errno, True)
     if not backend.holds_lines:
         return
     for call in GONE_CALLS.values():

@@ -17,7 +17,8 @@ import tempfile
 from dataclasses import dataclass
 
 import RPIO
-from RPIO import PWM, _gpio, aio, facade
+from ports import free_port
+from RPIO import PWM, _gpio, aio, facade, program
 from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
@@ -25,17 +26,21 @@ from RPIO.chips.buses import i2c_bus
 from RPIO.chips.registers import Registers
 from RPIO.constants import FALLING, IN, OUT, PUD_OFF, PUD_UP, RISING
 from RPIO.i2c import SMBus
+from RPIO.loop.dispatcher import Dispatcher
 from RPIO.machine.boards import by_name
+from RPIO.programs import sockets
+from RPIO.programs.streams import Streams
 from RPIO.remoteio import RemoteServer
 from RPIO.server import serving
-from RPIO.server.access import Access
-from RPIO.server.audit import Audit
-from RPIO.server.doors import Path, Port
-from RPIO.server.hold import Holds
-from RPIO.server.inside import Front
-from RPIO.server.remoteio import GuestPort, Way
-from RPIO.server.tokens import TokenFile
+from RPIO.server.connections.doors import Path, Port
+from RPIO.server.connections.front import Front
+from RPIO.server.remoteio.guests import GuestPort, Way
+from RPIO.server.rights.access import Access
+from RPIO.server.rights.audit import Audit
+from RPIO.server.rights.tokens import TokenFile
+from RPIO.server.sessions.hold import Holds
 from RPIO.spi import SpiDev
+from tls_parts import environment, paired
 from waiting import LIMIT_S, wait_until
 
 TYPE_CHECKING = False
@@ -45,13 +50,6 @@ if TYPE_CHECKING:
 
 def nothing(*args: object) -> None:
     """A callback."""
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 PORT = free_port()
@@ -75,6 +73,8 @@ class Call:
     """What it comes to, besides, where another thread does something in its middle: of calls that wait."""
     dear: int = 1
     """How much longer it takes than others: where not all points are tried, so many fewer are."""
+    sparse: int = 1
+    """Where all points are tried, so many fewer are: of thousands, which are in what only looks at files."""
 
 
 # -- what is there before ------------------------------------------------------------------------------------
@@ -243,6 +243,31 @@ def served_ends(things):
     things["served"].close()
 
 
+def _paired(things):
+    """This machine is paired with the device that serves."""
+    things["paired"] = environment(paired().environment)
+    things["paired"].__enter__()
+
+
+def paired_ends(things):
+    if "paired" in things:
+        things["paired"].__exit__(None, None, None)
+
+
+def served_to_others(things):
+    """As served(), by TLS."""
+    _paired(things)
+    things["served"] = board = Board()
+    board.use(SimBackend(by_name("3B+"), ManualClock()))
+    things["remote port"] = serving.serve(board, 0, "any", None)
+    board.wait_for_interrupts(threaded=True)
+
+
+def _connect_sealed(things):
+    timeout_s = things.get("board_patience_s", ANSWER_S)
+    things["there"] = RPIO.connect(f"127.0.0.1:{things['remote port']}", linger_s=0, timeout_s=timeout_s)
+
+
 def _connect(things):
     timeout_s = things.get("board_patience_s", ANSWER_S)
     things["there"] = RPIO.connect(f"localhost:{things['remote port']}", linger_s=0, timeout_s=timeout_s)
@@ -324,6 +349,37 @@ def guests_served(things):
     board.wait_for_interrupts(threaded=True)
 
 
+def looked_at(things):
+    """Somebody who has this program run, and sees its pictures. Its loop runs in a thread, where no handler does."""
+    things["folder"] = folder = tempfile.mkdtemp()
+    os.environ[sockets.FOLDER] = folder
+    things["loop"] = loop = Dispatcher(_gpio.Poller(), nothing)
+    things["streams"] = streams = Streams(folder, os.getpgrp(), loop, nothing, nothing, nothing)
+    streams.open()
+    loop.start_thread()
+
+
+def nobody_looks(things):
+    program._video.close()
+    program._listening.close()
+    program._listener.shut_down()
+    if "loop" in things:
+        loop = things.pop("loop")
+        loop.end_background()
+        loop.stop()
+        assert wait_until(lambda: not loop.is_busy, LIMIT_S)
+        things["streams"].close()
+        loop.close()
+    os.environ.pop(sockets.FOLDER, None)
+    shutil.rmtree(things["folder"], ignore_errors=True)
+
+
+def _key(things):
+    with program.KeyboardButton("a") as button:
+        button.when_pressed = button.when_released = nothing
+        return button.when_pressed, button.when_released, button.is_pressed
+
+
 def _guest_comes(things):
     things["guest"] = RemoteServer("127.0.0.1", things["door"].port)
 
@@ -353,6 +409,10 @@ def _bus_is_free(things):
 
 def _serve(things):
     RPIO.serve_remote(0)
+
+
+def _serve_others(things):
+    RPIO.serve_remote(0, "any")
 
 
 def _serve_path(things):
@@ -641,10 +701,38 @@ CALLS = {
         (_daemon_parts,),
         (daemon_parts_go,),
         True,
-        ("OSError([Errno 9] Bad file descriptor)",),
+        (
+            "OSError([Errno 9] Bad file descriptor)",
+            "OSError([Errno 9] closed while it was being opened: 'TMP/sock')",
+            "OSError([Errno 9] closed while it was being opened: '127.0.0.1:N')",
+        ),
         4,
     ),
     "connect(token)": Call(_connect_with_token, (daemon_served,), (there_closes, daemon_ends), True, dear=8),
+    "serve_remote(any)": Call(_serve_others, (_paired,), (paired_ends,), True, dear=16, sparse=47),
+    "connect(tls)": Call(
+        _connect_sealed,
+        (served_to_others,),
+        (there_closes, served_ends, paired_ends),
+        True,
+        dear=16,
+        sparse=31,
+    ),
+    "connect(tls, setup)": Call(
+        lambda t: t["there"].setup(18, OUT, initial=1),
+        (served_to_others, _connect_sealed),
+        (there_closes, served_ends, paired_ends),
+        True,
+        dear=8,
+        sparse=7,
+    ),
+    "connect(tls, read)": Call(
+        lambda t: t["there"].input(18),
+        (served_to_others, _connect_sealed, _set_up_there),
+        (there_closes, served_ends, paired_ends),
+        True,
+        dear=8,
+    ),
     "connect": Call(_connect, (served,), (there_closes, served_ends), True, dear=8),
     "connect(setup)": Call(
         lambda t: t["there"].setup(18, OUT, initial=1),
@@ -674,6 +762,10 @@ CALLS = {
     "SpiDev": Call(_spi, (chip_here,), (served_ends,)),
     "connect(SpiDev)": Call(_spi_there, (served, _connect), (there_closes, served_ends), True, dear=8),
     "connect(tasks)": Call(_tasks_there, (served, _connect), (there_closes, served_ends), True, dear=8),
+    "program.send_image": Call(
+        lambda t: program.send_image(b"\xff\xd8\xff"), (looked_at,), (nobody_looks,), True, dear=8
+    ),
+    "program.KeyboardButton": Call(_key, (looked_at,), (nobody_looks,), True, dear=8),
     "RemoteServer": Call(_guest_comes, (guests_served,), (guest_goes, served_ends), True, dear=8),
     "RemoteServer.pin": Call(
         _guest_asks, (guests_served, _guest_comes), (guest_goes, served_ends), True, dear=8

@@ -142,7 +142,9 @@ def result_of(call: Callable[[], object]) -> str:
     try:
         result = call()
     except BaseException as e:
-        return re.sub(r"number \d+", "number N", f"{type(e).__name__}({e})")  # of a descriptor
+        text = re.sub(r"number \d+", "number N", f"{type(e).__name__}({e})")  # of a descriptor
+        text = re.sub(r"'[^']*/tmp\w+/", "'TMP/", text)  # each time another folder
+        return re.sub(r"'127\.0\.0\.1:\d+'", "'127.0.0.1:N'", text)
     if isinstance(result, (list, tuple)):
         return f"{type(result).__name__} of {len(result)}"
     return repr(result) if result is None or isinstance(result, (int, str)) else type(result).__name__

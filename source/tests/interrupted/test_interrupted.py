@@ -10,11 +10,8 @@ from interrupted.calls import CALLS
 from interrupted.moments import Interrupted, every_bytecode, every_point
 from interrupted.world import World
 
-HERE_AND_THERE = 29
-STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", HERE_AND_THERE))
+STEP = int(os.environ.get("RPIO_INTERRUPTED_STEP", "97"))
 """Each so many points; `make test-every` takes them all."""
-PART, PARTS = map(int, os.environ.get("RPIO_INTERRUPTED_PART", "0/1").split("/"))
-"""Of PARTS parts of the table, the one whose rows have all these points; the others are tried here and there."""
 BYTECODES = STEP * 5 if STEP > 1 else 1
 """The same of bytecodes, of which there are many more, and each costs a cleanup()."""
 ANEW = 4 if STEP == 1 else 12
@@ -37,12 +34,7 @@ def interrupt():
 
 def each(step, world):
     """All of them, or each so many, and fewer of a row that is dear."""
-    if step == 1 and ROWS.index(world.row) % PARTS != PART:
-        step = HERE_AND_THERE
-    return step if step == 1 else step * world.row.dear
-
-
-ROWS = list(CALLS.values())
+    return world.row.sparse if step == 1 else step * world.row.dear
 
 
 # A socket that is interrupted between its making and the first name for it is closed at once, with such a warning.

@@ -51,6 +51,7 @@ def public_functions():
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.slow
 def test_every_public_function_is_called_by_a_row():
     called = set()
 

@@ -80,7 +80,8 @@ class Pair:
             ):
                 return
         text = [f"at bytecode {moment}"]
-        for name, (is_row, is_second, is_state) in zip(("row first", "row second"), orders, strict=True):
+        names = "in this order", "the other way round"
+        for name, (is_row, is_second, is_state) in zip(names, orders, strict=True):
             text.append(f"{name}: {is_row}, {is_second}; found {row}, {second}")
             text += [
                 f"   {key}: {is_state.get(key)} -> {state.get(key)}"

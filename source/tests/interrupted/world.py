@@ -85,6 +85,7 @@ class World:
         gc.collect()
         gc.freeze()  # what is there stays: to collect all of it costs more than all the rest of a check
         facade.new_board()
+        others = threads()  # of other tests' boards, too, which end when they like
         self.row = row
         self._anew_each = anew_each
         self._checks = 0
@@ -99,7 +100,7 @@ class World:
         assert wait_until(lambda: not any("timerfd" in name for name in self.open_files())), (
             "PWM's thread stays"
         )
-        self.threads = {thread for thread in threads() if not thread.name.startswith("RPIO")}
+        self.threads = others | {thread for thread in threads() if not thread.name.startswith("RPIO")}
         self.descriptors = self.open_files()
         self.locks = locks()
 
@@ -204,7 +205,7 @@ class World:
         assert wait_until(lambda: not board.dispatcher.is_busy), "the loop goes on"
         assert wait_until(lambda: not c_threads()), c_threads()
         assert wait_until(self.is_closed), f"still open: {self._more_files()}"
-        assert wait_until(lambda: not threads() - self.threads), threads()
+        assert wait_until(lambda: not threads() - self.threads), threads() - self.threads
         assert not self.handlers(), f"still in the loop: {self.handlers()}"
 
     def begin_anew(self) -> None:

@@ -4,12 +4,15 @@
 import signal
 import time
 
+import pytest
+
 from remote_parts import daemon
 from waiting import wait_until
 
 LINES = (17, 27)
 
 
+@pytest.mark.slow
 def test_what_is_held_is_held_again_within_two_seconds(pi_chip, tmp_path):
     with daemon(tmp_path, "--no-tcp", backend="cdev") as served, served.connect() as line:
         assert line.ask("hold 17 1 27 0") == "ok"
@@ -27,6 +30,7 @@ def test_what_is_held_is_held_again_within_two_seconds(pi_chip, tmp_path):
     assert took_s < 2.0, took_s
 
 
+@pytest.mark.slow
 def test_sessions_share_the_chip_and_leave_safe_states(pi_chip, tmp_path):
     with daemon(tmp_path, "--no-tcp", backend="cdev", config="[line.17]\nsafe = 'low'\n") as served:
         with served.connect() as one, served.connect() as other:
@@ -39,6 +43,7 @@ def test_sessions_share_the_chip_and_leave_safe_states(pi_chip, tmp_path):
         assert wait_until(lambda: pi_chip.level(17) == 0)
 
 
+@pytest.mark.slow
 def test_timed_tasks_drive_the_chip_and_give_the_line_back(pi_chip, tmp_path):
     with daemon(tmp_path, "--no-tcp", backend="cdev") as served:
         with served.connect() as line:

@@ -58,6 +58,7 @@ waits(RPIO.wait_for_interrupts)
 }
 
 
+@pytest.mark.slow
 def test_every_wait_ends_at_once():
     """One removal for all: each leaves interrupts of the simulated chip behind."""
     with Chip(num_lines=9, label="hot") as chip:

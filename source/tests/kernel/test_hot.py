@@ -228,6 +228,7 @@ os.getppid()
 OF_ANY_THREAD = ("futex", "clock_gettime", "sched_yield")
 
 
+@pytest.mark.slow
 def test_a_wait_after_the_first_is_two_system_calls_and_its_wake_up(pi_chip, tmp_path):
     """Edges on and edges off, in the thread that waits. Where the loop is not back in its own wait when the edge has
     come, a third reads what may be left.

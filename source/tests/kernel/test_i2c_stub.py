@@ -205,6 +205,7 @@ def of_old(bus, call, *words):
         return type(e).__name__
 
 
+@pytest.mark.slow
 def test_smbus_says_what_py_smbus_says(old):
     theirs, ours = old.SMBus(0), our_smbus.SMBus(0)
     different = []

@@ -108,6 +108,7 @@ def driver():
     (bus / "delete_device").write_text("0x20\n")
 
 
+@pytest.mark.slow
 def test_what_it_prints_and_its_status_are_those_of_i2c_tools(rpio, tool):
     tool("i2cset -y 0 0x50 0x30 0x41")
     for theirs, ours in PAIRS:
@@ -121,6 +122,7 @@ def test_a_device_that_a_driver_has_is_left_alone_as_by_i2c_tools(rpio, tool, dr
             assert rpio(ours)[1] == tool(theirs)[1], ours
 
 
+@pytest.mark.slow
 def test_on_another_machine_it_prints_the_same(rpio, driver, chip):
     board = Board(f"cdev:{chip.path}")
     port = serve(board, 0, "127.0.0.1", None)

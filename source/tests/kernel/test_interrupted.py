@@ -10,7 +10,8 @@ from contract.rigs import remove_shared_chip
 from interrupted.calls import CALLS
 from interrupted.chips import Chip, Joined, JoinedSysfs
 from interrupted.moments import Interrupted, every_bytecode, every_point
-from interrupted.test_interrupted import ANEW, pytestmark  # noqa: F401
+from interrupted.test_interrupted import ANEW
+from interrupted.test_interrupted import pytestmark as quiet
 
 IS_WHOLE = os.environ.get("RPIO_INTERRUPTED_STEP") == "1"
 """As `make test-every` has it."""
@@ -21,6 +22,9 @@ ROWS = (
 )
 POINTS, EXITS, BYTECODES = (5, 25, 123) if IS_WHOLE else (25, 123, 621)
 """Each so many: the guest is slow."""
+
+
+pytestmark = [quiet, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -110,6 +110,7 @@ def test_the_input_and_output_example_runs_unchanged_but_for_pin_17(pi_chip):
 # -- edges --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ten_thousand_edges_at_two_thousand_a_second_arrive_in_order_with_none_lost(pi, pi_chip):
     total, rate_hz = 10_000, 2_000
     got = []

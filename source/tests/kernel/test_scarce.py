@@ -12,5 +12,6 @@ ROWS = () if STEP == 1 else ("add_event_detect", "setup(watched)", "cleanup(watc
 
 @pytest.mark.timeout(20 * LIMIT_S)
 @pytest.mark.parametrize("world", ["joined", "joined-sysfs"])
+@pytest.mark.slow
 def test_what_lacks_something_says_so_and_loses_nothing(world):
     assert run(world, CALLS_STEP, ROWS) > 5

@@ -276,7 +276,7 @@ dimmed.value = 0.5
 info = Device.pin_factory.board_info
 print(type(Device.pin_factory).__name__, info.model, info.revision, led.value, RPIO.sim.level(17), dimmed.value)
 """
-SAYS = "RPiGPIOFactory 3B+ a020d3 1 1 0.5\n"
+SAYS = "{} 3B+ a020d3 1 1 0.5\n"
 FIRST = "import RPi.GPIO\n"
 INSTALL = "import RPIO, os; RPIO.install_as_rpi_gpio(); os.environ['GPIOZERO_PIN_FACTORY'] = 'rpigpio'\n"
 CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], check=True)"
@@ -320,17 +320,17 @@ def says(libraries, *command, **more):
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "factory"),
     [
-        (*RPIO_RUN, PROGRAM),
-        (*RPIO_RUN, FIRST + PROGRAM),
-        (*RPIO_RUN, CHILD, PROGRAM),
-        (sys.executable, "-c", INSTALL + PROGRAM),
+        ((*RPIO_RUN, PROGRAM), "RPIOFactory"),
+        ((*RPIO_RUN, FIRST + PROGRAM), "RPIOFactory"),
+        ((*RPIO_RUN, CHILD, PROGRAM), "RPIOFactory"),
+        ((sys.executable, "-c", INSTALL + PROGRAM), "RPiGPIOFactory"),
     ],
     ids=["run", "RPi.GPIO first", "child", "installed"],
 )
-def test_a_program_for_it_runs_on_the_simulated_board_and_knows_its_model(libraries, command):
-    assert says(libraries, *command) == SAYS
+def test_a_program_for_it_runs_on_the_simulated_board_and_knows_its_model(libraries, command, factory):
+    assert says(libraries, *command) == SAYS.format(factory)
 
 
 @pytest.mark.parametrize("switch", ["true", "false"])

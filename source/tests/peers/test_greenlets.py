@@ -3,12 +3,13 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import textwrap
 
 import pytest
+
+from ports import free_port
 
 from . import peers
 
@@ -383,8 +384,7 @@ def test_a_press_reaches_the_visitor_of_a_flask_socketio_site(fetch, library, tr
     site.write_text(FIRST_LINES[library] + "\nimport sys" + SITE)
     server_env = environment(fetch(peers.with_needs, LIBRARIES[library], *SERVER))
     visitor_env = environment(fetch(peers.with_needs, *SERVER, *CLIENT))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     with serving([sys.executable, "-m", "RPIO", "run", site, library, port], server_env):
         done = subprocess.run(
             [sys.executable, "-c", VISITOR, port, transport],

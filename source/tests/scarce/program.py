@@ -20,7 +20,7 @@ from collections.abc import Callable
 from interrupted.world import threads
 from RPIO import _gpio
 from RPIO.loop import tcp
-from RPIO.server import inside
+from RPIO.server.connections import front
 from scarce.calls import ROWS
 from scarce.library import FUNCTIONS, Scarce
 from scarce.world import WORLDS, Machine, World
@@ -154,7 +154,7 @@ def main(kind: str, step: str, *only: str) -> None:
     warnings.simplefilter("ignore", RuntimeWarning)
     make_world, ours = worlds(kind)
     scarce = Scarce(*ours)
-    tcp.RETRY_S = inside.RETRY_S = 0.02  # type: ignore[attr-defined]
+    tcp.RETRY_S = front.RETRY_S = 0.02  # type: ignore[attr-defined]
     total = 0
     with tempfile.TemporaryDirectory() as folder:
         machine = Machine(folder, scarce)

@@ -11,12 +11,14 @@ from waiting import LIMIT_S
 @native("the preloaded library would have to be built for, and loaded by, the emulator")
 @pytest.mark.timeout(20 * LIMIT_S)
 @pytest.mark.parametrize("world", ["sim", "cdev"])
+@pytest.mark.slow
 def test_what_lacks_something_says_so_and_loses_nothing(world):
     assert run(world, CALLS_STEP) > 100
 
 
 @native("the preloaded library would have to be built for, and loaded by, the emulator")
 @pytest.mark.timeout(20 * LIMIT_S)
+@pytest.mark.slow
 def test_an_interpreter_without_memory_says_so_and_loses_nothing():
     pytest.importorskip("_testcapi")
     try:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ...board.declared import Owner
     from ...chips.circuit import Built
-    from ...server.sessions import Session
+    from ...server.sessions.sessions import Session
     from .curses_screen import Row
 
 BUSY_S, IDLE_S = 0.1, 1.0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""smbus-proxy's ProxyServer. See RPIO.server.smbus_proxy."""
+"""smbus-proxy's ProxyServer. See RPIO.server.grpc.proxy_server."""
 
-from RPIO.server.smbus_proxy import ProxyServer
+from RPIO.server.grpc.proxy_server import ProxyServer
 
 __all__ = ["ProxyServer"]
