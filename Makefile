@@ -60,19 +60,23 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 
 # -- tests -------------------------------------------------------------------------------------------
 
-# One process more than there are processors: some tests wait, for a terminal say. In the guest there is one, and a system
+# One process more than there are processors in the first three: some tests wait, for a terminal say. In the guest there is one, and a system
 # call is dear: what a test prints is caught in Python alone, and what takes a compiler is made outside. No limit is for
 # the whole: each test has one (pyproject.toml), and a guest that says nothing.
 # Two threads at once and forks at each few bytecodes are test-every's; a test that takes a quarter of a second is test-slow's.
-WORKERS = $$(($$(nproc) + 1))
-ON_HOST = $(PY) -m pytest -n $(WORKERS) --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
+WORKERS = auto
+test test-host test-slow: WORKERS = $$(($$(nproc) + 1))
+# Each target knows what failed in it: AGAIN=--last-failed is that alone, on the host and one after the other (.ci/again.py).
+PYTEST = $(PY) -m pytest -o cache_dir=.cache/pytest/$@ $(AGAIN) -n $(if $(AGAIN),0,$(WORKERS))
+RIG_CHECK = $(if $(AGAIN),sh -c 'echo the host is asked alone; exit 3',$(RIG) check)
+ON_HOST = $(PYTEST) --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
 HOST_TESTS = $(ON_HOST) $(QUICK)
 GUEST_TESTS = $(RIG) run --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys source/tests/kernel source/tests/contract
 QUICK = -m 'not slow'
 GUEST_PARTS = PYTHONPATH=source/tests $(PY) -c 'from contract.rigs import modelled_core; from interrupted import moments; from scarce.library import build; modelled_core(); build()'
 
 test: dev             ## what is ours, a real kernel included, but for what takes long: both parts side by side
-	@if reason=$$($(RIG) check); then \
+	@if reason=$$($(RIG_CHECK)); then \
 	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-kernel.log "$(HOST_TESTS)" "$(GUEST_TESTS) $(QUICK)"; \
 	else s=$$?; if [ $$s = 3 ]; then $(HOST_TESTS); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
 
@@ -80,7 +84,7 @@ test-host: dev        ## what needs no kernel of our own
 	@$(HOST_TESTS)
 
 test-slow: dev        ## the tests for which `make test` has no time, each a quarter of a second and more; both parts side by side
-	@if reason=$$($(RIG) check); then \
+	@if reason=$$($(RIG_CHECK)); then \
 	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-kernel.log "$(ON_HOST) -m slow" "$(GUEST_TESTS) -m slow"; \
 	else s=$$?; if [ $$s = 3 ]; then $(ON_HOST) -m slow; s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
 
@@ -91,7 +95,7 @@ test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux
 
 test-qemu: dev        ## the C core and a DMA engine on QEMU's Raspberry Pi 3B, under Debian's kernel
 	@if $(PY) $(QEMU) check; then \
-	    $(PY) $(QEMU) build && $(PY) -m pytest -p no:cacheprovider source/tests/qemu; \
+	    $(PY) $(QEMU) build && $(PYTEST) -n 0 source/tests/qemu; \
 	else s=$$?; [ $$s = 3 ] && echo "tests on QEMU skipped, as said above" || exit $$s; fi
 
 test-arm: dev         ## the host suite on ARM with 32 and 64 bits: roots of Debian's packages, under QEMU's user mode
@@ -103,32 +107,32 @@ test-arm-quick: dev   ## a part of it, on ARM with 32 bits
 test-sanitized: dev   ## the C core under the address and undefined-behaviour sanitizers
 	@RPIO_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 	    LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	    $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal source/tests/c
+	    $(PYTEST) --dist worksteal source/tests/c
 
 test-package: dev     ## wheel and sdist build, install and import elsewhere, on every Python at hand
-	@$(PY) -m pytest -p no:cacheprovider -n auto --dist loadfile --timeout 3600 source/tests/package
+	@$(PYTEST) --dist loadfile --timeout 3600 source/tests/package
 
 test-peers: dev       ## beside the real RPi.GPIO, and other people's suites on ours: fetched and kept in ~/.cache/rpio
-	@$(PY) -m pytest -n auto --dist loadfile --timeout 3600 source/tests/peers
+	@$(PYTEST) --dist loadfile --timeout 3600 source/tests/peers
 
 OVER_TLS = remote_processes remote_strangers remote_proxy session_counts bad_ends daemon tasks_served hold following runs_served
 test-tls: dev          ## what is served to others, all of it once more by TLS with a client's certificate
-	@RPIO_OVER_TLS=1 $(PY) -m pytest -n auto --dist loadfile --timeout 600 $(OVER_TLS:%=source/tests/test_%.py) source/tests/peers/test_over_a_socket.py
+	@RPIO_OVER_TLS=1 $(PYTEST) --dist loadfile --timeout 600 $(OVER_TLS:%=source/tests/test_%.py) source/tests/peers/test_over_a_socket.py
 
 # Of how many parts which one: "1/4" takes a quarter (source/tests/parts.py).
 EVERY_PART = 0/1
 EVERY_STEPS = RPIO_PART=$(EVERY_PART) RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=29 RPIO_FORKS_STEP=101 RPIO_PULSE_SETS=10000 RPIO_KILLS=40 RPIO_PROGRAMS=30 RPIO_LAST_LINES=1000
-EVERY_ON_HOST = $(EVERY_STEPS) $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/test_remote_processes.py source/tests/test_daemon.py source/tests/test_keeper.py source/tests/test_pure.py source/tests/test_shared_sim.py source/tests/test_pwm_interrupted.py source/tests/test_tui.py source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
+EVERY_ON_HOST = $(EVERY_STEPS) $(PYTEST) --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/test_remote_processes.py source/tests/test_daemon.py source/tests/test_keeper.py source/tests/test_pure.py source/tests/test_shared_sim.py source/tests/test_pwm_interrupted.py source/tests/test_tui.py source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
 # What hangs there says where: its time is over before the rig's patience is.
 EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_PART=$(EVERY_PART) --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 900 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
 
 test-every: dev       ## at every point: what is interrupted, and what lacks something, which `make test` tries here and there
-	@if reason=$$($(RIG) check); then \
+	@if reason=$$($(RIG_CHECK)); then \
 	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-every.log "$(EVERY_ON_HOST)" "$(EVERY_IN_GUEST)"; \
 	else s=$$?; if [ $$s = 3 ]; then $(EVERY_ON_HOST); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
 
 test-moments: dev     ## every function at every bytecode: interrupted, beside another thread, beside a fork
-	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=1 RPIO_FORKS_STEP=1 RPIO_UPLOADS=all $(PY) -m pytest -p no:cacheprovider -n auto --dist worksteal --timeout 7200 source/tests/interrupted source/tests/test_uploads.py
+	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=1 RPIO_FORKS_STEP=1 RPIO_UPLOADS=all $(PYTEST) --dist worksteal --timeout 7200 source/tests/interrupted source/tests/test_uploads.py
 
 test-full: test-slow test-peers test-tls test-package test-every test-arm-quick deb ## all that `make test` leaves out
 

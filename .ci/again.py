@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What failed beside all the others: again, alone, three times each. The status says whether it passed.
+"""What failed in a target of the Makefile: again, one after the other, three times. The status says whether it passed.
+
+    again.py make TARGET [VARIABLE=VALUE...]
 
 A fault fails again; a machine that was too busy for a moment does not. More than three are no such moment, and nothing
-is tried again. What passes here is named all the same, so that somebody looks at it.
+is tried again; nor is it where the kernel of our own had a failure. What passes here is named all the same, so that
+somebody looks at it.
 """
 
 import json
@@ -12,32 +15,37 @@ import sys
 from pathlib import Path
 
 MOST, TIMES = 3, 3
-FAILED = Path(".pytest_cache/v/cache/lastfailed")
-GUEST_LOG = Path(".cache/test-kernel.log")
+GUEST_LOGS = {
+    "test": Path(".cache/test-kernel.log"),
+    "test-slow": Path(".cache/test-kernel.log"),
+    "test-every": Path(".cache/test-every.log"),
+}
 """What the tests in the kernel of our own have said, whose failures are not tried again."""
 SUMMARY = re.compile(r"^=+ \d+ passed[^=]* =+$", re.MULTILINE)
 
 
-def guest_passed():
+def guest_passed(log):
     """Whether all is well there, or there is none."""
-    if not GUEST_LOG.exists():
+    if not (log and log.exists()):
         return True
-    summary = SUMMARY.findall(GUEST_LOG.read_text(encoding="utf-8", errors="replace"))
+    summary = SUMMARY.findall(log.read_text(encoding="utf-8", errors="replace"))
     return bool(summary) and "failed" not in summary[-1] and "error" not in summary[-1]
 
 
-def main():
-    failed = sorted(json.loads(FAILED.read_text())) if FAILED.exists() else []
-    if not 0 < len(failed) <= MOST or not guest_passed():
+def main(make, target, *variables):
+    kept = Path(f".cache/pytest/{target}/v/cache/lastfailed")
+    failed = json.loads(kept.read_text()) if kept.exists() else {}
+    if not 0 < len(failed) <= MOST or not guest_passed(GUEST_LOGS.get(target)):
         print(f"{len(failed)} tests are known to have failed: nothing is tried again")
         return 1
     for number in range(TIMES):
-        command = [".venv/bin/python", "-m", "pytest", "-p", "no:cacheprovider", "-q", *failed]
-        if subprocess.run(command, check=False).returncode:
+        kept.write_text(json.dumps(failed))  # who passes is no longer in it
+        again = "AGAIN=--last-failed --last-failed-no-failures=none"
+        if subprocess.run([make, target, *variables, again], check=False).returncode:
             return 1
         print(f"passed alone, {number + 1} of {TIMES}: {' '.join(failed)}", flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
