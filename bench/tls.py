@@ -126,7 +126,7 @@ def write_ns(board, number):
 
 def known():
     """TLS as this process is known to the device."""
-    from RPIO.remote import hosts
+    from RPIO.remote.places import hosts
 
     return hosts.find("127.0.0.1").context()
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 from RPIO.programs import process, starter
-from RPIO.remote.modules import Modules
-from RPIO.remote.places import Place
+from RPIO.remote.modules.modules import Modules
+from RPIO.remote.places.places import Place
 from RPIO.server.programs.processes import MODULES
 from RPIO.server.settings.policy import Policy
 from waiting import wait_until

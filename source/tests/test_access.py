@@ -9,8 +9,8 @@ import pytest
 
 from remote_parts import World, drives, error
 from RPIO import errors
-from RPIO.remote import tokens as shown
-from RPIO.remote.places import Place
+from RPIO.remote.places import tokens as shown
+from RPIO.remote.places.places import Place
 from RPIO.server.rights.access import Access, Rights, Token, digest_of, lines_of
 from RPIO.server.rights.tokens import TOKENS_MAX, TokenFile, clients_of
 from RPIO.wire.kinds import Maybe, Number, Octets, Real, Repeated, Word

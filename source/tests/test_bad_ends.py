@@ -126,7 +126,7 @@ def older(other):
 
 
 def test_the_words_of_who_does_not_know_an_operation_are_those_that_are_recognized(real):
-    from RPIO.remote import answers
+    from RPIO.remote.sessions import answers
 
     with real.connect() as line:
         assert line.ask("ping") == "ok"

@@ -12,8 +12,8 @@ import pytest
 from further_parts import config_of
 from remote_parts import Daemon, Line
 from RPIO.i2c.smbus_proxy import Proxy
-from RPIO.remote import hosts
 from RPIO.remote.grpc import Caller, Refused
+from RPIO.remote.places import hosts
 from RPIO.wire import smbus
 from RPIO.wire.grpc import rpio_v1_pb2 as pb
 from RPIO.wire.smbus import SmbusCall

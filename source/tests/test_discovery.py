@@ -25,8 +25,8 @@ from remote_parts import daemon
 from RPIO import cli, errors
 from RPIO.backends import opening
 from RPIO.cli import completion, hosts
-from RPIO.remote import devices, discovery
-from RPIO.remote import hosts as known_hosts
+from RPIO.remote.devices import devices, discovery
+from RPIO.remote.places import hosts as known_hosts
 from RPIO.server.outside import announcing
 from RPIO.wire import announced
 from waiting import LIMIT_S, wait_until

@@ -12,7 +12,7 @@ import pytest
 from hostile_parts import needs_openssl, opened
 from nets import DEVICE, net
 from remote_parts import program
-from RPIO.remote import hosts
+from RPIO.remote.places import hosts
 from waiting import wait_until
 
 pytestmark = needs_openssl

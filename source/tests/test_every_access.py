@@ -15,9 +15,9 @@ import rraspy_parts
 from further_parts import config_of
 from grpc_parts import Rpio
 from remote_parts import Daemon, Line, World
-from RPIO.remote import hosts
 from RPIO.remote.grpc import Caller, Refused
-from RPIO.remote.places import Place
+from RPIO.remote.places import hosts
+from RPIO.remote.places.places import Place
 from RPIO.server.further import access as further_access
 from RPIO.server.further.routes import Site
 from RPIO.server.grpc.smbus_rcp import CALLS

@@ -6,6 +6,8 @@ import functools
 import re
 from pathlib import Path
 
+import pytest
+
 import RPIO
 
 PACKAGE = Path(RPIO.__file__).parent
@@ -39,7 +41,16 @@ SERVER_FLOORS = (
     "daemon serving stdio",
 )
 """The rooms of server/, from the ground up; on top what puts them together."""
-SERVER_FLOOR_OF = {room: height for height, rooms in enumerate(SERVER_FLOORS) for room in rooms.split()}
+REMOTE_FLOORS = (
+    "tls grpc uploads outside rraspy",
+    "places rraspy_kept",
+    "sessions",
+    "shared tunnels",
+    "devices modules programs",
+)
+"""Those of remote/, with what is one module."""
+INSIDE = {"server": SERVER_FLOORS, "remote": REMOTE_FLOORS}
+"""The rooms that have floors of their own."""
 
 SHARED_BY_BACKENDS = {
     "buses",
@@ -123,14 +134,15 @@ def test_a_room_imports_only_rooms_on_lower_floors():
     assert not upwards
 
 
-def test_a_room_of_the_server_imports_only_those_on_lower_floors():
-    inside = {module: module.split(".")[1] for module in PATHS if module.startswith("server.")}
-    assert set(inside.values()) == SERVER_FLOOR_OF.keys()
+@pytest.mark.parametrize("outer", INSIDE)
+def test_a_room_within_a_room_imports_only_those_on_lower_floors(outer):
+    height_of = {room: height for height, rooms in enumerate(INSIDE[outer]) for room in rooms.split()}
+    inside = {module: module.split(".")[1] for module in PATHS if module.startswith(f"{outer}.")}
+    assert set(inside.values()) == height_of.keys()
     upwards = []
     for module, room in inside.items():
         others = {other for other in imports()[module] & inside.keys() if inside[other] != room}
-        height = SERVER_FLOOR_OF[room]
-        upwards += [(module, other) for other in others if SERVER_FLOOR_OF[inside[other]] >= height]
+        upwards += [(module, other) for other in others if height_of[inside[other]] >= height_of[room]]
     assert not upwards
 
 
@@ -185,12 +197,13 @@ def test_the_floors_are_the_documents():
     ]
 
 
-def test_the_floors_of_the_server_are_the_documents():
-    table = ARCHITECTURE.partition(".. server\n\n")[2].partition("\n\n")[0]
+@pytest.mark.parametrize("outer", INSIDE)
+def test_the_floors_within_a_room_are_the_documents(outer):
+    table = ARCHITECTURE.partition(f".. {outer}\n\n")[2].partition("\n\n")[0]
     rows: dict[int, set[str]] = {}
     for height, room in re.findall(r"^(\d+) +``(\w+)``  +\S.{10,}$", table, re.MULTILINE):
         rows.setdefault(int(height), set()).add(room)
-    assert [rows[height] for height in sorted(rows)] == [set(rooms.split()) for rooms in SERVER_FLOORS]
+    assert [rows[height] for height in sorted(rows)] == [set(rooms.split()) for rooms in INSIDE[outer]]
 
 
 def test_modules_are_short():

@@ -21,7 +21,7 @@ import pytest
 import RPIO
 from hostile_parts import Ca, Talk, context, needs_openssl, opened, openssl, own_address
 from RPIO import errors
-from RPIO.remote import hosts
+from RPIO.remote.places import hosts
 from RPIO.server.rights.access import Access, Token, digest_of
 from waiting import LIMIT_S, wait_until
 

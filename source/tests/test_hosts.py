@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from RPIO import errors
-from RPIO.remote import hosts
+from RPIO.remote.places import hosts
 from RPIO.server.outside.authority import Authority
 from tls_parts import request
 from waiting import LIMIT_S

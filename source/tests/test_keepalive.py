@@ -15,8 +15,8 @@ from modules_parts import alive
 from nets import DEVICE, LAPTOP, is_asleep, net
 from remote_parts import Line, program, serving
 from RPIO.loop import tcp_options
-from RPIO.remote import hosts
-from RPIO.remote.places import Place
+from RPIO.remote.places import hosts
+from RPIO.remote.places.places import Place
 from waiting import LIMIT_S, wait_until
 
 NOTICED_S = 5.0

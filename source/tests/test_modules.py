@@ -20,9 +20,9 @@ import pytest
 from modules_parts import alive, there
 from RPIO import errors
 from RPIO.programs import process
-from RPIO.remote.modules import Modules
-from RPIO.remote.places import Place
-from RPIO.remote.proxies import Method, Proxy
+from RPIO.remote.modules.modules import Modules
+from RPIO.remote.modules.proxies import Method, Proxy
+from RPIO.remote.places.places import Place
 from RPIO.server.settings.policy import Policy
 from waiting import wait_until
 
@@ -870,7 +870,7 @@ def test_nothing_leads_to_another_module_or_a_frame(fenced):
 
 
 def test_functions_as_source_are_refused_where_they_are_not_allowed(fenced):
-    from RPIO.remote.shipping import Task
+    from RPIO.remote.modules.shipping import Task
 
     with pytest.raises(errors.NotAllowedError, match="functions that come as source"):
         Task(fenced, test_nothing_leads_to_another_module_or_a_frame, None)()

@@ -21,7 +21,7 @@ from RPIO.errors import ProtocolError
 from RPIO.programs.held import Held
 from RPIO.pure import frames as pure_frames
 from RPIO.pure import values as pure_values
-from RPIO.remote.proxies import Asker, Objects
+from RPIO.remote.modules.proxies import Asker, Objects
 from RPIO.wire import arrays
 from RPIO.wire.objects import (
     DROPPED,

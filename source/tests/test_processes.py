@@ -20,7 +20,7 @@ from ports import free_port
 from RPIO import Board, errors
 from RPIO.constants import OUT
 from RPIO.processes import hooks
-from RPIO.remote.places import Place
+from RPIO.remote.places.places import Place
 from waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -181,7 +181,7 @@ def test_importing_it_loads_as_little_as_ever(environ):
         "RPIO.backends.cdev",
         "RPIO.doctor.patient",
         "RPIO.loop.tcp",
-        "RPIO.remote.connection",
+        "RPIO.remote.sessions.connection",
     ],
 )
 @pytest.mark.slow

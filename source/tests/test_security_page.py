@@ -110,8 +110,8 @@ def test_each_refusal_stands_on_the_page_of_troubles(text):
 
 
 def test_what_is_said_where_something_is_missing_stands_there_too(monkeypatch, tmp_path):
-    from RPIO.remote import discovery
-    from RPIO.remote.places import Place
+    from RPIO.remote.devices import discovery
+    from RPIO.remote.places.places import Place
 
     page = flat(section(TROUBLE, "Devices on the network"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -18,7 +18,7 @@ from RPIO.backends import opening
 from RPIO.cli.screens import lines as screens
 from RPIO.cli.screens import sim_rows
 from RPIO.machine import folders as runtime
-from RPIO.remote.places import Place
+from RPIO.remote.places.places import Place
 from shared_parts import User
 from support import PLAIN
 from terminal import Terminal, needs_tmux

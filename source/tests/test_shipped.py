@@ -15,7 +15,7 @@ import pytest
 import RPIO
 from modules_parts import there
 from RPIO import errors
-from RPIO.remote.shipping import task_of
+from RPIO.remote.modules.shipping import task_of
 from waiting import wait_until
 
 FACTOR = 3

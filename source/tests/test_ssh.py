@@ -18,7 +18,7 @@ import ssh_parts
 from modules_parts import alive
 from remote_parts import program, serving
 from RPIO.i2c import SMBus
-from RPIO.remote import places, ssh
+from RPIO.remote.places import places, ssh
 from waiting import LIMIT_S, wait_until
 
 pytestmark = [

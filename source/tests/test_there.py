@@ -19,7 +19,7 @@ from remote_parts import Daemon
 from RPIO import errors
 from RPIO.backends import opening
 from RPIO.remote import uploads
-from RPIO.remote.places import Place
+from RPIO.remote.places.places import Place
 from RPIO.remote.programs import Line
 from support import IS_WHOLE
 from tls_parts import Device

@@ -19,7 +19,8 @@ from RPIO.backends.sim import SimBackend
 from RPIO.backends.sim_time import ManualClock
 from RPIO.board.board import Board
 from RPIO.machine.boards import by_name
-from RPIO.remote import hosts, tls
+from RPIO.remote import tls
+from RPIO.remote.places import hosts
 from RPIO.server import serving
 from RPIO.server.outside import lobby, strangers
 from RPIO.server.outside.authority import Authority

@@ -24,10 +24,10 @@ from remote_parts import Daemon, Line, Program, daemon, error, serving
 from remoteio_parts import ANY
 from RPIO import errors
 from RPIO.i2c.smbus_proxy import Proxy
-from RPIO.remote import handed, tunnels
 from RPIO.remote.grpc import Caller
-from RPIO.remote.places import Place
-from RPIO.remote.tunnels import Tunnel
+from RPIO.remote.places.places import Place
+from RPIO.remote.tunnels import handed, tunnels
+from RPIO.remote.tunnels.tunnels import Tunnel
 from RPIO.remoteio import RemoteServer
 from RPIO.wire import smbus
 from RPIO.wire.fronts import FRONTS
@@ -249,8 +249,8 @@ def test_it_is_a_session_of_its_own_that_who_shows_and_ends_with_either_side(ser
 def test_a_client_who_is_killed_is_gone_there_too(served):
     over = len(served.echo.over)
     code = f"""
-        from RPIO.remote.tunnels import Tunnel
-        from RPIO.remote.places import Place
+        from RPIO.remote.tunnels.tunnels import Tunnel
+        from RPIO.remote.places.places import Place
         import socket, threading
         made = Tunnel(Place({served.place.text!r}), "remoteio", "", print)
         made.open(0)

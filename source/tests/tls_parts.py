@@ -11,7 +11,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 
-from RPIO.remote import hosts
+from RPIO.remote.places import hosts
 from RPIO.server.outside.authority import Authority
 from RPIO.server.rights.access import Token
 

@@ -63,8 +63,8 @@ def _is_paired(name: str) -> bool:
     """Whether this user has typed that name to pair with a device, whatever is wrong with what he knows of it: who
     connects is told that. What other names a device gives itself does not matter: one could take those of ssh's.
     """
-    threads.load("RPIO.remote.hosts")
-    from ..remote import hosts
+    threads.load("RPIO.remote.places.hosts")
+    from ..remote.places import hosts
 
     try:
         return hosts.spelled(name) in [known.name for known in hosts.every()]

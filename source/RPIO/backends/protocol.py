@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from .._gpio import Registers
-    from ..remote.counts import Counts
+    from ..remote.sessions.counts import Counts
 
     class Clock(Protocol):
         """A time of its own, for what happens on a board that is simulated."""

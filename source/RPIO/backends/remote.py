@@ -14,14 +14,14 @@ import sys
 
 from .. import errors, log, threads
 from ..constants import OUT
-from ..remote.answers import head, result_of
-from ..remote.batch import Batch
-from ..remote.connection import Connection
-from ..remote.counts import Counts
 from ..remote.outside import Outside
-from ..remote.places import Place
-from ..remote.tasks import TaskEnds
-from ..remote.watches import Watches
+from ..remote.places.places import Place
+from ..remote.sessions.answers import head, result_of
+from ..remote.sessions.batch import Batch
+from ..remote.sessions.connection import Connection
+from ..remote.sessions.counts import Counts
+from ..remote.sessions.tasks import TaskEnds
+from ..remote.sessions.watches import Watches
 from ..wire.operations import OPERATIONS
 from ..wire.terms import FUNCTION, HOLDS_ALONE, LEFT, OUTSIDE, READ, VERSION, WATCHES_OUTPUTS
 from .checks import check_edge, check_limit, check_pull, check_pwm_change, check_wave
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..remote.connection import Exchange
-    from ..remote.timings import Timings
+    from ..remote.sessions.connection import Exchange
+    from ..remote.sessions.timings import Timings
     from .buses import I2cBus
 
 LINGER_S, TIMEOUT_S, PATIENCE_S = 5.0, 10.0, 60.0
@@ -125,8 +125,8 @@ class RemoteBackend(Backend):
 
     def time(self) -> Timings:
         """Time what is asked from now on."""
-        threads.load("RPIO.remote.timings")
-        from ..remote.timings import Timings
+        threads.load("RPIO.remote.sessions.timings")
+        from ..remote.sessions.timings import Timings
 
         made = Timings(self._connection)
         self._ask = self._connection.ask

@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..remote.modules import Modules
-    from ..remote.tasks import RemoteTasks
+    from ..remote.modules.modules import Modules
+    from ..remote.sessions.tasks import RemoteTasks
 
 
 class RemoteBoard(Board):
@@ -39,10 +39,10 @@ class RemoteBoard(Board):
         with self.lock:
             found = self.__dict__.get("_modules")
             if found is None:
-                threads.load("RPIO.remote.modules")
+                threads.load("RPIO.remote.modules.modules")
                 from ..backends.remote import program, who
-                from ..remote.modules import Modules
-                from ..remote.places import Place
+                from ..remote.modules.modules import Modules
+                from ..remote.places.places import Place
 
                 if opening.word_of(self.where) == "rraspy":
                     raise errors.NotSupportedError(
@@ -92,8 +92,8 @@ class RemoteBoard(Board):
             TypeError: something in it cannot be shipped; the text names it.
             NotAllowedError: the scope ``run`` is missing, or no functions are run there.
         """
-        threads.load("RPIO.remote.shipping")
-        from ..remote.shipping import task_of
+        threads.load("RPIO.remote.modules.shipping")
+        from ..remote.modules.shipping import task_of
 
         return task_of(self.modules, function, timeout_s)
 
@@ -108,7 +108,7 @@ class RemoteBoard(Board):
                 pi.tasks.add(17, "blink", 5000, 0.2, 0.8).wait()
         """
         from ..backends.remote import RemoteBackend
-        from ..remote.tasks import RemoteTasks
+        from ..remote.sessions.tasks import RemoteTasks
 
         backend = self.backend
         if not isinstance(backend, RemoteBackend):

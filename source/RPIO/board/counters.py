@@ -2,7 +2,7 @@
 """Counters and encoders: what a program has of them, and how they begin.
 
 They count here (see tapping), or, where another process has the lines, that one counts, and reading is one request (see
-remote/counts).
+remote/sessions/counts).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import sys
 from .. import errors
 from ..backends import opening
 from ..remote import uploads
-from ..remote.places import Place
+from ..remote.places.places import Place
 from ..remote.programs import Line
 from ..wire.runs import ASKED, LINES_MAX, TEXT_MAX, Message, check
 from . import raw, verb

@@ -8,9 +8,9 @@ from time import time
 
 from .. import errors
 from ..machine import folders
-from ..remote import devices, discovery
-from ..remote import hosts as known_hosts
-from ..remote.places import PORT
+from ..remote.devices import devices, discovery
+from ..remote.places import hosts as known_hosts
+from ..remote.places.places import PORT
 from . import verb
 
 TYPE_CHECKING = False
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from ..remote.devices import Device
-    from ..remote.discovery import Found
+    from ..remote.devices.devices import Device
+    from ..remote.devices.discovery import Found
 
 CACHE = "hosts"
 CACHE_S = 30.0

@@ -13,7 +13,7 @@ import time
 
 from .. import errors
 from ..backends import opening
-from ..remote import hosts
+from ..remote.places import hosts
 from ..wire.pairing import readable
 from ..wire.terms import GPIO, I2C, READ, SCOPES
 from . import pins, revoking, verb
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..remote.hosts import Known
+    from ..remote.places.hosts import Known
     from ..server.settings.settings import Settings
 
 EXAMPLES = """\
@@ -145,7 +145,7 @@ def _check_words(options: argparse.Namespace) -> None:
 
 
 def _pair(options: argparse.Namespace) -> None:
-    from ..remote import pairing
+    from ..remote.devices import pairing
     from ..wire.pairing import read_code
 
     try:
@@ -188,7 +188,7 @@ def _typed() -> str:
 
 
 def _know(options: argparse.Namespace) -> None:
-    from ..remote import pairing
+    from ..remote.devices import pairing
 
     try:
         with open(options.authority, encoding="ascii", errors="replace") as file:

@@ -40,9 +40,9 @@ def install(options: argparse.Namespace, is_afar: bool) -> None:
             raise UsageError(f"{pattern!r} is no name of a module, and no pattern of such: smbus2, luma.*")
     from ..backends.remote import program as program_name
     from ..backends.remote import who
-    from ..remote.modules import Modules
-    from ..remote.places import Place
-    from ..remote.proxied import Proxied
+    from ..remote.modules.modules import Modules
+    from ..remote.modules.proxied import Proxied
+    from ..remote.places.places import Place
 
     where = options.backend
     Proxied(Modules(Place(where), who(), program_name()), patterns).install()

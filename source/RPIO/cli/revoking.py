@@ -8,8 +8,8 @@ import sys
 
 from .. import errors
 from ..machine import folders
-from ..remote import once
-from ..remote.places import Place
+from ..remote.places.places import Place
+from ..remote.sessions import once
 from ..wire.terms import GPIO
 from . import remote, verb
 

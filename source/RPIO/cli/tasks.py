@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..remote.tasks import RemoteTasks
+from ..remote.sessions.tasks import RemoteTasks
 from . import remote, verb
 from .told import UsageError
 

@@ -10,7 +10,7 @@ import time
 from .. import errors
 from ..backends import opening
 from ..machine import folders
-from ..remote.tokens import VARIABLE
+from ..remote.places.tokens import VARIABLE
 from ..server.rights.tokens import TokenFile
 from ..server.settings import settings as settings_module
 from ..wire.terms import GPIO, READ, SCOPES

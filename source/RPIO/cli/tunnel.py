@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 
 from ..programs.rraspy_words import HOST_PORT
-from ..remote.tunnels import HERE, Tunnel
+from ..remote.tunnels.tunnels import HERE, Tunnel
 from ..wire.fronts import FRONTS
 from . import elsewhere, verb
 

@@ -13,7 +13,7 @@ from .. import errors, threads
 from .._gpio import Turn
 from ..backends.buses import I2cBus
 from ..processes import hooks
-from ..remote.answers import error_of
+from ..remote.sessions.answers import error_of
 from ..wire.grpc.extra import missing
 
 TYPE_CHECKING = False
@@ -50,8 +50,8 @@ def bus_at(url: str) -> GrpcBus:
     Raises:
         ValueError: it is none; else see GrpcBus.
     """
-    threads.load("RPIO.remote.tokens")
-    from ..remote.tokens import shown
+    threads.load("RPIO.remote.places.tokens")
+    from ..remote.places.tokens import shown
 
     host, port, number = place_of(url)
     is_here = host in ("localhost", "::1") or host.startswith("127.")

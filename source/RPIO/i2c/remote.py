@@ -8,7 +8,7 @@ from time import monotonic, sleep
 from .._gpio import Turn
 from ..backends.buses import I2cBus
 from ..errors import BusError, NoBusError
-from ..remote.answers import head, result_of
+from ..remote.sessions.answers import head, result_of
 from ..wire.operations import OPERATIONS
 from ..wire.smbus import M_RD
 

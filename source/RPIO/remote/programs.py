@@ -15,15 +15,15 @@ from .. import errors, log, threads
 from ..errors import ProtocolError
 from ..loop.masks import ERROR, HANGUP, READ, WRITE
 from ..wire.runs import BODY_MAX, CONTENT, DATA_MAX, HEAD, TOLD, VERSION, Data, Message, Reader
-from . import handed
+from .tunnels import handed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
     from collections.abc import Callable, Iterator, Mapping
 
-    from .places import Place
-    from .ssh import Channel
+    from .places.places import Place
+    from .places.ssh import Channel
     from .uploads import File, Plan
 
 START_S = 30.0
@@ -186,8 +186,8 @@ class Line:
 
     @property
     def _beats(self) -> bool:
-        """Whether the other side is to hear now and then that this one is there: by ssh, see remote/ssh; and while
-        nothing is read, see STALL_S of programs/clients.
+        """Whether the other side is to hear now and then that this one is there: by ssh, see remote/places/ssh; and
+        while nothing is read, see STALL_S of programs/clients.
         """
         return self._channel is not None or self.is_paused
 

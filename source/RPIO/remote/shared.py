@@ -7,8 +7,8 @@ import socket
 import struct
 
 from .. import errors
-from . import once
-from .places import Place
+from .places.places import Place
+from .sessions import once
 
 ANSWER_S = 5.0
 """How long who serves it is given to say what it is."""

@@ -17,7 +17,7 @@ import pytest
 import RPIO
 import ssh_parts
 from remote_parts import Program, daemon
-from RPIO.remote.ssh import IDLE_S
+from RPIO.remote.places.ssh import IDLE_S
 from waiting import LIMIT_S, wait_until
 
 LAPTOP, DEVICE = "10.77.0.1", "10.77.0.2"

@@ -15,7 +15,7 @@ from ..._gpio import LineReader
 from ...board.undoing import do_all
 from ...loop.masks import ERROR, HANGUP, READ, WRITE
 from ...remote import tls
-from ...remote.places import is_loopback
+from ...remote.places.places import is_loopback
 from ...threads import start_new_thread
 from ...wire.native import FIRST_MAX, LINE_MAX, Server, split
 from ..rights.access import Rights

@@ -14,7 +14,7 @@ import time
 
 from ... import errors
 from ...machine.files import open_file, text_of
-from ...remote.tokens import check_private
+from ...remote.places.tokens import check_private
 from ...wire.pairing import ATTEMPTS_MAX, VALID_S
 from ...wire.terms import SCOPES
 from ..rights.tokens import write_private

@@ -12,7 +12,7 @@ import secrets
 from ... import errors
 from ...machine.files import open_file
 from ...machine.new_files import new_file, remove_file
-from ...remote.tokens import check_private
+from ...remote.places.tokens import check_private
 from .access import Token, digest_of
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ from time import monotonic_ns
 from ... import log
 from ...board.undoing import do_all
 from ...loop.masks import ERROR, HANGUP
-from ...remote.piping import Pipe
+from ...remote.tunnels.piping import Pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

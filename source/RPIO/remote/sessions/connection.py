@@ -13,26 +13,26 @@ import itertools
 from _thread import RLock
 from time import monotonic, sleep
 
-from .. import errors, log, threads
-from .._gpio import Pipe
-from ..loop.kernel import gathering
-from ..loop.masks import READ
-from ..processes import hooks
-from ..wire.native import joined
-from ..wire.terms import VERSION
-from . import tokens
+from ... import errors, log, threads
+from ..._gpio import Pipe
+from ...loop.kernel import gathering
+from ...loop.masks import READ
+from ...processes import hooks
+from ...wire.native import joined
+from ...wire.terms import VERSION
+from ..places import tokens
+from ..places.link import MSG_DONTWAIT, NAP_S, Link, LinkLost, unreachable
 from .answers import words_of
 from .inbox import Inbox
 from .keeping import Kept, keep, ring
-from .link import MSG_DONTWAIT, NAP_S, Link, LinkLost, unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._gpio import EdgeRoutes
-    from ..loop.kernel import Epoll
-    from .places import Place
+    from ..._gpio import EdgeRoutes
+    from ...loop.kernel import Epoll
+    from ..places.places import Place
 
     Exchange = Callable[[bytes], list[str]]
     """Asks in the name of a connection that is being made."""

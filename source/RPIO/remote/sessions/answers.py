@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import errno
 
-from .. import errors
-from ..wire.native import Client, Request, split
-from ..wire.operations import OPERATIONS
-from ..wire.rows import Operation, read
+from ... import errors
+from ...wire.native import Client, Request, split
+from ...wire.operations import OPERATIONS
+from ...wire.rows import Operation, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

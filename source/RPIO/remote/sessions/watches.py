@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from errno import EBUSY
 
-from .. import errors, log
-from .._gpio import EdgeRoutes, Pipe
-from ..wire.native import Ended, TaskEnded, told
-from ..wire.terms import LINES_MAX
+from ... import errors, log
+from ..._gpio import EdgeRoutes, Pipe
+from ...wire.native import Ended, TaskEnded, told
+from ...wire.terms import LINES_MAX
 from .answers import head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..places.places import Place
     from .connection import Exchange
-    from .places import Place
 
 
 class Watched:

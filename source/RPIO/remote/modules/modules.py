@@ -9,12 +9,12 @@ import sys
 from _weakref import ref
 from time import monotonic
 
-from .. import errors, log, threads
-from ..calls.conversations import Conversations, Late
-from ..calls.exchange import Broken, Exchange, Full, Stream
-from ..errors import ProtocolError
-from ..processes import hooks
-from ..wire.objects import (
+from ... import errors, log, threads
+from ...calls.conversations import Conversations, Late
+from ...calls.exchange import Broken, Exchange, Full, Stream
+from ...errors import ProtocolError
+from ...processes import hooks
+from ...wire.objects import (
     BEAT,
     CALL,
     DROPPED,
@@ -28,7 +28,7 @@ from ..wire.objects import (
     frame,
     values_of,
 )
-from . import handed
+from ..tunnels import handed
 from .proxies import Asker, Objects
 
 TYPE_CHECKING = False
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ..calls.exchange import Frame
-    from .places import Place
-    from .ssh import Channel
+    from ...calls.exchange import Frame
+    from ..places.places import Place
+    from ..places.ssh import Channel
 
 WAIT_S = 60.0
 """How long an answer may take, and a function of this program that is called from there."""

@@ -5,12 +5,12 @@ after whose "ok" it speaks something else.
 
 from __future__ import annotations
 
-from .. import errors, threads
-from ..wire.native import joined
-from ..wire.terms import VERSION
-from . import tokens
-from .answers import words_of
-from .link import LinkLost, unreachable
+from ... import errors, threads
+from ...wire.native import joined
+from ...wire.terms import VERSION
+from ..places import tokens
+from ..places.link import LinkLost, unreachable
+from ..sessions.answers import words_of
 from .piping import AT_ONCE, is_pending
 
 TYPE_CHECKING = False
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import _socket
     from typing import Any
 
-    from .places import Place
-    from .ssh import Channel
+    from ..places.places import Place
+    from ..places.ssh import Channel
 
 HEARD_MAX = 1 << 16
 CONNECT_S = 10.0
@@ -36,7 +36,7 @@ def connected(
     made, channel, rest = reached(place, who, program, operation, patience_s, *words)
     if channel is not None or not hasattr(made, "tls"):
         return made, channel
-    threads.load("RPIO.remote.piped")
+    threads.load("RPIO.remote.tunnels.piped")
     from . import piped
 
     return piped.plain(made, rest), None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .. import errors
+from ... import errors
 
 OF_SSH = 255
 """Exit status of ssh itself, where it has not come to the end. Source: ssh(1)."""

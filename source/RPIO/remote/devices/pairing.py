@@ -14,18 +14,19 @@ import ssl
 from shutil import rmtree
 from time import time
 
-from .. import errors
-from ..machine import openssl
-from ..machine.new_files import new_file
-from ..wire import pairing as wire
-from ..wire.native import split
-from ..wire.same import is_same
-from . import hosts, tls
-from .places import HOST_PORT, PORT, Place, opened
+from ... import errors
+from ...machine import openssl
+from ...machine.new_files import new_file
+from ...wire import pairing as wire
+from ...wire.native import split
+from ...wire.same import is_same
+from .. import tls
+from ..places import hosts
+from ..places.places import HOST_PORT, PORT, Place, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .hosts import Known
+    from ..places.hosts import Known
 
 CONNECT_S = 10.0
 ANSWER_S = 30.0

@@ -10,9 +10,9 @@ import sys
 import textwrap
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
-from .. import errors
-from ..wire.arrays import data_of
-from ..wire.objects import CALL, SHIP, TAKE, Side, frame
+from ... import errors
+from ...wire.arrays import data_of
+from ...wire.objects import CALL, SHIP, TAKE, Side, frame
 from .proxies import Method, Proxy
 
 TYPE_CHECKING = False

@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import stat
 
-from .. import errors, log
-from ..machine.files import open_file
+from ... import errors, log
+from ...machine.files import open_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

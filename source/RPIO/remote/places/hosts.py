@@ -14,9 +14,9 @@ import secrets
 import stat
 from time import time
 
-from .. import errors
-from ..machine.files import open_file
-from ..machine.new_files import new_file
+from ... import errors
+from ...machine.files import open_file
+from ...machine.new_files import new_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Known:
         """
         import ssl
 
-        from .tls import client_context
+        from ..tls import client_context
 
         self.check()
         own = (self.path(CERTIFICATE), self.path(KEY)) if self.has_certificate else ("", "")

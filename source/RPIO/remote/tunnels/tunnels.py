@@ -10,11 +10,11 @@ from errno import EADDRINUSE
 from functools import partial
 from time import sleep
 
-from .. import errors, threads
-from ..loop.masks import READ
-from ..loop.tcp_listener import Socket, explain_bind
-from ..processes import hooks
-from ..wire.fronts import FRONTS
+from ... import errors, threads
+from ...loop.masks import READ
+from ...loop.tcp_listener import Socket, explain_bind
+from ...processes import hooks
+from ...wire.fronts import FRONTS
 from . import handed
 from .piped import Relay
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .places import Place
-    from .ssh import Channel
+    from ..places.places import Place
+    from ..places.ssh import Channel
 
 HERE = "127.0.0.1"
 CONNECT_S = 30.0

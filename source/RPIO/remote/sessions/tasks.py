@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from .. import errors, threads
-from ..wire.task_operations import TASK_NUMBERS_MAX
+from ... import errors, threads
+from ...wire.task_operations import TASK_NUMBERS_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ..wire.native import TaskEnded
+    from ...wire.native import TaskEnded
     from .connection import Connection
 
 KEPT_MAX = 1 << 16
@@ -50,7 +50,7 @@ class TaskEnds:
             ConnectionLost: the session has ended that it was told to.
         """
         threads.load("RPIO.loop.kernel")
-        from ..loop.kernel import readable
+        from ...loop.kernel import readable
 
         session = self.session if session is None else session
         for nap_s in threads.naps(timeout_s):

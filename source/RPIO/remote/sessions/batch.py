@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from _thread import get_ident
 
-from .. import errors, log
+from ... import errors, log
 from .answers import words_of
 
 TYPE_CHECKING = False

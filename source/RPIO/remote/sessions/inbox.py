@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from time import monotonic, sleep
 
-from .. import errors, log
+from ... import errors, log
+from ..places.link import NAP_S, LinkLost
 from .answers import words_of
-from .link import NAP_S, LinkLost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .link import Link
+    from ..places.link import Link
 
 ANSWERS_MAX = 1 << 16
 """So many answers may wait for those who have asked; only those who were interrupted do not come for theirs."""

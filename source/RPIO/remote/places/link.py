@@ -13,19 +13,19 @@ import struct
 from _thread import RLock
 from time import monotonic
 
-from .. import errors, log, threads
-from .._gpio import PURE, LineReader
-from ..loop.masks import READ, WRITE
-from ..wire.native import LINE_MAX
+from ... import errors, log, threads
+from ..._gpio import PURE, LineReader
+from ...loop.masks import READ, WRITE
+from ...wire.native import LINE_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._gpio import EdgeRoutes
+    from ..._gpio import EdgeRoutes
+    from ..tls import Channel
     from .places import Place
     from .ssh import Channel as SshChannel
-    from .tls import Channel
 
 SEALED_S = 10.0
 """How long the rest of what has been encrypted may wait to be taken."""
@@ -44,7 +44,7 @@ class LinkLost(Exception):
 
 
 if PURE:
-    from ..pure import looking
+    from ...pure import looking
 
 
 class _InTime:
@@ -177,7 +177,7 @@ class Link:
     def _lost(self, error: OSError) -> Exception:
         """The error that is told: who is refused, is told so; else that it is lost."""
         if type(error).__module__ == "ssl" and self._sealed is not None:
-            from .tls import refused
+            from ..tls import refused
 
             return refused(error, str(self.place))  # type: ignore[arg-type]
         return LinkLost(f"{self.place}: {error.strerror or error}")
@@ -247,7 +247,7 @@ def unreachable(place: Place, error: OSError) -> errors.GPIOError:
     """The error of a server that is not to be had."""
     if isinstance(error, PermissionError) and error.filename:
         threads.load("RPIO.machine.access")
-        from ..machine import access
+        from ...machine import access
 
         return access.no_access(error)
     if place.is_any_here:
@@ -257,10 +257,10 @@ def unreachable(place: Place, error: OSError) -> errors.GPIOError:
         )
     hint = "is RPIO.serve_remote() called there, and does its loop run? (RPIO.wait_for_interrupts())"
     threads.load("RPIO.machine.network")
-    from ..machine import network
+    from ...machine import network
 
     if not network.is_loopback(place.host):
-        threads.load("RPIO.remote.places")
+        threads.load("RPIO.remote.places.places")
         from .places import opened
 
         hint = opened(place.port)

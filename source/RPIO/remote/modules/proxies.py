@@ -11,8 +11,8 @@ from _thread import RLock
 from _weakref import ref
 from collections import deque
 
-from ..wire import arrays
-from ..wire.objects import (
+from ...wire import arrays
+from ...wire.objects import (
     CALL,
     DELETE,
     GET,
@@ -27,7 +27,7 @@ from ..wire.objects import (
     Own,
     Side,
 )
-from ..wire.raised import error_class, told
+from ...wire.raised import error_class, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ import re
 import socket
 from _weakref import ref
 
-from .. import errors, threads
-from ..loop.tcp_listener import Socket
-from ..loop.tcp_options import look_after
-from ..machine import folders
-from ..processes import hooks
+from ... import errors, threads
+from ...loop.tcp_listener import Socket
+from ...loop.tcp_options import look_after
+from ...machine import folders
+from ...processes import hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .._gpio import LineReader
+    from ..._gpio import LineReader
+    from ..tls import Channel
     from .hosts import Known
     from .ssh import Login
-    from .tls import Channel
 
     Address = tuple[str, int] | str
 
@@ -102,7 +102,7 @@ class Place:
         self.is_insecure = scheme == "remote+insecure"
         """What is said there may be read and changed by whoever is between: somebody has said that it may."""
         if scheme == "ssh":
-            threads.load("RPIO.remote.ssh")
+            threads.load("RPIO.remote.places.ssh")
             from .ssh import Login
 
             self.ssh = Login(where, rest)
@@ -150,7 +150,7 @@ class Place:
         """Where it may be: where its name leads, and, of a device that is known, where it was. Raises OSError."""
         names = [self.host]
         if not self.is_insecure and not self.is_any_here:
-            threads.load("RPIO.remote.hosts")
+            threads.load("RPIO.remote.places.hosts")
             from . import hosts
 
             self._known = known = hosts.find(self.host)
@@ -191,7 +191,7 @@ class Place:
                 hint=f"run `rpio pair` there, and `rpio pair {self.host}` here; or come by ssh://{self.host}",
             )
         threads.load("RPIO.remote.tls")
-        from . import tls
+        from .. import tls
 
         return tls.connected(made, known.context(), timeout_s, str(self), reader, patience_s)
 

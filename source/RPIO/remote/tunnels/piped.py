@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import socket
 
-from .. import log, threads
-from ..loop.masks import ERROR, HANGUP
-from ..processes import hooks
+from ... import log, threads
+from ...loop.masks import ERROR, HANGUP
+from ...processes import hooks
 from .piping import Pipe
 
 TYPE_CHECKING = False

@@ -11,22 +11,22 @@ import socket
 import ssl
 from time import monotonic
 
-from .. import errors
-from ..machine.boards import decode
-from ..wire.announced import ID_DIGITS
-from ..wire.native import split
-from ..wire.operations import OPERATIONS
-from ..wire.rows import read
-from ..wire.terms import VERSION
+from ... import errors
+from ...machine.boards import decode
+from ...wire.announced import ID_DIGITS
+from ...wire.native import split
+from ...wire.operations import OPERATIONS
+from ...wire.rows import read
+from ...wire.terms import VERSION
+from ..places.places import PORT
 from .discovery import plain
-from .places import PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ..places.hosts import Known
     from .discovery import Found
-    from .hosts import Known
 
 
 ANSWER_S = 3.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 
-from ..loop.masks import READ, WRITE
+from ...loop.masks import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from .. import constants, errors
-from ..wire.terms import COUNTERS_MAX
+from ... import constants, errors
+from ...wire.terms import COUNTERS_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import re
 import signal
 from time import monotonic, sleep
 
-from .. import errors, threads
-from ..loop.masks import READ
-from ..processes import hooks
+from ... import errors, threads
+from ...loop.masks import READ
+from ...processes import hooks
 from .ssh_words import OF_SSH, Whom, explained, no_ssh
 
 TYPE_CHECKING = False

@@ -13,8 +13,8 @@ import re
 from errno import ENETDOWN
 from time import monotonic
 
-from .. import errors, log
-from ..wire.announced import ID, MODEL, TYPE
+from ... import errors, log
+from ...wire.announced import ID, MODEL, TYPE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

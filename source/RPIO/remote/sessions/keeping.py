@@ -7,14 +7,14 @@ from _weakref import ref
 from functools import partial
 from time import monotonic
 
-from .. import threads
-from .._gpio import PURE, Pipe
-from ..loop.kernel import readable
-from ..loop.masks import READ
+from ... import threads
+from ..._gpio import PURE, Pipe
+from ...loop.kernel import readable
+from ...loop.masks import READ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .link import Link
+    from ..places.link import Link
 
 RDHUP = 0x2000
 """POLLRDHUP: the other side has closed. Source: Linux, include/uapi/asm-generic/poll.h."""

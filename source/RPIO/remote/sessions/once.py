@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from ..wire.native import split
+from ...wire.native import split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
