@@ -16,6 +16,7 @@ import time
 from .. import errors
 from .._gpio import PURE, File, chip_info, chip_open
 from ..machine import access
+from ..machine.commands import output_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,20 +149,7 @@ class Patient:
 
     def output_of(self, words: list[str], timeout_s: float = 2.0) -> str:
         """What a program prints, "" where it fails or takes longer."""
-        import subprocess
-
-        try:
-            done = subprocess.run(
-                words,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except (OSError, subprocess.SubprocessError, ValueError):
-            return ""
-        return done.stdout if done.returncode == 0 else ""
+        return output_of(words, timeout_s)
 
     # -- who asks --------------------------------------------------------------------------------------
 

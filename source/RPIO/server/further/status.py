@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from ...machine.commands import output_of
 from .access import Refused
 from .websocket import STALL_S, Patience
 
@@ -45,20 +45,7 @@ async def apt_version(package: str) -> str | None:
 
 def _policy(package: str) -> str:
     words = ["apt-cache", "policy", "--", package]
-    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    try:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=APT_S,
-            check=False,
-            env=environment,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
+    return output_of(words, APT_S, {"LC_ALL": "C", "PATH": "/usr/bin:/bin"})
 
 
 async def health() -> Mapping[str, object]:
