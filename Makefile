@@ -66,27 +66,33 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 # Two threads at once and forks at each few bytecodes are test-every's; a test that takes a quarter of a second is test-slow's.
 WORKERS = auto
 test test-host test-slow: WORKERS = $$(($$(nproc) + 1))
-# Each target knows what failed in it: AGAIN=--last-failed is that alone, on the host and one after the other (.ci/again.py).
-PYTEST = $(PY) -m pytest -o cache_dir=.cache/pytest/$@ $(AGAIN) -n $(if $(AGAIN),0,$(WORKERS))
-RIG_CHECK = $(if $(AGAIN),sh -c 'echo the host is asked alone; exit 3',$(RIG) check)
+# Each target knows what failed in it: AGAIN=here is that alone, one after the other; AGAIN=there what failed in the guest
+# (.ci/again.py).
+LAST = $(if $(AGAIN),--last-failed --last-failed-no-failures=none)
+PYTEST = $(PY) -m pytest -o cache_dir=.cache/pytest/$@ $(LAST) -n $(if $(AGAIN),0,$(WORKERS))
 ON_HOST = $(PYTEST) --dist worksteal --ignore=source/tests/interrupted/test_threads.py --ignore=source/tests/interrupted/test_forks.py --ignore=source/tests/kernel --ignore=source/tests/package --ignore=source/tests/peers --ignore=source/tests/qemu
-HOST_TESTS = $(ON_HOST) $(QUICK)
-GUEST_TESTS = $(RIG) run --dtb rpi3b -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys source/tests/kernel source/tests/contract
+IN_GUEST = $(RIG) run --dtb rpi3b --out .cache/pytest/$@-there
+PYTEST_THERE = -- $(CURDIR)/$(PY) -m pytest -o cache_dir=$(CURDIR)/.cache/pytest/$@-there $(LAST) --capture=sys
+GUEST_TESTS = $(IN_GUEST) $(PYTEST_THERE) source/tests/kernel source/tests/contract
 QUICK = -m 'not slow'
 GUEST_PARTS = PYTHONPATH=source/tests $(PY) -c 'from contract.rigs import modelled_core; from interrupted import moments; from scarce.library import build; modelled_core(); build()'
 
+# A command here and one for the guest, side by side: where there can be no guest, the first alone.
+define both
+@if reason=$$($(RIG) check); then \
+    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/$@-there.log "$(1)" "$(2)"; \
+else s=$$?; if [ $$s = 3 ]; then $(1); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
+endef
+BOTH = $(if $(filter here,$(AGAIN)),$(1),$(if $(filter there,$(AGAIN)),$(2),$(both)))
+
 test: dev             ## what is ours, a real kernel included, but for what takes long: both parts side by side
-	@if reason=$$($(RIG_CHECK)); then \
-	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-kernel.log "$(HOST_TESTS)" "$(GUEST_TESTS) $(QUICK)"; \
-	else s=$$?; if [ $$s = 3 ]; then $(HOST_TESTS); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
+	$(call BOTH,$(ON_HOST) $(QUICK),$(GUEST_TESTS) $(QUICK))
 
 test-host: dev        ## what needs no kernel of our own
-	@$(HOST_TESTS)
+	@$(ON_HOST) $(QUICK)
 
 test-slow: dev        ## the tests for which `make test` has no time, each a quarter of a second and more; both parts side by side
-	@if reason=$$($(RIG_CHECK)); then \
-	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-kernel.log "$(ON_HOST) -m slow" "$(GUEST_TESTS) -m slow"; \
-	else s=$$?; if [ $$s = 3 ]; then $(ON_HOST) -m slow; s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
+	$(call BOTH,$(ON_HOST) -m slow,$(GUEST_TESTS) -m slow)
 
 test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux
 	@if $(RIG) check; then \
@@ -124,12 +130,10 @@ EVERY_PART = 0/1
 EVERY_STEPS = RPIO_PART=$(EVERY_PART) RPIO_LINES=all RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=29 RPIO_FORKS_STEP=101 RPIO_PULSE_SETS=10000 RPIO_KILLS=40 RPIO_PROGRAMS=30 RPIO_LAST_LINES=1000
 EVERY_ON_HOST = $(EVERY_STEPS) $(PYTEST) --dist worksteal --timeout 3600 source/tests/interrupted source/tests/scarce source/tests/contract source/tests/test_remote_processes.py source/tests/test_daemon.py source/tests/test_keeper.py source/tests/test_pure.py source/tests/test_shared_sim.py source/tests/test_pwm_interrupted.py source/tests/test_tui.py source/tests/c/test_dma_rings.py::test_random_pulse_sets_are_exact_to_the_slot
 # What hangs there says where: its time is over before the rig's patience is.
-EVERY_IN_GUEST = $(RIG) run --dtb rpi3b --silence 1200 --env RPIO_PART=$(EVERY_PART) --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all -- $(CURDIR)/$(PY) -m pytest -p no:cacheprovider --capture=sys --timeout 900 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
+EVERY_IN_GUEST = $(IN_GUEST) --silence 1200 --env RPIO_PART=$(EVERY_PART) --env RPIO_INTERRUPTED_STEP=1 --env RPIO_LINES=all $(PYTEST_THERE) --timeout 900 source/tests/kernel/test_interrupted.py source/tests/kernel/test_scarce.py source/tests/contract
 
 test-every: dev       ## at every point: what is interrupted, and what lacks something, which `make test` tries here and there
-	@if reason=$$($(RIG_CHECK)); then \
-	    $(RIG) build && $(GUEST_PARTS) && $(PY) $(SIDE_BY_SIDE) .cache/test-every.log "$(EVERY_ON_HOST)" "$(EVERY_IN_GUEST)"; \
-	else s=$$?; if [ $$s = 3 ]; then $(EVERY_ON_HOST); s=$$?; fi; echo "kernel tests skipped: $$reason"; exit $$s; fi
+	$(call BOTH,$(EVERY_ON_HOST),$(EVERY_IN_GUEST))
 
 test-moments: dev     ## every function at every bytecode: interrupted, beside another thread, beside a fork
 	@RPIO_INTERRUPTED_STEP=1 RPIO_THREADS_STEP=1 RPIO_FORKS_STEP=1 RPIO_UPLOADS=all $(PYTEST) --dist worksteal --timeout 7200 source/tests/interrupted source/tests/test_uploads.py

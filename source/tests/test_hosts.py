@@ -231,7 +231,7 @@ def test_a_disk_that_is_full_changes_nothing(signed, home, monkeypatch):
 
 def test_many_who_store_at_once_come_one_after_the_other(signed, home):
     program = (
-        "import sys; from RPIO.remote import hosts\n"
+        "import sys; from RPIO.remote.places import hosts\n"
         "for n in range(10): hosts.store('pi', 'a', 'b', 'c', float(n)); hosts.store(sys.argv[1], 'a', '', '', 1.0)"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, f"n{n}"]) for n in range(3)]

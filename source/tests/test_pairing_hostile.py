@@ -364,7 +364,7 @@ def test_who_never_answers_is_waited_for_no_longer(alone, evil):
 
     program = f"""
 import sys
-from RPIO.remote import pairing
+from RPIO.remote.devices import pairing
 pairing.ANSWER_S = 0.3
 from RPIO.cli import main
 sys.exit(main(["pair", sys.argv[1], "--code", "{CODE}"]))
