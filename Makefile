@@ -60,12 +60,12 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 
 # -- tests -------------------------------------------------------------------------------------------
 
-# One process more than there are processors in the first three: some tests wait, for a terminal say. In the guest there is one, and a system
-# call is dear: what a test prints is caught in Python alone, and what takes a compiler is made outside. No limit is for
-# the whole: each test has one (pyproject.toml), and a guest that says nothing.
-# Two threads at once and forks at each few bytecodes are test-every's; a test that takes a quarter of a second is test-slow's.
+# Two processes more than there are processors in the first three: some tests wait, for a terminal say. In the guest there
+# is one, and a system call is dear: what a test prints is caught in Python alone, and what takes a compiler is made outside.
+# No limit is for the whole: each test has one (pyproject.toml), and a guest that says nothing.
+# Two threads at once and forks at each few bytecodes are test-every's; what takes a quarter of a second is test-slow's.
 WORKERS = auto
-test test-host test-slow: WORKERS = $$(($$(nproc) + 1))
+test test-host test-slow: WORKERS = $$(($$(nproc) + 2))
 # Each target knows what failed in it: AGAIN=here is that alone, one after the other; AGAIN=there what failed in the guest
 # (.ci/again.py).
 LAST = $(if $(AGAIN),--last-failed --last-failed-no-failures=none)

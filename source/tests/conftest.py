@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Fixtures for all tests: a simulated board of its own for each, and no board of the machine by accident."""
 
+import gc
 import logging
 import os
 import signal
@@ -44,9 +45,20 @@ def pytest_collection_modifyitems(config, items):
     items[:] = kept
 
 
+def pytest_collection_finish():
+    """Have the garbage collector look at no test that is there: to go through half a million objects takes longer than
+    most tests, and some have all garbage collected.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def _level_of_the_log():
-    """Tests run in any order, and some choose what the logger lets through."""
+def _nothing_of_other_tests():
+    """Tests run in any order. Some choose what the logger lets through; Hypothesis leaves a callback with the garbage
+    collector, within which Python swallows what a signal's handler raises.
+    """
+    gc.callbacks.clear()
     logger = logging.getLogger("RPIO")
     before = logger.level
     yield

@@ -331,6 +331,7 @@ def test_what_was_recorded_until_a_crash_is_readable(tmp_path):
     assert len(found) > 50 and is_alternating(found) and found.lost() == {}
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_recording_keeps_what_there_was_room_for(tmp_path):
     path = tmp_path / "out.vcd"
     with start(STEADY.format(limit=LIMIT), path) as process:
@@ -345,6 +346,7 @@ def test_a_disk_that_fills_up_while_recording_keeps_what_there_was_room_for(tmp_
     assert len(found) > 50 and is_alternating(found) and os.path.getsize(path) <= 20_000
 
 
+@pytest.mark.slow
 def test_a_signal_ends_the_recording_with_every_edge(tmp_path):
     path = tmp_path / "out.vcd"
     with start(STEADY.format(limit=""), path, "--trigger", "17:falling") as process:

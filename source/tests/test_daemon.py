@@ -134,6 +134,7 @@ def test_systemd_is_told_when_it_is_ready_and_that_it_lives(tmp_path):
             assert served.process.wait(LIMIT_S) == 0
 
 
+@pytest.mark.slow
 def test_idle_it_sleeps(tmp_path):
     with daemon(tmp_path) as served:
         assert served.rpio("read", "17", "--on", "localhost").returncode == 0

@@ -142,6 +142,7 @@ def browsed(name):
     return found[0]
 
 
+@pytest.mark.slow
 def test_a_device_that_zeroconf_announces_is_found(network):
     with announced_by_others(some_name(), model="Raspberry Pi 5", id="0123456789abcdef") as name:
         found = browsed(name)
@@ -149,6 +150,7 @@ def test_a_device_that_zeroconf_announces_is_found(network):
         assert "127.0.0.1" in found.addresses
 
 
+@pytest.mark.slow
 def test_what_the_file_of_avahi_says_is_what_is_found(network):
     """By the parser of XML, and zeroconf as the one who announces what it has read."""
     file = ElementTree.fromstring(announced.service_file(8511, "Pi <&> 4\n\x1b", "0123456789abcdef"))
@@ -161,6 +163,7 @@ def test_what_the_file_of_avahi_says_is_what_is_found(network):
         assert (found.port, found.model, found.id) == (8511, "Pi <&> 4??", "0123456789abcdef")
 
 
+@pytest.mark.slow
 def test_hosts_lists_it_and_the_shell_has_its_name_at_once(network, capsys):
     with announced_by_others(some_name(), model="Raspberry Pi 5\x1b[2J") as name:
 
@@ -182,6 +185,7 @@ def test_hosts_lists_it_and_the_shell_has_its_name_at_once(network, capsys):
     assert name in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.slow
 def test_in_words_it_is_a_row(network, capsys):
     with announced_by_others(some_name(), port=8599, model="Raspberry Pi 5") as name:
 

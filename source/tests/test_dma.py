@@ -569,6 +569,7 @@ except RuntimeError as e:
 # -- what a program may do all the same ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_child_does_not_keep_the_engine_from_others(pi):
     out = pi.run(
         RUNNING

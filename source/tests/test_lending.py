@@ -190,6 +190,7 @@ def test_who_says_nothing_for_so_long_has_gone(server):
         assert wait_until(lambda: other.levels(17) == [0])
 
 
+@pytest.mark.slow
 def test_who_says_an_empty_line_now_and_then_is_there(server):
     with lending(server, 1.5) as lender:
         assert lender.lend() == "ok"
@@ -353,6 +354,7 @@ def test_stdio_ends_with_the_daemon(tmp_path, server):
         assert far.end() == (0, b"", "")
 
 
+@pytest.mark.slow
 def test_stdio_leaves_a_daemon_alone_that_does_not_go_on(tmp_path, server):
     with lent(tmp_path) as far:
         os.kill(server.pid, signal.SIGSTOP)

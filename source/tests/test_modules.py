@@ -634,6 +634,7 @@ def test_callbacks_that_come_back_too_late_leave_no_thread_there(own):
     assert wait_until(lambda: len(system.listdir("/proc/self/task")) <= threads, 10.0)
 
 
+@pytest.mark.slow
 def test_a_call_is_interrupted_there_after_what_it_has_called_back_has_called(own):
     lib = own.module("devlib")
     own.timeout_s = 2.0  # what is called back has come and gone by then, on a busy machine too

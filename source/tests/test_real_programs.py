@@ -81,6 +81,7 @@ input()
 """
 
 
+@pytest.mark.slow
 def test_a_camera_of_thirty_pictures_a_second_is_seen(there):
     from base64 import b64decode
 

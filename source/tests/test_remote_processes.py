@@ -219,6 +219,7 @@ def switches(pid):
 
 
 @native("its threads are its own affair")
+@pytest.mark.slow
 def test_who_has_nothing_to_do_sleeps():
     with serving() as server, server.connect() as ada:
         assert ada.ask('hello 1 ada "" 5').startswith("ok")

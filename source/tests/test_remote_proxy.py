@@ -185,6 +185,7 @@ def test_edges_heard_and_lost_are_those_that_there_were(server, seed):
         assert len(heard) + board.events_lost(24) == all_
 
 
+@pytest.mark.slow
 def test_without_cuts_no_edge_is_lost_or_late_at_all(server):
     heard, number = [], 200
     with proxied(server.port, ["shred", "stall"]) as proxy, connected(proxy) as board:

@@ -85,6 +85,7 @@ def is_free(served):
         return all(line.ask(f"consumer {number}").startswith('ok ""') for number in range(28))
 
 
+@pytest.mark.slow
 def test_what_was_recorded_is_answered_as_it_was(client):
     assert client.ask("dev_0 LED _create args=(17,)") == "!C"
     assert client.ask("dev_0 LED on ") == "!E"
@@ -101,6 +102,7 @@ def test_what_was_recorded_is_answered_as_it_was(client):
     assert client.ask("dev_0 LED on ") == "?I"
 
 
+@pytest.mark.slow
 def test_a_blink_that_somebody_waits_for_is_ended_by_off(client, served):
     assert client.ask("dev_0 LED _create args=(17,)") == "!C"
     assert client.ask("dev_0 LED blink on_time=30;background=False").startswith("?? pipe")

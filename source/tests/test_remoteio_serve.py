@@ -678,6 +678,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("numbering", ["(7, 'b')", "(4, 'g')"])
+@pytest.mark.slow
 def test_the_listings_of_the_page_run_as_they_stand(tmp_path, numbering):
     """But for the address, which is this machine's."""
     port = str(free_port())

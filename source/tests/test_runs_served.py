@@ -217,6 +217,7 @@ def test_a_token_that_is_revoked_ends_what_was_detached_and_nobody_elses(serve, 
     other.close()
 
 
+@pytest.mark.slow
 def test_who_is_revoked_and_takes_nothing_is_cut_off_all_the_same(serve):
     """And starts nothing meanwhile, for he is heard no more."""
     daemon = serve()

@@ -135,6 +135,7 @@ def test_a_guest_that_says_nothing_is_noticed_and_its_kernels_last_words_are_kep
 
 
 @pytest.mark.parametrize("where", [0, 1, 2], ids=["stdout", "stderr", "kernel"])
+@pytest.mark.slow
 def test_a_guest_that_says_something_now_and_then_may_take_as_long_as_it_likes(rig, guest, where, capfd):
     """Each time within what is allowed, ten times as long in all."""
     readers, writers = guest

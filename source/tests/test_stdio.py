@@ -285,6 +285,7 @@ def test_a_far_end_that_would_call_itself_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("with_daemon", [False, True], ids=["a board of its own", "the daemon's"])
+@pytest.mark.slow
 def test_who_says_nothing_for_so_long_has_gone_and_lines_are_safe(tmp_path, with_daemon, request):
     if with_daemon:
         daemon = request.getfixturevalue("daemon")
@@ -301,6 +302,7 @@ def test_who_says_nothing_for_so_long_has_gone_and_lines_are_safe(tmp_path, with
 
 
 @pytest.mark.parametrize("with_daemon", [False, True], ids=["a board of its own", "the daemon's"])
+@pytest.mark.slow
 def test_who_says_an_empty_line_now_and_then_is_there(tmp_path, with_daemon, request):
     if with_daemon:
         request.getfixturevalue("daemon")

@@ -156,6 +156,7 @@ l.Lobby.take = take
 """
 
 
+@pytest.mark.slow
 def test_a_fault_by_which_one_cannot_come_is_not_the_end_of_the_port(tmp_path):
     with opened(tmp_path, prelude=FAULTS) as device:
         laptop = device.ca(tmp_path / "own").sign()

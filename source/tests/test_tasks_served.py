@@ -247,6 +247,7 @@ RPIO.wait_for_interrupts()
 """
 
 
+@pytest.mark.slow
 def test_a_pump_is_switched_off_in_time_though_the_program_that_serves_is_busy(tmp_path):
     with program(PROGRAM) as busy:
         port = int(busy.says(r"^(\d+)$")[1])

@@ -60,6 +60,7 @@ HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 @pytest.mark.skipif(
     HARD != resource.RLIM_INFINITY and HARD < 2048, reason="needs 2048 descriptors in a process"
 )
+@pytest.mark.slow
 def test_1024_silent_clients_leave_the_program_its_descriptors():
     done = subprocess.run(
         [sys.executable, "-c", CROWD],
@@ -197,6 +198,7 @@ def out_of_descriptors(serve, connect, caplog):
         yield server, good, waiting, fill
 
 
+@pytest.mark.slow
 def test_without_descriptors_the_loop_sleeps_and_the_log_is_short(out_of_descriptors, caplog):
     _, good, _, _ = out_of_descriptors
     begin_s = time.process_time()

@@ -768,6 +768,7 @@ def test_who_is_taken_off_the_list_in_mid_stream_is_out_at_once_and_so_is_his_pr
         assert b"rpio pair" in err
 
 
+@pytest.mark.slow
 def test_who_reads_a_program_hears_that_its_owner_was_revoked(tmp_path):
     """And who is revoked himself, what to type; what he has started is ended, detached as it was."""
     daemon = Daemon(tmp_path, config=f"{ON}'{tmp_path}/work'\n")
@@ -796,6 +797,7 @@ def test_who_reads_a_program_hears_that_its_owner_was_revoked(tmp_path):
         daemon.close()
 
 
+@pytest.mark.slow
 def test_programs_end_with_their_daemon_and_who_is_there_is_told_how(tmp_path):
     daemon = Daemon(tmp_path, config=f"{ON}'{tmp_path}/work'\n")
     try:

@@ -568,6 +568,7 @@ def test_a_host_of_rraspys(old):
         assert line.levels(27) == [1]
 
 
+@pytest.mark.slow
 def test_a_client_of_further_link_whose_tls_is_his_own(old):
     trust = ssl.create_default_context(cafile=f"{old.folder}/state/tls/ca.pem")
     with (

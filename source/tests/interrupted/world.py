@@ -83,7 +83,6 @@ class World:
 
     def __init__(self, row: Call, anew_each: int = 1) -> None:
         gc.collect()
-        gc.freeze()  # what is there stays: to collect all of it costs more than all the rest of a check
         facade.new_board()
         others = threads()  # of other tests' boards, too, which end when they like
         self.row = row
@@ -224,6 +223,5 @@ class World:
 
     def close(self) -> None:
         """Back to no board."""
-        gc.unfreeze()
         vars(self.backend).pop("watch", None)
         facade.new_board()
