@@ -63,7 +63,7 @@ run: install          ## the example: GPIO 7 and 9, TCP 8080; simulated where th
 # Two processes more than there are processors in the first three: some tests wait, for a terminal say. In the guest there
 # is one, and a system call is dear: what a test prints is caught in Python alone, and what takes a compiler is made outside.
 # No limit is for the whole: each test has one (pyproject.toml), and a guest that says nothing.
-# Two threads at once and forks at each few bytecodes are test-every's; what takes a quarter of a second is test-slow's.
+# Two threads at once and forks at each few bytecodes are test-every's; what takes 0.15 s of a processor or 2 s of a clock is test-slow's.
 WORKERS = auto
 test test-host test-slow: WORKERS = $$(($$(nproc) + 2))
 # Each target knows what failed in it: AGAIN=here is that alone, one after the other; AGAIN=there what failed in the guest
@@ -91,7 +91,7 @@ test: dev             ## what is ours, a real kernel included, but for what take
 test-host: dev        ## what needs no kernel of our own
 	@$(ON_HOST) $(QUICK)
 
-test-slow: dev        ## the tests for which `make test` has no time, each a quarter of a second and more; both parts side by side
+test-slow: dev        ## the tests for which `make test` has no time; both parts side by side
 	$(call BOTH,$(ON_HOST) -m slow,$(GUEST_TESTS) -m slow)
 
 test-kernel: dev      ## the tests that need a real gpiochip, in User Mode Linux

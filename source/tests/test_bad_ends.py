@@ -240,6 +240,7 @@ def full(tmp_path):
     subprocess.run(["umount", folder], check=True, timeout=LIMIT_S)
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_audit_is_told_of_once_and_nothing_waits(full, tmp_path):
     folder, fill = full
     fill()
@@ -366,6 +367,7 @@ def test_a_program_that_waits_for_edges_and_is_revoked_reads_why(tmp_path, call)
     assert "chip" not in said + errors
 
 
+@pytest.mark.slow
 def test_a_token_file_that_others_can_read_is_refused_with_the_command(tmp_path):
     token = tmp_path / "token"
     token.write_text("rpio_abc_def\n")
@@ -455,6 +457,7 @@ CRASHES = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
 def test_a_program_that_crashes_shows_its_own_traceback_and_the_line_is_safe(tmp_path):
     with daemon(tmp_path, config="\n[line.17]\nsafe = 'low'\n") as served, served.connect() as line:
         with running(served, CRASHES) as program:

@@ -97,6 +97,7 @@ def info(caller, **metadata):
     return caller.ask("/rpio.v1.Board/Info", pb.InfoRequest(), pb.InfoReply, LIMIT_S, metadata)[0]
 
 
+@pytest.mark.slow
 def test_a_certificate_stands_in_the_place_of_a_token(served):
     with served.caller("laptop") as caller:
         assert info(caller).lines == 58

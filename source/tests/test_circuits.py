@@ -341,6 +341,7 @@ def test_rpio_sim_runs_a_program_on_a_circuit(user):
     assert done == (3, "[] 0 simulated Raspberry Pi Zero 2 W (54 lines)\n", "")
 
 
+@pytest.mark.slow
 def test_rpio_sim_shares_a_board_with_a_circuit(user):
     board = user.sim(str(user.folder / "door.toml"))
     board.says(r"door.toml: door, ads1115")

@@ -182,6 +182,7 @@ def test_zsh_completes(zsh, typed, becomes):
 
 
 @needs_zsh
+@pytest.mark.slow
 def test_zsh_offers_files_beside_words(zsh, home):
     open(f"{home['HOME']}/door.vcd", "w").close()
     assert zsh.completes("rpio replay do") == "rpio replay door.vcd "

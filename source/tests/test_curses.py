@@ -294,6 +294,7 @@ def test_keys_and_menus(terminal):
 
 
 @needs_tmux
+@pytest.mark.slow
 def test_edges_show_at_once_and_other_lines_within_a_second(terminal):
     terminal.start(has_fifo=True)
     terminal.keys("Enter", "Down", "Enter")

@@ -28,6 +28,7 @@ def ok(done):
 # -- where it listens ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_serves_its_users_socket_and_a_port_of_this_machine(tmp_path):
     with daemon(tmp_path) as served:
         assert stat.S_IMODE(os.stat(served.socket).st_mode) == 0o600
@@ -65,6 +66,7 @@ def test_a_group_may_use_the_socket(tmp_path):
         assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, group)
 
 
+@pytest.mark.slow
 def test_there_is_one_daemon_at_a_socket(tmp_path):
     with daemon(tmp_path) as served, daemon(tmp_path, runs=False) as second:
         second.says("a daemon runs already: it listens at .*rpio.sock")
@@ -113,6 +115,7 @@ def as_somebody(home, *words, **env):
     )
 
 
+@pytest.mark.slow
 def test_no_rights_to_the_socket_says_whose_it_is(tmp_path):
     with daemon(tmp_path) as served:
         os.chmod(served.socket, 0o660)
@@ -263,6 +266,7 @@ def test_audit_says_who_has_set_what_and_follows(tmp_path):
         assert [json.loads(line)["line"] for line in written] == [17, 18]
 
 
+@pytest.mark.slow
 def test_audit_follows_and_tells_of_a_second_when_it_is_over(tmp_path):
     with daemon(tmp_path) as served, served.connect() as line:
         words = ["audit", "--follow", "--json", "--line", "17", "--on", "localhost"]
@@ -315,6 +319,7 @@ def test_two_daemons_of_a_user_remember_each_what_it_holds(tmp_path):
             assert line.ask("holds") == held
 
 
+@pytest.mark.slow
 def test_a_hold_that_a_rule_forbids_is_refused(tmp_path):
     with daemon(tmp_path, config="[[interlock]]\nlines = [17, 27]\n") as served:
         done = served.rpio("hold", "17=1", "27=1")
@@ -423,6 +428,7 @@ def test_revoking_ends_sessions_wherever_its_caller_has_lines(tmp_path, words):
             assert line.read().startswith("error NotAllowedError")
 
 
+@pytest.mark.slow
 def test_a_token_for_a_file_that_is_there_is_not_made(tmp_path):
     with daemon(tmp_path) as served:
         (tmp_path / "anna.token").write_text("anna's")
@@ -431,6 +437,7 @@ def test_a_token_for_a_file_that_is_there_is_not_made(tmp_path):
         assert ok(served.rpio("token", "list")) == "" and (tmp_path / "anna.token").read_text() == "anna's"
 
 
+@pytest.mark.slow
 def test_a_token_stands_in_no_environment_and_no_log(tmp_path):
     with daemon(tmp_path, "-v", config=READ_ALONE.format(folder=tmp_path)) as served:
         text = ok(served.rpio("token", "new", "--scope", "gpio"))
@@ -442,6 +449,7 @@ def test_a_token_stands_in_no_environment_and_no_log(tmp_path):
         assert text[5:] not in served.look()
 
 
+@pytest.mark.slow
 def test_sighup_looks_at_the_tokens_again(tmp_path):
     with daemon(tmp_path, config=READ_ALONE.format(folder=tmp_path)) as served:
         text = ok(served.rpio("token", "new", "bert", "--scope", "gpio"))

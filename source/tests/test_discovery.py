@@ -277,6 +277,7 @@ def pair(device, folder, host="127.0.0.1", names=()):
 
 
 @needs_openssl
+@pytest.mark.slow
 def test_a_device_says_who_has_its_lines_to_who_is_paired_with_it(network, tmp_path, capsys):
     with opened(tmp_path / "device") as device:
         pair(device, tmp_path)
@@ -293,6 +294,7 @@ def test_a_device_says_who_has_its_lines_to_who_is_paired_with_it(network, tmp_p
 
 
 @needs_openssl
+@pytest.mark.slow
 def test_one_that_has_revoked_it_says_so(network, tmp_path, capsys):
     with opened(tmp_path / "device") as device:
         pair(device, tmp_path, names=["nobody.invalid"])
@@ -432,6 +434,7 @@ def test_without_avahi_it_is_told_how_to_have_it(tmp_path):
 
 
 @needs_openssl
+@pytest.mark.slow
 def test_a_daemon_is_announced_as_long_as_it_runs(tmp_path):
     services = tmp_path / "services"
     services.mkdir()

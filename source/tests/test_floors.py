@@ -125,6 +125,7 @@ def circles():
     )
 
 
+@pytest.mark.slow
 def test_a_room_imports_only_rooms_on_lower_floors():
     upwards = []
     for module in PATHS:

@@ -769,6 +769,7 @@ def test_where_nobody_is_named_to_run_programs_the_reason_is_told(tmp_path):
             assert "nobody-of-that-name" in found["data"]["reason"]
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_served_and_nothing_loaded(tmp_path):
     from remote_parts import daemon
 

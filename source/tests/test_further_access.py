@@ -215,6 +215,7 @@ def test_a_token_in_the_url_is_refused(served, token, path, name):
     assert "a token stands in no URL" in found.text and token not in found.text
 
 
+@pytest.mark.slow
 def test_a_revoked_token_ends_the_socket_and_its_programs(served):
     secret = served.daemon.rpio("token", "new", "guest", "--scope", "run").stdout.split()[-1]
     with served.connect("/run-py", secret) as py:

@@ -39,6 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::gpiozero.PWMSoftwareFallback")
 @pytest.fixture
 def factory(rpio):
     """The default factory, on a simulated 4B with real time."""
+    gc.collect()  # devices that other tests have left hold their pins, in all factories
     made = RPIOFactory()
     yield made
     made.close()
@@ -47,6 +48,7 @@ def factory(rpio):
 @pytest.fixture
 def on_board(board):
     """A factory of a Board of its own, whose clock the test moves, as it does its loop: by drain()."""
+    gc.collect()
     made = RPIOFactory(board)
     run = board.dispatcher.claim()
     yield made

@@ -548,6 +548,7 @@ def has_ended_by_tls(made):
 
 
 @pytest.mark.parametrize("how", ["it says bye", "it is revoked", "the server is stopped", "it is not known"])
+@pytest.mark.slow
 def test_an_end_by_the_server_is_told_by_tls_too(tmp_path, how):
     with opened(tmp_path / "device") as device:
         own = device.ca(tmp_path / "own").sign()
@@ -566,6 +567,7 @@ def test_an_end_by_the_server_is_told_by_tls_too(tmp_path, how):
             assert has_ended_by_tls(made)
 
 
+@pytest.mark.slow
 def test_a_program_that_is_revoked_reads_why_and_what_to_type(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     with opened(tmp_path / "device") as device:

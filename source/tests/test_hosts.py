@@ -229,6 +229,7 @@ def test_a_disk_that_is_full_changes_nothing(signed, home, monkeypatch):
     assert os.listdir(home) == ["pi"] and hosts.find("pi").made_s == 1.0
 
 
+@pytest.mark.slow
 def test_many_who_store_at_once_come_one_after_the_other(signed, home):
     program = (
         "import sys; from RPIO.remote.places import hosts\n"

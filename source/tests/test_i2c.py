@@ -355,6 +355,7 @@ def test_an_exception_within_is_the_one_that_is_told(bus):
         pass
 
 
+@pytest.mark.slow
 def test_who_serves_a_bus_and_uses_it_himself_is_in_nobodys_way(there):
     mine, other = there.here(), there.smbus()
     over = threading.Event()
@@ -590,6 +591,7 @@ def test_a_call_of_a_client_that_vanishes_is_answered_to_nobody(slow):
     assert slow.bus.order == [1, 7]
 
 
+@pytest.mark.slow
 def test_fifty_clients_at_one_bus_have_their_answers_whole(slow):
     buses = [slow.smbus() for _ in range(50)]
     wrong = []

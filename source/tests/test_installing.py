@@ -195,6 +195,7 @@ def test_it_is_written_enabled_and_started(machine, capsys):
     assert machine.is_so("enabled") and machine.runs_with() == machine.unit()
 
 
+@pytest.mark.slow
 def test_the_same_again_changes_nothing_and_another_updates_it(machine, capsys):
     for words, what in (
         (["--no-tcp"], "installed"),
@@ -245,6 +246,7 @@ def test_any_option_that_was_given_is_in_it(machine, tmp_path):
     assert vars(again) == vars(options)
 
 
+@pytest.mark.slow
 def test_remoteio_is_a_service_of_its_own_name_that_the_same_again_updates(machine, capsys):
     assert cli.main(["serve", "--remoteio", "--install"]) == 0
     text = machine.unit("rpio-remoteio")
@@ -371,6 +373,7 @@ def test_options_that_serve_refuses_are_not_installed(machine, capsys):
     assert not machine.units.exists()
 
 
+@pytest.mark.slow
 def test_one_that_is_open_to_the_network_is_announced_and_taken_away(machine, capsys, tmp_path, monkeypatch):
     """By the one who installs it, who is root: the daemon runs as somebody else, and may not write there."""
     services = tmp_path / "services"

@@ -75,6 +75,7 @@ def test_exec_runs_the_file_itself(client):
     assert client.run(runner="exec", code="#!/bin/sh\necho $0 | tail -c 7; exit 4")[:2] == (4, b"exec-1\n")
 
 
+@pytest.mark.slow
 def test_a_shell_on_a_terminal_knows_its_size_and_hears_of_another(client):
     client.ask("start", "s", runner="shell", pty=True, rows=10, cols=70)
     client.type("s", "stty size\n")

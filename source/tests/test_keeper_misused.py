@@ -152,6 +152,7 @@ def test_a_keeper_goes_when_nobody_is_there_and_nobody_is_about_to_come(tmp_path
 # -- two keepers of one user ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_keepers_with_one_work_directory_leave_each_others_programs_alone(keeper, client, tmp_path):
     fresh, named = code(AT_ITS_END), code(AT_ITS_END, directory="same")
     for process, data in (("fresh", fresh), ("named", named)):

@@ -120,6 +120,7 @@ def test_a_program_hears_its_keys(client, module):
     client.until("stopped", "p")
 
 
+@pytest.mark.slow
 def test_a_program_in_a_shell_with_jobs_is_seen_as_well(client, keeper):
     (keeper.work / "camera.py").write_text(CAMERA.format("RPIO.program", 2, 0))
     assert client.ask("start", "p", runner="shell", pty=True, path=".").type == "started"

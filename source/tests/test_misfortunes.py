@@ -216,6 +216,7 @@ def test_sigterm_while_the_program_imports_us():
 # -- nothing left -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_descriptors_calls_work_or_say_so_and_then_work_again():
     """For each number of descriptors that may still be opened: from none to as many as it takes."""
     out, err = run(

@@ -451,6 +451,7 @@ def test_callbacks_of_other_threads_come_in_order_while_calls_run(lib):
     assert got == list(range(300)) and calls > 100
 
 
+@pytest.mark.slow
 def test_many_callbacks_of_one_thread_all_come(lib):
     got = []
     lib.call_later(got.append, 5000, 0.0)
@@ -665,6 +666,7 @@ def test_a_generator_that_fails_when_it_is_closed_is_told_of_and_nothing_more(ow
     assert lib.given(1) == 1
 
 
+@pytest.mark.slow
 def test_where_there_is_no_memory_for_what_comes_that_is_one_error_at_once(folder):
     policy = Policy(True, modules=("*",), limits=process.Limits(memory_mb=100))
     with there(policy, folder=folder) as made:
@@ -697,6 +699,7 @@ BUSY_S = 5.0
 """After so long fewer calls are enough: on a busy machine each of them waits for its turn, and so does each handler."""
 
 
+@pytest.mark.slow
 def test_a_signal_handler_may_call_in_the_middle_of_a_call(own):
     lib, there_time, got = own.module("devlib"), own.module("time"), []
 
@@ -718,6 +721,7 @@ def test_a_signal_handler_may_call_in_the_middle_of_a_call(own):
     assert len(got) > 20 and got == list(range(len(got)))
 
 
+@pytest.mark.slow
 def test_a_handler_that_raises_at_any_moment_breaks_nothing(own):
     lib = own.module("devlib")
     data = b"x" * 300_000
@@ -798,6 +802,7 @@ def test_the_process_ends_with_the_caller_whatever_it_is_at(own):
     assert lost and wait_until(lambda: not alive(pid))
 
 
+@pytest.mark.slow
 def test_a_caller_that_is_silent_for_too_long_has_gone(folder):
     with there(folder=folder, idle_s=0.3) as made:
         pid = made.module("os").getpid()
@@ -924,6 +929,7 @@ def test_a_handle_of_another_session_is_none_here(fenced):
     assert fenced.module("devlib").given(1) == 1
 
 
+@pytest.mark.slow
 def test_endless_recursion_is_an_error(own):
     lib = own.module("devlib")
 

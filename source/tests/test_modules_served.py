@@ -72,6 +72,7 @@ def test_modules_by_tls_whose_end_is_that_of_their_process(tmp_path):
         daemon.close()
 
 
+@pytest.mark.slow
 def test_modules_and_lines_of_one_daemon(serve):
     daemon = serve()
     with connect(daemon, scope="run") as pi:
@@ -90,6 +91,7 @@ def test_modules_and_lines_of_one_daemon(serve):
         assert add(1, 2) == 3
 
 
+@pytest.mark.slow
 def test_without_the_scope_nothing_is_run(serve, monkeypatch):
     daemon = serve(scopes=("gpio",))
     with pytest.raises(errors.NotAllowedError, match="modules needs the scope 'run'"):
@@ -103,6 +105,7 @@ def test_without_the_scope_nothing_is_run(serve, monkeypatch):
             connect(daemon, scope="root")
 
 
+@pytest.mark.slow
 def test_where_it_is_not_switched_on_no_token_helps(serve):
     daemon = serve(config="")
     with connect(daemon) as pi, pytest.raises(errors.NotAllowedError, match="do not run here") as caught:
@@ -117,6 +120,7 @@ def test_a_program_that_serves_its_board_runs_nothing(rpio):
         pi.module("math")
 
 
+@pytest.mark.slow
 def test_a_revoked_token_ends_the_process(serve):
     daemon = serve()
     with connect(daemon) as pi:
@@ -153,6 +157,7 @@ def test_a_process_that_dies_is_told_of_and_the_daemon_goes_on(serve):
         assert pi.input(4) in (0, 1) and pi.module("math").sqrt(4) == 2
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_its_daemon(serve):
     daemon = serve()
     with connect(daemon, patience_s=0.1) as pi:
@@ -188,6 +193,7 @@ def test_what_speaks_something_else_after_that_ends_its_own_process_alone(serve)
         assert pi.module("math").sqrt(9) == 3
 
 
+@pytest.mark.slow
 def test_a_module_has_none_of_the_callers_or_the_daemons_secrets(serve, monkeypatch):
     daemon = serve(RPIO_TOKEN_FILE="/secret/file", SECRET="x")
     with connect(daemon) as pi:

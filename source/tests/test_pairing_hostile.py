@@ -242,6 +242,7 @@ def test_who_does_not_know_the_code_is_not_taken_for_the_device(alone, evil):
     assert impostor.pinned == 0 and files(alone.known.parent) == []
 
 
+@pytest.mark.slow
 def test_who_reflects_what_he_is_sent_is_not_taken_for_it(alone, evil):
     def echo(made):
         tls = evil.context().wrap_socket(made, server_side=True)
@@ -325,6 +326,7 @@ def test_a_device_may_call_itself_anything(alone, evil):
         (b'error NotAllowedError "\\u001b[2J go away"\n', "?[2J go away"),
     ],
 )
+@pytest.mark.slow
 def test_what_answers_anything_is_told_in_a_line(alone, evil, said, says):
     def answer(made):
         tls = evil.context().wrap_socket(made, server_side=True)
@@ -352,6 +354,7 @@ def test_what_speaks_no_tls_is_told_in_a_line(alone, said):
     assert done.returncode == 1 and len(done.stderr.splitlines()) <= 2 and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_who_never_answers_is_waited_for_no_longer(alone, evil):
     said = threading.Event()
 

@@ -499,6 +499,7 @@ def test_an_object_switches_its_output_off_when_the_interpreter_lets_go_of_it():
     )
 
 
+@pytest.mark.slow
 def test_daemon_threads_that_wait_or_blink_end_silently():
     ends(
         """

@@ -155,6 +155,7 @@ def test_edges_come_to_asyncio(environ):
 # -- programs -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_it_is_is_told(environ):
     assert "simulated Raspberry Pi 4" in python(environ, "import RPIO\nprint(RPIO.describe())")
     said = python(environ, "import RPIO, RPIO._gpio as g\nprint(g.PURE, g.__name__, RPIO.output.__module__)")
@@ -365,6 +366,7 @@ def test_watch_ends_after_its_time(environ):
     assert rpio(environ, "watch", "17", "--for", "0.2s") == ""
 
 
+@pytest.mark.slow
 def test_the_doctor_names_it(environ):
     found = json.loads(rpio(environ, "doctor", "--json"))
     assert WHAT in json.dumps(found)
@@ -380,6 +382,7 @@ def test_rpio_pure_takes_python_where_the_c_module_is():
         assert run({**os.environ, "RPIO_PURE": value}, "-c", text).strip() == said
 
 
+@pytest.mark.slow
 def test_another_pythons_c_module_is_not_replaced_silently(folder, environ, tmp_path):
     shutil.copytree(folder / "RPIO", tmp_path / "RPIO")
     (tmp_path / "RPIO" / "_gpio.cpython-399-x86_64-linux-gnu.so").write_bytes(b"")
@@ -390,6 +393,7 @@ def test_another_pythons_c_module_is_not_replaced_silently(folder, environ, tmp_
     python({**there, "RPIO_PURE": "1"}, "import RPIO")
 
 
+@pytest.mark.slow
 def test_a_c_module_that_does_not_load_is_not_replaced_silently(folder, environ, tmp_path):
     from importlib.machinery import EXTENSION_SUFFIXES
 

@@ -206,6 +206,7 @@ def test_a_servo_is_ended_in_a_handler(end):
     every_moment(attempt, BEGUN)
 
 
+@pytest.mark.slow
 def test_a_wave_is_ended_by_cleanup_in_a_handler():
     def attempt(moment):
         with simulated() as world:

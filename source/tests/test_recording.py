@@ -94,6 +94,7 @@ def test_a_table_has_every_edge(made):
 
 
 @given(recordings(), st.integers(40, 300))
+@pytest.mark.slow
 def test_a_drawing_is_as_wide_as_was_asked_for_and_a_picture_is_xml(made, width):
     rows = list(formats.draw(made, width, False))
     assert {len(row) for row in rows} == {width}
@@ -203,6 +204,7 @@ def test_finish_sorts_cuts_and_corrects():
 
 
 @given(recordings(), st.lists(st.integers(-(10**9), 10**12), max_size=5), st.integers(0, 2))
+@pytest.mark.slow
 def test_what_is_written_in_parts_is_what_is_written_at_once(made, cuts, shuffled):
     """Cut anywhere, edges of two lines in each other's places: the parts make the same recording."""
     whole = read(written(made))
@@ -264,6 +266,7 @@ def test_what_is_played_fast_is_every_edge_in_order(made):
 
 
 @given(recordings())
+@pytest.mark.slow
 def test_what_is_played_is_at_its_times(made):
     clock, times = ManualClock(5), []
     replay.play(made, lambda line, level: times.append(clock.now_ns() - 5), clock)

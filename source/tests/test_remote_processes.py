@@ -69,6 +69,7 @@ def holders(other, lines):
 
 
 @pytest.mark.parametrize("linger_s", [0, 0.2])
+@pytest.mark.slow
 def test_a_client_that_is_killed_leaves_its_lines_in_their_safe_states(server, linger_s):
     chance = random.Random(linger_s)
     with server.connect() as other:
@@ -82,6 +83,7 @@ def test_a_client_that_is_killed_leaves_its_lines_in_their_safe_states(server, l
                 assert other.ask("function 20") == "ok out"  # none is declared: as it was
 
 
+@pytest.mark.slow
 def test_a_client_that_is_killed_at_its_beginning_leaves_nothing_behind(server):
     chance = random.Random(1)
     with server.connect() as other:
@@ -93,6 +95,7 @@ def test_a_client_that_is_killed_at_its_beginning_leaves_nothing_behind(server):
                 assert other.ask("ping") == "ok"
 
 
+@pytest.mark.slow
 def test_one_that_dies_does_not_disturb_another(server):
     with RPIO.connect(f"127.0.0.1:{server.port}", timeout_s=LIMIT_S) as board, server.connect() as other:
         board.setup(6, RPIO.OUT, initial=0)
@@ -176,6 +179,7 @@ def test_a_server_that_stands_still_for_too_long_is_away_and_nothing_is_done_twi
             assert wait_until(works)
 
 
+@pytest.mark.slow
 def test_a_client_that_stands_still_keeps_its_lines(server):
     with client(server, 0.2) as still, server.connect() as other:
         still.says("^ready$")
@@ -260,6 +264,7 @@ def test_the_child_of_a_fork_can_close_what_another_thread_was_asking():
         made.says(r"^still 1 True$")
 
 
+@pytest.mark.slow
 def test_a_session_that_is_lost_when_the_loop_has_been_stopped_leaves_its_lines_safe():
     code = """
         import os, sys, threading, time

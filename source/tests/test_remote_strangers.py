@@ -171,6 +171,7 @@ def test_who_speaks_otherwise_is_told_so(server):
 # -- where is listened --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_unix_socket_is_its_users_alone_and_what_is_stale_is_replaced(tmp_path):
     path = str(tmp_path / "pins")
     with serving(path=path) as server:

@@ -248,6 +248,7 @@ def test_what_is_no_line_closes_behind_all_replies(client, served):
     assert wait_until(lambda: is_free(served))
 
 
+@pytest.mark.slow
 def test_how_many_devices_a_client_may_have(client):
     for number in range(DEVICES_MAX):
         client.ask(f"dev_{number} LED _create args=({number % 28},)")

@@ -116,6 +116,7 @@ def test_a_client_who_is_killed_has_all_done(tmp_path):
         assert "no line is in use" not in served.rpio("who").stdout
 
 
+@pytest.mark.slow
 def test_clients_of_the_published_packages_are_served(tmp_path):
     with daemon(tmp_path, *ANY) as served, served.connect() as line, bare(port_of(served)) as made:
         made.sendall(b"b 7 on 0 ")
@@ -132,6 +133,7 @@ def test_clients_of_the_published_packages_are_served(tmp_path):
             made.recv(1)
 
 
+@pytest.mark.slow
 def test_the_last_record_of_one_who_closes_at_once_is_done(tmp_path):
     with daemon(tmp_path, *ANY) as served, served.connect() as line:
         with bare(port_of(served)) as made:
@@ -149,6 +151,7 @@ def test_the_last_record_of_one_who_closes_at_once_is_done(tmp_path):
         (b"b " + b"7" * 100, rb"\? a word of more than 64 bytes"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_no_record_closes_the_connection_at_once(tmp_path, sent, answer):
     with daemon(tmp_path, *ANY) as served, bare(port_of(served)) as made:
         made.sendall(sent)
@@ -156,6 +159,7 @@ def test_what_is_no_record_closes_the_connection_at_once(tmp_path, sent, answer)
         assert wait_until(lambda: "client from" not in served.rpio("who").stdout)
 
 
+@pytest.mark.slow
 def test_two_hundred_clients_at_once_and_none_is_in_the_way(tmp_path):
     with daemon(tmp_path, *ANY) as served, contextlib.ExitStack() as stack:
         port = port_of(served)
@@ -184,6 +188,7 @@ def test_one_who_does_not_listen_stops_himself_alone(tmp_path):
         lamp.off()
 
 
+@pytest.mark.slow
 def test_ten_thousand_records_of_one_send_are_answered_in_order(tmp_path):
     with daemon(tmp_path, *ANY) as served, bare(port_of(served)) as made:
         data = b"b 7 create 0 0.0 0.0 " + b"b 7 on 0 0.0 0.0 b 9 off 0 0.0 0.0 " * 5000
@@ -192,6 +197,7 @@ def test_ten_thousand_records_of_one_send_are_answered_in_order(tmp_path):
         assert received(made, len(expected)) == expected
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_served_and_nothing_loaded(tmp_path):
     name = "RPIO.server.remoteio.guests"
     look = f"import atexit, sys; atexit.register(lambda: print('{name}' in sys.modules, flush=True))"
@@ -202,6 +208,7 @@ def test_without_it_nothing_is_served_and_nothing_loaded(tmp_path):
         served.says("^False$")
 
 
+@pytest.mark.slow
 def test_the_configuration_says_the_same(tmp_path):
     config = "[remoteio]\non = true\nport = 0\nmode = 'nowait'\n"
     with daemon(tmp_path, config=config) as served, served.connect() as line, connected(served) as server:
@@ -254,6 +261,7 @@ def test_insecure_says_so_each_time(tmp_path):
             assert re.search("remoteio: at 0.0.0.0:.*; --insecure: whoever", served.rpio(*words).stdout)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_named_and_takes_nothing_else_down(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -489,6 +497,7 @@ def test_what_is_closed_says_so(tmp_path):
         assert repr(server).endswith("closed>")
 
 
+@pytest.mark.slow
 def test_the_child_of_a_fork_has_no_pin_of_its_parents_and_a_connection_of_its_own(tmp_path):
     code = """
         import os, threading
@@ -530,6 +539,7 @@ def test_the_child_of_a_fork_has_no_pin_of_its_parents_and_a_connection_of_its_o
             made.close()
 
 
+@pytest.mark.slow
 def test_a_child_of_a_fork_that_asks_for_nothing_ends_nothing(tmp_path):
     code = """
         import os

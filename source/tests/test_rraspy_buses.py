@@ -150,6 +150,7 @@ def test_a_board_of_a_device_has_its_buses(kind):
             numbers_beside(board.backend)
 
 
+@pytest.mark.slow
 def test_it_is_the_bus_of_a_program_whose_backend_is_a_device_and_no_line_is_touched(ours):
     code = """
 from RPIO.i2c import SMBus

@@ -385,6 +385,7 @@ def test_words_that_cannot_be(words, status, text):
     assert (found.returncode, text in found.stderr) == (status, True), found.stderr
 
 
+@pytest.mark.slow
 def test_who_has_the_port_is_named():
     with our_device() as (port, made):
         found = run("127.0.0.1", "127.0.0.1", "7070", str(port))

@@ -212,6 +212,7 @@ def test_events_that_nobody_hears_are_dropped_the_oldest_first_and_counted(monke
 # -- order, and two hosts -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_hundred_events_come_in_order_while_calls_run():
     port = free_port()
     with our_device("--open-run", host_port=port) as (number, _):

@@ -60,6 +60,7 @@ def tuples(where):
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_the_readmes_example_line_by_line(where, tmp_path):
     example = """
         bus = host.Execute("smbus.SMBus(1)")
@@ -236,6 +237,7 @@ def test_the_converters_are_complete(ours, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_handles_are_freed_when_objects_and_programs_end(tmp_path):
     with our_device(host_port=free_port()) as (port, _):
         text = """
@@ -322,6 +324,7 @@ def test_the_buses_are_the_devices_also_where_lines_were_in_use_before(ours, tmp
     assert rpio_run(tmp_path, text) == "simulated\n0 4000\n"
 
 
+@pytest.mark.slow
 def test_smbus_is_one_module_whatever_carries_it(ours, tmp_path):
     text = "import smbus, Adafruit_ADS1x15; print(smbus.__file__, Adafruit_ADS1x15.__file__)"
     there = rpio_run(tmp_path, text, "--backend", f"rraspy:{ours}")

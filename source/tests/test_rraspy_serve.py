@@ -93,6 +93,7 @@ def test_it_is_shown_by_who_and_status_and_config(tmp_path):
         assert re.search(r"insecure = false +# .*\(by default\)", shown)
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_said_of_it(tmp_path):
     with daemon(tmp_path) as served:
         assert "rraspy" not in served.look()
@@ -106,6 +107,7 @@ def test_the_configuration_says_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.slow
 def test_it_ends_with_the_daemon(tmp_path, number):
     with daemon(tmp_path, *ANY) as served:
         port, pid = place(served)
@@ -165,6 +167,7 @@ def test_insecure_is_said_at_each_start(tmp_path):
         served.says("rraspy: --insecure: without TLS and access")
 
 
+@pytest.mark.slow
 def test_a_module_that_ends_its_process_leaves_the_daemon_as_it_was(tmp_path):
     with daemon(tmp_path, *ANY, "--open-run", config=RUN) as served:
         port, _ = place(served)

@@ -95,6 +95,7 @@ def test_a_program_runs_and_has_the_lines_of_the_daemon_with_a_token_of_its_own(
         client.close()
 
 
+@pytest.mark.slow
 def test_a_program_may_what_needs_a_token_by_its_own(serve, tmp_path):
     daemon = serve(f"[access]\nopen = []\ntokens = '{tmp_path}/tokens'\n")
     client = programs(daemon)
@@ -103,6 +104,7 @@ def test_a_program_may_what_needs_a_token_by_its_own(serve, tmp_path):
     client.close()
 
 
+@pytest.mark.slow
 def test_what_a_program_starts_without_its_descriptors_has_no_token_and_what_is_open(serve):
     daemon = serve()
     client = programs(daemon)
@@ -118,6 +120,7 @@ print(subprocess.run(words, capture_output=True, text=True, close_fds=False).ret
     client.close()
 
 
+@pytest.mark.slow
 def test_a_token_of_a_program_is_none_when_its_client_has_gone(serve, tmp_path):
     daemon = serve(f"[access]\nopen = []\ntokens = '{tmp_path}/tokens'\n")
     client = programs(daemon)
@@ -148,6 +151,7 @@ def test_a_detached_program_keeps_its_token_and_its_lines_until_it_ends(serve):
     other.close()
 
 
+@pytest.mark.slow
 def test_who_has_waited_for_lines_finds_them_free(serve):
     daemon = serve()
     client = programs(daemon)
@@ -161,6 +165,7 @@ def test_who_has_waited_for_lines_finds_them_free(serve):
     client.close()
 
 
+@pytest.mark.slow
 def test_without_the_scope_or_where_it_is_off_nothing_runs(serve):
     daemon = serve()
     with connect(daemon, shows=False) as line:
@@ -168,6 +173,7 @@ def test_without_the_scope_or_where_it_is_off_nothing_runs(serve):
     assert keepers(daemon) == []
 
 
+@pytest.mark.slow
 def test_where_it_is_off_nothing_runs(tmp_path):
     daemon = Daemon(tmp_path)
     daemon.token_file = str(tmp_path / "token")
@@ -255,6 +261,7 @@ def test_programs_end_with_the_daemon(serve):
     client.close()
 
 
+@pytest.mark.slow
 def test_programs_end_with_a_daemon_that_is_killed(serve):
     daemon = serve()
     client = programs(daemon)
@@ -266,6 +273,7 @@ def test_programs_end_with_a_daemon_that_is_killed(serve):
     client.close()
 
 
+@pytest.mark.slow
 def test_a_keeper_that_is_killed_ends_its_clients_and_another_one_comes(serve):
     daemon = serve()
     client = programs(daemon)
@@ -316,6 +324,7 @@ def test_the_daemon_does_not_wait_for_a_keeper_that_is_to_go(serve):
 
 
 @pytest.mark.parametrize("sent", [b"\xff" * 100, b"\0\0\0\1\2\xff"])
+@pytest.mark.slow
 def test_who_speaks_something_else_is_over(serve, sent):
     daemon = serve()
     client = programs(daemon)
@@ -405,6 +414,7 @@ def test_a_login_has_programs_of_its_own_user(login, tmp_path):
     assert (status, out.decode().split()[0]) == (0, str(os.getuid()))
 
 
+@pytest.mark.slow
 def test_a_detached_program_outlives_the_login(login):
     first = login()
     started = first.client.ask("start", "p", **code("print('one')\ninput()\nprint('two')", detached=True))

@@ -282,6 +282,7 @@ def test_without_tls_is_as_the_page_says(tmp_path):
         assert "without TLS and access (--insecure)" in laptop.rpio("who", "--on", place).stdout
 
 
+@pytest.mark.slow
 def test_what_is_compared_is_the_authority(tmp_path):
     """The page says that the file is no secret: it has no key."""
     with opened(tmp_path) as device:

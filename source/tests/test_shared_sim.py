@@ -59,6 +59,7 @@ def test_what_a_verb_has_written_is_there_for_the_next(user):
     assert user.tell("read", "17") == "0\n"
 
 
+@pytest.mark.slow
 def test_they_say_in_one_line_whose_board_it_is(user):
     user.sim("3B+")
     status, out, said = user.do("read", "17", backend="sim")
@@ -73,6 +74,7 @@ def test_they_say_in_one_line_whose_board_it_is(user):
 
 
 @pytest.mark.skipif(opening.choose(opening.detect.detect()) != "sim", reason="there are lines here")
+@pytest.mark.slow
 def test_where_there_are_no_lines_it_is_found_without_a_word(user):
     user.sim()
     user.tell("write", "17=1", "--output")
@@ -81,12 +83,14 @@ def test_where_there_are_no_lines_it_is_found_without_a_word(user):
     assert "on the shared board of rpio sim" in said
 
 
+@pytest.mark.slow
 def test_a_model_is_a_board_of_ones_own(user):
     user.sim()
     user.tell("write", "17=1", "--output")
     assert user.do("read", "17", backend="sim:4B") == (0, "0\n", "")
 
 
+@pytest.mark.slow
 def test_a_line_is_its_programs_and_others_see_who_has_it(user):
     user.sim()
     program = user.program(
@@ -105,6 +109,7 @@ def test_a_line_is_its_programs_and_others_see_who_has_it(user):
     assert user.tell("read", "18") == "1\n"
 
 
+@pytest.mark.slow
 def test_what_somebody_has_left_is_taken_without_a_warning(user):
     user.sim()
     user.tell("write", "17=1", "--output")
@@ -333,6 +338,7 @@ def test_without_one_its_own_word_is_an_error_with_the_command(user):
     assert user.do("read", "17", backend="sim") == (0, "0\n", "")
 
 
+@pytest.mark.slow
 def test_a_second_one_says_which_there_is(user):
     first = user.sim("zero2w")
     status, _, said = user.do("sim", "zero2w")
@@ -357,6 +363,7 @@ def test_of_several_that_begin_at_once_one_serves(user):
     assert user.tell("read", "17") == "0\n"
 
 
+@pytest.mark.slow
 def test_a_socket_that_was_left_is_replaced(user):
     user.sim().kill()
     assert user.socket.exists()
@@ -542,6 +549,7 @@ PRESSED = "import RPIO; RPIO.setup(17, RPIO.IN, RPIO.PUD_UP); print(RPIO.wait_fo
 PRESSED += "print(RPIO.describe())"
 
 
+@pytest.mark.slow
 def test_the_finger_of_run_finds_it_by_its_own_word_alone(user):
     user.sim()
     status, out, said = user.do("run", "--press", "17", "-c", PRESSED, backend="sim")
@@ -599,6 +607,7 @@ def test_a_class_of_programs_on_one_board(user):
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "remote"
 
 
+@pytest.mark.slow
 def test_the_examples_meet(user):
     user.sim()
     run = "import runpy, sys; sys.argv[:] = {}; runpy.run_path(sys.argv[0], run_name='__main__')"

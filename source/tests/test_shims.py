@@ -444,6 +444,7 @@ def test_a_double_dash_before_the_program_is_the_runs_own(programs):
     assert "plain.py', '--', '-h']" in out
 
 
+@pytest.mark.slow
 def test_a_folder_an_archive_and_a_compiled_file_can_be_run(programs):
     import py_compile
     import zipfile

@@ -1004,6 +1004,7 @@ def test_edges_are_streamed(rpio, world):
     assert wait_until(lambda: world.board.waiting is None or not rpio.sessions.listed())
 
 
+@pytest.mark.slow
 def test_edges_of_a_slow_client_are_counted(rpio, world):
     async def act(stream, setup):
         await in_loop(rpio, world.play, 4, [0, 1] * 5_000)

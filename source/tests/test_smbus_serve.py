@@ -46,6 +46,7 @@ def place(served):
 # -- the daemon ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_its_buses_are_the_daemons(tmp_path):
     with daemon(tmp_path, *ANY, prelude=RADIO) as served, SMBus(place(served)) as bus:
         assert bytes(bus.read_i2c_block_data(0x10, 0x0A, 32)) == AT_START
@@ -72,6 +73,7 @@ def test_clients_of_both_services_are_sessions(tmp_path):
         assert wait_until(lambda: "smbus-proxy client" not in served.rpio("who").stdout)
 
 
+@pytest.mark.slow
 def test_lines_of_a_client_who_vanishes_are_free(tmp_path):
     with daemon(tmp_path, *ANY) as served, served.connect() as line:
         caller = Caller("127.0.0.1", port_of(served))
@@ -106,6 +108,7 @@ def test_a_revoked_token_ends_what_it_gave(tmp_path):
         caller.close()
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_served_and_nothing_loaded(tmp_path):
     look = "import atexit, sys; atexit.register(lambda: print('grpclib' in sys.modules, flush=True))"
     with daemon(tmp_path, prelude=look) as served:
@@ -133,6 +136,7 @@ def test_insecure_says_so_each_time(tmp_path):
             assert re.search("smbus: at 0.0.0.0:.*; --insecure: whoever", served.rpio(*words).stdout)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_named_and_takes_nothing_else_down(tmp_path):
     import socket
 
@@ -210,6 +214,7 @@ def test_both_listings_of_smbus_proxys_page_come_out_as_printed(run):
     assert len(server.look().splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_the_tool_is_ours_where_there_is_no_such_file(run):
     server = run("smbus_server.py", "-i", f"127.0.0.1:{free_port()}")
     server.says("Server started")

@@ -156,6 +156,7 @@ print(type(Device.pin_factory).__name__, *levels, flush=True)
 """
 
 
+@pytest.mark.slow
 def test_devices_of_gpiozero_are_there_and_here_in_one_program(far):
     pytest.importorskip("gpiozero")
     with program(GPIOZERO, RPIO_BACKEND="ssh://far", GPIOZERO_PIN_FACTORY="rpio") as made:
@@ -252,6 +253,7 @@ def test_connections_share_one_login(far):
     assert 1 in (logins_of_three(far) for _ in range(5))
 
 
+@pytest.mark.slow
 def test_who_has_configured_sharing_himself_is_left_alone(far):
     far.end_masters()
     before = far.logins()
@@ -421,6 +423,7 @@ there.close()
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared login", "own login"])
+@pytest.mark.slow
 def test_control_c_in_a_terminal_leaves_ssh_to_the_programs_own_cleanup(far, daemon, shared):
     code = INTERRUPTED if shared else INTERRUPTED.replace("ssh://far", "ssh://his-own")
     far.end_masters()  # the one that is made has the terminal

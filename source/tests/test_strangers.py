@@ -136,6 +136,7 @@ def test_nor_by_the_other_front_ends(caplog):
     assert "tokens:3" in caplog.text
 
 
+@pytest.mark.slow
 def test_where_there_are_no_tokens_at_all_nobody_comes_in_by_showing_one(tmp_path):
     prelude = "import RPIO.server.rights.access as a; a.Access.show = lambda self, text: None"
     with opened(tmp_path, prelude=prelude) as device, Talk(device.port, context(device.authority)) as talk:

@@ -63,6 +63,7 @@ def test_however_many_tasks_are_cancelled_at_once_and_quickly(served):
         assert there.tasks.listed() == []
 
 
+@pytest.mark.slow
 def test_where_one_line_cannot_be_had_none_has_a_task(served):
     with RPIO.connect(f"remote+unix://{served.socket}") as there:
         there.setup(27, RPIO.OUT)
@@ -71,6 +72,7 @@ def test_where_one_line_cannot_be_had_none_has_a_task(served):
         assert there.tasks.listed() == []
 
 
+@pytest.mark.slow
 def test_who_waits_is_told_how_it_has_ended(served):
     assert (
         ok(served.rpio("tasks", "add", "17,27", "on", "50ms", "--wait"))
@@ -104,12 +106,14 @@ def test_who_waits_is_told_how_it_has_ended(served):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
+@pytest.mark.slow
 def test_what_cannot_be_is_said(served, words, status, text):
     done = served.rpio("tasks", *words)
     assert (done.returncode, done.stdout) == (status, "")
     assert text in done.stderr
 
 
+@pytest.mark.slow
 def test_a_client_that_is_killed_in_the_middle_leaves_its_tasks_to_be_done(served):
     with served.connect() as client:
         for words in ("17 on 300", "17 off 100", "17 on 200", "27 on 3600000"):
@@ -122,6 +126,7 @@ def test_a_client_that_is_killed_in_the_middle_leaves_its_tasks_to_be_done(serve
         assert other.ask("output 17 1") == "ok"
 
 
+@pytest.mark.slow
 def test_when_the_daemon_ends_what_its_tasks_had_on_is_off(served, tmp_path):
     with served.connect() as client:
         assert client.ask("task 17 on 3600000 - - wait yes") == "ok 1"
@@ -150,6 +155,7 @@ def test_a_thousand_tasks_on_forty_lines_are_one_thread(served):
         backend.close()
 
 
+@pytest.mark.slow
 def test_an_idle_queue_costs_nothing(served):
     """What goes on without steps, and a time that is long, wake nobody up."""
     with served.connect() as client:
@@ -191,6 +197,7 @@ def test_a_program_has_tasks_done_on_a_board_that_it_is_connected_to(served):
             there.tasks.add(13, "on")
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_task_of_a_daemon_that_dies_is_told(served):
     with RPIO.connect(f"remote+unix://{served.socket}", patience_s=0) as there:
         task = there.tasks.add(17, "on", 3_600_000)
@@ -221,6 +228,7 @@ def test_any_number_of_threads_wait_and_each_is_told(served):
         assert told == ["done"] * len(waiting)
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_task_of_a_session_that_has_ended_is_told(served, tmp_path):
     with RPIO.connect(f"remote+unix://{served.socket}") as there:
         task = there.tasks.add(17, "on", 3_600_000)

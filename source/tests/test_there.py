@@ -242,6 +242,7 @@ def test_what_was_written_before_the_end_always_comes(there):
 BIG = "import sys\nfor n in range(20):\n sys.stdout.buffer.write(b'%07d\\n' % n * (1 << 17))"
 
 
+@pytest.mark.slow
 def test_20_mb_come_complete_to_a_reader_who_takes_his_time(there):
     with there.started("run", "-c", BIG, stdin=subprocess.DEVNULL) as process:
         assert wait_until(lambda: select.select([process.stdout], [], [], 0)[0])
@@ -413,6 +414,7 @@ def test_who_leaves_another_ones_program_leaves_it_as_it_is(here):
         process.stdin = None
 
 
+@pytest.mark.slow
 def test_logs_are_followed_to_the_end_or_ctrl_c(here):
     number = here.detached("import time\nfor n in range(3): print(n, flush=True)\ntime.sleep(1000)")
     with here.started("logs", "-f", number) as process:
@@ -439,6 +441,7 @@ def test_kill_sends_a_signal_that_is_named(here):
     )
 
 
+@pytest.mark.slow
 def test_a_program_that_is_not_there(here):
     for verb in ("attach", "logs", "kill"):
         _, err = here.rpio(verb, 9999, status=1)
@@ -449,6 +452,7 @@ def test_a_program_that_is_not_there(here):
 # -- lines ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_programs_with_the_same_lines_wait_for_each_other_or_are_refused(here):
     first = here.detached("import time; time.sleep(1000)", "--lines", "17,18")
     busy = f"program {first} (-c) has GPIO 17"
@@ -524,6 +528,7 @@ def test_a_folder_runs_its_main_and_finds_what_is_beside_it(there):
     assert "'main.py'" in found and "other" not in found and ".git" not in found
 
 
+@pytest.mark.slow
 def test_only_what_has_changed_is_brought_again(there):
     there.write("big/main.py", "print(open('a.txt').read(), len(open('b.bin', 'rb').read()))")
     there.write("big/a.txt", "one")
@@ -554,6 +559,7 @@ def line_to(there):
             line.close()
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_it_is_sent_leaves_there_what_was_there(there):
     there.write("moving/main.py", "print(1)")
     assert there.out("run", "moving") == b"1\n"
@@ -620,6 +626,7 @@ def test_ctrl_c_and_ctrl_d_are_keys_there(there):
         terminal.end(0)
 
 
+@pytest.mark.slow
 def test_the_keys_that_leave_a_program_there(there):
     with there.on_terminal("run", "-c", SIZE) as terminal:
         terminal.says(rb"size 80 24\r\n")
@@ -652,6 +659,7 @@ def test_a_terminal_is_as_it_was_when_this_side_is_told_to_end(here):
         terminal.end(128 + signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_no_terminal_there_where_that_is_asked_for_or_output_is_no_terminal(here):
     code = "import sys, os; print(sys.stdin.isatty(), sys.stdout.isatty())"
     with here.on_terminal("run", "--no-pty", "-c", code) as terminal:
@@ -683,6 +691,7 @@ def test_without_a_token_the_hint_says_how_one_is_made(here):
     )
 
 
+@pytest.mark.slow
 def test_where_programs_are_not_enabled(tmp_path):
     daemon = Daemon(tmp_path)
     try:
@@ -718,6 +727,7 @@ def test_a_far_end_without_programs(far, rpio, text):
     assert text in err.decode() and b"Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_machine_that_ssh_does_not_know(far):
     words = [*RPIO, "ps", "--on", "nobody.invalid"]
     done = subprocess.run(

@@ -148,6 +148,7 @@ def test_lines_come_as_by_a_socket(contexts):
     theirs.close()
 
 
+@pytest.mark.slow
 def test_what_the_kernel_does_not_take_waits_and_comes_in_order(contexts):
     ours, theirs = channels(contexts)
     for each in (ours, theirs):

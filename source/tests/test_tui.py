@@ -271,6 +271,7 @@ def text_of(svg):
     return ["".join(row).rstrip() for _, row in sorted(rows.items())]
 
 
+@pytest.mark.slow
 def test_lines_are_in_the_order_of_the_header(board):
     async def test(p):
         assert [line.gpio for line in p.app.table.lines][:6] == [2, 3, 4, 14, 15, 17]
@@ -487,6 +488,7 @@ def test_the_wheel_scrolls_and_clicks_count_from_there(board):
     drive(test, size=(80, 20))
 
 
+@pytest.mark.slow
 def test_the_log_is_hidden_and_shown(board):
     async def test(p):
         assert p.app.rows.display
@@ -501,6 +503,7 @@ def test_the_log_is_hidden_and_shown(board):
     drive(test)
 
 
+@pytest.mark.slow
 def test_the_log_follows_unless_it_was_scrolled(board):
     async def test(p):
         rows = p.app.rows
@@ -610,6 +613,7 @@ def test_who_holds_a_line_is_shown(board, monkeypatch):
     drive(test, size=(130, 30))
 
 
+@pytest.mark.slow
 def test_without_pulls_and_pwm_they_are_not_offered(board, monkeypatch):
     monkeypatch.setattr(board.facade.board.backend, "features", frozenset())
 
@@ -838,6 +842,7 @@ def terminal(tmp_path):
 
 
 @needs_tmux
+@pytest.mark.slow
 def test_a_session_in_a_terminal(terminal):
     terminal.start(has_fifo=True, width=100, height=30, ready="Enter Actions")
     terminal.keys("Down", "Down", "Enter")
@@ -1024,6 +1029,7 @@ def clean(svg):
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_documents_is_of_this_program(board, clock):
     assert text_of(picture()) == text_of(PICTURE.read_text(encoding="utf-8"))
 

@@ -157,6 +157,7 @@ def rest_of(made):
 # -- the pipe -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_much_comes_both_ways_at_once_as_it_was_sent(served):
     data = os.urandom(1 << 16) * (SIZE >> 16)
     with through(served.place) as client:
@@ -178,6 +179,7 @@ def test_it_is_answered_as_what_it_was_and_is_that_other_connection_behind_the_a
 
 
 @pytest.mark.parametrize("who", ["client", "daemon"])
+@pytest.mark.slow
 def test_one_that_somebody_between_cuts_off_is_lost_and_has_not_ended(tmp_path, who):
     """Who is between can send the end of a TCP connection, and what has come would be taken for the whole."""
     with served_at(tmp_path, True) as served:
@@ -227,6 +229,7 @@ class Lacking:
         raise OSError(24, "Too many open files")
 
 
+@pytest.mark.slow
 def test_it_is_a_session_of_its_own_that_who_shows_and_ends_with_either_side(served):
     with through(served.place) as client:
         client.sendall(b"x")
@@ -314,6 +317,7 @@ def _end_by_revocation(served, before):
                 pass
 
 
+@pytest.mark.slow
 def test_a_token_that_is_revoked_in_mid_stream_ends_it_at_once(served):
     def talk(client):
         client.sendall(b"x")
@@ -322,6 +326,7 @@ def test_a_token_that_is_revoked_in_mid_stream_ends_it_at_once(served):
     _end_by_revocation(served, talk)
 
 
+@pytest.mark.slow
 def test_a_certificate_that_is_taken_off_the_list_in_mid_stream_ends_it_at_once(tmp_path):
     with served_at(tmp_path, True) as served, through(served.place) as client:
         client.sendall(b"x")
@@ -459,6 +464,7 @@ def test_typed_it_says_where_and_to_what_and_ends_with_ctrl_c(served):
         assert "Traceback" not in made.look()
 
 
+@pytest.mark.slow
 def test_another_port_is_taken_where_the_usual_one_is_not_free(served):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -559,6 +565,7 @@ def test_no_client_waits_for_the_next_one(old):
     assert min(times[1:]) < tunnels.NAP_S / 2
 
 
+@pytest.mark.slow
 def test_a_host_of_rraspys(old):
     with tunnel(old.place, "rraspy") as made:
         assert rraspy_parts.answer(made.port, Message(IMPORT, ".GPIO", "GPIO", "RPi")) == Message(OK)

@@ -76,6 +76,7 @@ def test_patterns(pattern, path, is_folder, is_out):
 
 
 @given(st.lists(st.text(max_size=12), max_size=5), st.text(min_size=1, max_size=12))
+@pytest.mark.slow
 def test_any_line_is_a_pattern(lines, path):
     assert Ignoring(lines).leaves_out(path, False) in (True, False)
 

@@ -455,6 +455,7 @@ def test_steps_of_dma_are_the_same_edges(steps, factor):
 
 
 @given(steps=WHOLE)
+@pytest.mark.slow
 def test_the_slot_is_the_longest_that_fits(steps):
     steps = [*steps, (0, 0, 20)]
     wave = score(steps)

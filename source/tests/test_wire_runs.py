@@ -73,6 +73,7 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(sorted(ASKED)), json_values, json_values)
+@pytest.mark.slow
 def test_any_json_is_a_message_of_its_row_or_refused(type, process, data):
     body = json.dumps({"type": type, "process": process, "data": data}).encode()
     try:

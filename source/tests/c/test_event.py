@@ -27,6 +27,7 @@ def decode(data, room=64):
 
 
 @given(st.lists(EVENT, max_size=70))
+@pytest.mark.slow
 def test_records_come_back_as_events(records):
     data = b"".join(RECORD.pack(*record) for record in records)
     assert decode(data) == [(ns, line, int(kind == 1), seq) for ns, kind, line, _, seq in records][:64]

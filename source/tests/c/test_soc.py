@@ -188,6 +188,7 @@ def test_two_models_do_not_meet() -> None:
     outputs=st.integers(0, (1 << 58) - 1),
     writes=st.lists(st.tuples(st.booleans(), st.integers(0, 1), WORD), max_size=20),
 )
+@pytest.mark.slow
 def test_set_and_clear_are_or_and_and_not(
     chip: str, outputs: int, writes: list[tuple[bool, int, int]]
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_function_register_reads_as_written_where_there_are_lines(
 
 @law
 @given(writes=st.lists(st.tuples(st.integers(0, 3), WORD), max_size=12))
+@pytest.mark.slow
 def test_the_pulls_of_a_bcm2711_are_its_registers(writes: list[tuple[int, int]]) -> None:
     soc = Soc(BCM2711)
     codes = [{0: 0, 1: 2, 2: 1}[soc.pull(line)] for line in range(58)]
@@ -243,6 +245,7 @@ def test_the_pulls_of_a_bcm2711_are_its_registers(writes: list[tuple[int, int]])
     during=st.integers(0, 1200),
     control_goes_first=st.booleans(),
 )
+@pytest.mark.slow
 def test_a_bcm2835_pull_needs_both_waits(
     control: int, lines: set[int], before: int, during: int, control_goes_first: bool
 ) -> None:
@@ -271,6 +274,7 @@ def test_a_bcm2835_pull_needs_both_waits(
 
 @law
 @given(waits=st.lists(st.integers(0, 400), max_size=8))
+@pytest.mark.slow
 def test_only_the_sum_of_waits_counts(waits: list[int]) -> None:
     pieces, whole = Soc(BCM2835), Soc(BCM2835)
     for soc in (pieces, whole):
@@ -344,6 +348,7 @@ def test_rp1_outputs_follow_an_integer(outputs: int, writes: list[tuple[int, int
     oe=st.booleans(),
     outside=st.integers(-1, 1),
 )
+@pytest.mark.slow
 def test_an_rp1_line_is_its_signal_path(
     line: int, ctrl: int, pad: int, out: bool, oe: bool, outside: int
 ) -> None:
@@ -616,6 +621,7 @@ def test_a_build_is_found_again_and_a_change_is_another_build(tmp_path, monkeypa
     assert not list((tmp_path / "cache").glob("*-*"))
 
 
+@pytest.mark.slow
 def test_the_slower_of_two_builders_takes_the_others_work(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(soc_build, "CACHE", tmp_path / "cache")
     source = tmp_path / "one.c"
@@ -746,6 +752,7 @@ def test_both_halves_of_a_bridge_are_a_hazard() -> None:
     assert soc.violation() == "no bridge has the lines 17 and 17"
 
 
+@pytest.mark.slow
 def test_a_build_that_failed_is_not_tried_again(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(soc_build, "CACHE", tmp_path / "cache")
     source = tmp_path / "broken.c"

@@ -62,6 +62,7 @@ def test_eight_tens_need_four_moments(order):
 
 @law
 @given(st.permutations(range(10, 90, 10)))
+@pytest.mark.slow
 def test_eight_tens_in_any_order_need_four_moments(percents):
     assert len(moments(start(tens(*percents)))) == 4
 

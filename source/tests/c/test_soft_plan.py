@@ -351,6 +351,7 @@ def test_every_pulse_is_as_wide_as_it_was_asked_for(series):
 
 
 @given(st.lists(st.integers(0, 3_000_000), min_size=1), waves)
+@pytest.mark.slow
 def test_behind_schedule_there_is_one_edge_for_a_wake_up_and_what_is_next_is_to_come(sleeps, wave):
     plan = Plan()
     plan.set(17, *wave)

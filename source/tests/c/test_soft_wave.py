@@ -279,6 +279,7 @@ def test_each_edge_comes_at_its_time(wave, turns, begin):
 
 @law
 @given(waves(), st.integers(0, 5), st.lists(sleeps, min_size=1, max_size=80))
+@pytest.mark.slow
 def test_late_wake_ups_lose_no_edge_and_squeeze_none(wave, turns, late):
     """What is played is the wave from its beginning on; no two edges are closer than half of what was asked for."""
     plan = WavePlan()
@@ -351,6 +352,7 @@ def test_a_wave_that_is_none(plan, edges, period):
     assert plan.next() == NEVER
 
 
+@pytest.mark.slow
 def test_a_wave_of_100_000_edges_and_64_in_one_moment(plan):
     edges = [(n, n % 2, n // 2 % 2) for n in range(99_936)] + [(99_999, 100 + n, 1) for n in range(64)]
     plan.play(edges, 100_000)
