@@ -440,8 +440,8 @@ def test_a_daemon_is_announced_as_long_as_it_runs(tmp_path):
     services.mkdir()
     with opened(tmp_path / "device", announce=str(services)) as device:
         port = device.port
-        assert wait_until(lambda: list(services.iterdir()))
-        (path,) = services.iterdir()
+        assert wait_until(lambda: list(services.glob("*.service")))
+        (path,) = services.glob("*.service")
         file = ElementTree.parse(path).getroot()
         texts = dict(one.text.partition("=")[::2] for one in file.findall("service/txt-record"))
         assert file.find("service/port").text == str(port)

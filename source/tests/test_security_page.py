@@ -200,7 +200,7 @@ def test_pairing_is_as_the_page_says(tmp_path):
     assert install == "sudo rpio serve --address any --install" and offer == "sudo rpio pair"
     with opened(tmp_path / "device", announce=str(services)) as device:
         laptop, place = Laptop(tmp_path / "laptop"), f"{host}:{device.port}"
-        assert wait_until(lambda: list(services.iterdir()))
+        assert wait_until(lambda: list(services.glob("*.service")))
         offering = Program("", words=["-m", "RPIO", "pair"], **{**device.env, "RPIO_BACKEND": ""})
         try:
             code = offering.says(r"\b([0-9A-Z]{4}-[0-9A-Z]{4})\b")[1]
