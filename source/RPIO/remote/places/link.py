@@ -255,11 +255,15 @@ def unreachable(place: Place, error: OSError) -> errors.GPIOError:
         return errors.NoBackendError(
             f"no board answers on this machine: {error.strerror or error} ({place})", hint=hint
         )
-    hint = "is RPIO.serve_remote() called there, and does its loop run? (RPIO.wait_for_interrupts())"
+    where = f"--socket {place.path}" if place.path else f"--port {place.port}"
+    hint = (
+        f"`rpio serve {where}` serves one there; or does the loop of a program run "
+        "(RPIO.wait_for_interrupts()) that has called RPIO.serve_remote()?"
+    )
     threads.load("RPIO.machine.network")
     from ...machine import network
 
-    if not network.is_loopback(place.host):
+    if not place.path and not network.is_loopback(place.host):
         threads.load("RPIO.remote.places.places")
         from .places import opened
 
