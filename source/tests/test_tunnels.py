@@ -27,6 +27,7 @@ from RPIO.i2c.smbus_proxy import Proxy
 from RPIO.remote.grpc import Caller
 from RPIO.remote.places.places import Place
 from RPIO.remote.tunnels import handed, tunnels
+from RPIO.remote.tunnels.piped import Relay
 from RPIO.remote.tunnels.tunnels import Tunnel
 from RPIO.remoteio import RemoteServer
 from RPIO.wire import smbus
@@ -653,3 +654,25 @@ def test_calls_are_waited_for_by_who_may_and_given_back_with_the_connection(tmp_
         with socket.create_server(("127.0.0.1", port)), served.connect() as three:
             assert "in use" in three.ask("tunnel_back rraspy")
             assert three.ask("ping") == "ok"
+
+
+# -- the last words ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("says_more", [False, True], ids=["silent", "goes on"])
+def test_why_it_ends_arrives_though_something_was_left_unread(says_more):
+    """The kernel tells of who has closed with something unread as of an error, before what he has said is read."""
+    ours, one = socket.socketpair()
+    other, its = socket.socketpair()
+    with ours:
+        other.sendall(b"never read")
+        its.sendall(b"why")
+        its.close()
+        if says_more:
+            ours.sendall(b"more")
+        relay = threading.Thread(target=Relay(one, other).run)
+        relay.start()
+        ours.settimeout(LIMIT_S)
+        assert ours.recv(100) == b"why" and ours.recv(100) == b""
+        relay.join(LIMIT_S)
+        assert not relay.is_alive() and one.fileno() == other.fileno() == -1

@@ -69,12 +69,9 @@ def _hand_on(pipe: Pipe, poll: Any) -> None:
         if not ready and timeout_s:
             return  # he takes nothing of what is left
         for fd, events in ready:
-            if events & ERROR:
-                pipe.cut_off()
-                return
-            if (
-                events & HANGUP
-            ):  # what has come is on its way still; he is not watched, for he has hung up for ever
+            if events & (
+                ERROR | HANGUP
+            ):  # what has come is on its way still; he is not watched, for that is for ever
                 gone.append(fd)
                 poll.unregister(fd)
                 pipe.has_hung_up(ends[fd])

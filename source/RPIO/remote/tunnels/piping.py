@@ -50,13 +50,22 @@ class Way:
                 self._left = memoryview(self.source.recv(AT_ONCE))
                 self.is_at_end = not self._left
             if self._left:
-                self._left = self._left[self.sink.send(self._left) :]
+                sent = self._sent()
+                self._left = self._left[sent:]
         except BlockingIOError:
             return False
         if self.is_at_end and not self._left and not self.is_over and not is_pending(self.sink):
             self.is_over = True
             self.sink.shutdown(socket.SHUT_WR)
         return not self.is_at_end and not self._left
+
+    def _sent(self) -> int:
+        """Send some; return how much. Who takes nothing any more may have said why: that is on its way still."""
+        try:
+            return int(self.sink.send(self._left))
+        except (BrokenPipeError, ConnectionResetError):
+            self.drop()
+            return 0
 
     def drop(self) -> None:
         """Nobody takes anything there any more."""
@@ -93,7 +102,9 @@ class Pipe:
         return _mask(self.one, self.forth, self.back), _mask(self.other, self.back, self.forth)
 
     def has_hung_up(self, end: End) -> None:
-        """One side neither sends nor takes anything more: what has come from it is on its way still."""
+        """One side neither sends nor takes anything more: what has come from it is on its way still. Who has closed his
+        socket with something unread is told of as an error, which recv() raises behind what has come.
+        """
         (self.back if end is self.one else self.forth).drop()
 
     def cut_off(self) -> None:

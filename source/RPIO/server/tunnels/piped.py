@@ -93,10 +93,7 @@ class Piped:
     def _on_ready(self, end: Any, events: int) -> None:
         """One side says something, or takes more. The loop's thread."""
         try:
-            if events & ERROR:
-                self._cut_off()
-                return
-            if events & HANGUP:
+            if events & (ERROR | HANGUP):
                 self._has_hung_up(end)
             self._go_on()
         except BaseException:
